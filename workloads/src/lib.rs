@@ -1,0 +1,11 @@
+//! What to do, and what happened: the plain data in which AEFM's programs meet.
+//!
+//! Specs go into a program, records come out of it. Nothing here reads a clock, a file or a socket, and every random
+//! draw comes from a seed that is passed in, so the same spec means the same requests on any machine.
+
+pub mod draw;
+pub mod ids;
+pub mod interference;
+pub mod labels;
+pub mod load;
+pub mod mix;
