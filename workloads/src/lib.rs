@@ -8,4 +8,5 @@ pub mod ids;
 pub mod interference;
 pub mod labels;
 pub mod load;
+pub mod matrix;
 pub mod mix;

@@ -29,7 +29,7 @@ impl Request {
 }
 
 /// A native workload.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub struct Workload {
     /// `<application>/<mix>`.
     pub name: &'static str,
