@@ -10,3 +10,4 @@ pub mod labels;
 pub mod load;
 pub mod matrix;
 pub mod mix;
+pub mod unit;
