@@ -4,10 +4,13 @@
 //! draw comes from a seed that is passed in, so the same spec means the same requests on any machine.
 
 pub mod draw;
+pub mod graph;
 pub mod ids;
 pub mod interference;
 pub mod labels;
 pub mod load;
 pub mod matrix;
 pub mod mix;
+pub mod quantity;
+pub mod testbed;
 pub mod unit;
