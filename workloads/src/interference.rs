@@ -1,6 +1,7 @@
 //! Interference: the spec that a stressor obeys, the lines that steer it and the samples that it prints.
 
 use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
 
 /// The kinds of interference, by the names that tables, events and axes use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -100,6 +101,138 @@ pub struct InterferenceSpec {
     /// Seed for whatever it draws.
     #[serde(default)]
     pub seed: u64,
+    /// What only some kinds look at; the defaults suit a machine under test.
+    #[serde(default)]
+    pub options: StressOptions,
+}
+
+impl InterferenceSpec {
+    /// That kind at that many percent on all cores, a sample a second, for at most a minute.
+    #[must_use]
+    pub fn new(kind: Kind, percent_intensity: f64) -> Self {
+        Self {
+            kind,
+            intensity: percent_intensity,
+            unit: percent(),
+            cores: Vec::new(),
+            deadline_ms: 60_000,
+            report_ms: 1_000,
+            lease_ms: None,
+            seed: 0,
+            options: StressOptions::default(),
+        }
+    }
+}
+
+/// What only some kinds look at. A kind ignores the options of others.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct StressOptions {
+    /// `cpu`: what the threads compute.
+    pub work: CpuWork,
+    /// `cpu`: how the share of the core is secured.
+    pub class: CpuClass,
+    /// `mem_bandwidth`, `disk`: how memory or the file is gone over.
+    pub access: Option<Access>,
+    /// Kinds whose percent is a share of a measured peak: that peak in base units a second (bytes, bits, operations).
+    /// Without it a stored calibration is looked for, then the first 400 ms of the run measure it.
+    pub peak_per_s: Option<f64>,
+    /// `mem_capacity`, `mem_bandwidth`: bytes that stay free whatever is asked; default 5 % of the memory.
+    pub reserve_bytes: Option<u64>,
+    /// `network`: who talks to whom.
+    pub network: NetworkOptions,
+    /// `disk`: the folder whose file system is pressed on. Required for that kind.
+    pub dir: Option<PathBuf>,
+    /// `disk`: size of the nameless file; default 256 MiB.
+    pub file_bytes: Option<u64>,
+    /// `disk`: bytes an operation; default 1 MiB under a byte rate and 4 KiB under `iops`.
+    pub block_bytes: Option<u64>,
+}
+
+/// What the `cpu` kind computes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CpuWork {
+    /// Integer multiplications and shifts.
+    #[default]
+    Integer,
+    /// Scalar double precision.
+    Float,
+    /// The widest vectors that the machine has.
+    Simd,
+}
+
+/// How the `cpu` kind secures its share.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CpuClass {
+    /// As any thread: it gets what others leave it.
+    #[default]
+    Fair,
+    /// A heavier weight (nice -20; needs the right to it).
+    Weight,
+    /// SCHED_DEADLINE: held beside any load; refused where the kernel refuses it.
+    Reserved,
+}
+
+/// How memory or a file is gone over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Access {
+    /// Loads, in order.
+    Read,
+    /// Stores, in order.
+    Write,
+    /// Stores past the caches, in order.
+    NonTemporal,
+    /// Loads from one half, stores to the other.
+    Copy,
+    /// Loads (for `disk`: operations) in random order.
+    Random,
+}
+
+/// Who talks to whom in the `network` kind. The default is a server and a client on loopback in the one process.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct NetworkOptions {
+    /// Serve on this address (`127.0.0.1:0` lets the system choose the port) and send nothing unasked.
+    pub listen: Option<String>,
+    /// Press on the way to this server, `host:port`.
+    pub target: Option<String>,
+    /// The secret that both sides share. Required with `listen` or `target`.
+    pub token: Option<String>,
+    /// TCP or UDP.
+    pub protocol: Protocol,
+    /// Who sends.
+    pub direction: Direction,
+    /// Connections (or UDP flows) that share the intensity; 0 means 1.
+    pub streams: u32,
+    /// Speed of the link in bit/s, for percent where the system does not know it.
+    pub link_bit_per_s: Option<f64>,
+}
+
+/// The transport of the `network` kind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Protocol {
+    /// A byte stream; what was acknowledged counts.
+    #[default]
+    Tcp,
+    /// Datagrams; what the other side received counts.
+    Udp,
+}
+
+/// Who sends in the `network` kind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Direction {
+    /// The client sends.
+    #[default]
+    Up,
+    /// The server sends.
+    Down,
+    /// Both send, the intensity each.
+    Both,
 }
 
 fn percent() -> String {
@@ -111,6 +244,16 @@ fn percent() -> String {
 #[serde(deny_unknown_fields)]
 pub struct Control {
     /// The new intensity, in the unit of the spec.
+    pub intensity: f64,
+}
+
+/// One line on the standard input of a profile's run, which has several stressors.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProfileControl {
+    /// Which of its stressors.
+    pub kind: Kind,
+    /// The new intensity, in the unit of the profile; its schedule no longer applies.
     pub intensity: f64,
 }
 
