@@ -1,0 +1,241 @@
+//! The experiment: what a user writes, checked whole before anything starts.
+
+pub mod axes;
+pub mod fault;
+pub mod node;
+mod section;
+
+use aefm_workloads::load::Arrival;
+use aefm_workloads::matrix::{Axis, Factor};
+use aefm_workloads::mix::Workload;
+use fault::{Fault, Faults, Place, way_out};
+use section::Section;
+use serde::Serialize;
+use std::cell::RefCell;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// The experiment that runs when no file is named, as its commented source.
+pub const DEFAULT: &str = include_str!("experiment/default.yaml");
+
+/// Platforms an experiment may run on.
+const PLATFORMS: &[(&str, PlatformKind)] = &[("local", PlatformKind::Local)];
+const ARRIVALS: &[(&str, Arrival)] = &[("constant", Arrival::Constant), ("poisson", Arrival::Poisson)];
+/// Applications that the local platform can emulate.
+const APPS: &[&str] = &["hotel-reservation"];
+
+/// A checked experiment. It can only come out of [`Experiment::read`].
+#[derive(Clone, Debug, Serialize)]
+pub struct Experiment {
+    /// Its name: the folder of its runs.
+    pub name: String,
+    /// Where it runs.
+    pub platform: PlatformKind,
+    /// The application, by its name in the catalogue.
+    pub app: String,
+    /// The workload, by its name.
+    pub workload: String,
+    /// Seed of everything drawn; drawn itself when absent.
+    pub seed: Option<u64>,
+    /// Whether cases run in shuffled order.
+    pub shuffle: bool,
+    /// Axes, innermost first.
+    #[serde(skip)]
+    pub axes: Vec<Axis>,
+    /// The load of each case.
+    pub load: Load,
+    /// What is gathered, and how.
+    pub collect: Collect,
+    /// Cores of this machine (platform `local`).
+    pub local: Local,
+    /// Folder of the datasets.
+    pub data: PathBuf,
+}
+
+/// Where an experiment runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PlatformKind {
+    /// Processes on this machine.
+    Local,
+}
+
+/// The load of each case; its rate is an axis.
+#[derive(Clone, Debug, Serialize)]
+pub struct Load {
+    /// Arrival process.
+    pub arrival: Arrival,
+    /// Connections held open.
+    pub connections: u32,
+    /// Warm-up before each measured phase.
+    pub warmup: Duration,
+    /// Measured phase.
+    pub duration: Duration,
+    /// When a request is given up.
+    pub timeout: Duration,
+    /// How long answers are awaited after the last intended time.
+    pub grace: Duration,
+}
+
+/// What is gathered, and how.
+#[derive(Clone, Debug, Serialize)]
+pub struct Collect {
+    /// Time between samples of metrics.
+    pub interval: Duration,
+    /// How many finished cases may be in collection while the next ones run.
+    pub pending: u64,
+    /// How long late spans are awaited.
+    pub settle: Duration,
+}
+
+/// How this machine's cores are shared out. Empty lists: chosen by the platform.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Local {
+    /// Cores of `aefm`, its receiver and the load.
+    pub instrument_cores: Vec<usize>,
+    /// Cores of the services and stressors: the testbed node.
+    pub testbed_cores: Vec<usize>,
+}
+
+impl Experiment {
+    /// Reads and checks a whole experiment file. `handled` tells which custom axes a handler acts on.
+    ///
+    /// # Errors
+    /// All faults of the file at once.
+    pub fn read(text: &str, handled: &dyn Fn(&str) -> bool) -> Result<Self, Faults> {
+        let faults = RefCell::new(Faults::default());
+        let root = match node::parse(text) {
+            Ok(root) => root,
+            Err(error) => {
+                let place = error.location().map_or(Place { line: 1, column: 1 }, |location| Place::of(&location));
+                let mut faults = Faults::default();
+                let message = error.without_snippet().to_string();
+                faults.add(place, format!("not readable as YAML: {message}"));
+                return Err(faults);
+            }
+        };
+        let top = Section::new("", &root, &faults);
+        let experiment = Self::from_section(&top, handled);
+        top.finish();
+        let faults = faults.into_inner();
+        if faults.is_empty() { Ok(experiment) } else { Err(faults) }
+    }
+
+    fn from_section(top: &Section<'_>, handled: &dyn Fn(&str) -> bool) -> Self {
+        let app = top.read("app", APPS[0].to_owned(), known_app);
+        Self {
+            name: top.read("experiment", "experiment".to_owned(), folder_name),
+            platform: top.read("platform", PlatformKind::Local, section::one_of(PLATFORMS)),
+            workload: top.read("workload", format!("{app}/mixed"), |node| workload(&app, &section::text(node)?)),
+            seed: top.read("seed", None, |node| section::count(0)(node).map(Some)),
+            shuffle: top.read("shuffle", true, section::flag),
+            axes: axes::read(top, handled),
+            load: load(top),
+            collect: collect(top),
+            local: local(top),
+            data: top.read("data", PathBuf::from("data"), |node| section::text(node).map(PathBuf::from)),
+            app,
+        }
+    }
+
+    /// The values of an axis that may be absent, with the one value it then has.
+    #[must_use]
+    pub fn axis(&self, factor: &Factor) -> Option<&Axis> {
+        self.axes.iter().find(|axis| axis.factor == *factor)
+    }
+}
+
+fn folder_name(node: &node::Node) -> Result<String, String> {
+    let name = section::text(node)?;
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    if name.chars().all(plain) && !name.starts_with('.') {
+        Ok(name)
+    } else {
+        Err(format!("`{name}` becomes a folder: use letters, digits, `-`, `_` and `.`, not beginning with `.`"))
+    }
+}
+
+fn known_app(node: &node::Node) -> Result<String, String> {
+    let app = section::text(node)?;
+    if APPS.contains(&app.as_str()) {
+        Ok(app)
+    } else {
+        Err(format!("unknown application `{app}`{}", way_out(&app, APPS.iter().copied())))
+    }
+}
+
+fn workload(app: &str, name: &str) -> Result<String, String> {
+    let full = if name.contains('/') { name.to_owned() } else { format!("{app}/{name}") };
+    match Workload::by_name(&full) {
+        Some(workload) if workload.name.starts_with(&format!("{app}/")) => Ok(full),
+        Some(_) => Err(format!("workload `{full}` is not one of application `{app}`")),
+        None => {
+            Err(format!("unknown workload `{name}`{}", way_out(&full, Workload::ALL.iter().map(|known| known.name))))
+        }
+    }
+}
+
+fn load(top: &Section<'_>) -> Load {
+    let mut load = Load {
+        arrival: Arrival::Constant,
+        connections: 16,
+        warmup: Duration::from_secs(1),
+        duration: Duration::from_secs(10),
+        timeout: Duration::from_secs(2),
+        grace: Duration::ZERO,
+    };
+    let Some(section) = top.section("load") else { return load };
+    load.arrival = section.read("arrival", load.arrival, section::one_of(ARRIVALS));
+    let connections = section.read("connections", u64::from(load.connections), section::count(1));
+    load.connections = u32::try_from(connections).unwrap_or(u32::MAX);
+    load.warmup = section.read("warmup", load.warmup, section::duration(Duration::ZERO));
+    load.duration = section.read("duration", load.duration, section::duration(Duration::from_secs(1)));
+    load.timeout = section.read("timeout", load.timeout, section::duration(Duration::from_millis(1)));
+    load.grace = section.read("grace", load.grace, section::duration(Duration::ZERO));
+    section.finish();
+    load
+}
+
+fn collect(top: &Section<'_>) -> Collect {
+    let mut collect = Collect { interval: Duration::from_secs(1), pending: 2, settle: Duration::from_secs(5) };
+    let Some(section) = top.section("collect") else { return collect };
+    collect.interval = section.read("interval", collect.interval, section::duration(Duration::from_millis(100)));
+    collect.pending = section.read("pending", collect.pending, section::count(1));
+    collect.settle = section.read("settle", collect.settle, section::duration(Duration::from_millis(500)));
+    section.finish();
+    collect
+}
+
+fn local(top: &Section<'_>) -> Local {
+    let mut local = Local::default();
+    let Some(section) = top.section("local") else { return local };
+    local.instrument_cores = section.read("instrument_cores", Vec::new(), cores);
+    local.testbed_cores = section.read("testbed_cores", Vec::new(), cores);
+    if local.instrument_cores.is_empty() != local.testbed_cores.is_empty() {
+        section.fault(section.place(), "`local` names the cores of one side only: name both, or neither");
+    }
+    section.finish();
+    local
+}
+
+fn cores(node: &node::Node) -> Result<Vec<usize>, String> {
+    let node::Node::List(items) = node else {
+        return Err(format!("a list of cores such as [0, 1] is wanted, not {node}"));
+    };
+    if items.is_empty() {
+        return Err("at least one core is wanted".to_owned());
+    }
+    let core = |item: &node::Located| {
+        section::count(0)(&item.node).and_then(|core| usize::try_from(core).map_err(|error| error.to_string()))
+    };
+    items.iter().map(core).collect()
+}
+
+/// Faults in one line each, for messages without a terminal.
+#[must_use]
+pub fn in_lines(faults: Faults) -> String {
+    faults.sorted().iter().map(Fault::to_string).collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,147 @@
+//! Reads one map of the experiment file key by key, collecting faults instead of stopping at the first.
+
+use super::fault::{Faults, Place, way_out};
+use super::node::{Key, Located, Node};
+use aefm_workloads::unit::parse_duration;
+use std::cell::RefCell;
+use std::time::Duration;
+
+/// A map under a path such as `load`; every key asked for is known, and what is left over is a fault.
+pub(super) struct Section<'a> {
+    path: &'static str,
+    place: Place,
+    entries: &'a [(Key, Located)],
+    asked: RefCell<Vec<&'static str>>,
+    faults: &'a RefCell<Faults>,
+}
+
+impl<'a> Section<'a> {
+    /// The map at `located`; anything else is a fault and reads as an empty map.
+    pub(super) fn new(path: &'static str, located: &'a Located, faults: &'a RefCell<Faults>) -> Self {
+        let entries: &[_] = match &located.node {
+            Node::Map(entries) => entries,
+            Node::Null => &[],
+            other => {
+                let what = if path.is_empty() { "the file" } else { path };
+                faults.borrow_mut().add(located.place, format!("{what} is a map of keys, not {}", other.describe()));
+                &[]
+            }
+        };
+        Self { path, place: located.place, entries, asked: RefCell::default(), faults }
+    }
+
+    /// Where the section begins.
+    pub(super) const fn place(&self) -> Place {
+        self.place
+    }
+
+    /// All entries, for maps whose keys are names of the user's.
+    pub(super) const fn entries(&self) -> &'a [(Key, Located)] {
+        self.entries
+    }
+
+    /// The value of a key, if it is there.
+    pub(super) fn get(&self, name: &'static str) -> Option<&'a Located> {
+        self.asked.borrow_mut().push(name);
+        self.entries.iter().find(|(key, _)| key.name == name).map(|(_, value)| value)
+    }
+
+    /// The section below a key, if it is there.
+    pub(super) fn section(&self, name: &'static str) -> Option<Section<'a>> {
+        self.get(name).map(|located| Section::new(name, located, self.faults))
+    }
+
+    /// A value that `read` understands; its error is a fault, and absence or a fault give `default`.
+    pub(super) fn read<T>(&self, name: &'static str, default: T, read: impl Fn(&Node) -> Result<T, String>) -> T {
+        let Some(located) = self.get(name) else { return default };
+        read(&located.node).unwrap_or_else(|reason| {
+            self.fault(located.place, format!("{}: {reason}", self.full(name)));
+            default
+        })
+    }
+
+    /// Adds a fault.
+    pub(super) fn fault(&self, place: Place, message: impl Into<String>) {
+        self.faults.borrow_mut().add(place, message);
+    }
+
+    /// Every key that nobody asked for is a fault with a suggestion.
+    pub(super) fn finish(self) {
+        let asked = self.asked.into_inner();
+        for (key, _) in self.entries.iter().filter(|(key, _)| !asked.contains(&key.name.as_str())) {
+            let below = if self.path.is_empty() { String::new() } else { format!(" in `{}`", self.path) };
+            let name = &key.name;
+            let message = format!("unknown key `{name}`{below}{}", way_out(name, asked.iter().copied()));
+            self.faults.borrow_mut().add(key.place, message);
+        }
+    }
+
+    fn full(&self, name: &str) -> String {
+        if self.path.is_empty() { format!("`{name}`") } else { format!("`{}.{name}`", self.path) }
+    }
+}
+
+/// A text; numbers count as their text.
+pub(super) fn text(node: &Node) -> Result<String, String> {
+    match node {
+        Node::Text(text) if !text.is_empty() => Ok(text.clone()),
+        Node::Int(value) => Ok(value.to_string()),
+        other => Err(format!("a name is wanted, not {other}")),
+    }
+}
+
+/// `true` or `false`.
+pub(super) fn flag(node: &Node) -> Result<bool, String> {
+    match node {
+        Node::Bool(value) => Ok(*value),
+        other => Err(format!("true or false is wanted, not {other}")),
+    }
+}
+
+/// A number.
+pub(super) fn number(node: &Node) -> Result<f64, String> {
+    match node {
+        #[expect(clippy::cast_precision_loss, reason = "numbers in the file are far below 2^53")]
+        Node::Int(value) => Ok(*value as f64),
+        Node::Float(value) if value.is_finite() => Ok(*value),
+        other => Err(format!("a number is wanted, not {other}")),
+    }
+}
+
+/// A whole number of at least `least`.
+pub(super) fn count(least: u64) -> impl Fn(&Node) -> Result<u64, String> {
+    move |node| match node {
+        Node::Int(value) if u64::try_from(*value).is_ok_and(|value| value >= least) => Ok(value.unsigned_abs()),
+        other => Err(format!("a whole number of at least {least} is wanted, not {other}")),
+    }
+}
+
+/// A duration with its unit, of at least `least`.
+pub(super) fn duration(least: Duration) -> impl Fn(&Node) -> Result<Duration, String> {
+    move |node| {
+        let typed = match node {
+            Node::Text(text) => text.clone(),
+            Node::Int(value) => value.to_string(),
+            Node::Float(value) => value.to_string(),
+            other => return Err(format!("a duration such as 30s is wanted, not {other}")),
+        };
+        let duration = parse_duration(&typed).map_err(|error| error.to_string())?;
+        if duration < least {
+            Err(format!("`{typed}` is too short, at least {least:?} is needed"))
+        } else {
+            Ok(duration)
+        }
+    }
+}
+
+/// One of a few names.
+pub(super) fn one_of<T: Copy>(choices: &'static [(&'static str, T)]) -> impl Fn(&Node) -> Result<T, String> {
+    move |node| {
+        let typed = text(node)?;
+        let found = choices.iter().find(|(name, _)| *name == typed);
+        found.map(|(_, value)| *value).ok_or_else(|| {
+            let names = choices.iter().map(|(name, _)| *name);
+            format!("unknown value `{typed}`{}", way_out(&typed, names))
+        })
+    }
+}
