@@ -78,7 +78,8 @@ pub struct ServiceReady {
     pub pid: u32,
 }
 
-/// What a service has done since it started. `spans_ended` = exported + dropped + those still on their way.
+/// What a service has done since it started. Where spans go to a receiver, `spans_ended` = exported + dropped + those
+/// still on their way.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TestbedStats {
     /// The service.
