@@ -1,0 +1,193 @@
+//! The threads of a stressor: started together, pinned, steered by one dial, metered one by one, gone when dropped.
+
+use crate::clock;
+use nix::sched::{CpuSet, sched_setaffinity};
+use nix::sys::prctl;
+use nix::unistd::Pid;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::thread::{self, JoinHandle};
+
+/// Why a thread could not do its work.
+#[derive(Debug, thiserror::Error)]
+pub enum CrewError {
+    /// The system gives no more threads.
+    #[error("start a thread: {0}")]
+    Thread(std::io::Error),
+    /// It does not let this one run there.
+    #[error("pin a thread to core {core}: {source}")]
+    Pin {
+        /// The core.
+        core: usize,
+        /// Why.
+        source: nix::Error,
+    },
+}
+
+/// A counter that one thread writes and another reads, on a cache line of its own.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+struct Meter(AtomicU64);
+
+#[derive(Debug, Default)]
+struct Shared {
+    dial: AtomicU64,
+    stop: AtomicBool,
+    failure: OnceLock<String>,
+}
+
+/// A worker's side of the crew.
+#[derive(Clone, Debug)]
+pub struct Shift {
+    shared: Arc<Shared>,
+    meter: Arc<Meter>,
+    /// Which worker this is, from 0.
+    pub index: usize,
+    /// The time grid that all workers share starts here (monotonic, ns).
+    pub start_ns: u64,
+}
+
+impl Shift {
+    /// Each worker's due, as [`Crew::turn`] set it.
+    #[must_use]
+    pub fn dial(&self) -> f64 {
+        f64::from_bits(self.shared.dial.load(Ordering::Relaxed))
+    }
+
+    /// Time to go.
+    #[must_use]
+    pub fn stopped(&self) -> bool {
+        self.shared.stop.load(Ordering::Relaxed)
+    }
+
+    /// Adds to what this worker has done.
+    pub fn add(&self, amount: u64) {
+        self.meter.0.fetch_add(amount, Ordering::Relaxed);
+    }
+
+    /// Sets what this worker holds, for quantities that also shrink.
+    pub fn show(&self, amount: u64) {
+        self.meter.0.store(amount, Ordering::Relaxed);
+    }
+
+    /// Says why this worker gives up; the first reason is kept.
+    pub fn fail(&self, reason: String) {
+        // A second failure is a consequence of the first.
+        let _ = self.shared.failure.set(reason);
+    }
+}
+
+/// Threads at work. Dropping it stops and joins them.
+#[derive(Debug)]
+pub struct Crew {
+    shared: Arc<Shared>,
+    meters: Vec<Arc<Meter>>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Crew {
+    /// Starts a thread a core, pinned to it (`None`: not pinned), with the dial at zero.
+    ///
+    /// # Errors
+    /// When the system gives no more threads. A thread that cannot be pinned shows as [`Crew::failure`].
+    pub fn hire<F>(cores: &[Option<usize>], body: F) -> Result<Self, CrewError>
+    where
+        F: Fn(&Shift) + Send + Sync + Clone + 'static,
+    {
+        let mut crew = Self { shared: Arc::default(), meters: Vec::new(), threads: Vec::new() };
+        let start_ns = clock::mono_ns();
+        for (index, core) in cores.iter().copied().enumerate() {
+            let meter = Arc::new(Meter::default());
+            let shift = Shift { shared: Arc::clone(&crew.shared), meter: Arc::clone(&meter), index, start_ns };
+            let body = body.clone();
+            let thread = thread::Builder::new().name(format!("stress-{index}")).stack_size(256 << 10);
+            let started = thread.spawn(move || match prepare(core) {
+                Ok(()) => body(&shift),
+                Err(error) => shift.fail(error.to_string()),
+            });
+            crew.meters.push(meter);
+            crew.threads.push(started.map_err(CrewError::Thread)?);
+        }
+        Ok(crew)
+    }
+
+    /// Sets every worker's due.
+    pub fn turn(&self, due: f64) {
+        self.shared.dial.store(due.to_bits(), Ordering::Relaxed);
+    }
+
+    /// How many work.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.threads.len()
+    }
+
+    /// What all have done.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.meters.iter().map(|meter| meter.0.load(Ordering::Relaxed)).sum()
+    }
+
+    /// Why one gave up.
+    #[must_use]
+    pub fn failure(&self) -> Option<&str> {
+        self.shared.failure.get().map(String::as_str)
+    }
+}
+
+impl Drop for Crew {
+    fn drop(&mut self) {
+        self.shared.stop.store(true, Ordering::Relaxed);
+        for thread in self.threads.drain(..) {
+            // A worker's panic has been printed; there is nothing left to undo.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Pins the calling thread and makes its sleeps end on time.
+fn prepare(core: Option<usize>) -> Result<(), CrewError> {
+    // The default slack of 50 us would be a part of every period.
+    let _ = prctl::set_timerslack(1);
+    match core {
+        Some(core) => pin(core).map_err(|source| CrewError::Pin { core, source }),
+        None => Ok(()),
+    }
+}
+
+fn pin(core: usize) -> nix::Result<()> {
+    let mut set = CpuSet::new();
+    set.set(core)?;
+    sched_setaffinity(Pid::from_raw(0), &set)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_crew_works_until_it_is_dropped() {
+        let crew = Crew::hire(&[None, None], |shift| {
+            while !shift.stopped() {
+                shift.add(shift.dial() as u64);
+                thread::yield_now();
+            }
+        })
+        .unwrap();
+        crew.turn(3.0);
+        while crew.total() < 30 {
+            thread::yield_now();
+        }
+        assert_eq!(crew.failure(), None);
+        drop(crew);
+    }
+
+    #[test]
+    fn a_core_that_is_not_there_is_a_failure() {
+        let crew = Crew::hire(&[Some(1023)], |_| {}).unwrap();
+        while crew.failure().is_none() {
+            thread::yield_now();
+        }
+        assert!(crew.failure().unwrap().starts_with("pin a thread to core 1023"));
+    }
+}

@@ -1,0 +1,212 @@
+//! Memory that may be taken: what the kernel calls available, less a reserve, within every control group's limit
+//! (version 1 and 2), and how hard memory is pressed already.
+
+use super::{Machine, MachineError};
+use std::path::PathBuf;
+
+/// Memory of the whole machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Memory {
+    /// All there is.
+    pub total_bytes: u64,
+    /// What can be had without swapping.
+    pub available_bytes: u64,
+}
+
+impl Machine {
+    /// Memory of the whole machine.
+    ///
+    /// # Errors
+    /// When `/proc/meminfo` cannot be read or does not say.
+    pub fn memory(&self) -> Result<Memory, MachineError> {
+        let text = self.read("proc/meminfo")?;
+        let find = |what: &'static str| {
+            field_kib(&text, what).ok_or_else(|| MachineError::Missing { what, path: self.path("proc/meminfo") })
+        };
+        Ok(Memory { total_bytes: find("MemTotal")?, available_bytes: find("MemAvailable")? })
+    }
+
+    /// Bytes that this process may still take: the smallest of the machine's available memory and each control
+    /// group's room on the way to the root, less the reserve. Zero when there is none.
+    ///
+    /// # Errors
+    /// When the machine does not say what is available.
+    pub fn room_bytes(&self, reserve_bytes: u64) -> Result<u64, MachineError> {
+        let available = self.memory()?.available_bytes.saturating_sub(reserve_bytes);
+        // Within a control group a smaller margin is enough: it is not the node's.
+        let groups = self.groups().into_iter().filter_map(|group| group.room_bytes());
+        Ok(groups.map(|room| room.saturating_sub(GROUP_MARGIN_BYTES)).fold(available, u64::min))
+    }
+
+    /// The reserve when none is named: a twentieth of all memory, and no less than 256 MiB (nor more than a quarter).
+    ///
+    /// # Errors
+    /// When the machine does not say what it has.
+    pub fn default_reserve_bytes(&self) -> Result<u64, MachineError> {
+        let total = self.memory()?.total_bytes;
+        Ok((total / 20).max(256 << 20).min(total / 4))
+    }
+
+    /// Share of the last ten seconds in which some task waited for memory, in percent; none where the kernel does
+    /// not account for it.
+    #[must_use]
+    pub fn memory_pressure(&self) -> Option<f64> {
+        parse_pressure(&self.read("proc/pressure/memory").ok()?)
+    }
+
+    /// The memory control groups of this process, from its own up to the root's children.
+    fn groups(&self) -> Vec<Group> {
+        let Ok(text) = self.read("proc/self/cgroup") else { return Vec::new() };
+        let mut groups = Vec::new();
+        for (controllers, path) in text.lines().filter_map(group_of) {
+            let (version, mounts): (u8, &[&str]) = match controllers {
+                "" => (2, &["sys/fs/cgroup", "sys/fs/cgroup/unified"]),
+                list if list.split(',').any(|name| name == "memory") => (1, &["sys/fs/cgroup/memory"]),
+                _ => continue,
+            };
+            for mount in mounts {
+                groups.extend(self.chain(version, mount, path));
+            }
+        }
+        groups
+    }
+
+    /// A group and its ancestors. In a container the path may not exist below the mount: then the mount is the group.
+    fn chain(&self, version: u8, mount: &str, path: &str) -> Vec<Group> {
+        let base = self.path(mount);
+        let mut folder = base.join(path.trim_start_matches('/'));
+        if !folder.is_dir() {
+            folder.clone_from(&base);
+        }
+        let ancestors = folder.ancestors().take_while(|ancestor| ancestor.starts_with(&base));
+        ancestors.map(|ancestor| Group { version, folder: ancestor.to_owned() }).collect()
+    }
+}
+
+/// Page tables and the process itself have to fit, too.
+const GROUP_MARGIN_BYTES: u64 = 16 << 20;
+
+struct Group {
+    version: u8,
+    folder: PathBuf,
+}
+
+impl Group {
+    /// Limit less use; use without what can be dropped at once (inactive file pages). None: no limit.
+    fn room_bytes(&self) -> Option<u64> {
+        let read = |file: &str| std::fs::read_to_string(self.folder.join(file)).ok();
+        let (limit, usage, droppable) = if self.version == 2 {
+            (read("memory.max")?, read("memory.current")?, "inactive_file")
+        } else {
+            (read("memory.limit_in_bytes")?, read("memory.usage_in_bytes")?, "total_inactive_file")
+        };
+        let limit: u64 = limit.trim().parse().ok()?;
+        // Version 1 writes "no limit" as the largest number of pages.
+        if limit >= 1 << 60 {
+            return None;
+        }
+        let usage: u64 = usage.trim().parse().ok()?;
+        let dropped = read("memory.stat").and_then(|stat| stat_field(&stat, droppable)).unwrap_or(0);
+        Some(limit.saturating_sub(usage.saturating_sub(dropped)))
+    }
+}
+
+/// `4:memory:/path` or `0::/path`: controllers and path.
+fn group_of(line: &str) -> Option<(&str, &str)> {
+    let mut parts = line.splitn(3, ':').skip(1);
+    Some((parts.next()?, parts.next()?))
+}
+
+fn stat_field(stat: &str, name: &str) -> Option<u64> {
+    stat.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.trim().parse().ok())
+}
+
+fn field_kib(text: &str, name: &str) -> Option<u64> {
+    let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
+    line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kib| kib * 1024)
+}
+
+/// `some avg10=0.12 ...` of a pressure file.
+fn parse_pressure(text: &str) -> Option<f64> {
+    let some = text.lines().find(|line| line.starts_with("some"))?;
+    some.split_whitespace().find_map(|field| field.strip_prefix("avg10=")?.parse().ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::path::Path;
+
+    const GIB: u64 = 1 << 30;
+
+    fn machine(root: &Path, cgroup: &str) -> Machine {
+        fs::create_dir_all(root.join("proc/self")).unwrap();
+        fs::write(
+            root.join("proc/meminfo"),
+            "MemTotal:       16777216 kB\nMemFree:          100 kB\nMemAvailable:    8388608 kB\n",
+        )
+        .unwrap();
+        fs::write(root.join("proc/self/cgroup"), cgroup).unwrap();
+        Machine::at(root, vec![0])
+    }
+
+    fn put(root: &Path, folder: &str, files: &[(&str, &str)]) {
+        let folder = root.join(folder);
+        fs::create_dir_all(&folder).unwrap();
+        for (file, text) in files {
+            fs::write(folder.join(file), text).unwrap();
+        }
+    }
+
+    #[test]
+    fn without_limits_the_machine_is_the_limit() {
+        let root = tempfile::tempdir().unwrap();
+        let machine = machine(root.path(), "0::/\n");
+        assert_eq!(machine.room_bytes(GIB).unwrap(), 7 * GIB);
+        assert_eq!(machine.room_bytes(100 * GIB).unwrap(), 0);
+    }
+
+    #[test]
+    fn the_tightest_group_on_the_way_up_counts() {
+        let root = tempfile::tempdir().unwrap();
+        put(root.path(), "sys/fs/cgroup/pods/one", &[("memory.max", "max\n"), ("memory.current", "5\n")]);
+        put(
+            root.path(),
+            "sys/fs/cgroup/pods",
+            &[
+                ("memory.max", "2147483648\n"),
+                ("memory.current", "1610612736\n"),
+                ("memory.stat", "anon 7\ninactive_file 536870912\n"),
+            ],
+        );
+        let machine = machine(root.path(), "0::/pods/one\n");
+        assert_eq!(machine.room_bytes(0).unwrap(), GIB - GROUP_MARGIN_BYTES);
+    }
+
+    #[test]
+    fn version_one_is_known_and_its_largest_number_is_no_limit() {
+        let root = tempfile::tempdir().unwrap();
+        let files = |limit: &'static str| [("memory.limit_in_bytes", limit), ("memory.usage_in_bytes", "1048576\n")];
+        put(root.path(), "sys/fs/cgroup/memory", &files("9223372036854771712\n"));
+        put(root.path(), "sys/fs/cgroup/memory/box", &files("268435456\n"));
+        let unlimited = machine(root.path(), "4:memory:/\n0::/\n");
+        assert_eq!(unlimited.room_bytes(0).unwrap(), 8 * GIB);
+        let limited = machine(root.path(), "7:cpu,cpuacct:/x\n4:memory:/box\n0::/\n");
+        assert_eq!(limited.room_bytes(0).unwrap(), (255 << 20) - GROUP_MARGIN_BYTES);
+    }
+
+    #[test]
+    fn a_container_whose_path_is_not_mounted_is_its_mount() {
+        let root = tempfile::tempdir().unwrap();
+        put(root.path(), "sys/fs/cgroup", &[("memory.max", "1073741824\n"), ("memory.current", "0\n")]);
+        let machine = machine(root.path(), "0::/kubepods/burstable/pod7\n");
+        assert_eq!(machine.room_bytes(0).unwrap(), GIB - GROUP_MARGIN_BYTES);
+    }
+
+    #[test]
+    fn pressure_is_read() {
+        assert_eq!(parse_pressure("some avg10=1.25 avg60=0.00 avg300=0.00 total=5\nfull avg10=0\n"), Some(1.25));
+        assert_eq!(parse_pressure(""), None);
+    }
+}

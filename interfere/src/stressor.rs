@@ -1,0 +1,92 @@
+//! The seam of the stressors: each lives in a file of its own that ends in one [`Descriptor`].
+
+mod cpu;
+
+use crate::crew::CrewError;
+use crate::holding::Tolerance;
+use crate::machine::{Machine, MachineError};
+use crate::monitor::Reached;
+use aefm_workloads::interference::{InterferenceSpec, Kind};
+use aefm_workloads::quantity::Unit;
+
+/// A source of interference at work. Dropping it ends it, with all its threads and memory.
+pub trait Stressor {
+    /// Presses that hard from now on, in the unit of its spec.
+    fn set(&mut self, intensity: f64);
+
+    /// What was reached since the last call.
+    fn reached(&mut self, now_ns: u64) -> Reached;
+
+    /// Why it can go on no more, if so.
+    fn failure(&self) -> Option<String>;
+
+    /// Whether it has anything to do at intensity 0 (a network server has: others press through it).
+    fn idle_at_zero(&self) -> bool {
+        true
+    }
+}
+
+/// What there is to know about a kind.
+pub struct Descriptor {
+    /// Its name.
+    pub kind: Kind,
+    /// One line on what it does.
+    pub about: &'static str,
+    /// How near is held.
+    pub tolerance: fn(Unit, f64) -> Tolerance,
+    /// Whether this machine has what it takes.
+    pub support: fn(&Machine) -> Result<(), String>,
+    /// Starts it at intensity zero.
+    pub start: fn(&Ask<'_>) -> Result<Box<dyn Stressor>, StartError>,
+}
+
+/// What a stressor is started with.
+#[derive(Clone)]
+pub struct Ask<'a> {
+    /// The spec, validated.
+    pub spec: &'a InterferenceSpec,
+    /// Its unit.
+    pub unit: Unit,
+    /// The cores it names, or all.
+    pub cores: Vec<usize>,
+    /// Where it runs.
+    pub machine: &'a Machine,
+    /// What presses.
+    pub descriptor: &'static Descriptor,
+}
+
+/// Why a stressor cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The machine does not say what has to be known, or has no such core.
+    #[error(transparent)]
+    Machine(#[from] MachineError),
+    /// No threads.
+    #[error(transparent)]
+    Crew(#[from] CrewError),
+    /// This machine lacks something.
+    #[error("press on {kind}: {reason}")]
+    Unsupported {
+        /// The kind.
+        kind: &'static str,
+        /// What is missing, and the way out.
+        reason: String,
+    },
+    /// The system refuses something.
+    #[error("{action}: {source}")]
+    System {
+        /// What was tried.
+        action: String,
+        /// Why not.
+        source: std::io::Error,
+    },
+}
+
+/// All that there are.
+pub static DESCRIPTORS: [&Descriptor; 1] = [&cpu::CPU];
+
+/// The descriptor of a kind.
+#[must_use]
+pub fn descriptor(kind: Kind) -> Option<&'static Descriptor> {
+    DESCRIPTORS.iter().copied().find(|descriptor| descriptor.kind == kind)
+}

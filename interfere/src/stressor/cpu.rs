@@ -1,0 +1,109 @@
+//! `cpu`: a share of the named cores' time, by a pinned thread each that works and sleeps under a [`Duty`] account.
+//!
+//! What was used is what CLOCK_THREAD_CPUTIME_ID says, so time that others took from the thread is not counted, and is
+//! made up for as far as the account allows. The intensity reached is CPU time over wall time.
+
+use super::{Ask, Descriptor, StartError, Stressor};
+use crate::clock;
+use crate::crew::{Crew, Shift};
+use crate::duty::Duty;
+use crate::holding::Tolerance;
+use crate::kernels::Burn;
+use crate::monitor::Reached;
+use aefm_workloads::interference::Kind;
+
+/// One period: long enough that a wake-up costs nothing, short enough that ten make a smooth 100 ms.
+const PERIOD_NS: u64 = 10_000_000;
+/// CPU time that one round of work may take before the clock is read again.
+const ROUND_NS: u64 = 20_000;
+
+struct Cpu {
+    crew: Crew,
+    seen_ns: u64,
+    seen_at_ns: u64,
+}
+
+impl Stressor for Cpu {
+    fn set(&mut self, intensity: f64) {
+        self.crew.turn(intensity / 100.0);
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "windows are far below 2^52 ns")]
+    fn reached(&mut self, now_ns: u64) -> Reached {
+        let used_ns = self.crew.total();
+        let wall_ns = now_ns.saturating_sub(self.seen_at_ns).max(1) * self.crew.size() as u64;
+        let achieved = 100.0 * (used_ns - self.seen_ns) as f64 / wall_ns as f64;
+        (self.seen_ns, self.seen_at_ns) = (used_ns, now_ns);
+        Reached { achieved, bytes_per_s: None, settling: false }
+    }
+
+    fn failure(&self) -> Option<String> {
+        self.crew.failure().map(str::to_owned)
+    }
+}
+
+fn start(ask: &Ask<'_>) -> Result<Box<dyn Stressor>, StartError> {
+    let burn = Burn::new(ask.spec.options.work);
+    let cores: Vec<_> = ask.cores.iter().copied().map(Some).collect();
+    let workers = cores.len() as u64;
+    let crew = Crew::hire(&cores, move |shift| work(shift, burn, workers))?;
+    Ok(Box::new(Cpu { crew, seen_ns: 0, seen_at_ns: clock::mono_ns() }))
+}
+
+/// A worker's life: in every period as much CPU time as its account grants, then sleep.
+#[expect(clippy::cast_precision_loss, reason = "periods and their CPU times are far below 2^52 ns")]
+fn work(shift: &Shift, mut burn: Burn, workers: u64) {
+    burn.tune(ROUND_NS, clock::thread_cpu_ns);
+    // Periods of different cores are staggered, so that the node's load is smooth, too.
+    let mut edge_ns = shift.start_ns + PERIOD_NS * shift.index as u64 / workers;
+    let mut duty = Duty::new(1_000.0);
+    let born_ns = clock::thread_cpu_ns();
+    let mut booked_ns = born_ns;
+    let mut share = shift.dial();
+    clock::sleep_until(edge_ns);
+    while !shift.stopped() {
+        if share != shift.dial() {
+            share = shift.dial();
+            duty = Duty::new(1_000.0);
+        }
+        let quota = share * PERIOD_NS as f64;
+        let grant_ns = duty.grant(quota).min(PERIOD_NS as f64);
+        let until_ns = booked_ns + grant_ns as u64;
+        spend(shift, &burn, (born_ns, until_ns), edge_ns + PERIOD_NS);
+        let periods = (clock::mono_ns().saturating_sub(edge_ns) / PERIOD_NS).max(1);
+        edge_ns += periods * PERIOD_NS;
+        clock::sleep_until(edge_ns);
+        // What the sleep itself cost belongs to the period, too.
+        let used_ns = clock::thread_cpu_ns();
+        duty.settle(quota, periods, (used_ns - booked_ns) as f64);
+        shift.show(used_ns - born_ns);
+        booked_ns = used_ns;
+    }
+}
+
+/// Burns until the thread's CPU clock shows `until_ns`, or the period is over: what could not be had in it is the
+/// account's matter. Shows its use as it goes, so that a reader in mid-period sees what is.
+fn spend(shift: &Shift, burn: &Burn, (born_ns, until_ns): (u64, u64), end_ns: u64) {
+    loop {
+        let used_ns = clock::thread_cpu_ns();
+        shift.show(used_ns - born_ns);
+        if used_ns >= until_ns || shift.stopped() || clock::mono_ns() >= end_ns {
+            return;
+        }
+        burn.round();
+    }
+}
+
+/// Held within one point, as long as there is anything asked.
+fn tolerance(_: aefm_workloads::quantity::Unit, _: f64) -> Tolerance {
+    Tolerance { absolute: 1.0, relative: 0.0 }
+}
+
+/// See the module.
+pub(super) static CPU: Descriptor = Descriptor {
+    kind: Kind::Cpu,
+    about: "percent of the named cores' time: integer, float or SIMD work under a duty controller",
+    tolerance,
+    support: |_| Ok(()),
+    start,
+};
