@@ -11,7 +11,7 @@ use std::net::TcpListener;
 const LOGIN: &str = "/user?username=Cornell_1&password=1111111111";
 
 fn hotel(otlp: &Receiver) -> Application {
-    Application::start(&ServiceGraph::of_app("hotel-reservation").unwrap(), Some(otlp.url.clone()))
+    Application::start(&ServiceGraph::of_app("hotel-reservation").unwrap(), Some(&otlp.url))
 }
 
 #[test]

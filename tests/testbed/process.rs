@@ -111,13 +111,13 @@ pub(crate) struct Application {
 
 impl Application {
     /// Starts every service of a graph, children first.
-    pub(crate) fn start(graph: &ServiceGraph, otlp: Option<String>) -> Self {
+    pub(crate) fn start(graph: &ServiceGraph, otlp: Option<&str>) -> Self {
         let mut services: BTreeMap<String, Service> = BTreeMap::new();
         for name in graph.services_in_start_order() {
             let spec = ServiceSpec {
                 graph: Some(graph.clone()),
                 peers: services.iter().map(|(name, service)| (name.clone(), service.ready.address.clone())).collect(),
-                otlp: otlp.clone(),
+                otlp: otlp.map(str::to_owned),
                 seed: 42,
                 node: Some("node-1".to_owned()),
                 ..ServiceSpec::new(graph.app(), name)

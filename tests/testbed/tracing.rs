@@ -25,7 +25,7 @@ fn every_request_leaves_one_complete_trace() {
     const REQUESTS: u64 = 60;
     let receiver = Receiver::start();
     let graph = ServiceGraph::of_app("hotel-reservation").unwrap();
-    let app = Application::start(&graph, Some(receiver.url.clone()));
+    let app = Application::start(&graph, Some(&receiver.url));
     let workload = Workload::by_name("hotel-reservation/mixed").unwrap();
     let mut request = Request::default();
     let mut expected = BTreeMap::new();
@@ -70,7 +70,7 @@ fn operation_path(operation: &aefm_workloads::graph::Operation) -> &str {
 #[test]
 fn spans_say_who_made_them_and_how_it_ended() {
     let receiver = Receiver::start();
-    let app = Application::start(&ServiceGraph::of_app("hotel-reservation").unwrap(), Some(receiver.url.clone()));
+    let app = Application::start(&ServiceGraph::of_app("hotel-reservation").unwrap(), Some(&receiver.url));
     let traceparent = header(0, "01");
     let headers = [("traceparent", traceparent.as_str())];
     send(app.address(), "GET", "/user?username=Cornell_1&password=1111111111", &headers, "");
@@ -98,7 +98,7 @@ fn spans_say_who_made_them_and_how_it_ended() {
 #[test]
 fn what_is_not_sampled_leaves_no_span_and_what_has_no_trace_gets_one() {
     let receiver = Receiver::start();
-    let app = Application::start(&ServiceGraph::of_app("hotel-reservation").unwrap(), Some(receiver.url.clone()));
+    let app = Application::start(&ServiceGraph::of_app("hotel-reservation").unwrap(), Some(&receiver.url));
     let target = "/user?username=Cornell_1&password=1111111111";
     let unsampled = header(0, "00");
     assert_eq!(send(app.address(), "GET", target, &[("traceparent", unsampled.as_str())], "").status, 200);
@@ -127,7 +127,7 @@ services:
 #[test]
 fn steps_run_in_turn_and_the_calls_of_a_step_together() {
     let receiver = Receiver::start();
-    let app = Application::start(&ServiceGraph::from_yaml(STEPS).unwrap(), Some(receiver.url.clone()));
+    let app = Application::start(&ServiceGraph::from_yaml(STEPS).unwrap(), Some(&receiver.url));
     for (number, path) in [(0, "/together"), (1, "/in-turn")] {
         let traceparent = header(number, "01");
         assert_eq!(send(app.address(), "GET", path, &[("traceparent", traceparent.as_str())], "").status, 200);
