@@ -11,6 +11,7 @@ pub mod labels;
 pub mod load;
 pub mod matrix;
 pub mod mix;
+pub mod population;
 pub mod quantity;
 pub mod testbed;
 pub mod unit;

@@ -1,8 +1,14 @@
 //! Native workloads: what each request of a mix asks for, drawn from (seed, request number) alone.
 
 mod hotel;
+mod media;
+mod social;
+mod text;
+mod train;
 
+use crate::draw::{Draw, Stream, draw};
 use std::fmt;
+use std::fmt::Write;
 
 /// A request to send, without what the client adds (Host, Content-Length, trace context). Meant to be reused: filling
 /// it again keeps its buffers.
@@ -26,6 +32,12 @@ impl Request {
         self.headers.clear();
         self.body.clear();
     }
+
+    /// Adds to the target.
+    fn write(&mut self, target: fmt::Arguments<'_>) {
+        // A string takes any text: there is no error to lose.
+        let _ = self.target.write_fmt(target);
+    }
 }
 
 /// A native workload.
@@ -35,12 +47,50 @@ pub struct Workload {
     pub name: &'static str,
     /// One line on what it sends.
     pub about: &'static str,
-    fill: fn(u64, u64, &mut Request),
+    fill: fn(&mut Draw, &mut Request),
 }
 
 impl Workload {
-    /// All native workloads, by name.
-    pub const ALL: &'static [Self] = hotel::WORKLOADS;
+    /// All native workloads, one application after another.
+    pub const ALL: &'static [Self] = &[
+        Self::new(
+            "hotel-reservation/mixed",
+            "60 % search, 39 % recommendation, 0.5 % login, 0.5 % reservation",
+            hotel::mixed,
+        ),
+        Self::new("hotel-reservation/search", "hotels near a place that are free between two days", hotel::search),
+        Self::new(
+            "hotel-reservation/recommendation",
+            "hotels near a place by distance, rating or price",
+            hotel::recommend,
+        ),
+        Self::new("hotel-reservation/login", "a user logs in", hotel::login),
+        Self::new("hotel-reservation/reservation", "a user books a room", hotel::reserve),
+        Self::new(
+            "social-network/mixed",
+            "60 % reads of a home timeline, 30 % of a user's timeline, 10 % new posts",
+            social::mixed,
+        ),
+        Self::new("social-network/compose-post", "a user posts a text with mentions, links and media", social::compose),
+        Self::new("social-network/read-home-timeline", "ten posts of those whom a user follows", social::read_home),
+        Self::new("social-network/read-user-timeline", "ten posts of a user", social::read_user),
+        Self::new(
+            "media-microservices/compose-review",
+            "a user rates a movie and writes about it",
+            media::compose_review,
+        ),
+        Self::new("train-ticket/query", "trips that are left between two cities, half of them each way", train::query),
+    ];
+
+    const fn new(name: &'static str, about: &'static str, fill: fn(&mut Draw, &mut Request)) -> Self {
+        Self { name, about, fill }
+    }
+
+    /// The application whose entry takes the requests.
+    #[must_use]
+    pub fn app(self) -> &'static str {
+        self.name.split_once('/').map_or(self.name, |(app, _)| app)
+    }
 
     /// The workload of that name.
     #[must_use]
@@ -50,7 +100,7 @@ impl Workload {
 
     /// Makes `request` the request of that number under `seed`.
     pub fn fill(self, seed: u64, number: u64, request: &mut Request) {
-        (self.fill)(seed, number, request);
+        (self.fill)(&mut draw(seed, Stream::Content, number), request);
     }
 }
 
@@ -59,3 +109,6 @@ impl fmt::Display for Workload {
         f.write_str(self.name)
     }
 }
+
+#[cfg(test)]
+mod tests;
