@@ -29,6 +29,39 @@ fn every_kind_of_the_hotel_workload_is_answered() {
 }
 
 #[test]
+fn every_native_workload_runs_against_its_application_without_an_error() {
+    for name in ServiceGraph::shipped() {
+        let app = Application::start(&ServiceGraph::of_app(name).unwrap(), None);
+        let mut sent = 0;
+        let mut request = Request::default();
+        for workload in Workload::ALL.iter().filter(|workload| workload.app() == name) {
+            for number in 0..40 {
+                workload.fill(3, number, &mut request);
+                let headers: Vec<_> = request.headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+                let body = std::str::from_utf8(&request.body).unwrap();
+                let answer = send(app.address(), request.method, &request.target, &headers, body);
+                assert_eq!(answer.status, 200, "{workload} {number}: {}", answer.body);
+                sent += 1;
+            }
+        }
+        assert!(sent > 0, "{name} has no workload");
+        let stats = app.services[&app.entry].stats();
+        assert_eq!((stats.requests, stats.errors), (sent, 0), "{name}");
+    }
+}
+
+#[test]
+fn a_new_post_is_in_its_authors_timeline() {
+    let app = Application::start(&ServiceGraph::of_app("social-network").unwrap(), None);
+    let form = [("Content-Type", "application/x-www-form-urlencoded")];
+    let body = "username=username_1&user_id=1&text=hello&media_ids=[\"1\"]&media_types=[\"png\"]&post_type=0";
+    assert_eq!(send(app.address(), "POST", "/wrk2-api/post/compose", &form, body).status, 200);
+    let posts = get(app.address(), "/wrk2-api/user-timeline/read?user_id=1&start=0&stop=10").body;
+    assert!(posts.contains("\"text\":\"hello\""), "{posts}");
+    assert_eq!(get(app.address(), "/_aefm/data").body, "{\"post\":1}");
+}
+
+#[test]
 fn bad_queries_are_refused_with_a_reason() {
     let app = hotel();
     let days = "inDate=2015-04-09&outDate=2015-04-10";

@@ -13,7 +13,12 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// The graphs that come with AEFM, by application.
-const SHIPPED: &[(&str, &str)] = &[("hotel-reservation", include_str!("../graphs/hotel-reservation.yaml"))];
+const SHIPPED: &[(&str, &str)] = &[
+    ("hotel-reservation", include_str!("../graphs/hotel-reservation.yaml")),
+    ("social-network", include_str!("../graphs/social-network.yaml")),
+    ("media-microservices", include_str!("../graphs/media-microservices.yaml")),
+    ("train-ticket", include_str!("../graphs/train-ticket.yaml")),
+];
 
 /// A checked service graph: every call leads to an operation that is there, and no service waits for itself.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -72,9 +77,48 @@ pub struct Operation {
     /// Calls to other services: the steps run one after another, the calls of one step at the same time.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub calls: Vec<Vec<Call>>,
+    /// What the process keeps of a call once its children have answered, where later answers tell of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keeps: Option<Kept>,
     /// What it answers.
     #[serde(default)]
     pub answer: Answer,
+}
+
+/// What a call leaves behind: the parameters that say it are those of the original's calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kept {
+    /// A user: `username`, maybe `user_id`. One who is there already is refused.
+    User,
+    /// Who follows whom: `user_name`, `followee_name`. Both must be users.
+    Follow,
+    /// A post: `user_id`, `username`, `text`, whose mentions count as receivers.
+    Post,
+    /// A person who plays: `cast_info_id`.
+    Cast,
+    /// What is to be known of a movie: `movie_id`.
+    MovieInfo,
+    /// A plot: `plot_id`.
+    Plot,
+    /// A movie's title: `title`, `movie_id`.
+    Movie,
+}
+
+impl Kept {
+    /// The name in [`crate::testbed::DataCounts`] and in graph files.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::User => "user",
+            Self::Follow => "follow",
+            Self::Post => "post",
+            Self::Cast => "cast",
+            Self::MovieInfo => "movie_info",
+            Self::Plot => "plot",
+            Self::Movie => "movie",
+        }
+    }
 }
 
 /// What an operation answers, always JSON.
@@ -92,6 +136,12 @@ pub enum Answer {
     HotelsNear,
     /// The hotels that are best by the parameter `require`, as GeoJSON.
     HotelsBest,
+    /// The posts `start` to `stop` of those whom `user_id` follows, the newest first, as an array.
+    HomeTimeline,
+    /// The posts `start` to `stop` of `user_id`, the newest first, as an array.
+    UserTimeline,
+    /// Trips between `startingPlace` and `endPlace`.
+    Trips,
 }
 
 fn five_seconds() -> u64 {

@@ -8,6 +8,12 @@ use std::collections::BTreeMap;
 /// Where every service of the testbed tells its [`TestbedStats`], by GET.
 pub const STATS_PATH: &str = "/_aefm/stats";
 
+/// Where a service that keeps data tells how much, by GET.
+pub const DATA_PATH: &str = "/_aefm/data";
+
+/// How much a service keeps, by [`crate::graph::Kept::name`].
+pub type DataCounts = BTreeMap<String, u64>;
+
 /// How many trace-id prefixes [`TestbedStats::by_prefix`] keeps: the last ones seen.
 pub const PREFIXES_KEPT: usize = 64;
 

@@ -13,5 +13,6 @@ mod request;
 pub mod service;
 mod spec;
 mod stats;
+mod store;
 mod trace;
 mod work;

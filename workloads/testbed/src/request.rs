@@ -6,17 +6,18 @@ use crate::parameters::Parameters;
 use crate::peers::CallError;
 use crate::service::{Emulated, Found};
 use crate::stats::Stats;
+use crate::store::Store;
 use crate::trace::{EndedSpan, TraceParent};
 use crate::work::cpu_time;
 use aefm_workloads::graph::{Call, Operation};
-use aefm_workloads::testbed::STATS_PATH;
+use aefm_workloads::testbed::{DATA_PATH, STATS_PATH};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::header::{ALLOW, CONTENT_TYPE};
 use hyper::{Method, Request, Response, StatusCode, body::Incoming, http::request::Parts};
 use serde_json::{Value, json};
-use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::task::JoinSet;
 
@@ -52,9 +53,8 @@ impl Outcome {
 /// Answers a request, whatever it is.
 pub(crate) async fn answer(service: Arc<Emulated>, request: Request<Incoming>) -> Response<Full<Bytes>> {
     let stamp = Stamp::now();
-    if request.uri().path() == STATS_PATH && request.method() == Method::GET {
-        let told = service.stats.tell(&service.name);
-        return respond(StatusCode::OK, &serde_json::to_value(told).unwrap_or_default(), None);
+    if let Some(told) = tell(&service, &request) {
+        return respond(StatusCode::OK, &told, None);
     }
     let number = service.stats.requests.fetch_add(1, Relaxed);
     let (head, body) = request.into_parts();
@@ -89,6 +89,18 @@ pub(crate) async fn answer(service: Arc<Emulated>, request: Request<Incoming>) -
     respond(outcome.status, &outcome.body, outcome.allow.as_deref())
 }
 
+/// What is asked about the service itself; such a request is no part of the load, and not counted.
+fn tell(service: &Emulated, request: &Request<Incoming>) -> Option<Value> {
+    if request.method() != Method::GET {
+        return None;
+    }
+    match request.uri().path() {
+        STATS_PATH => serde_json::to_value(service.stats.tell(&service.name)).ok(),
+        DATA_PATH => serde_json::to_value(service.store().counts()).ok(),
+        _ => None,
+    }
+}
+
 async fn perform(
     service: &Arc<Emulated>,
     operation: &Operation,
@@ -119,7 +131,13 @@ async fn perform(
     if cpu > before {
         service.burn(cpu - before, 0);
     }
-    Outcome::ok(content::answer(&operation.answer, &parameters))
+    let mut store = service.store();
+    if let Some(kept) = operation.keeps
+        && let Err(error) = store.keep(kept, &parameters)
+    {
+        return Outcome::failed(StatusCode::INTERNAL_SERVER_ERROR, error.to_string());
+    }
+    Outcome::ok(content::answer(&operation.answer, &parameters, &store))
 }
 
 /// Makes all calls of a step at the same time and waits for all of them, so that no child outlives its parent's span.
@@ -157,6 +175,11 @@ fn respond(status: StatusCode, body: &Value, allow: Option<&str>) -> Response<Fu
 
 impl Emulated {
     fn burn(&self, cpu: Duration, memory_kib: u32) {
-        self.work.lock().unwrap_or_else(std::sync::PoisonError::into_inner).burn(cpu, memory_kib);
+        self.work.lock().unwrap_or_else(PoisonError::into_inner).burn(cpu, memory_kib);
+    }
+
+    /// Nothing waits while it holds this.
+    fn store(&self) -> MutexGuard<'_, Store> {
+        self.store.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -4,6 +4,7 @@ use crate::export::{EndpointError, Exporter, Source, Spans};
 use crate::peers::Peers;
 use crate::request;
 use crate::stats::Stats;
+use crate::store::Store;
 use crate::trace::TraceParent;
 use crate::work::Work;
 use aefm_workloads::draw::{derive, derive_text};
@@ -32,6 +33,7 @@ pub struct Emulated {
     pub(crate) spans: Spans,
     pub(crate) peers: Peers,
     pub(crate) work: Mutex<Work>,
+    pub(crate) store: Mutex<Store>,
     operations: Vec<Operation>,
 }
 
@@ -134,6 +136,7 @@ impl Emulated {
             spans,
             peers: Peers::new(spec.peers, Duration::from_millis(graph.call_timeout_ms())),
             work: Mutex::new(Work::for_operations(&service.operations)),
+            store: Mutex::default(),
             operations: service.operations.clone(),
             name: spec.service,
         };
