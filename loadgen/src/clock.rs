@@ -1,0 +1,27 @@
+//! The one place of this crate that reads clocks.
+
+use nix::time::{ClockId, clock_gettime};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+fn read_ns(clock: ClockId) -> u64 {
+    // These clocks exist on every Linux; a failure could only mean a broken kernel.
+    clock_gettime(clock).map_or(0, |time| time.tv_sec() as u64 * 1_000_000_000 + time.tv_nsec() as u64)
+}
+
+/// Monotonic time in ns: the clock of every interval, and of the timers.
+#[must_use]
+pub(crate) fn now_ns() -> u64 {
+    read_ns(ClockId::CLOCK_MONOTONIC)
+}
+
+/// CPU time that the calling thread has used, in ns.
+#[must_use]
+pub(crate) fn thread_cpu_ns() -> u64 {
+    read_ns(ClockId::CLOCK_THREAD_CPUTIME_ID)
+}
+
+/// Wall-clock time in ns since the epoch: only ever to name time zero, never in an interval.
+#[must_use]
+pub(crate) fn wall_ns() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
+}

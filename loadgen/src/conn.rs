@@ -1,0 +1,79 @@
+//! One connection of a worker: its state, and the request it carries.
+
+use crate::http1::Answer;
+use crate::link::Link;
+use crate::record::Flight;
+
+/// What a connection is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum State {
+    /// Without a link, waiting for its next try.
+    Closed,
+    /// Without a link, which it opens for each request (`--no-keepalive`).
+    Parked,
+    /// Waiting for the connect, or the TLS handshake.
+    Opening,
+    /// Open, and free for a request.
+    Idle,
+    /// Carrying a request.
+    Busy,
+}
+
+#[derive(Debug)]
+pub(crate) struct Conn {
+    pub(crate) state: State,
+    pub(crate) link: Option<Link>,
+    /// Goes up with every change of the link: events and timers of former links are told by it.
+    pub(crate) generation: u32,
+    /// When the link's opening began, monotonic ns.
+    pub(crate) opening_ns: u64,
+    /// When TCP was there and TLS began; 0 before.
+    pub(crate) connected_ns: u64,
+    /// Since when it is free, monotonic ns.
+    pub(crate) free_since_ns: u64,
+    /// Links in a row that ended without one answer.
+    pub(crate) failures: u32,
+    /// Answers on this link.
+    pub(crate) answers: u64,
+    /// Whether its first link has come about or failed.
+    pub(crate) tried: bool,
+    /// A request waits for the link, or is under way on it.
+    pub(crate) carries: bool,
+    pub(crate) flight: Flight,
+    pub(crate) answer: Answer,
+    /// Bytes received for the request under way.
+    pub(crate) received: u64,
+    /// What the kernel has not yet taken of the request.
+    pub(crate) unwritten: Vec<u8>,
+}
+
+impl Conn {
+    pub(crate) fn new() -> Self {
+        Self {
+            state: State::Closed,
+            link: None,
+            generation: 0,
+            opening_ns: 0,
+            connected_ns: 0,
+            free_since_ns: 0,
+            failures: 0,
+            answers: 0,
+            tried: false,
+            carries: false,
+            flight: Flight::default(),
+            answer: Answer::default(),
+            received: 0,
+            unwritten: Vec::new(),
+        }
+    }
+
+    /// The token of this link's events.
+    pub(crate) fn token(&self, index: u32) -> u64 {
+        u64::from(self.generation) << 32 | u64::from(index)
+    }
+}
+
+/// How long to wait before try number `failures` (from 1): 10 ms, doubling to half a second.
+pub(crate) fn back_off_ns(failures: u32) -> u64 {
+    (10_000_000u64 << failures.saturating_sub(1).min(10)).min(500_000_000)
+}

@@ -1,0 +1,58 @@
+//! What requests ask for, apart from any protocol.
+
+use aefm_workloads::mix::{Request, Workload};
+
+/// Where requests' contents come from.
+#[derive(Clone, Debug)]
+pub enum Content {
+    /// The same request each time.
+    Fixed(Request),
+    /// A native workload: request `n` is drawn from (seed, n).
+    Workload {
+        /// The workload.
+        workload: Workload,
+        /// Its seed.
+        seed: u64,
+        /// Path in front of the workload's own, without a slash at its end; mostly empty.
+        prefix: String,
+    },
+}
+
+impl Content {
+    /// Makes `request` the request of that number.
+    pub fn fill(&self, number: u64, request: &mut Request) {
+        match self {
+            Self::Fixed(fixed) => request.clone_from(fixed),
+            Self::Workload { workload, seed, prefix } => {
+                workload.fill(*seed, number, request);
+                if !prefix.is_empty() {
+                    request.target.insert_str(0, prefix);
+                }
+            }
+        }
+    }
+}
+
+/// Header fields of every request: Host and the user's. A workload's own fields yield to the user's of the same name.
+#[derive(Clone, Debug, Default)]
+pub struct Fields {
+    /// Name and value, in the order in which they are sent.
+    pub fields: Vec<(String, String)>,
+}
+
+impl Fields {
+    /// Whether there is a field of that name.
+    #[must_use]
+    pub fn has(&self, name: &str) -> bool {
+        self.fields.iter().any(|(own, _)| own.eq_ignore_ascii_case(name))
+    }
+
+    /// All fields to send with this request but Content-Length and the trace context.
+    pub fn for_request<'a>(&'a self, request: &'a Request) -> impl Iterator<Item = (&'a str, &'a str)> {
+        let own = request.headers.iter().map(|(name, value)| (*name, value.as_str()));
+        self.fields
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+            .chain(own.filter(|(name, _)| !self.has(name)))
+    }
+}

@@ -1,0 +1,8 @@
+//! HTTP/1.1 without I/O: the bytes of a request, and a reader of answers that takes them in any pieces.
+
+mod answer;
+mod chunks;
+mod request;
+
+pub(crate) use answer::{Answer, Fed};
+pub(crate) use request::Requests;

@@ -1,0 +1,97 @@
+//! A connection's bytes: TCP, unix socket, or TLS over either, all non-blocking.
+
+use crate::target::Address;
+use crate::tls::{Tls, TlsConfig};
+use nix::sys::socket::{getsockopt, sockopt::SocketError};
+use socket2::{Domain, SockAddr, Socket, Type};
+use std::io::{self, Read};
+use std::os::fd::{AsFd, BorrowedFd};
+
+/// An open or opening connection.
+#[derive(Debug)]
+pub(crate) enum Link {
+    Plain(Socket),
+    Tls(Box<Tls>),
+}
+
+impl Link {
+    /// Starts connecting. Whether it came about shows when the socket gets writable: see [`Self::connected`].
+    pub(crate) fn connect(address: &Address, tls: Option<&TlsConfig>) -> io::Result<Self> {
+        let (domain, address) = match address {
+            Address::Ip(ip) => (Domain::for_address(*ip), SockAddr::from(*ip)),
+            Address::Unix(path) => (Domain::UNIX, SockAddr::unix(path)?),
+        };
+        let socket = Socket::new(domain, Type::STREAM.nonblocking().cloexec(), None)?;
+        if domain != Domain::UNIX {
+            socket.set_tcp_nodelay(true)?;
+        }
+        match socket.connect(&address) {
+            Ok(()) => {}
+            Err(error) if error.raw_os_error() == Some(libc::EINPROGRESS) => {}
+            Err(error) => return Err(error),
+        }
+        Ok(match tls {
+            None => Self::Plain(socket),
+            Some(config) => Self::Tls(Box::new(Tls::new(socket, config)?)),
+        })
+    }
+
+    /// The connect's result, once the socket is writable.
+    pub(crate) fn connected(&self) -> io::Result<()> {
+        match getsockopt(&self.as_fd(), SocketError)? {
+            0 => Ok(()),
+            code => Err(io::Error::from_raw_os_error(code)),
+        }
+    }
+
+    /// Goes on with the TLS handshake: done, or waiting for the network.
+    pub(crate) fn handshake(&mut self) -> io::Result<bool> {
+        match self {
+            Self::Plain(_) => Ok(true),
+            Self::Tls(tls) => tls.handshake(),
+        }
+    }
+
+    /// Reads what is there. Would-block ends a round; 0 is the end of the stream.
+    pub(crate) fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(socket) => socket.read(buffer),
+            Self::Tls(tls) => tls.read(buffer),
+        }
+    }
+
+    /// Writes what the kernel takes.
+    pub(crate) fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            // `send` with MSG_NOSIGNAL: a peer that is gone is an error here, not a signal.
+            Self::Plain(socket) => socket.send_with_flags(bytes, libc::MSG_NOSIGNAL),
+            Self::Tls(tls) => tls.write(bytes),
+        }
+    }
+
+    /// Whether bytes that were taken by [`Self::write`] still wait for the kernel (TLS buffers records).
+    pub(crate) fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::Plain(_) => Ok(()),
+            Self::Tls(tls) => tls.flush(),
+        }
+    }
+
+    /// Whether a read shorter than the buffer means that there is no more. TLS hands out one record at a time.
+    pub(crate) fn drained_by_short_read(&self) -> bool {
+        matches!(self, Self::Plain(_))
+    }
+
+    fn socket(&self) -> &Socket {
+        match self {
+            Self::Plain(socket) => socket,
+            Self::Tls(tls) => tls.socket(),
+        }
+    }
+}
+
+impl AsFd for Link {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket().as_fd()
+    }
+}

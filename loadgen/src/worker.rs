@@ -1,0 +1,295 @@
+//! A worker: one thread, one epoll loop, its share of the schedule and of the connections. It shares nothing that is
+//! written while the run goes on, so workers scale.
+//!
+//! Any free connection takes the worker's oldest due request. The backlog is the range between the next request of
+//! the schedule and now, so it needs no memory however long a server stalls.
+
+mod open;
+mod receive;
+mod send;
+
+use crate::clock;
+use crate::conn::{Conn, State};
+use crate::control::Control;
+use crate::fifo::Fifo;
+use crate::http1::Requests;
+use crate::plan::Plan;
+use crate::poll::{Poll, WAKE};
+use crate::record::{Bin, Recorder, Totals};
+use crate::request_log::RowQueue;
+use crate::source::Source;
+use crate::target::Addresses;
+use crate::tls::TlsConfig;
+use aefm_workloads::load::Outcome;
+use nix::sys::epoll::EpollFlags;
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, VecDeque};
+use std::sync::Arc;
+use std::sync::mpsc::Sender;
+use thiserror::Error;
+
+/// Why a worker cannot work.
+#[derive(Debug, Error)]
+pub enum WorkerError {
+    /// The kernel refuses epoll or timers.
+    #[error("wait for events: {0}")]
+    Poll(#[from] nix::Error),
+}
+
+/// What a worker tells the reporter.
+pub(crate) enum Told {
+    /// All its connections have come about or failed once; how many are open, and why others are not.
+    Ready { open: usize, fault: Option<String> },
+    /// The next of its bins. In order, without gaps.
+    Bin { worker: usize, bin: Box<Bin> },
+    /// It is through.
+    Ended { totals: Box<Totals> },
+    /// It could not go on.
+    Failed(WorkerError),
+    /// Not a worker, but someone outside.
+    Command(crate::commands::Command),
+}
+
+/// What all workers of a run have in common.
+pub(crate) struct Shared {
+    pub(crate) plan: Arc<Plan>,
+    pub(crate) control: Control,
+    pub(crate) addresses: Addresses,
+    pub(crate) tls: Option<TlsConfig>,
+}
+
+pub(crate) struct Worker {
+    index: usize,
+    shared: Arc<Shared>,
+    poll: Poll,
+    conns: Vec<Conn>,
+    /// Free connections, longest free first; entries whose connection has gone away meanwhile are skipped.
+    idle: VecDeque<(u32, u32)>,
+    /// Connections with a request under way, in the order of sending.
+    busy: Fifo,
+    /// Deadlines of opening links, and times of next tries: (when, connection, generation).
+    timers: BinaryHeap<Reverse<(u64, u32, u32)>>,
+    /// Connections that are open or opening.
+    hopeful: usize,
+    /// Connections whose first link has not come about or failed yet.
+    untried: usize,
+    last_fault: Option<String>,
+    source: Source,
+    requests: Requests,
+    recorder: Recorder,
+    scratch: Box<[u8]>,
+    zero_ns: u64,
+    tell: Sender<Told>,
+    log: Option<RowQueue>,
+    connections_max: usize,
+    /// Within [`Self::release`].
+    releasing: bool,
+}
+
+impl Worker {
+    pub(crate) fn new(
+        index: usize,
+        shared: &Arc<Shared>,
+        tell: Sender<Told>,
+        log: Option<RowQueue>,
+    ) -> Result<Self, WorkerError> {
+        let plan = &shared.plan;
+        let workers = plan.workers();
+        // The remainder of c / t goes to the first workers.
+        let split = |all: usize| all / workers + usize::from(index < all % workers);
+        let connections = split(plan.connections).max(1);
+        let poll = Poll::new()?;
+        poll.watch_input(shared.control.waker(index), WAKE)?;
+        Ok(Self {
+            index,
+            shared: Arc::clone(shared),
+            poll,
+            conns: (0..connections).map(|_| Conn::new()).collect(),
+            idle: VecDeque::with_capacity(connections),
+            busy: Fifo::new(connections),
+            timers: BinaryHeap::new(),
+            hopeful: 0,
+            untried: if plan.keepalive { connections } else { 0 },
+            last_fault: None,
+            source: plan.source(index, workers),
+            requests: Requests::new(&plan.content, &plan.fields, plan.context),
+            recorder: Recorder::new(plan.calendar()),
+            scratch: vec![0; 64 * 1024].into_boxed_slice(),
+            zero_ns: 0,
+            tell,
+            log,
+            connections_max: split(plan.connections_max).max(connections),
+            releasing: false,
+        })
+    }
+
+    /// Runs to the end; what there is to say goes through the channel.
+    pub(crate) fn run(mut self) {
+        let tell = self.tell.clone();
+        // The receiver is only gone when the whole run is.
+        let _ = match self.work() {
+            Ok(()) => self.wind_up(),
+            Err(error) => tell.send(Told::Failed(error)),
+        };
+    }
+
+    fn work(&mut self) -> Result<(), WorkerError> {
+        self.open_all();
+        self.get_ready()?;
+        let cpu_ns = clock::thread_cpu_ns();
+        while let Some(now_ns) = self.still_going() {
+            self.expire(now_ns);
+            self.release(now_ns);
+            self.close_bins(now_ns);
+            self.arm(now_ns)?;
+            self.turn()?;
+        }
+        let totals = self.recorder.totals_mut();
+        totals.cpu_ns = clock::thread_cpu_ns() - cpu_ns;
+        totals.wall_ns = clock::now_ns().saturating_sub(self.zero_ns);
+        Ok(())
+    }
+
+    /// Opens connections until time zero is there.
+    fn get_ready(&mut self) -> Result<(), WorkerError> {
+        let mut told = false;
+        loop {
+            if self.untried == 0 && !told {
+                told = true;
+                let open = self.conns.iter().filter(|conn| matches!(conn.state, State::Idle | State::Parked)).count();
+                let _ = self.tell.send(Told::Ready { open, fault: self.last_fault.clone() });
+            }
+            let now_ns = clock::now_ns();
+            if let Some(zero_ns) = self.shared.control.zero_ns() {
+                self.zero_ns = zero_ns;
+                self.poll.wake_at(zero_ns, true)?;
+                if now_ns >= zero_ns {
+                    return Ok(());
+                }
+            }
+            if self.shared.control.abandoned() {
+                return Ok(());
+            }
+            self.expire(now_ns);
+            if let Some(Reverse((at_ns, ..))) = self.timers.peek() {
+                self.poll.wake_at(*at_ns, false)?;
+            }
+            self.turn()?;
+        }
+    }
+
+    /// The time, unless the run is over.
+    fn still_going(&mut self) -> Option<u64> {
+        let control = &self.shared.control;
+        if control.abandoned() || self.zero_ns == 0 {
+            return None;
+        }
+        self.source.cut(control.cut_ns());
+        let now_ns = clock::now_ns();
+        let at_ns = now_ns - self.zero_ns;
+        let through = self.busy.first().is_none() && self.source.exhausted();
+        let over = at_ns >= self.source.end_ns() + self.shared.plan.grace_ns
+            || (through && (at_ns >= self.source.end_ns() || self.source.limited()));
+        (!over).then_some(now_ns)
+    }
+
+    /// Gives up what has timed out, and tries again what was put off.
+    fn expire(&mut self, now_ns: u64) {
+        let timeout_ns = self.shared.plan.timeout_ns;
+        while let Some(index) = self.busy.first() {
+            let flight = self.conns[index as usize].flight;
+            if self.zero_ns + flight.sent_ns + timeout_ns > now_ns {
+                break;
+            }
+            self.end_flight(index, Outcome::Timeout, now_ns);
+            self.close(index, now_ns, false);
+        }
+        while let Some(&Reverse((at_ns, index, generation))) = self.timers.peek() {
+            if at_ns > now_ns {
+                break;
+            }
+            self.timers.pop();
+            if self.conns[index as usize].generation == generation {
+                self.timer_fired(index, now_ns);
+            }
+        }
+    }
+
+    fn close_bins(&mut self, now_ns: u64) {
+        let next_ns = self.source.next_ns(now_ns - self.zero_ns);
+        while let Some(bin) = self.recorder.take_closed(next_ns.min(now_ns - self.zero_ns)) {
+            let _ = self.tell.send(Told::Bin { worker: self.index, bin: Box::new(bin) });
+        }
+    }
+
+    /// Arms the timer for whatever comes next.
+    fn arm(&mut self, now_ns: u64) -> Result<(), WorkerError> {
+        let mut at_ns = self.zero_ns + self.source.end_ns() + self.shared.plan.grace_ns;
+        if let Some(index) = self.busy.first() {
+            let sent_ns = self.conns[index as usize].flight.sent_ns;
+            at_ns = at_ns.min(self.zero_ns + sent_ns + self.shared.plan.timeout_ns);
+        }
+        if let Some(Reverse((timer_ns, ..))) = self.timers.peek() {
+            at_ns = at_ns.min(*timer_ns);
+        }
+        // Seconds without requests end, too.
+        at_ns = at_ns.min(self.zero_ns + self.recorder.next_end_ns(now_ns - self.zero_ns));
+        match self.source.due_ns() {
+            // A request that waits for a connection is sent when one gets free, not at a time.
+            Some(due_ns) if self.can_take() => self.poll.wake_at(at_ns.min(self.zero_ns + due_ns), true)?,
+            _ => self.poll.wake_at(at_ns, false)?,
+        }
+        Ok(())
+    }
+
+    /// Waits, and handles what has happened.
+    fn turn(&mut self) -> Result<(), WorkerError> {
+        let ready = self.poll.wait(self.shared.plan.spin && self.zero_ns > 0)?;
+        for event in 0..ready {
+            let (token, flags) = self.poll.event(event);
+            if token == WAKE {
+                self.poll.timer_passed(clock::now_ns());
+                continue;
+            }
+            let (index, generation) = (token as u32, (token >> 32) as u32);
+            if self.conns[index as usize].generation == generation {
+                self.on_event(index, flags);
+            }
+        }
+        Ok(())
+    }
+
+    fn on_event(&mut self, index: u32, flags: EpollFlags) {
+        match self.conns[index as usize].state {
+            State::Opening => self.opening(index),
+            State::Idle | State::Busy => {
+                if flags.contains(EpollFlags::EPOLLOUT) && !self.write_rest(index) {
+                    return;
+                }
+                let input = EpollFlags::EPOLLIN | EpollFlags::EPOLLRDHUP | EpollFlags::EPOLLHUP | EpollFlags::EPOLLERR;
+                if flags.intersects(input) {
+                    self.receive(index, flags.contains(EpollFlags::EPOLLRDHUP));
+                }
+            }
+            State::Closed | State::Parked => {}
+        }
+    }
+
+    /// Gives every request that is left its outcome, and hands in the record.
+    fn wind_up(mut self) -> Result<(), std::sync::mpsc::SendError<Told>> {
+        let now_ns = clock::now_ns();
+        while let Some(index) = self.busy.first() {
+            self.end_flight(index, Outcome::Unfinished, now_ns);
+        }
+        let at_ns = now_ns.saturating_sub(self.zero_ns);
+        while let Some(left) = self.source.take_left() {
+            self.not_sent(left, Outcome::Unsent, at_ns);
+        }
+        drop(self.log);
+        let (bins, totals) = self.recorder.finish();
+        for bin in bins {
+            self.tell.send(Told::Bin { worker: self.index, bin: Box::new(bin) })?;
+        }
+        self.tell.send(Told::Ended { totals: Box::new(totals) })
+    }
+}

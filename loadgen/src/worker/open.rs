@@ -1,0 +1,165 @@
+//! Opening and closing connections, with a back-off that never holds up the schedule.
+
+use super::Worker;
+use crate::clock;
+use crate::conn::{Conn, State, back_off_ns};
+use crate::link::Link;
+use aefm_workloads::load::Outcome;
+use std::cmp::Reverse;
+use std::io;
+
+impl Worker {
+    /// Starts all connections; without keep-alive they open with their requests.
+    pub(super) fn open_all(&mut self) {
+        let now_ns = clock::now_ns();
+        for index in 0..self.conns.len() as u32 {
+            if self.shared.plan.keepalive {
+                self.open(index, now_ns);
+            } else {
+                self.park(index, now_ns);
+            }
+        }
+    }
+
+    /// One more connection, if the pool may grow.
+    pub(super) fn grow(&mut self, now_ns: u64) {
+        if self.conns.len() < self.connections_max {
+            let index = self.conns.len() as u32;
+            self.conns.push(Conn::new());
+            self.conns[index as usize].tried = true;
+            self.busy.grow();
+            self.open(index, now_ns);
+        }
+    }
+
+    /// Starts a link on a connection that has none.
+    pub(super) fn open(&mut self, index: u32, now_ns: u64) {
+        let connection = index as usize * self.shared.plan.workers() + self.index;
+        let conn = &mut self.conns[index as usize];
+        conn.generation = conn.generation.wrapping_add(1);
+        conn.state = State::Opening;
+        conn.opening_ns = now_ns;
+        conn.connected_ns = 0;
+        conn.answers = 0;
+        self.hopeful += 1;
+        // Each try goes to the next address, so that one that is down does not take a share of the load with it.
+        let address = self.shared.addresses.get(connection + conn.failures as usize);
+        let link = match &address {
+            Some(address) => Link::connect(address, self.shared.tls.as_ref()),
+            None => Err(io::Error::other("its name has no address")),
+        };
+        match link.and_then(|link| Ok(self.poll.watch(&link, conn.token(index)).map(|()| link)?)) {
+            Ok(link) => {
+                conn.link = Some(link);
+                let deadline_ns = now_ns + self.shared.plan.connect_timeout_ns;
+                self.timers.push(Reverse((deadline_ns, index, conn.generation)));
+            }
+            Err(error) => self.open_failed(index, now_ns, &error),
+        }
+    }
+
+    /// Something has happened to a link that is opening.
+    pub(super) fn opening(&mut self, index: u32) {
+        let now_ns = clock::now_ns();
+        let conn = &mut self.conns[index as usize];
+        let Some(link) = &mut conn.link else { return };
+        if conn.connected_ns == 0 {
+            if let Err(error) = link.connected() {
+                return self.open_failed(index, now_ns, &error);
+            }
+            conn.connected_ns = now_ns;
+            self.recorder.totals_mut().connect.saturating_record(now_ns - conn.opening_ns);
+        }
+        match link.handshake() {
+            Ok(true) => self.opened(index),
+            Ok(false) => {}
+            Err(error) => self.open_failed(index, now_ns, &error),
+        }
+    }
+
+    fn opened(&mut self, index: u32) {
+        let now_ns = clock::now_ns();
+        self.has_tried(index);
+        let conn = &mut self.conns[index as usize];
+        if self.shared.tls.is_some() {
+            self.recorder.totals_mut().tls.saturating_record(now_ns - conn.connected_ns);
+        }
+        if conn.carries {
+            conn.state = State::Busy;
+            let number = conn.flight.number;
+            self.write(index, number);
+        } else {
+            self.set_idle(index, now_ns);
+        }
+    }
+
+    fn open_failed(&mut self, index: u32, now_ns: u64, error: &io::Error) {
+        let opening = &self.conns[index as usize];
+        let step = if opening.connected_ns > 0 { "agree on TLS" } else { "connect" };
+        let text = format!("{step}: {error}");
+        self.last_fault = Some(text.clone());
+        self.recorder.totals_mut().fault(text);
+        if self.conns[index as usize].carries {
+            self.end_flight(index, Outcome::Connect, now_ns);
+        }
+        self.close(index, now_ns, false);
+    }
+
+    /// The first link of a connection has come about, or its first try has failed at all addresses.
+    fn has_tried(&mut self, index: u32) {
+        if !std::mem::replace(&mut self.conns[index as usize].tried, true) {
+            self.untried = self.untried.saturating_sub(1);
+        }
+    }
+
+    /// Ends the link. It is opened again at once if it had answered before, after a back-off otherwise.
+    pub(super) fn close(&mut self, index: u32, now_ns: u64, served: bool) {
+        let keepalive = self.shared.plan.keepalive;
+        let conn = &mut self.conns[index as usize];
+        conn.failures = if served || conn.answers > 0 { 0 } else { conn.failures.saturating_add(1) };
+        conn.link = None;
+        conn.generation = conn.generation.wrapping_add(1);
+        conn.carries = false;
+        conn.unwritten.clear();
+        if conn.state != State::Parked {
+            self.hopeful -= 1;
+        }
+        conn.state = State::Closed;
+        let failures = conn.failures;
+        let more_addresses = failures > 0 && (failures as usize) < self.shared.addresses.len();
+        if keepalive && (failures == 0 || more_addresses) {
+            self.recorder.totals_mut().reconnects += u64::from(failures == 0);
+            return self.open(index, now_ns);
+        }
+        self.has_tried(index);
+        if !keepalive && (failures == 0 || self.source.is_open()) {
+            self.park(index, now_ns);
+        } else {
+            let at_ns = now_ns + back_off_ns(failures);
+            self.timers.push(Reverse((at_ns, index, self.conns[index as usize].generation)));
+        }
+    }
+
+    fn park(&mut self, index: u32, now_ns: u64) {
+        self.set_idle(index, now_ns);
+        self.conns[index as usize].state = State::Parked;
+    }
+
+    /// The connection is free from now on.
+    pub(super) fn set_idle(&mut self, index: u32, now_ns: u64) {
+        let conn = &mut self.conns[index as usize];
+        conn.state = State::Idle;
+        conn.free_since_ns = now_ns;
+        self.idle.push_back((index, conn.generation));
+    }
+
+    /// A deadline of an opening link, or the time to try again.
+    pub(super) fn timer_fired(&mut self, index: u32, now_ns: u64) {
+        match self.conns[index as usize].state {
+            State::Opening => self.open_failed(index, now_ns, &io::ErrorKind::TimedOut.into()),
+            State::Closed if self.shared.plan.keepalive => self.open(index, now_ns),
+            State::Closed => self.park(index, now_ns),
+            State::Parked | State::Idle | State::Busy => {}
+        }
+    }
+}
