@@ -43,6 +43,8 @@ pub struct Shift {
     meter: Arc<Meter>,
     /// Which worker this is, from 0.
     pub index: usize,
+    /// How many there are.
+    pub workers: usize,
     /// The time grid that all workers share starts here (monotonic, ns).
     pub start_ns: u64,
 }
@@ -98,7 +100,13 @@ impl Crew {
         let start_ns = clock::mono_ns();
         for (index, core) in cores.iter().copied().enumerate() {
             let meter = Arc::new(Meter::default());
-            let shift = Shift { shared: Arc::clone(&crew.shared), meter: Arc::clone(&meter), index, start_ns };
+            let shift = Shift {
+                shared: Arc::clone(&crew.shared),
+                meter: Arc::clone(&meter),
+                index,
+                workers: cores.len(),
+                start_ns,
+            };
             let body = body.clone();
             let thread = thread::Builder::new().name(format!("stress-{index}")).stack_size(256 << 10);
             let started = thread.spawn(move || match prepare(core) {
@@ -155,7 +163,8 @@ fn prepare(core: Option<usize>) -> Result<(), CrewError> {
     }
 }
 
-fn pin(core: usize) -> nix::Result<()> {
+/// Pins the calling thread to a core.
+pub(crate) fn pin(core: usize) -> nix::Result<()> {
     let mut set = CpuSet::new();
     set.set(core)?;
     sched_setaffinity(Pid::from_raw(0), &set)

@@ -2,7 +2,8 @@
 //! the long-run mean is what was asked. Pure: time and use are arguments.
 //!
 //! It is an account. Every period pays in its quota, every use is taken out. What could not be used in time is carried
-//! over, but at most one period's worth: a starved stressor falls short (and that is reported) instead of catching up
+//! over, but at most one period's worth (or a few, where periods are shorter than the slices of time in which a
+//! scheduler gives and takes a core): a starved stressor falls short (and that is reported) instead of catching up
 //! in a burst. What was used too much is repaid in full.
 
 /// An account of one worker.
@@ -10,6 +11,7 @@
 pub struct Duty {
     balance: f64,
     grain: f64,
+    carry: f64,
 }
 
 /// Overdraft beyond so many periods is forgiven: it can only come from a stretch that no longer says anything.
@@ -20,7 +22,20 @@ impl Duty {
     /// a period's quota is less.
     #[must_use]
     pub fn new(grain: f64) -> Self {
-        Self { balance: 0.0, grain }
+        Self { balance: 0.0, grain, carry: 1.0 }
+    }
+
+    /// The same, but so many periods' worth may be carried over.
+    #[must_use]
+    pub fn carrying(self, periods: f64) -> Self {
+        Self { carry: periods, ..self }
+    }
+
+    /// The same, but with savings of that share of a grain: workers that save up to a grain then do not all reach it in
+    /// the same period.
+    #[must_use]
+    pub fn staggered(self, share: f64) -> Self {
+        Self { balance: share * self.grain, ..self }
     }
 
     /// What may be used in the coming period of that quota: nothing until there is a grain to use.
@@ -40,7 +55,7 @@ impl Duty {
         #[expect(clippy::cast_precision_loss, reason = "a count of periods is far below 2^52")]
         let due = self.balance + quota * periods as f64 - used;
         let overdraft = OVERDRAFT_PERIODS * quota.max(self.grain);
-        self.balance = due.clamp(-overdraft, quota.max(self.grain));
+        self.balance = due.clamp(-overdraft, (self.carry * quota).max(self.grain));
     }
 
     /// What is owed to the account (negative: overdrawn).

@@ -52,13 +52,14 @@ pub struct Holding {
     tolerance: Tolerance,
     requested: f64,
     windows: VecDeque<Window>,
+    settling: bool,
 }
 
 impl Holding {
     /// Nothing seen yet.
     #[must_use]
     pub fn new(tolerance: Tolerance, requested: f64) -> Self {
-        Self { tolerance, requested, windows: VecDeque::new() }
+        Self { tolerance, requested, windows: VecDeque::new(), settling: false }
     }
 
     /// A new request: what was seen before says nothing about it.
@@ -72,6 +73,12 @@ impl Holding {
 
     /// One more window.
     pub fn push(&mut self, window: Window) {
+        self.settling = window.settling;
+        if window.settling {
+            // Neither it nor what was before it says anything about what will be held.
+            self.windows.clear();
+            return;
+        }
         self.windows.push_back(window);
         while self.span_ns() - self.windows[0].length_ns >= SATURATED_NS {
             self.windows.pop_front();
@@ -81,17 +88,19 @@ impl Holding {
     /// The verdict.
     #[must_use]
     pub fn state(&self) -> State {
+        if self.settling {
+            return State::Settling;
+        }
         if self.requested == 0.0 {
             return State::Held;
         }
         let miss = self.requested - self.recent_mean(HELD_NS);
         let allowed = self.tolerance.at(self.requested);
-        if self.span_ns() >= HELD_NS && miss.abs() <= allowed && !self.windows.iter().any(|window| window.settling) {
+        if self.span_ns() >= HELD_NS && miss.abs() <= allowed {
             return State::Held;
         }
         let short = self.requested - self.recent_mean(SATURATED_NS) > allowed;
-        let settling = self.windows.back().is_some_and(|window| window.settling);
-        if self.span_ns() >= SATURATED_NS && short && !settling { State::Saturated } else { State::Settling }
+        if self.span_ns() >= SATURATED_NS && short { State::Saturated } else { State::Settling }
     }
 
     fn span_ns(&self) -> u64 {

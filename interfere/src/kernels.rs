@@ -1,6 +1,9 @@
 //! The instructions that press on a machine, chosen at run time by what it can do.
 
 mod burn;
+pub mod code;
+pub mod pages;
+pub mod stream;
 
 pub use burn::Burn;
 

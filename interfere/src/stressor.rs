@@ -1,6 +1,16 @@
 //! The seam of the stressors: each lives in a file of its own that ends in one [`Descriptor`].
 
 mod cpu;
+mod ctx;
+mod disk;
+mod l1d;
+mod l1i;
+mod l2;
+mod llc;
+mod mem_bandwidth;
+mod mem_capacity;
+mod network;
+mod tlb;
 
 use crate::crew::CrewError;
 use crate::holding::Tolerance;
@@ -55,6 +65,16 @@ pub struct Ask<'a> {
     pub descriptor: &'static Descriptor,
 }
 
+impl Ask<'_> {
+    /// The peak that percent is of, in base units a second: as the spec says, or as a calibration of this machine and
+    /// these cores measured it for that variant. None: it has to be measured.
+    #[must_use]
+    pub fn peak(&self, variant: &str) -> Option<f64> {
+        let _ = variant;
+        self.spec.options.peak_per_s
+    }
+}
+
 /// Why a stressor cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
@@ -82,11 +102,35 @@ pub enum StartError {
     },
 }
 
+impl StartError {
+    /// The system refuses `action`.
+    pub(crate) fn system(action: impl Into<String>, source: impl Into<std::io::Error>) -> Self {
+        Self::System { action: action.into(), source: source.into() }
+    }
+}
+
 /// All that there are.
-pub static DESCRIPTORS: [&Descriptor; 1] = [&cpu::CPU];
+pub static DESCRIPTORS: [&Descriptor; 11] = [
+    &cpu::CPU,
+    &mem_capacity::MEM_CAPACITY,
+    &mem_bandwidth::MEM_BANDWIDTH,
+    &network::NETWORK,
+    &llc::LLC,
+    &l2::L2,
+    &l1d::L1D,
+    &l1i::L1I,
+    &disk::DISK,
+    &tlb::TLB,
+    &ctx::CTX,
+];
 
 /// The descriptor of a kind.
 #[must_use]
 pub fn descriptor(kind: Kind) -> Option<&'static Descriptor> {
     DESCRIPTORS.iter().copied().find(|descriptor| descriptor.kind == kind)
+}
+
+/// Two percent of the request, as the kinds that move something promise.
+pub(crate) fn two_percent(unit: Unit, _: f64) -> Tolerance {
+    Tolerance { absolute: if unit == Unit::Percent { 0.5 } else { 0.0 }, relative: 0.02 }
 }

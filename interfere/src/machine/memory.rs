@@ -26,16 +26,34 @@ impl Machine {
         Ok(Memory { total_bytes: find("MemTotal")?, available_bytes: find("MemAvailable")? })
     }
 
-    /// Bytes that this process may still take: the smallest of the machine's available memory and each control
-    /// group's room on the way to the root, less the reserve. Zero when there is none.
+    /// Bytes that this process may still take: the smallest of the machine's available memory less the reserve and
+    /// each control group's room on the way to the root. Negative when too much is taken already.
+    ///
+    /// # Errors
+    /// When the machine does not say what is available.
+    pub fn headroom_bytes(&self, reserve_bytes: u64) -> Result<i64, MachineError> {
+        let less = |room: u64, margin: u64| room.cast_signed().saturating_sub_unsigned(margin);
+        let available = less(self.memory()?.available_bytes, reserve_bytes);
+        // Within a control group a smaller margin is enough: it is not the node's.
+        let groups = self.groups().into_iter().filter_map(|group| group.room_bytes());
+        Ok(groups.map(|room| less(room, GROUP_MARGIN_BYTES)).fold(available, i64::min))
+    }
+
+    /// The same, zero when there is none.
     ///
     /// # Errors
     /// When the machine does not say what is available.
     pub fn room_bytes(&self, reserve_bytes: u64) -> Result<u64, MachineError> {
-        let available = self.memory()?.available_bytes.saturating_sub(reserve_bytes);
-        // Within a control group a smaller margin is enough: it is not the node's.
-        let groups = self.groups().into_iter().filter_map(|group| group.room_bytes());
-        Ok(groups.map(|room| room.saturating_sub(GROUP_MARGIN_BYTES)).fold(available, u64::min))
+        Ok(self.headroom_bytes(reserve_bytes)?.max(0).cast_unsigned())
+    }
+
+    /// Bytes of this process that are resident, by the kernel's count; none where it does not say.
+    #[must_use]
+    pub fn resident_bytes(&self) -> Option<u64> {
+        let text = self.read("proc/self/statm").ok()?;
+        let pages: u64 = text.split_whitespace().nth(1)?.parse().ok()?;
+        let page_bytes = nix::unistd::sysconf(nix::unistd::SysconfVar::PAGE_SIZE).ok()??;
+        Some(pages * page_bytes.cast_unsigned())
     }
 
     /// The reserve when none is named: a twentieth of all memory, and no less than 256 MiB (nor more than a quarter).
@@ -165,6 +183,7 @@ mod tests {
         let machine = machine(root.path(), "0::/\n");
         assert_eq!(machine.room_bytes(GIB).unwrap(), 7 * GIB);
         assert_eq!(machine.room_bytes(100 * GIB).unwrap(), 0);
+        assert_eq!(machine.headroom_bytes(9 * GIB).unwrap(), -GIB.cast_signed());
     }
 
     #[test]

@@ -45,17 +45,16 @@ impl Stressor for Cpu {
 fn start(ask: &Ask<'_>) -> Result<Box<dyn Stressor>, StartError> {
     let burn = Burn::new(ask.spec.options.work);
     let cores: Vec<_> = ask.cores.iter().copied().map(Some).collect();
-    let workers = cores.len() as u64;
-    let crew = Crew::hire(&cores, move |shift| work(shift, burn, workers))?;
+    let crew = Crew::hire(&cores, move |shift| work(shift, burn))?;
     Ok(Box::new(Cpu { crew, seen_ns: 0, seen_at_ns: clock::mono_ns() }))
 }
 
 /// A worker's life: in every period as much CPU time as its account grants, then sleep.
 #[expect(clippy::cast_precision_loss, reason = "periods and their CPU times are far below 2^52 ns")]
-fn work(shift: &Shift, mut burn: Burn, workers: u64) {
+fn work(shift: &Shift, mut burn: Burn) {
     burn.tune(ROUND_NS, clock::thread_cpu_ns);
     // Periods of different cores are staggered, so that the node's load is smooth, too.
-    let mut edge_ns = shift.start_ns + PERIOD_NS * shift.index as u64 / workers;
+    let mut edge_ns = shift.start_ns + PERIOD_NS * shift.index as u64 / shift.workers as u64;
     let mut duty = Duty::new(1_000.0);
     let born_ns = clock::thread_cpu_ns();
     let mut booked_ns = born_ns;
