@@ -3,6 +3,7 @@
 //! Specs go into a program, records come out of it. Nothing here reads a clock, a file or a socket, and every random
 //! draw comes from a seed that is passed in, so the same spec means the same requests on any machine.
 
+pub mod catalogue;
 pub mod draw;
 pub mod graph;
 pub mod ids;
