@@ -109,7 +109,7 @@ impl Context<'_> {
         })
     }
 
-    fn object(&self, api: &str, kind: &str, name: &str, spec: Value) -> Value {
+    fn object(&self, api: &str, kind: &str, name: &str, spec: &Value) -> Value {
         let metadata = json!({ "name": name, "namespace": self.namespace, "labels": self.labels(name) });
         json!({ "apiVersion": api, "kind": kind, "metadata": metadata, "spec": spec })
     }
@@ -161,7 +161,7 @@ impl Context<'_> {
             "selector": { "matchLabels": { "app.kubernetes.io/name": component.name } },
             "template": { "metadata": { "labels": self.labels(&component.name) }, "spec": pod },
         });
-        self.object("apps/v1", "Deployment", &component.name, spec)
+        self.object("apps/v1", "Deployment", &component.name, &spec)
     }
 
     /// Volumes of a component: a claim, or files that it needs.
@@ -202,7 +202,7 @@ impl Context<'_> {
             "selector": { "app.kubernetes.io/name": selects },
             "ports": ports.iter().map(port).collect::<Vec<_>>(),
         });
-        self.object("v1", "Service", name, spec)
+        self.object("v1", "Service", name, &spec)
     }
 
     fn volume(&self, storage: &Storage) -> Value {
@@ -214,7 +214,7 @@ impl Context<'_> {
             "persistentVolumeReclaimPolicy": "Retain",
             "hostPath": { "path": format!("/data/volumes/{name}"), "type": "DirectoryOrCreate" },
         });
-        let mut object = self.object("v1", "PersistentVolume", &name, spec);
+        let mut object = self.object("v1", "PersistentVolume", &name, &spec);
         // The one kind without a namespace.
         object["metadata"].as_object_mut().map(|metadata| metadata.remove("namespace"));
         object
@@ -227,7 +227,7 @@ impl Context<'_> {
             "volumeName": format!("{}-pv", storage.claim),
             "resources": { "requests": { "storage": storage.size } },
         });
-        self.object("v1", "PersistentVolumeClaim", &format!("{}-pvc", storage.claim), spec)
+        self.object("v1", "PersistentVolumeClaim", &format!("{}-pvc", storage.claim), &spec)
     }
 }
 
