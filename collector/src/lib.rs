@@ -1,1 +1,19 @@
-//! x
+//! What happened: sources in, one tidy Parquet dataset out.
+//!
+//! [`schema`] says what the tables hold, [`sink`] writes them (complete or not at all), [`records`] turns what programs
+//! printed into rows, [`otlp`] receives spans and [`jaeger`] searches them, [`trace`] makes tables of them, [`proc`]
+//! watches processes and the node.
+
+pub mod clock;
+pub mod grpc;
+pub mod http;
+pub mod jaeger;
+mod json_text;
+pub mod otlp;
+pub mod proc;
+pub mod records;
+pub mod requests;
+pub mod schema;
+pub mod sink;
+pub mod span;
+pub mod trace;

@@ -1,0 +1,318 @@
+//! Jaeger's own JSON (`/api/traces`, and what its page saves): traces into spans.
+
+use crate::json_text::{Object, push_int, push_string};
+use crate::otlp::decode::UNKNOWN_SERVICE;
+use crate::span::{Extra, Names, Origin, Span, SpanKind};
+use aefm_workloads::ids::{SpanId, TraceId};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// An answer of `/api/traces`.
+#[derive(Debug, Deserialize)]
+struct Answer<'a> {
+    #[serde(borrow, default)]
+    data: Option<Vec<Trace<'a>>>,
+    #[serde(default)]
+    errors: Option<Vec<ApiError>>,
+}
+
+#[derive(Debug, Deserialize)]
+struct ApiError {
+    #[serde(default)]
+    msg: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Trace<'a> {
+    #[serde(rename = "traceID", borrow, default)]
+    trace_id: Cow<'a, str>,
+    #[serde(borrow, default)]
+    spans: Vec<JsonSpan<'a>>,
+    #[serde(borrow, default)]
+    processes: HashMap<Cow<'a, str>, Process<'a>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Process<'a> {
+    #[serde(borrow, default)]
+    service_name: Cow<'a, str>,
+    #[serde(borrow, default)]
+    tags: Vec<Tag<'a>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct JsonSpan<'a> {
+    #[serde(rename = "traceID", borrow, default)]
+    trace_id: Cow<'a, str>,
+    #[serde(rename = "spanID", borrow)]
+    span_id: Cow<'a, str>,
+    // Before references there was this.
+    #[serde(rename = "parentSpanID", borrow, default)]
+    parent_span_id: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    operation_name: Cow<'a, str>,
+    #[serde(borrow, default)]
+    references: Option<Vec<Reference<'a>>>,
+    start_time: i64,
+    duration: i64,
+    #[serde(borrow, default)]
+    tags: Option<Vec<Tag<'a>>>,
+    #[serde(borrow, default)]
+    logs: Option<Vec<Log<'a>>>,
+    #[serde(rename = "processID", borrow, default)]
+    process_id: Cow<'a, str>,
+    // Some exporters put the process into the span.
+    #[serde(borrow, default)]
+    process: Option<Process<'a>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Reference<'a> {
+    #[serde(borrow, default)]
+    ref_type: Cow<'a, str>,
+    #[serde(rename = "traceID", borrow, default)]
+    trace_id: Cow<'a, str>,
+    #[serde(rename = "spanID", borrow)]
+    span_id: Cow<'a, str>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Tag<'a> {
+    #[serde(borrow)]
+    key: Cow<'a, str>,
+    #[serde(borrow)]
+    value: &'a RawValue,
+}
+
+#[derive(Debug, Deserialize)]
+struct Log<'a> {
+    timestamp: i64,
+    #[serde(borrow, default)]
+    fields: Vec<Tag<'a>>,
+}
+
+/// Why an answer is none.
+#[derive(Debug, thiserror::Error)]
+pub enum JsonError {
+    /// Not JSON, or not Jaeger's.
+    #[error("read traces as Jaeger's JSON: {0}")]
+    Json(#[from] serde_json::Error),
+    /// The server says what went wrong.
+    #[error("search traces: the server says: {0}")]
+    Server(String),
+}
+
+/// What an answer held.
+#[derive(Debug, Default)]
+pub struct Traces {
+    /// The spans of each trace.
+    pub traces: Vec<Vec<Span>>,
+    /// Spans whose ids are no hex numbers, and that were left out.
+    pub invalid: u64,
+}
+
+/// Reads an answer of `/api/traces` (or a file saved from it).
+///
+/// # Errors
+/// It is not Jaeger's JSON, or it holds an error in place of traces.
+pub fn read_answer(text: &[u8], names: &mut Names) -> Result<Traces, JsonError> {
+    let answer: Answer<'_> = serde_json::from_slice(text)?;
+    let data = answer.data.unwrap_or_default();
+    if data.is_empty()
+        && let Some(error) = answer.errors.into_iter().flatten().next()
+    {
+        // "trace not found" is how nothing found is said when ids were asked for.
+        if !error.msg.contains("not found") {
+            return Err(JsonError::Server(error.msg));
+        }
+    }
+    let mut traces = Traces::default();
+    for trace in data {
+        convert(&trace, names, &mut traces);
+    }
+    Ok(traces)
+}
+
+/// Reads one trace, an element of an answer's `data`.
+///
+/// # Errors
+/// It is not Jaeger's JSON.
+pub fn read_trace(text: &[u8], names: &mut Names, into: &mut Traces) -> Result<(), JsonError> {
+    let trace: Trace<'_> = serde_json::from_slice(text)?;
+    convert(&trace, names, into);
+    Ok(())
+}
+
+fn convert(trace: &Trace<'_>, names: &mut Names, into: &mut Traces) {
+    let origins: HashMap<&str, Arc<Origin>> =
+        trace.processes.iter().map(|(id, process)| (&**id, origin(process, names))).collect();
+    let mut spans = Vec::with_capacity(trace.spans.len());
+    for json in &trace.spans {
+        let origin = match (&json.process, origins.get(&*json.process_id)) {
+            (Some(process), None) => origin(process, names),
+            (_, Some(origin)) => Arc::clone(origin),
+            (None, None) => names.origin(UNKNOWN_SERVICE, None, None),
+        };
+        match span(json, &trace.trace_id, origin, names) {
+            Some(span) => spans.push(span),
+            None => into.invalid += 1,
+        }
+    }
+    into.traces.push(spans);
+}
+
+fn origin(process: &Process<'_>, names: &mut Names) -> Arc<Origin> {
+    let tag = |key: &str| {
+        let tag = process.tags.iter().find(|tag| tag.key == key)?;
+        serde_json::from_str::<Cow<'_, str>>(tag.value.get()).ok().filter(|value| !value.is_empty())
+    };
+    // Jaeger's clients call the pod `hostname`.
+    let pod = crate::otlp::decode::POD_KEYS.iter().find_map(|key| tag(key));
+    let node = crate::otlp::decode::NODE_KEYS.iter().find_map(|key| tag(key));
+    let service = if process.service_name.is_empty() { UNKNOWN_SERVICE } else { &process.service_name };
+    names.origin(service, pod.as_deref(), node.as_deref())
+}
+
+fn span(json: &JsonSpan<'_>, trace_id: &str, origin: Arc<Origin>, names: &mut Names) -> Option<Span> {
+    let own = if json.trace_id.is_empty() { trace_id } else { &json.trace_id };
+    let trace = trace_of(own)?;
+    let mut span = Span {
+        trace_id: trace,
+        span_id: span_of(&json.span_id)?,
+        parent: parent(json, trace),
+        origin,
+        operation: names.name(&json.operation_name),
+        kind: None,
+        start_ns: json.start_time.saturating_mul(1_000),
+        duration_ns: json.duration.max(0).saturating_mul(1_000),
+        negative: json.duration < 0,
+        error: false,
+        http_status: None,
+        attributes: None,
+        extra: None,
+    };
+    let mut text = String::new();
+    for tag in json.tags.iter().flatten() {
+        tag.note(&mut span);
+        text.push(if text.is_empty() { '{' } else { ',' });
+        push_string(&mut text, &tag.key);
+        text.push(':');
+        text.push_str(tag.value.get());
+    }
+    if !text.is_empty() {
+        text.push('}');
+        span.attributes = Some(text.into());
+    }
+    let events = json.logs.as_deref().filter(|logs| !logs.is_empty()).map(events);
+    span.extra = events.map(|events| Box::new(Extra { events: Some(events), ..Extra::default() }));
+    Some(span)
+}
+
+/// The parent in this trace: a `CHILD_OF` before any other reference.
+fn parent(json: &JsonSpan<'_>, trace: TraceId) -> Option<SpanId> {
+    let within =
+        |reference: &&Reference<'_>| reference.trace_id.is_empty() || trace_of(&reference.trace_id) == Some(trace);
+    let references = json.references.as_deref().unwrap_or_default();
+    let child_of = references.iter().filter(within).find(|reference| reference.ref_type == "CHILD_OF");
+    let reference = child_of.or_else(|| references.iter().find(within)).map(|reference| &*reference.span_id);
+    reference.or(json.parent_span_id.as_deref()).and_then(span_of)
+}
+
+impl Tag<'_> {
+    fn note(&self, span: &mut Span) {
+        let value = self.value.get().trim_matches('"');
+        match &*self.key {
+            "span.kind" => span.kind = SpanKind::from_name(value),
+            "error" => span.error |= value == "true",
+            "otel.status_code" => span.error |= value == "ERROR",
+            "http.status_code" | "http.response.status_code" => span.http_status = value.parse().ok(),
+            _ => {}
+        }
+    }
+}
+
+fn events(logs: &[Log<'_>]) -> Box<str> {
+    let mut text = String::from("[");
+    for (place, log) in logs.iter().enumerate() {
+        if place > 0 {
+            text.push(',');
+        }
+        let mut object = Object::begin(&mut text);
+        push_int(object.key("t_ns"), log.timestamp.saturating_mul(1_000));
+        for field in &log.fields {
+            let name = if field.key == "event" { "name".into() } else { format!("attributes.{}", field.key) };
+            object.key(&name).push_str(field.value.get());
+        }
+        object.end();
+    }
+    text.push(']');
+    text.into()
+}
+
+/// Jaeger leaves out leading zeros, and old clients have ids of 64 bits.
+fn trace_of(hex: &str) -> Option<TraceId> {
+    if hex.is_empty() || hex.len() > 32 {
+        return None;
+    }
+    let number = u128::from_str_radix(hex, 16).ok().filter(|number| *number != 0)?;
+    Some(TraceId(number.to_be_bytes()))
+}
+
+fn span_of(hex: &str) -> Option<SpanId> {
+    if hex.is_empty() || hex.len() > 16 {
+        return None;
+    }
+    let number = u64::from_str_radix(hex, 16).ok().filter(|number| *number != 0)?;
+    Some(SpanId(number.to_be_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ANSWER: &str = r#"{"data":[{"traceID":"2a","spans":[
+        {"traceID":"2a","spanID":"b","operationName":"HTTP \"GET\"","references":[
+            {"refType":"FOLLOWS_FROM","traceID":"2a","spanID":"9"},{"refType":"CHILD_OF","traceID":"2a","spanID":"a"}],
+         "startTime":1600000000000001,"duration":250,"processID":"p1","warnings":null,
+         "tags":[{"key":"span.kind","type":"string","value":"server"},{"key":"http.status_code","type":"int64","value":503},
+                 {"key":"error","type":"bool","value":true}],
+         "logs":[{"timestamp":1600000000000002,"fields":[{"key":"event","type":"string","value":"retry"},{"key":"n","type":"int64","value":2}]}]},
+        {"traceID":"2a","spanID":"nothex","operationName":"x","startTime":1,"duration":1,"processID":"p1"},
+        {"traceID":"2a","spanID":"a","operationName":"root","references":[],"startTime":1600000000000000,"duration":-3,"processID":"p9","tags":[],"logs":[]}],
+        "processes":{"p1":{"serviceName":"geo","tags":[{"key":"hostname","type":"string","value":"geo-0"},{"key":"ip","type":"string","value":"10.0.0.1"}]}},"warnings":null}],
+        "total":0,"limit":0,"offset":0,"errors":null}"#;
+
+    #[test]
+    fn traces_are_read_as_jaeger_writes_them() {
+        let traces = read_answer(ANSWER.as_bytes(), &mut Names::default()).unwrap();
+        assert_eq!((traces.traces.len(), traces.traces[0].len(), traces.invalid), (1, 2, 1));
+        let span = &traces.traces[0][0];
+        assert_eq!(span.trace_id, TraceId(42_u128.to_be_bytes()));
+        assert_eq!((span.span_id, span.parent), (SpanId(11_u64.to_be_bytes()), Some(SpanId(10_u64.to_be_bytes()))));
+        assert_eq!((&*span.operation, span.kind), (r#"HTTP "GET""#, Some(SpanKind::Server)));
+        assert_eq!((span.start_ns, span.duration_ns), (1_600_000_000_000_001_000, 250_000));
+        assert_eq!((span.error, span.http_status, span.origin.pod.as_deref()), (true, Some(503), Some("geo-0")));
+        assert_eq!(span.attributes.as_deref(), Some(r#"{"span.kind":"server","http.status_code":503,"error":true}"#));
+        let events = span.extra.as_ref().unwrap().events.as_deref().unwrap();
+        assert_eq!(events, r#"[{"t_ns":1600000000000002000,"name":"retry","attributes.n":2}]"#);
+        let root = &traces.traces[0][1];
+        assert_eq!((root.negative, &*root.origin.service), (true, UNKNOWN_SERVICE));
+    }
+
+    #[test]
+    fn errors_are_told_from_nothing_found() {
+        let read = |text: &str| read_answer(text.as_bytes(), &mut Names::default());
+        let error = read(r#"{"data":null,"errors":[{"code":500,"msg":"storage is down"}]}"#).unwrap_err();
+        assert!(error.to_string().contains("storage is down"));
+        assert!(read(r#"{"data":null,"errors":[{"code":404,"msg":"trace not found"}]}"#).unwrap().traces.is_empty());
+        assert!(read(r#"{"data":[],"errors":null}"#).unwrap().traces.is_empty());
+        assert!(matches!(read("<html>"), Err(JsonError::Json(_))));
+    }
+}

@@ -1,0 +1,307 @@
+//! Searching without loss, where the server says nothing about what it left out.
+//!
+//! Jaeger answers with at most `limit` traces and never says that there were more. So an answer that reaches the limit
+//! is not believed: the window is halved, down to a microsecond, then split by operation, then by duration, then asked
+//! with a higher limit; and what still does not fit is a [`Gap`]. A server (or proxy) may have a cap of its own below
+//! the limit: an answer as large as the largest seen so far is checked by its halves before it is believed.
+//!
+//! Pure: [`Search::next`] says what to ask, [`Search::answered`] and [`Search::failed`] take what came of it.
+
+/// What to ask for: traces of which some span of the service begins in the window.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Query {
+    /// First microsecond.
+    pub from_us: i64,
+    /// Microsecond after the last.
+    pub to_us: i64,
+    /// Only spans of this operation.
+    pub operation: Option<String>,
+    /// Only spans of at least this duration.
+    pub min_us: Option<i64>,
+    /// Only spans of at most this duration.
+    pub max_us: Option<i64>,
+    /// At most so many traces.
+    pub limit: usize,
+    check: Option<Check>,
+}
+
+/// This is a half of a window whose answer seemed whole: is that believable?
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Check {
+    /// So many traces were in that answer.
+    whole: usize,
+    /// The other half, and all that came of it, was asked before.
+    last: bool,
+}
+
+/// What to do next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// Ask this.
+    Ask(Query),
+    /// Ask for the service's operations.
+    Operations,
+    /// Nothing: all is known, but for the gaps.
+    Done,
+}
+
+/// What could not be had.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Gap {
+    /// First microsecond.
+    pub from_us: i64,
+    /// Microsecond after the last.
+    pub to_us: i64,
+    /// Why.
+    pub reason: String,
+}
+
+/// Bounds of a search.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bounds {
+    /// The limit to begin with.
+    pub limit: usize,
+    /// The limit not to exceed.
+    pub limit_max: usize,
+    /// Answers should not be much larger than this: the limit follows.
+    pub answer_bytes: usize,
+    /// At most so many questions; what is then still open is a gap.
+    pub queries: usize,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self { limit: 500, limit_max: 20_000, answer_bytes: 32 << 20, queries: 100_000 }
+    }
+}
+
+/// What an answer held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// Traces.
+    pub traces: usize,
+    /// Of these, how many no earlier answer had.
+    pub fresh: usize,
+    /// Its size.
+    pub bytes: usize,
+}
+
+/// Why there was no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// Too large or too slow: less may come.
+    Size,
+    /// The server does not take such a limit.
+    Limit,
+    /// Anything else.
+    Other,
+}
+
+/// A search under way.
+#[derive(Clone, Debug)]
+pub struct Search {
+    bounds: Bounds,
+    limit: usize,
+    // The largest limit that the server takes.
+    limit_max: usize,
+    // Queries to be asked, the next one last.
+    open: Vec<Query>,
+    // Waiting for the operations.
+    unsplit: Vec<Query>,
+    operations: Option<Vec<String>>,
+    // The largest answer so far: there is no cap below it.
+    largest: usize,
+    // An answer of this size was found whole.
+    proven: usize,
+    // An answer of this size was found short.
+    cap: Option<usize>,
+    asked: usize,
+    gaps: Vec<Gap>,
+}
+
+impl Search {
+    /// Everything from `from_us` up to, and without, `to_us`.
+    #[must_use]
+    pub fn new(from_us: i64, to_us: i64, bounds: Bounds) -> Self {
+        let limit = bounds.limit.clamp(1, bounds.limit_max.max(1));
+        let all = Query { from_us, to_us, operation: None, min_us: None, max_us: None, limit, check: None };
+        Self {
+            bounds,
+            limit,
+            limit_max: bounds.limit_max.max(1),
+            open: if from_us < to_us { vec![all] } else { Vec::new() },
+            unsplit: Vec::new(),
+            operations: None,
+            largest: 0,
+            proven: 0,
+            cap: None,
+            asked: 0,
+            gaps: Vec::new(),
+        }
+    }
+
+    /// What to do next.
+    pub fn next(&mut self) -> Next {
+        if let Some(mut query) = self.open.pop() {
+            if self.asked >= self.bounds.queries {
+                let reason = format!("not asked: {} questions were not enough", self.asked);
+                self.open.push(query);
+                let open: Vec<_> = self.open.drain(..).chain(self.unsplit.drain(..)).collect();
+                for query in open {
+                    self.gap(&query, reason.clone());
+                }
+                return Next::Done;
+            }
+            self.asked += 1;
+            query.limit = query.limit.max(self.limit).min(self.limit_max);
+            return Next::Ask(query);
+        }
+        if self.unsplit.is_empty() { Next::Done } else { Next::Operations }
+    }
+
+    /// How many questions were asked.
+    #[must_use]
+    pub const fn asked(&self) -> usize {
+        self.asked
+    }
+
+    /// What could not be had.
+    #[must_use]
+    pub fn gaps(&self) -> &[Gap] {
+        &self.gaps
+    }
+
+    /// The server's own cap on answers, if one showed.
+    #[must_use]
+    pub const fn cap(&self) -> Option<usize> {
+        self.cap
+    }
+
+    /// Takes the answer to `query`.
+    pub fn answered(&mut self, query: &Query, answer: Answer) {
+        // Half of a window that seemed whole brought something new: the window was short. (Late traces look the same,
+        // which costs some questions and loses nothing.)
+        if let Some(Check { whole, last }) = query.check {
+            if answer.fresh > 0 {
+                self.cap = Some(self.cap.map_or(whole, |cap| cap.min(whole)));
+            } else if last && answer.traces < whole && self.cap.is_none_or(|cap| cap > whole) {
+                self.proven = self.proven.max(whole);
+            }
+        }
+        if self.cap.is_some_and(|cap| answer.traces > cap) {
+            self.cap = None;
+        }
+        self.adapt(&answer);
+        self.largest = self.largest.max(answer.traces);
+        let full = answer.traces >= query.limit || self.cap.is_some_and(|cap| answer.traces >= cap);
+        if full {
+            self.split(query, None);
+        } else if answer.traces >= self.largest && answer.traces > self.proven && answer.traces > 1 {
+            // None before was larger: a cap of the server's could look like this.
+            self.split(query, Some(answer.traces));
+        }
+    }
+
+    /// Takes the service's operations.
+    pub fn operations(&mut self, operations: Vec<String>) {
+        let waiting = std::mem::take(&mut self.unsplit);
+        self.operations = Some(operations);
+        for query in waiting {
+            self.split_by_operation(&query);
+        }
+    }
+
+    /// Takes that `query` was not answered, after all attempts.
+    pub fn failed(&mut self, query: &Query, failure: Failure, reason: &str) {
+        match failure {
+            Failure::Limit if query.limit > 1 => {
+                self.limit_max = (query.limit / 2).max(1);
+                self.limit = self.limit.min(self.limit_max);
+                self.open.push(Query { limit: self.limit, ..query.clone() });
+            }
+            Failure::Size if query.to_us - query.from_us > 1 => {
+                self.limit = (self.limit / 2).max(1);
+                self.halve(query, None);
+            }
+            _ => self.gap(query, reason.to_owned()),
+        }
+    }
+
+    /// Larger answers cost memory, smaller ones questions.
+    fn adapt(&mut self, answer: &Answer) {
+        if answer.traces >= 20 {
+            let wanted = self.bounds.answer_bytes / (answer.bytes / answer.traces).max(1);
+            self.limit = wanted.clamp(20, self.limit_max.max(20)).min(self.limit_max);
+        }
+    }
+
+    fn gap(&mut self, query: &Query, reason: String) {
+        self.gaps.push(Gap { from_us: query.from_us, to_us: query.to_us, reason });
+    }
+
+    /// Asks for the parts of a window: it was full, or (`whole` traces) is to be checked.
+    fn split(&mut self, query: &Query, whole: Option<usize>) {
+        if query.to_us - query.from_us > 1 {
+            self.halve(query, whole);
+        } else if query.operation.is_none() && query.min_us.is_none() && query.max_us.is_none() {
+            let query = Query { check: whole.map(|whole| Check { whole, last: false }), ..query.clone() };
+            match self.operations {
+                Some(_) => self.split_by_operation(&query),
+                None => self.unsplit.push(query),
+            }
+        } else {
+            self.split_by_duration(query, whole);
+        }
+    }
+
+    fn halve(&mut self, query: &Query, whole: Option<usize>) {
+        let middle = query.from_us + (query.to_us - query.from_us) / 2;
+        let lower = Query { to_us: middle, ..query.clone() };
+        self.ask_parts([lower, Query { from_us: middle, ..query.clone() }].into(), whole);
+    }
+
+    /// Asks for parts in their order.
+    fn ask_parts(&mut self, parts: Vec<Query>, whole: Option<usize>) {
+        for (place, part) in parts.into_iter().rev().enumerate() {
+            // The last one to be asked goes to the bottom.
+            self.open.push(Query { check: whole.map(|whole| Check { whole, last: place == 0 }), ..part });
+        }
+    }
+
+    fn split_by_operation(&mut self, query: &Query) {
+        let whole = query.check.map(|check| check.whole);
+        let operations = self.operations.clone().unwrap_or_default();
+        if operations.len() < 2 {
+            return self.split_by_duration(query, whole);
+        }
+        let part = |operation| Query { operation: Some(operation), ..query.clone() };
+        self.ask_parts(operations.into_iter().map(part).collect(), whole);
+    }
+
+    fn split_by_duration(&mut self, query: &Query, whole: Option<usize>) {
+        /// An hour: longer requests need not be told apart.
+        const LONGEST_US: i64 = 3_600_000_000;
+        let (min, max) = (query.min_us.unwrap_or(0), query.max_us.unwrap_or(LONGEST_US));
+        if max > min {
+            // Durations are spread over magnitudes: the middle is the geometric one.
+            let middle = (((min + 1) as f64) * ((max + 1) as f64)).sqrt() as i64 - 1;
+            let middle = middle.clamp(min, max - 1);
+            let lower = Query { max_us: Some(middle), ..query.clone() };
+            let upper = Query { min_us: Some(middle + 1), ..query.clone() };
+            return self.ask_parts([lower, upper].into(), whole);
+        }
+        // All of one microsecond, operation and duration: only a higher limit can tell.
+        let capped = whole.is_some() || self.cap.is_some_and(|cap| cap < query.limit);
+        if query.limit < self.limit_max && !capped {
+            let limit = (query.limit * 4).min(self.limit_max);
+            self.open.push(Query { limit, check: None, ..query.clone() });
+        } else {
+            let most = whole.or(self.cap).unwrap_or(query.limit).min(query.limit);
+            let reason = format!("{most} traces that cannot be told apart begin in one microsecond; there may be more");
+            self.gap(query, reason);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,253 @@
+//! Where received spans wait for their case.
+//!
+//! A span belongs to the case whose prefix its trace id has, and can reach no other: one that comes after its case was
+//! taken is counted as late there, one of no known prefix as foreign. Memory is bounded: what would exceed it is
+//! refused as a whole, so that the sender keeps it and tries again.
+
+use crate::span::{Name, Span};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+/// Bounds of what the receiver holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Spans waiting to be taken, in bytes of memory.
+    pub held_bytes: usize,
+    /// One request's body, decompressed.
+    pub body_bytes: usize,
+    /// Cases that were taken and of which late spans are still counted by case.
+    pub closed_cases: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { held_bytes: 512 << 20, body_bytes: 64 << 20, closed_cases: 4096 }
+    }
+}
+
+/// What has come for one case so far.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Arrived {
+    /// Spans received.
+    pub spans: u64,
+    /// Of these, by service.
+    pub by_service: BTreeMap<String, u64>,
+    /// Spans refused because memory was full; senders try again, so one span may count more than once.
+    pub refused: u64,
+    /// Spans that came after the case was taken, and are in no table.
+    pub late: u64,
+}
+
+/// A case's spans, and what is known of their coming.
+#[derive(Debug, Default)]
+pub struct Taken {
+    /// The spans, in the order of their arrival.
+    pub spans: Vec<Span>,
+    /// Their counts.
+    pub arrived: Arrived,
+}
+
+/// What belongs to no case.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Export requests.
+    pub requests: u64,
+    /// Of these, how many were no OTLP.
+    pub malformed: u64,
+    /// Of these, how many were refused because memory was full.
+    pub refused: u64,
+    /// Spans without valid ids.
+    pub invalid: u64,
+    /// Spans whose trace id has no registered prefix.
+    pub foreign: u64,
+}
+
+#[derive(Default)]
+struct Inbox {
+    spans: Vec<Span>,
+    by_service: HashMap<Name, u64>,
+    weight: usize,
+    refused: u64,
+}
+
+/// All cases' inboxes.
+pub(super) struct Inboxes {
+    limits: Limits,
+    open: HashMap<u64, Inbox>,
+    closed: HashMap<u64, Arrived>,
+    // Oldest first.
+    closed_order: std::collections::VecDeque<u64>,
+    held_bytes: usize,
+    pub(super) totals: Totals,
+}
+
+impl Inboxes {
+    pub(super) fn new(limits: Limits) -> Self {
+        Self {
+            limits,
+            open: HashMap::new(),
+            closed: HashMap::new(),
+            closed_order: std::collections::VecDeque::new(),
+            held_bytes: 0,
+            totals: Totals::default(),
+        }
+    }
+
+    pub(super) fn expect(&mut self, prefix: u64) {
+        self.open.entry(prefix).or_default();
+    }
+
+    /// Takes all of these spans in, or none of them if memory is full.
+    pub(super) fn admit(&mut self, spans: Vec<Span>) -> Result<(), Full> {
+        self.totals.requests += 1;
+        let weight: usize =
+            spans.iter().filter(|span| self.open.contains_key(&span.trace_id.prefix())).map(Span::weight).sum();
+        if self.held_bytes.saturating_add(weight) > self.limits.held_bytes {
+            self.totals.refused += 1;
+            for span in &spans {
+                if let Some(inbox) = self.open.get_mut(&span.trace_id.prefix()) {
+                    inbox.refused += 1;
+                }
+            }
+            return Err(Full);
+        }
+        self.held_bytes += weight;
+        for span in spans {
+            self.route(span);
+        }
+        Ok(())
+    }
+
+    fn route(&mut self, span: Span) {
+        let prefix = span.trace_id.prefix();
+        if let Some(inbox) = self.open.get_mut(&prefix) {
+            inbox.weight += span.weight();
+            match inbox.by_service.get_mut(&span.origin.service) {
+                Some(count) => *count += 1,
+                None => {
+                    inbox.by_service.insert(Arc::clone(&span.origin.service), 1);
+                }
+            }
+            inbox.spans.push(span);
+        } else if let Some(closed) = self.closed.get_mut(&prefix) {
+            closed.late += 1;
+        } else {
+            self.totals.foreign += 1;
+        }
+    }
+
+    pub(super) fn arrived(&self, prefix: u64) -> Arrived {
+        match self.open.get(&prefix) {
+            Some(inbox) => inbox.arrived(),
+            None => self.closed.get(&prefix).cloned().unwrap_or_default(),
+        }
+    }
+
+    /// How many spans have come for this prefix: [`Inboxes::arrived`] without its map.
+    pub(super) fn count(&self, prefix: u64) -> u64 {
+        self.open.get(&prefix).map_or(0, |inbox| inbox.spans.len() as u64)
+    }
+
+    pub(super) fn take(&mut self, prefix: u64) -> Taken {
+        let Some(inbox) = self.open.remove(&prefix) else {
+            return Taken { spans: Vec::new(), arrived: self.arrived(prefix) };
+        };
+        self.held_bytes -= inbox.weight;
+        let arrived = inbox.arrived();
+        self.closed.insert(prefix, arrived.clone());
+        self.closed_order.push_back(prefix);
+        if self.closed_order.len() > self.limits.closed_cases
+            && let Some(oldest) = self.closed_order.pop_front()
+        {
+            self.closed.remove(&oldest);
+        }
+        Taken { spans: inbox.spans, arrived }
+    }
+}
+
+impl Inbox {
+    fn arrived(&self) -> Arrived {
+        Arrived {
+            spans: self.spans.len() as u64,
+            by_service: self.by_service.iter().map(|(name, count)| (name.to_string(), *count)).collect(),
+            refused: self.refused,
+            late: 0,
+        }
+    }
+}
+
+/// There is no room for these spans now.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Full;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::span::Names;
+    use aefm_workloads::ids;
+
+    fn span(seed: u64, request: u64) -> Span {
+        Span {
+            trace_id: ids::trace_id(seed, request),
+            span_id: ids::span_id(seed, request),
+            parent: None,
+            origin: Names::default().origin("geo", None, None),
+            operation: "near".into(),
+            kind: None,
+            start_ns: 0,
+            duration_ns: 1,
+            negative: false,
+            error: false,
+            http_status: None,
+            attributes: None,
+            extra: None,
+        }
+    }
+
+    #[test]
+    fn a_span_reaches_its_own_case_or_none() {
+        let (one, two) = (ids::trace_prefix(1), ids::trace_prefix(2));
+        let mut inboxes = Inboxes::new(Limits::default());
+        inboxes.expect(one);
+        inboxes.expect(two);
+        inboxes.admit(vec![span(1, 0), span(2, 0), span(1, 1), span(3, 0)]).unwrap();
+        assert_eq!((inboxes.count(one), inboxes.count(two), inboxes.totals.foreign), (2, 1, 1));
+        assert_eq!(inboxes.take(one).spans.len(), 2);
+        inboxes.admit(vec![span(1, 2)]).unwrap();
+        assert_eq!(
+            inboxes.arrived(one),
+            Arrived { spans: 2, by_service: [("geo".to_owned(), 2)].into(), refused: 0, late: 1 }
+        );
+        assert_eq!(inboxes.take(two).arrived.spans, 1);
+        assert!(inboxes.take(one).spans.is_empty());
+        assert_eq!(inboxes.held_bytes, 0);
+    }
+
+    #[test]
+    fn what_does_not_fit_is_refused_whole_and_counted() {
+        let prefix = ids::trace_prefix(1);
+        let limits = Limits { held_bytes: 3 * span(1, 0).weight(), ..Limits::default() };
+        let mut inboxes = Inboxes::new(limits);
+        inboxes.expect(prefix);
+        inboxes.admit(vec![span(1, 0), span(1, 1)]).unwrap();
+        assert_eq!(inboxes.admit(vec![span(1, 2), span(1, 3)]), Err(Full));
+        assert_eq!((inboxes.count(prefix), inboxes.arrived(prefix).refused), (2, 2));
+        // Foreign spans are not held and need no room.
+        inboxes.admit(vec![span(9, 0), span(9, 1)]).unwrap();
+        inboxes.take(prefix);
+        inboxes.expect(ids::trace_prefix(2));
+        inboxes.admit(vec![span(2, 2), span(2, 3)]).unwrap();
+    }
+
+    #[test]
+    fn closed_cases_are_bounded() {
+        let mut inboxes = Inboxes::new(Limits { closed_cases: 2, ..Limits::default() });
+        for seed in 0..5 {
+            inboxes.expect(ids::trace_prefix(seed));
+            inboxes.take(ids::trace_prefix(seed));
+        }
+        assert_eq!(inboxes.closed.len(), 2);
+        inboxes.admit(vec![span(0, 0), span(4, 0)]).unwrap();
+        assert_eq!((inboxes.totals.foreign, inboxes.arrived(ids::trace_prefix(4)).late), (1, 1));
+    }
+}

@@ -1,0 +1,146 @@
+//! Counters of a process and of the node, as they are now.
+
+use super::cgroup::{Folders, locate};
+use super::parse::{self, Hierarchy};
+use super::rows::Counters;
+use nix::time::{ClockId, clock_getcpuclockid, clock_gettime};
+use nix::unistd::{Pid, SysconfVar, sysconf};
+use std::fs;
+use std::io;
+
+/// What the machine is like, read once.
+#[derive(Debug)]
+pub(super) struct Machine {
+    ticks_per_s: u64,
+    hierarchies: Vec<Hierarchy>,
+    own_network: Option<std::path::PathBuf>,
+}
+
+/// One process, told apart from a later one of the same pid.
+#[derive(Debug)]
+pub(super) struct Process {
+    pid: i32,
+    start: u64,
+    folders: Folders,
+    // It has a network of its own, so that what is counted there is its own.
+    own_network: bool,
+}
+
+/// ns of the clock that neither jumps nor stops.
+pub(super) fn monotonic_ns() -> u64 {
+    clock_gettime(ClockId::CLOCK_MONOTONIC).map_or(0, |time| nanoseconds(&time))
+}
+
+fn nanoseconds(time: &nix::sys::time::TimeSpec) -> u64 {
+    u64::try_from(time.tv_sec()).unwrap_or(0) * 1_000_000_000 + u64::try_from(time.tv_nsec()).unwrap_or(0)
+}
+
+impl Machine {
+    pub(super) fn look() -> Self {
+        let ticks = sysconf(SysconfVar::CLK_TCK).ok().flatten().and_then(|ticks| u64::try_from(ticks).ok());
+        let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+        Self {
+            ticks_per_s: ticks.filter(|ticks| *ticks > 0).unwrap_or(100),
+            hierarchies: parse::hierarchies(&mounts),
+            own_network: fs::read_link("/proc/self/ns/net").ok(),
+        }
+    }
+
+    /// Busy CPU, used memory, network, disks and pressure of the node.
+    pub(super) fn counters(&self) -> Counters {
+        let read = |path: &str| fs::read_to_string(path).ok();
+        let busy = read("/proc/stat").and_then(|text| parse::node_busy_ticks(&text));
+        let memory = read("/proc/meminfo").and_then(|text| {
+            let (total, available) = (parse::keyed_kib(&text, "MemTotal")?, parse::keyed_kib(&text, "MemAvailable")?);
+            total.checked_sub(available)
+        });
+        let is_disk = |name: &str| {
+            // Disks in memory and loop devices only pass on what others do.
+            !name.starts_with("loop")
+                && !name.starts_with("ram")
+                && fs::exists(format!("/sys/block/{name}")).unwrap_or(false)
+        };
+        Counters {
+            at_ns: monotonic_ns(),
+            cpu_ns: busy.map(|ticks| ticks * (1_000_000_000 / self.ticks_per_s)),
+            throttled_ns: None,
+            memory_bytes: memory,
+            network: read("/proc/net/dev").and_then(|text| parse::net_bytes(&text)),
+            disk: read("/proc/diskstats").map(|text| parse::disk_bytes(&text, is_disk)),
+            pressure_us: ["cpu", "memory", "io"]
+                .map(|kind| parse::pressure_some_us(&read(&format!("/proc/pressure/{kind}"))?)),
+        }
+    }
+
+    /// The process that has this pid now.
+    ///
+    /// # Errors
+    /// There is none.
+    pub(super) fn process(&self, pid: i32) -> io::Result<Process> {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
+        let start = parse::stat_start(&stat).ok_or_else(|| io::Error::other("its stat file has no start time"))?;
+        if parse::stat_state(&stat) == Some('Z') {
+            return Err(io::Error::other("it has ended"));
+        }
+        let cgroups = fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap_or_default();
+        let network = fs::read_link(format!("/proc/{pid}/ns/net")).ok();
+        Ok(Process {
+            pid,
+            start,
+            folders: locate(&cgroups, &self.hierarchies),
+            own_network: network.is_some() && network != self.own_network,
+        })
+    }
+
+    /// The process's counters; none once it has ended, even if its pid went to another.
+    pub(super) fn counters_of(&self, process: &Process) -> Option<Counters> {
+        let read = |file: &str| fs::read_to_string(format!("/proc/{}/{file}", process.pid)).ok();
+        let stat = read("stat")?;
+        if parse::stat_start(&stat) != Some(process.start) || parse::stat_state(&stat) == Some('Z') {
+            return None;
+        }
+        // Process-wide CPU time in ns; the ticks of stat are 10 ms, 1 % of a second.
+        let precise = clock_getcpuclockid(Pid::from_raw(process.pid)).and_then(clock_gettime).ok();
+        let ticks = || parse::stat_ticks(&stat).map(|ticks| ticks * (1_000_000_000 / self.ticks_per_s));
+        let io = read("io");
+        let disk = io
+            .as_deref()
+            .and_then(|text| Some((parse::keyed(text, "read_bytes")?, parse::keyed(text, "write_bytes")?)));
+        let cgroup = if process.folders.is_empty() { None } else { Some(process.folders.read()) };
+        Some(Counters {
+            at_ns: monotonic_ns(),
+            cpu_ns: precise.map(|time| nanoseconds(&time)).or_else(ticks),
+            throttled_ns: cgroup.and_then(|cgroup| cgroup.throttled_ns),
+            memory_bytes: read("status").and_then(|text| parse::keyed_kib(&text, "VmRSS")),
+            network: if process.own_network { read("net/dev").and_then(|text| parse::net_bytes(&text)) } else { None },
+            disk,
+            pressure_us: cgroup.map_or([None; 3], |cgroup| cgroup.pressure_us),
+        })
+    }
+
+    /// The folders of a cgroup by its path, the same in all hierarchies.
+    pub(super) fn cgroup(&self, path: &str) -> Folders {
+        let all = self.hierarchies.iter().zip(1..).map(|(hierarchy, number)| {
+            format!(
+                "{number}:{}:{path}\n",
+                hierarchy.controllers.as_ref().map_or(String::new(), |names| names.join(","))
+            )
+        });
+        locate(&all.collect::<String>(), &self.hierarchies)
+    }
+}
+
+/// A cgroup's counters; none once it is gone.
+pub(super) fn counters_of_cgroup(folders: &Folders) -> Option<Counters> {
+    let counters = folders.read();
+    counters.cpu_ns.or(counters.memory_bytes)?;
+    Some(Counters {
+        at_ns: monotonic_ns(),
+        cpu_ns: counters.cpu_ns,
+        throttled_ns: counters.throttled_ns,
+        memory_bytes: counters.memory_bytes,
+        network: None,
+        disk: counters.disk,
+        pressure_us: counters.pressure_us,
+    })
+}

@@ -1,0 +1,9 @@
+//! Rows from records: what the load generator and the stressors printed, and what the orchestrator knows of a case.
+
+mod case;
+mod interference;
+mod load;
+
+pub use case::{CaseRow, QualityRow, Status, write_cases, write_quality};
+pub use interference::{InterferenceWriter, NodeSample, write_interference};
+pub use load::{LoadWriter, RecordError, merge, write_load};

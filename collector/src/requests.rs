@@ -1,0 +1,189 @@
+//! The `requests` table of one case, read back: what joins a trace to the client's own view of it.
+
+use aefm_workloads::load::{Outcome, Phase};
+use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::datatypes::Int64Type;
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+/// What the client knows of one request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RequestFacts {
+    /// Response time (done - intended); none if it was not done.
+    pub response_ns: Option<i64>,
+    /// Its one end.
+    pub outcome: Outcome,
+    /// Its phase.
+    pub phase: Phase,
+}
+
+/// The requests of one case by number.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RequestLog {
+    // Numbers are dense and in order but for a cap: a tree costs little and takes any.
+    requests: BTreeMap<u64, RequestFacts>,
+}
+
+/// Why a `requests` table could not be read.
+#[derive(Debug, thiserror::Error)]
+#[error("read requests from {}: {cause}", path.display())]
+pub struct RequestsError {
+    /// The file.
+    pub path: PathBuf,
+    /// What went wrong.
+    #[source]
+    pub cause: RequestsCause,
+}
+
+/// What went wrong in reading a `requests` table.
+#[derive(Debug, thiserror::Error)]
+pub enum RequestsCause {
+    /// The file cannot be opened.
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+    /// It is not Parquet, or broken.
+    #[error(transparent)]
+    Parquet(#[from] parquet::errors::ParquetError),
+    /// It is broken within.
+    #[error(transparent)]
+    Arrow(#[from] arrow::error::ArrowError),
+    /// It lacks a column, or the column has another type than the schema says.
+    #[error("it has no column {0} of the type that the schema says")]
+    Column(&'static str),
+    /// A word that is none of the known ones.
+    #[error("unknown {0} {1:?}")]
+    Word(&'static str, String),
+}
+
+impl RequestLog {
+    /// Reads the table at `path`.
+    ///
+    /// # Errors
+    /// The file is not there, not Parquet, or not of this schema.
+    pub fn read(path: &Path) -> Result<Self, RequestsError> {
+        let error = |cause| RequestsError { path: path.to_owned(), cause };
+        Self::read_file(path).map_err(error)
+    }
+
+    fn read_file(path: &Path) -> Result<Self, RequestsCause> {
+        let builder = ParquetRecordBatchReaderBuilder::try_new(File::open(path)?)?;
+        let columns = ["request", "phase", "intended_ns", "done_ns", "outcome"];
+        let mask = ProjectionMask::columns(builder.parquet_schema(), columns);
+        let mut log = Self::default();
+        for batch in builder.with_projection(mask).build()? {
+            log.read_batch(&batch?)?;
+        }
+        Ok(log)
+    }
+
+    fn read_batch(&mut self, batch: &RecordBatch) -> Result<(), RequestsCause> {
+        let ints = |name| {
+            let column = batch.column_by_name(name).and_then(|column| column.as_primitive_opt::<Int64Type>());
+            column.ok_or(RequestsCause::Column(name))
+        };
+        let texts = |name| {
+            let column = batch.column_by_name(name).and_then(|column| column.as_string_opt::<i32>());
+            column.ok_or(RequestsCause::Column(name))
+        };
+        let (request, intended, done) = (ints("request")?, ints("intended_ns")?, ints("done_ns")?);
+        let (phase, outcome) = (texts("phase")?, texts("outcome")?);
+        for row in 0..batch.num_rows() {
+            let facts = RequestFacts {
+                response_ns: done.is_valid(row).then(|| done.value(row).saturating_sub(intended.value(row))),
+                outcome: outcome_of(outcome.value(row))?,
+                phase: phase_of(phase.value(row))?,
+            };
+            self.requests.insert(request.value(row).cast_unsigned(), facts);
+        }
+        Ok(())
+    }
+
+    /// Adds or replaces a request.
+    pub fn insert(&mut self, request: u64, facts: RequestFacts) {
+        self.requests.insert(request, facts);
+    }
+
+    /// What is known of this request.
+    #[must_use]
+    pub fn get(&self, request: u64) -> Option<RequestFacts> {
+        self.requests.get(&request).copied()
+    }
+
+    /// All requests by number.
+    pub fn iter(&self) -> impl Iterator<Item = (u64, RequestFacts)> {
+        self.requests.iter().map(|(request, facts)| (*request, *facts))
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.requests.len()
+    }
+
+    /// There are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.requests.is_empty()
+    }
+}
+
+fn outcome_of(name: &str) -> Result<Outcome, RequestsCause> {
+    let known = Outcome::ALL.into_iter().find(|outcome| outcome.name() == name);
+    known.ok_or_else(|| RequestsCause::Word("outcome", name.to_owned()))
+}
+
+fn phase_of(name: &str) -> Result<Phase, RequestsCause> {
+    let known = [Phase::WarmUp, Phase::Measure].into_iter().find(|phase| phase.name() == name);
+    known.ok_or_else(|| RequestsCause::Word("phase", name.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schema::{QUALITY, REQUESTS};
+    use crate::sink::{Cell, TableWriter};
+    use aefm_workloads::labels::{CaseLabels, FactorValue};
+
+    fn labels() -> CaseLabels {
+        let factors = vec![("rate_hz".to_owned(), FactorValue::Float(5.0))];
+        CaseLabels { run_id: "r".into(), case_id: "c1".into(), factors }
+    }
+
+    #[test]
+    fn requests_come_back_by_number() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut writer = TableWriter::create(dir.path(), &REQUESTS, &labels()).unwrap();
+        let rows = [(0, Phase::WarmUp, Some(150), Outcome::Ok), (1, Phase::Measure, None, Outcome::Unfinished)];
+        for (request, phase, done, outcome) in rows {
+            let (phase, outcome) = (Cell::Text(phase.name()), Cell::Text(outcome.name()));
+            let row = [Cell::from(request), phase, Cell::Int(100), Cell::Int(110), Cell::Null, done.into(), outcome];
+            writer.push(&[&row[..], &[Cell::Null, Cell::Null]].concat()).unwrap();
+        }
+        let log = RequestLog::read(&writer.finish().unwrap().path).unwrap();
+        assert_eq!(log.len(), 2);
+        let facts = RequestFacts { response_ns: Some(50), outcome: Outcome::Ok, phase: Phase::WarmUp };
+        assert_eq!(log.get(0), Some(facts));
+        assert_eq!(log.get(1).unwrap().response_ns, None);
+        assert_eq!(log.get(2), None);
+    }
+
+    #[test]
+    fn what_is_no_requests_table_is_an_error_that_names_the_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let missing = RequestLog::read(&dir.path().join("none.parquet")).unwrap_err().to_string();
+        assert!(missing.contains("none.parquet"), "{missing}");
+        let writer = TableWriter::create(dir.path(), &QUALITY, &labels()).unwrap();
+        let other = writer.finish().unwrap().path;
+        // An empty file of another schema has no rows; with one it has no such column.
+        let mut writer = TableWriter::create(dir.path(), &QUALITY, &labels()).unwrap();
+        writer.push(&[Cell::Text("load"), Cell::Null, Cell::Null, Cell::Null, Cell::Text("ok"), Cell::Null]).unwrap();
+        writer.finish().unwrap();
+        let error = RequestLog::read(&other).unwrap_err();
+        assert!(matches!(error.cause, RequestsCause::Column("request")), "{error}");
+        std::fs::write(&other, "not parquet").unwrap();
+        assert!(matches!(RequestLog::read(&other).unwrap_err().cause, RequestsCause::Parquet(_)));
+    }
+}

@@ -1,0 +1,200 @@
+//! A span as every source delivers it, small enough to hold a case's millions.
+
+use aefm_workloads::ids::{SpanId, TraceId};
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+/// Text that many spans share.
+pub type Name = Arc<str>;
+
+/// Who made a span.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Origin {
+    /// `service.name`.
+    pub service: Name,
+    /// The pod or instance, where it was said.
+    pub pod: Option<Name>,
+    /// The node (host), where it was said.
+    pub node: Option<Name>,
+}
+
+/// What a span is of, as OTLP numbers it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum SpanKind {
+    /// Work inside a service.
+    Internal = 1,
+    /// Serving a call.
+    Server = 2,
+    /// Making a call.
+    Client = 3,
+    /// Sending a message.
+    Producer = 4,
+    /// Receiving a message.
+    Consumer = 5,
+}
+
+/// One span.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Span {
+    /// Trace.
+    pub trace_id: TraceId,
+    /// Span.
+    pub span_id: SpanId,
+    /// Parent, where one is named.
+    pub parent: Option<SpanId>,
+    /// Who made it.
+    pub origin: Arc<Origin>,
+    /// Its name.
+    pub operation: Name,
+    /// What it is of, where that was said.
+    pub kind: Option<SpanKind>,
+    /// Start, ns since the epoch, as the service's clock said.
+    pub start_ns: i64,
+    /// Duration in ns, never negative.
+    pub duration_ns: i64,
+    /// It ended before it started; the duration was set to zero.
+    pub negative: bool,
+    /// It says that it failed.
+    pub error: bool,
+    /// HTTP status, where it has one.
+    pub http_status: Option<u16>,
+    /// Attributes as a JSON object; none where there are none.
+    pub attributes: Option<Box<str>>,
+    /// What few spans have.
+    pub extra: Option<Box<Extra>>,
+}
+
+/// What few spans have.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Extra {
+    /// Events (logs) as a JSON array.
+    pub events: Option<Box<str>>,
+    /// Links to other spans as a JSON array.
+    pub links: Option<Box<str>>,
+    /// What the status says in words.
+    pub status_message: Option<Box<str>>,
+}
+
+impl SpanKind {
+    /// The kind of this OTLP number.
+    #[must_use]
+    pub const fn from_number(number: u64) -> Option<Self> {
+        match number {
+            1 => Some(Self::Internal),
+            2 => Some(Self::Server),
+            3 => Some(Self::Client),
+            4 => Some(Self::Producer),
+            5 => Some(Self::Consumer),
+            _ => None,
+        }
+    }
+
+    /// The kind of this name, in any case.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        (1..=5).filter_map(Self::from_number).find(|kind| kind.name().eq_ignore_ascii_case(name))
+    }
+
+    /// The name in tables.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Internal => "internal",
+            Self::Server => "server",
+            Self::Client => "client",
+            Self::Producer => "producer",
+            Self::Consumer => "consumer",
+        }
+    }
+}
+
+impl Span {
+    /// End, ns since the epoch.
+    #[must_use]
+    pub const fn end_ns(&self) -> i64 {
+        self.start_ns.saturating_add(self.duration_ns)
+    }
+
+    /// About how many bytes of memory it takes; shared names are not counted.
+    #[must_use]
+    pub fn weight(&self) -> usize {
+        let text = |text: &Option<Box<str>>| text.as_ref().map_or(0, |text| text.len() + 16);
+        let extra = self.extra.as_ref().map_or(0, |extra| {
+            size_of::<Extra>() + 16 + text(&extra.events) + text(&extra.links) + text(&extra.status_message)
+        });
+        size_of::<Self>() + text(&self.attributes) + extra
+    }
+}
+
+/// Shares equal names and origins between spans. Names without end (a hostile or careless operation name a request)
+/// cannot fill the memory: beyond a bound it starts afresh, and what spans hold stays valid.
+#[derive(Debug, Default)]
+pub struct Names {
+    names: HashSet<Name>,
+    origins: HashMap<Origin, Arc<Origin>>,
+}
+
+/// So many distinct names are shared at a time, and none that is longer than this.
+const NAMES: usize = 1 << 14;
+const NAME_BYTES: usize = 1 << 10;
+
+impl Names {
+    /// The shared copy of `text`.
+    pub fn name(&mut self, text: &str) -> Name {
+        if let Some(name) = self.names.get(text) {
+            return Arc::clone(name);
+        }
+        let name = Name::from(text);
+        if text.len() <= NAME_BYTES {
+            if self.names.len() >= NAMES {
+                self.names.clear();
+            }
+            self.names.insert(Arc::clone(&name));
+        }
+        name
+    }
+
+    /// The shared copy of this origin.
+    pub fn origin(&mut self, service: &str, pod: Option<&str>, node: Option<&str>) -> Arc<Origin> {
+        let origin = Origin {
+            service: self.name(service),
+            pod: pod.map(|pod| self.name(pod)),
+            node: node.map(|node| self.name(node)),
+        };
+        if let Some(shared) = self.origins.get(&origin) {
+            return Arc::clone(shared);
+        }
+        if self.origins.len() >= NAMES {
+            self.origins.clear();
+        }
+        let shared = Arc::new(origin.clone());
+        self.origins.insert(origin, Arc::clone(&shared));
+        shared
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equal_names_are_one_and_endless_names_are_bounded() {
+        let mut names = Names::default();
+        assert!(Arc::ptr_eq(&names.name("geo"), &names.name("geo")));
+        let origin = names.origin("geo", Some("geo-0"), None);
+        assert!(Arc::ptr_eq(&origin, &names.origin("geo", Some("geo-0"), None)));
+        for number in 0..NAMES * 3 {
+            let name = names.name(&number.to_string());
+            assert_eq!(&*name, number.to_string());
+        }
+        assert!(names.names.len() <= NAMES);
+    }
+
+    #[test]
+    fn kinds_go_by_number_and_name() {
+        assert_eq!(SpanKind::from_number(2), Some(SpanKind::Server));
+        assert_eq!(SpanKind::from_name("SERVER"), Some(SpanKind::Server));
+        assert_eq!(SpanKind::from_number(0), None);
+        assert_eq!(SpanKind::from_number(9), None);
+    }
+}

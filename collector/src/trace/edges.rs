@@ -1,0 +1,137 @@
+//! Who calls whom, how long it takes, and how much of it happens at once.
+
+use super::sample::Sample;
+use super::tree::Tree;
+use crate::schema::EDGES;
+use crate::sink::{Cell, SinkError, TableWriter, Written};
+use crate::span::{Span, SpanKind};
+use aefm_workloads::labels::CaseLabels;
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
+
+#[derive(Default)]
+struct Edge {
+    errors: u64,
+    total: Sample,
+    parallelism: f64,
+}
+
+/// Gathers the `edges` table.
+#[derive(Default)]
+pub(super) struct Edges {
+    edges: HashMap<(Arc<str>, Arc<str>), Edge>,
+}
+
+impl Edges {
+    /// Adds the calls of one trace: children of another service than their parent's, and servers and consumers (a
+    /// service that calls itself). Steps within a service are no calls.
+    pub(super) fn add(&mut self, spans: &[Span], tree: &Tree) {
+        for (node, caller) in (0..).zip(spans) {
+            let children = tree.children(node);
+            if children.is_empty() {
+                continue;
+            }
+            let busy = Busy::new(children.iter().map(|child| &spans[*child as usize]));
+            for child in children {
+                let callee = &spans[*child as usize];
+                let (from, to) = (&caller.origin.service, &callee.origin.service);
+                if from == to && !matches!(callee.kind, Some(SpanKind::Server | SpanKind::Consumer)) {
+                    continue;
+                }
+                let edge = self.edges.entry((Arc::clone(from), Arc::clone(to))).or_default();
+                edge.errors += u64::from(callee.error);
+                edge.total.push(callee.duration_ns);
+                edge.parallelism += busy.mean_over(callee.start_ns, callee.end_ns());
+            }
+        }
+    }
+
+    pub(super) fn write(self, dir: &Path, labels: &CaseLabels) -> Result<Written, SinkError> {
+        let mut writer = TableWriter::create(dir, &EDGES, labels)?;
+        let mut edges: Vec<_> = self.edges.into_iter().collect();
+        edges.sort_by(|(a, _), (b, _)| a.cmp(b));
+        for ((caller, callee), mut edge) in edges {
+            let head = [Cell::Text(&caller), Cell::Text(&callee), edge.total.count().into(), edge.errors.into()];
+            let quantiles = edge.total.quantiles([0.5, 0.9, 0.95, 0.99, 1.0]).map(Cell::from);
+            let parallelism = edge.parallelism / edge.total.count() as f64;
+            writer.push(&[&head[..], &quantiles, &[Cell::Float(parallelism)]].concat())?;
+        }
+        writer.finish()
+    }
+}
+
+/// How many of a parent's children were in progress at every instant, as its integral.
+struct Busy {
+    /// Instants at which the number changes, the integral up to there, and the number from there.
+    steps: Vec<(i64, i128, i64)>,
+}
+
+impl Busy {
+    fn new<'a>(children: impl Iterator<Item = &'a Span>) -> Self {
+        let mut changes: Vec<(i64, i64)> =
+            children.flat_map(|span| [(span.start_ns, 1), (span.end_ns(), -1)]).collect();
+        changes.sort_unstable();
+        let mut steps: Vec<(i64, i128, i64)> = Vec::with_capacity(changes.len());
+        let (mut integral, mut count) = (0_i128, 0_i64);
+        let mut reached = changes.first().map_or(0, |(instant, _)| *instant);
+        for (instant, change) in changes {
+            integral += i128::from(count) * (i128::from(instant) - i128::from(reached));
+            (reached, count) = (instant, count + change);
+            steps.push((instant, integral, count));
+        }
+        Self { steps }
+    }
+
+    fn integral(&self, instant: i64) -> i128 {
+        let after = self.steps.partition_point(|(at, ..)| *at <= instant);
+        let Some((at, integral, count)) = after.checked_sub(1).map(|place| self.steps[place]) else { return 0 };
+        integral + i128::from(count) * (i128::from(instant) - i128::from(at))
+    }
+
+    /// The mean number from `start` to `end`; 1 for no time at all.
+    fn mean_over(&self, start: i64, end: i64) -> f64 {
+        if end <= start {
+            return 1.0;
+        }
+        (self.integral(end) - self.integral(start)) as f64 / (end - start) as f64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::span;
+    use super::*;
+
+    #[test]
+    fn parallelism_counts_siblings_over_the_calls_own_time() {
+        // Two children that share half of their time, one alone.
+        let spans =
+            [span(0, None, 0, 100), span(1, Some(0), 10, 30), span(2, Some(0), 20, 40), span(4, Some(0), 50, 60)];
+        let mut edges = Edges::default();
+        edges.add(&spans, &Tree::new(&spans, None));
+        let edge = |callee: &str| &edges.edges[&("s0".into(), callee.into())];
+        // s1 is called by spans 1 (1.5) and 4 (1.0), s2 by span 2 (1.5).
+        assert!((edge("s1").parallelism - 2.5).abs() < 1e-9 && (edge("s2").parallelism - 1.5).abs() < 1e-9);
+        assert_eq!(edge("s1").total.count(), 2);
+    }
+
+    #[test]
+    fn steps_within_a_service_are_no_calls_and_its_own_servers_are() {
+        let mut spans = [span(0, None, 0, 100), span(3, Some(0), 10, 30), span(6, Some(3), 10, 30)];
+        let mut edges = Edges::default();
+        edges.add(&spans, &Tree::new(&spans, None));
+        assert!(edges.edges.is_empty());
+        spans[2].kind = Some(SpanKind::Server);
+        edges.add(&spans, &Tree::new(&spans, None));
+        assert_eq!(edges.edges.len(), 1);
+    }
+
+    #[test]
+    fn calls_without_length_are_sequential() {
+        let spans = [span(0, None, 0, 100), span(1, Some(0), 10, 10)];
+        let mut edges = Edges::default();
+        edges.add(&spans, &Tree::new(&spans, None));
+        assert!((edges.edges.values().next().unwrap().parallelism - 1.0).abs() < 1e-9);
+    }
+}

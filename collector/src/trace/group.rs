@@ -1,0 +1,43 @@
+//! Spans of one trace together, each once, in an order that does not depend on their arrival.
+
+use crate::span::Span;
+use aefm_workloads::ids::TraceId;
+use std::collections::HashMap;
+
+/// Spans grouped by trace, in the order in which traces first appeared, and how many copies were left out.
+///
+/// Within a trace spans are sorted by start, then by id. Of copies of a span (same id, kind and origin: a retried
+/// export, overlapping searches) the fullest is kept.
+#[must_use]
+pub fn group(spans: Vec<Span>) -> (Vec<Vec<Span>>, u64) {
+    let mut places: HashMap<TraceId, usize> = HashMap::new();
+    let mut traces: Vec<Vec<Span>> = Vec::new();
+    for span in spans {
+        let place = *places.entry(span.trace_id).or_insert_with(|| {
+            traces.push(Vec::new());
+            traces.len() - 1
+        });
+        traces[place].push(span);
+    }
+    let copies = traces.iter_mut().map(settle).sum();
+    (traces, copies)
+}
+
+/// Sorts one trace and drops copies; says how many.
+fn settle(trace: &mut Vec<Span>) -> u64 {
+    let before = trace.len();
+    trace.sort_unstable_by(|a, b| identity(a).cmp(&identity(b)).then_with(|| fullness(b).cmp(&fullness(a))));
+    trace.dedup_by(|later, earlier| identity(later) == identity(earlier));
+    trace.sort_by_key(|span| (span.start_ns, span.span_id, span.kind));
+    (before - trace.len()) as u64
+}
+
+fn identity(span: &Span) -> impl Ord {
+    (span.span_id, span.kind, &*span.origin.service, span.origin.pod.as_deref())
+}
+
+/// The copy that says more comes first; equal ones are told apart by what they say, so that the choice is always the
+/// same one.
+fn fullness(span: &Span) -> impl Ord {
+    (span.weight(), span.duration_ns, span.attributes.as_deref(), span.start_ns, span.parent, &*span.operation)
+}
