@@ -12,6 +12,7 @@ use fault::{Fault, Faults, Place, way_out};
 use section::Section;
 use serde::Serialize;
 use std::cell::RefCell;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -86,6 +87,8 @@ pub struct Collect {
     pub pending: u64,
     /// How long late spans are awaited.
     pub settle: Duration,
+    /// Bytes of spans that the receiver holds for cases not yet written; beyond, it refuses.
+    pub trace_memory: u64,
 }
 
 /// How this machine's cores are shared out. Empty lists: chosen by the platform.
@@ -95,6 +98,8 @@ pub struct Local {
     pub instrument_cores: Vec<usize>,
     /// Cores of the services and stressors: the testbed node.
     pub testbed_cores: Vec<usize>,
+    /// Where the application is entered, `127.0.0.1:5000`; without it the system chooses a port.
+    pub entrance: Option<SocketAddr>,
 }
 
 impl Experiment {
@@ -197,11 +202,17 @@ fn load(top: &Section<'_>) -> Load {
 }
 
 fn collect(top: &Section<'_>) -> Collect {
-    let mut collect = Collect { interval: Duration::from_secs(1), pending: 2, settle: Duration::from_secs(5) };
+    let mut collect = Collect {
+        interval: Duration::from_secs(1),
+        pending: 2,
+        settle: Duration::from_secs(5),
+        trace_memory: 256 << 20,
+    };
     let Some(section) = top.section("collect") else { return collect };
     collect.interval = section.read("interval", collect.interval, section::duration(Duration::from_millis(100)));
     collect.pending = section.read("pending", collect.pending, section::count(1));
     collect.settle = section.read("settle", collect.settle, section::duration(Duration::from_millis(500)));
+    collect.trace_memory = section.read("trace_memory", collect.trace_memory, section::bytes);
     section.finish();
     collect
 }
@@ -211,11 +222,18 @@ fn local(top: &Section<'_>) -> Local {
     let Some(section) = top.section("local") else { return local };
     local.instrument_cores = section.read("instrument_cores", Vec::new(), cores);
     local.testbed_cores = section.read("testbed_cores", Vec::new(), cores);
+    local.entrance = section.read("entrance", None, |node| address(node).map(Some));
     if local.instrument_cores.is_empty() != local.testbed_cores.is_empty() {
         section.fault(section.place(), "`local` names the cores of one side only: name both, or neither");
     }
     section.finish();
     local
+}
+
+fn address(node: &node::Node) -> Result<SocketAddr, String> {
+    let typed = section::text(node)?;
+    let wrong = || format!("`{typed}` is not an address and port of this machine, such as 127.0.0.1:5000");
+    typed.parse().ok().filter(|address: &SocketAddr| address.ip().is_loopback()).ok_or_else(wrong)
 }
 
 fn cores(node: &node::Node) -> Result<Vec<usize>, String> {

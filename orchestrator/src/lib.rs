@@ -1,5 +1,20 @@
 //! The orchestrator: an experiment file becomes a plan, a lifecycle, and one dataset.
 
+pub mod cli;
+pub mod command;
+mod driver;
 pub mod experiment;
+mod folder;
+mod gather;
+pub mod handler;
+mod http;
+mod journal;
 pub mod lifecycle;
+mod logs;
+mod neighbours;
 pub mod plan;
+pub mod platform;
+pub mod report;
+pub mod run;
+mod signals;
+mod ui;

@@ -1,1 +1,3 @@
-//! x
+//! What tests of several packages share: the running of real processes, and looking at what they leave.
+
+pub mod processes;

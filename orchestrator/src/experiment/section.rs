@@ -2,7 +2,7 @@
 
 use super::fault::{Faults, Place, way_out};
 use super::node::{Key, Located, Node};
-use aefm_workloads::unit::parse_duration;
+use aefm_workloads::unit::{parse_bytes, parse_duration};
 use std::cell::RefCell;
 use std::time::Duration;
 
@@ -132,6 +132,11 @@ pub(super) fn duration(least: Duration) -> impl Fn(&Node) -> Result<Duration, St
             Ok(duration)
         }
     }
+}
+
+/// A size with its unit.
+pub(super) fn bytes(node: &Node) -> Result<u64, String> {
+    parse_bytes(&text(node)?).map_err(|error| error.to_string())
 }
 
 /// One of a few names.

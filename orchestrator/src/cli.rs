@@ -1,0 +1,89 @@
+//! The command line of `aefm`, as typed.
+
+use clap::{Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// Experiments on microservice applications: load, interference, traces, one dataset.
+#[derive(Debug, Parser)]
+#[command(name = "aefm", version, max_term_width = 110)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run an experiment; without a file, the embedded default one on this machine.
+    Run(RunArgs),
+    /// Show the cases of an experiment, in their order, and how long it should take; start nothing.
+    Plan(PlanArgs),
+    /// Write the default experiment as a commented `experiment.yaml`.
+    Init(InitArgs),
+    /// Constant-rate HTTP load (the program `aefm-load`).
+    #[command(disable_help_flag = true)]
+    Load(Passed),
+    /// Interference of a held and measured intensity (the program `aefm-interfere`).
+    #[command(disable_help_flag = true)]
+    Interfere(Passed),
+    /// One service of an emulated application; `aefm run` starts these.
+    #[command(disable_help_flag = true)]
+    Testbed(Passed),
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Passed {
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    pub(crate) args: Vec<std::ffi::OsString>,
+}
+
+/// `aefm run`
+#[derive(Debug, clap::Args)]
+pub struct RunArgs {
+    /// The experiment file; without one: the embedded default.
+    pub(crate) file: Option<PathBuf>,
+    /// Folder of the datasets, in place of the file's `data`.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
+    /// Seed of everything drawn, in place of the file's.
+    #[arg(long)]
+    pub(crate) seed: Option<u64>,
+    /// What is shown on the terminal beside progress and results; the run's `run.log` has everything.
+    #[arg(long, value_enum, default_value_t = Level::Warn)]
+    pub(crate) log_level: Level,
+}
+
+/// `aefm plan`
+#[derive(Debug, clap::Args)]
+pub struct PlanArgs {
+    /// The experiment file; without one: the embedded default.
+    pub(crate) file: Option<PathBuf>,
+    /// Seed of everything drawn, in place of the file's.
+    #[arg(long)]
+    pub(crate) seed: Option<u64>,
+}
+
+/// `aefm init`
+#[derive(Debug, clap::Args)]
+pub struct InitArgs {
+    /// Folder to write to; made when missing.
+    #[arg(default_value = ".")]
+    pub(crate) dir: PathBuf,
+    /// Write over an existing file.
+    #[arg(long)]
+    pub(crate) force: bool,
+}
+
+/// How much of the log is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Level {
+    /// Nothing.
+    Off,
+    /// What failed.
+    Error,
+    /// What is doubtful, too.
+    Warn,
+    /// What happens, too.
+    Info,
+    /// Everything.
+    Debug,
+}

@@ -1,0 +1,86 @@
+//! The commands of `aefm`: typed arguments in, exit code out.
+
+mod init;
+mod plan;
+mod run;
+
+use crate::cli::{Cli, Command};
+use crate::experiment::{DEFAULT, Experiment};
+use crate::handler::Handlers;
+use clap::Parser;
+use std::ffi::OsString;
+use std::path::Path;
+use std::process::ExitCode;
+
+/// How `aefm` ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Exit {
+    /// Done, and every case is `ok`.
+    Ok = 0,
+    /// It could not be done.
+    Failed = 1,
+    /// The command line or the experiment file is wrong; nothing was started.
+    Usage = 2,
+    /// Done, but some case is degraded, failed or skipped.
+    Incomplete = 3,
+    /// Ended early by SIGINT, SIGTERM or SIGHUP; what was measured until then is there.
+    Interrupted = 130,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+/// Runs `aefm` with these arguments (the first is the program's name) and handlers of the user's own.
+pub fn run(args: impl IntoIterator<Item = OsString>, handlers: Handlers) -> ExitCode {
+    let cli = match Cli::try_parse_from(args) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Nobody reads: the exit code says it still.
+            drop(error.print());
+            return if error.use_stderr() { Exit::Usage.into() } else { Exit::Ok.into() };
+        }
+    };
+    let exit = match cli.command {
+        Command::Run(args) => run::run(args, handlers),
+        Command::Plan(args) => plan::run(&args, &handlers),
+        Command::Init(args) => init::run(&args),
+        // `main` hands these over before it comes here; a binary of the user's own may not.
+        Command::Load(_) | Command::Interfere(_) | Command::Testbed(_) => {
+            complain("this program does not include that command; use `aefm`");
+            Exit::Usage
+        }
+    };
+    exit.into()
+}
+
+/// Reads an experiment file, or the default one. Faults are shown, and say that nothing was started.
+fn read(file: Option<&Path>, handlers: &Handlers) -> Result<(Experiment, String), Exit> {
+    let (name, text) = match file {
+        None => ("the default experiment".to_owned(), DEFAULT.to_owned()),
+        Some(path) => {
+            let name = path.display().to_string();
+            let text = std::fs::read_to_string(path).map_err(|error| {
+                complain(&format!("failed to read {name}: {error}; `aefm init` writes an experiment file"));
+                Exit::Usage
+            })?;
+            (name, text)
+        }
+    };
+    match Experiment::read(&text, &|axis| handlers.acts_on(axis)) {
+        Ok(experiment) => Ok((experiment, text)),
+        Err(faults) => {
+            use std::io::Write;
+            drop(std::io::stderr().write_all(faults.show(&name, &text).as_bytes()));
+            Err(Exit::Usage)
+        }
+    }
+}
+
+fn complain(message: &str) {
+    use std::io::Write;
+    drop(writeln!(std::io::stderr(), "aefm: {message}"));
+}

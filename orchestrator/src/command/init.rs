@@ -1,0 +1,40 @@
+//! `aefm init`
+
+use super::{Exit, complain};
+use crate::cli::InitArgs;
+use crate::experiment::DEFAULT;
+use std::fs::{File, OpenOptions, create_dir_all};
+use std::io::{self, Write};
+use std::path::Path;
+
+const NAME: &str = "experiment.yaml";
+
+pub(super) fn run(args: &InitArgs) -> Exit {
+    let path = args.dir.join(NAME);
+    match write(&args.dir, &path, args.force) {
+        Ok(()) => {
+            drop(writeln!(io::stdout(), "wrote {0}; run it with `aefm run {0}`", path.display()));
+            Exit::Ok
+        }
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            complain(&format!("{} exists; choose another folder, or write over it with --force", path.display()));
+            Exit::Usage
+        }
+        Err(error) => {
+            complain(&format!("failed to write {}: {error}", path.display()));
+            Exit::Failed
+        }
+    }
+}
+
+fn write(dir: &Path, path: &Path, force: bool) -> io::Result<()> {
+    create_dir_all(dir).map_err(not_a_folder)?;
+    let mut file =
+        if force { File::create(path)? } else { OpenOptions::new().write(true).create_new(true).open(path)? };
+    file.write_all(DEFAULT.as_bytes())
+}
+
+/// A file where a folder is wanted must not read as "experiment.yaml exists".
+fn not_a_folder(error: io::Error) -> io::Error {
+    if error.kind() == io::ErrorKind::AlreadyExists { io::Error::from(io::ErrorKind::NotADirectory) } else { error }
+}

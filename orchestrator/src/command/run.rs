@@ -1,0 +1,114 @@
+//! `aefm run`
+
+use super::{Exit, complain, read};
+use crate::cli::RunArgs;
+use crate::driver::drive;
+use crate::experiment::Experiment;
+use crate::handler::Handlers;
+use crate::lifecycle::Ending;
+use crate::platform::local::placement::{self, Placement};
+use crate::run::Run;
+use crate::signals::Signals;
+use crate::ui::{Ui, results};
+use std::io::{self, Write};
+use std::time::Duration;
+
+/// How often the time left is drawn.
+const TICK: Duration = Duration::from_millis(500);
+
+pub(super) fn run(args: RunArgs, handlers: Handlers) -> Exit {
+    let (mut experiment, source) = match read(args.file.as_deref(), &handlers) {
+        Ok(read) => read,
+        Err(exit) => return exit,
+    };
+    if let Some(data) = &args.data {
+        experiment.data.clone_from(data);
+    }
+    let seed = args.seed.or(experiment.seed).unwrap_or_else(drawn_seed);
+    let placement = match placement::allowed_cores().and_then(|allowed| Placement::new(&allowed, &experiment.local)) {
+        Ok(placement) => placement,
+        Err(error) => {
+            complain(&format!("failed to {error}"));
+            return Exit::Usage;
+        }
+    };
+    // Before any thread is there, so that all of them stay off the testbed's cores.
+    if let Err(error) = placement::stay_on(&placement.instrument) {
+        complain(&format!("failed to stay on cores {:?}: {error}", placement.instrument));
+        return Exit::Failed;
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    match runtime {
+        Ok(runtime) => runtime.block_on(go(experiment, source, placement, seed, &args, handlers)),
+        Err(error) => {
+            complain(&format!("failed to start: {error}"));
+            Exit::Failed
+        }
+    }
+}
+
+async fn go(
+    experiment: Experiment,
+    source: String,
+    placement: Placement,
+    seed: u64,
+    args: &RunArgs,
+    handlers: Handlers,
+) -> Exit {
+    let failed = |error: &dyn std::fmt::Display| {
+        complain(&format!("failed to {error}"));
+        Exit::Failed
+    };
+    // From here on Ctrl-C ends the run in order.
+    let mut signals = match Signals::listen() {
+        Ok(signals) => signals,
+        Err(error) => return failed(&format!("listen for signals: {error}")),
+    };
+    let mut table = handlers.into_table(&experiment);
+    let ui = Ui::new();
+    let mut run = match Run::begin(experiment, source, placement, seed, args.log_level, ui.clone()) {
+        Ok(run) => run,
+        Err(error) => return failed(&error),
+    };
+    let ticking = ui.clone();
+    let ticker = tokio::spawn(async move {
+        loop {
+            tokio::time::sleep(TICK).await;
+            ticking.tick();
+        }
+    });
+    let ending = drive(&mut run, &mut table, &mut signals).await;
+    ticker.abort();
+    let closed = run.close(ending);
+    ui.finish();
+    show(&run);
+    if let Err(error) = closed {
+        return failed(&error);
+    }
+    exit(&run, ending)
+}
+
+/// Results and the dataset's path go to standard output; what is wrong with them to standard error.
+fn show(run: &Run) {
+    let table = results::table(run.reports());
+    // Nobody reads: the dataset is there all the same.
+    drop(write!(io::stderr(), "{}", results::remarks(run.reports())));
+    drop(writeln!(io::stdout(), "{table}\n\ndataset: {}", run.dataset().display()));
+}
+
+fn exit(run: &Run, ending: Ending) -> Exit {
+    match ending {
+        Ending::Interrupted => Exit::Interrupted,
+        Ending::Failed if run.reports().iter().all(|report| report.intended == 0) => Exit::Failed,
+        Ending::Complete if run.all_ok() => Exit::Ok,
+        Ending::Failed | Ending::Complete => Exit::Incomplete,
+    }
+}
+
+/// A seed nobody chose. It is recorded, so that the run can be had again.
+fn drawn_seed() -> u64 {
+    use std::hash::{BuildHasher, Hasher};
+    // The standard library's hash keys are drawn from the operating system. Kept below 2^53, for JSON readers that
+    // know numbers as floats.
+    std::collections::hash_map::RandomState::new().build_hasher().finish() >> 11
+}

@@ -1,0 +1,127 @@
+//! Collection: what happened in a case becomes its tables, while the next case begins.
+
+mod settle;
+mod sources;
+mod write;
+
+pub(crate) use sources::{Evidence, Sources};
+
+use crate::plan::Case;
+use crate::report::CaseReport;
+use crate::ui::Ui;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::task::{Id, JoinError, JoinSet};
+use tracing::Instrument;
+
+/// Collections under way and the reports of those that are over.
+pub(crate) struct Collection {
+    tasks: JoinSet<CaseReport>,
+    /// Whose task is whose: a result can reach no other case.
+    cases: HashMap<Id, (Case, Arc<Sources>)>,
+    reports: Vec<CaseReport>,
+    ui: Ui,
+    planned: usize,
+}
+
+impl Collection {
+    pub(crate) fn new(ui: Ui, planned: usize) -> Self {
+        Self { tasks: JoinSet::new(), cases: HashMap::new(), reports: Vec::new(), ui, planned }
+    }
+
+    /// Waits until fewer than `most` collections are under way.
+    pub(crate) async fn make_room(&mut self, most: usize) {
+        while self.tasks.len() >= most {
+            self.join_one().await;
+        }
+    }
+
+    /// Begins to collect a case.
+    pub(crate) fn begin(&mut self, sources: Arc<Sources>, evidence: Evidence) {
+        let case = evidence.current.case.clone();
+        let span = tracing::info_span!(parent: None, "", case = case.id, event = "collection");
+        let handle = self.tasks.spawn(collect(Arc::clone(&sources), evidence).instrument(span));
+        self.cases.insert(handle.id(), (case, sources));
+    }
+
+    /// Waits for all collections, for as long as `patience`.
+    pub(crate) async fn finish(&mut self, patience: Duration) {
+        let all = async {
+            while !self.tasks.is_empty() {
+                self.join_one().await;
+            }
+        };
+        if tokio::time::timeout(patience, all).await.is_err() {
+            tracing::warn!("{} collections are not over after {patience:?}", self.tasks.len());
+        }
+    }
+
+    /// Gives up what is still under way: each such case is failed, and says so.
+    pub(crate) fn abandon(&mut self) {
+        self.tasks.abort_all();
+        for (case, sources) in std::mem::take(&mut self.cases).into_values() {
+            self.lost(case, &sources, "collection was not over in time and was given up");
+        }
+    }
+
+    /// Adds the report of a case that was never collected.
+    pub(crate) fn record(&mut self, report: CaseReport) {
+        self.reports.push(report);
+    }
+
+    /// The reports, in the order in which collections ended.
+    pub(crate) fn reports(&self) -> &[CaseReport] {
+        &self.reports
+    }
+
+    async fn join_one(&mut self) {
+        match self.tasks.join_next_with_id().await {
+            Some(Ok((id, report))) => {
+                self.cases.remove(&id);
+                self.ended(report);
+            }
+            Some(Err(error)) => self.panicked(&error),
+            None => {}
+        }
+    }
+
+    fn panicked(&mut self, error: &JoinError) {
+        if let Some((case, sources)) = self.cases.remove(&error.id()) {
+            self.lost(case, &sources, &format!("collection ended without a result: {error}"));
+        }
+    }
+
+    fn lost(&mut self, case: Case, sources: &Sources, reason: &str) {
+        tracing::error!(case = case.id, "{reason}");
+        let report = sources.write_lost(case, reason);
+        self.ended(report);
+    }
+
+    fn ended(&mut self, report: CaseReport) {
+        let reason = report.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
+        let number = self.reports.len() + 1;
+        self.ui.case_ended(&format!(
+            "[{number}/{}] {} {}{reason}",
+            self.planned,
+            report.case.name,
+            report.status.name()
+        ));
+        self.reports.push(report);
+    }
+}
+
+/// Collects one case: waits for its late spans, then writes its tables away from the async threads.
+async fn collect(sources: Arc<Sources>, evidence: Evidence) -> CaseReport {
+    let settled = settle::settle(&sources, &evidence).await;
+    let writing = tracing::Span::current();
+    let written = sources::in_background(move || writing.in_scope(|| write::write(&sources, evidence, settled))).await;
+    match written {
+        Ok(report) => {
+            tracing::info!("{}: {}", report.case.name, report.status.name());
+            report
+        }
+        // The task ends as a panicked one, which its owner turns into a failed case.
+        Err(payload) => std::panic::resume_unwind(payload),
+    }
+}

@@ -1,0 +1,112 @@
+//! The port to wherever an experiment runs. `local` is processes on this machine; `kubernetes` takes the same calls.
+
+pub mod local;
+
+use crate::lifecycle::Scope;
+use aefm_workloads::interference::{InterferenceSample, Kind};
+use aefm_workloads::load::{LoadSecond, LoadSpec, LoadSummary};
+use async_trait::async_trait;
+use futures_core::future::BoxFuture;
+use std::sync::Arc;
+
+/// A failure of the platform, and how far it reaches.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}")]
+pub struct PlatformError {
+    /// How far it reaches.
+    pub scope: Scope,
+    /// What failed and why, for people.
+    pub reason: String,
+}
+
+impl PlatformError {
+    /// A failure of that reach.
+    pub fn new(scope: Scope, reason: impl Into<String>) -> Self {
+        Self { scope, reason: reason.into() }
+    }
+}
+
+/// A process whose use of the machine is measured.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Subject {
+    /// The service.
+    pub service: String,
+    /// Its process id.
+    pub pid: u32,
+}
+
+/// How much of a requested intensity is there.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Held {
+    /// The last measured intensity.
+    pub achieved: f64,
+    /// The machine has no room for more.
+    pub saturated: bool,
+}
+
+/// What one service says of the spans of one case.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Census {
+    /// The service.
+    pub service: String,
+    /// Spans ended under the case's trace-id prefix; or why it does not say.
+    pub ended: Result<u64, String>,
+    /// Spans, of all cases, still on their way out.
+    pub pending: u64,
+    /// Spans, of all cases, given up.
+    pub dropped: u64,
+}
+
+/// Asks all services for the spans of one trace-id prefix; outlives the call that gave it, since a case is gathered
+/// while the next one runs.
+pub type CensusTaker = Arc<dyn Fn(u64) -> BoxFuture<'static, Vec<Census>> + Send + Sync>;
+
+/// What a load left: its records as far as they came, and what went wrong.
+#[derive(Clone, Debug, Default)]
+pub struct LoadRun {
+    /// Time zero of the schedule, ns since the epoch, once it was set.
+    pub start_ns: Option<i64>,
+    /// Complete seconds.
+    pub seconds: Vec<LoadSecond>,
+    /// The summary, if the load came to its end.
+    pub summary: Option<LoadSummary>,
+    /// What went wrong.
+    pub error: Option<PlatformError>,
+}
+
+/// Where an experiment runs.
+#[async_trait]
+pub trait Platform: Send {
+    /// Brings the application up, anew if it was there; returns the entrance's URL when every service answers.
+    async fn bring_up(&mut self) -> Result<String, PlatformError>;
+
+    /// The name of the testbed node.
+    fn node(&self) -> String;
+
+    /// The processes to measure, once the application is up.
+    fn subjects(&self) -> Vec<Subject>;
+
+    /// The way to ask the services that are up now for their spans.
+    fn census(&self) -> CensusTaker;
+
+    /// Sets one kind of interference on every testbed node and waits until it is held (zero: until it is gone).
+    async fn set_interference(&mut self, kind: Kind, intensity: f64) -> Result<Held, PlatformError>;
+
+    /// Runs a load to its end, watching application and stressors; `done` is told the seconds of the schedule that are done.
+    async fn run_load(&mut self, spec: &LoadSpec, done: &(dyn Fn(u32) + Send + Sync)) -> LoadRun;
+
+    /// Samples of all stressors that lie in a window of wall-clock time (ns since the epoch), with their node.
+    fn interference_between(&self, from_ns: i64, to_ns: i64) -> Vec<(String, InterferenceSample)>;
+
+    /// Removes all interference.
+    async fn clear_interference(&mut self);
+
+    /// Takes the application and all else down.
+    async fn tear_down(&mut self);
+
+    /// The machine or cluster, for `run.json`.
+    fn describe(&self) -> serde_json::Value;
+
+    /// Whatever makes this place a doubtful one to measure on.
+    fn warnings(&self) -> Vec<String>;
+}

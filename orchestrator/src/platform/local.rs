@@ -1,0 +1,161 @@
+//! The `local` platform: the application, the load and the stressors are child processes, started from this executable.
+
+mod child;
+mod load;
+pub mod placement;
+mod services;
+mod spawn;
+mod stressor;
+
+use super::{CensusTaker, Held, LoadRun, Platform, PlatformError, Subject};
+use crate::experiment::Experiment;
+use crate::lifecycle::Scope;
+use aefm_workloads::interference::{InterferenceSample, Kind};
+use aefm_workloads::load::LoadSpec;
+use async_trait::async_trait;
+use placement::Placement;
+use services::Services;
+use spawn::Spawner;
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+use stressor::Stressor;
+
+/// How long a child may take to end itself before it is made to.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// Processes on this machine, which is the one testbed node.
+pub struct Local {
+    app: String,
+    node: String,
+    seed: u64,
+    /// What the stressors take for the end of the world, should nobody stop them.
+    deadline: Duration,
+    otlp: String,
+    entrance: Option<SocketAddr>,
+    placement: Placement,
+    spawner: Spawner,
+    services: Services,
+    stressors: BTreeMap<Kind, Stressor>,
+}
+
+impl Local {
+    /// A platform on which nothing runs yet. `otlp` is the receiver's address, `host:port`.
+    ///
+    /// # Errors
+    /// When the spawner thread cannot be started.
+    pub fn new(
+        experiment: &Experiment,
+        placement: Placement,
+        seed: u64,
+        deadline: Duration,
+        otlp: String,
+    ) -> std::io::Result<Self> {
+        Ok(Self {
+            app: experiment.app.clone(),
+            node: node_name(),
+            seed,
+            deadline,
+            otlp,
+            entrance: experiment.local.entrance,
+            placement,
+            spawner: Spawner::start()?,
+            services: Services::default(),
+            stressors: BTreeMap::new(),
+        })
+    }
+
+    /// Where a service listens: the system chooses a port, but for an entrance that the user fixed.
+    fn listen(&self, is_entry: bool) -> String {
+        let fixed = self.entrance.filter(|_| is_entry);
+        fixed.map_or_else(|| "127.0.0.1:0".to_owned(), |address| address.to_string())
+    }
+}
+
+#[async_trait]
+impl Platform for Local {
+    async fn bring_up(&mut self) -> Result<String, PlatformError> {
+        std::mem::take(&mut self.services).stop(PATIENCE).await;
+        self.services = Services::start(self).await.map_err(|reason| PlatformError::new(Scope::Environment, reason))?;
+        Ok(self.services.entrance())
+    }
+
+    fn node(&self) -> String {
+        self.node.clone()
+    }
+
+    fn subjects(&self) -> Vec<Subject> {
+        self.services.subjects()
+    }
+
+    fn census(&self) -> CensusTaker {
+        self.services.census()
+    }
+
+    async fn set_interference(&mut self, kind: Kind, intensity: f64) -> Result<Held, PlatformError> {
+        let fault = |reason: String| PlatformError::new(Scope::Case, reason);
+        let gone = self.stressors.get(&kind).is_none_or(Stressor::ended);
+        if gone {
+            self.stressors.remove(&kind);
+            let fresh = Stressor::start(&self.spawner, &self.placement.testbed, kind, self.deadline, self.seed)
+                .await
+                .map_err(fault)?;
+            self.stressors.insert(kind, fresh);
+        }
+        let stressor =
+            self.stressors.get_mut(&kind).ok_or_else(|| fault("find the stressor just started".to_owned()))?;
+        stressor.set(intensity).await.map_err(fault)
+    }
+
+    async fn run_load(&mut self, spec: &LoadSpec, done: &(dyn Fn(u32) + Send + Sync)) -> LoadRun {
+        let mut spec = spec.clone();
+        spec.cores = self.placement.instrument.clone();
+        // One worker can send more than the testbed can take, and a core stays free for the receiver where there is one.
+        spec.cores.truncate(1);
+        load::run(self, &spec, done).await
+    }
+
+    fn interference_between(&self, from_ns: i64, to_ns: i64) -> Vec<(String, InterferenceSample)> {
+        let samples = self.stressors.values().flat_map(|stressor| stressor.between(from_ns, to_ns));
+        samples.map(|sample| (self.node.clone(), sample)).collect()
+    }
+
+    async fn clear_interference(&mut self) {
+        for stressor in std::mem::take(&mut self.stressors).into_values() {
+            stressor.stop(PATIENCE).await;
+        }
+    }
+
+    async fn tear_down(&mut self) {
+        self.clear_interference().await;
+        std::mem::take(&mut self.services).stop(PATIENCE).await;
+    }
+
+    fn describe(&self) -> serde_json::Value {
+        let cpu = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+        let model = cpu
+            .lines()
+            .find_map(|line| line.strip_prefix("model name")?.split_once(':'))
+            .map(|(_, model)| model.trim());
+        let kernel = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+        serde_json::json!({
+            "node": self.node,
+            "cpu_model": model,
+            "kernel": kernel.trim(),
+            "placement": self.placement,
+        })
+    }
+
+    fn warnings(&self) -> Vec<String> {
+        let mut warnings = Vec::new();
+        if self.placement.shared() {
+            let shared = "instrument and testbed share a core: interference delays the load generator, too";
+            warnings.push(shared.to_owned());
+        }
+        warnings
+    }
+}
+
+fn node_name() -> String {
+    nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok()).unwrap_or_else(|| "localhost".to_owned())
+}

@@ -1,0 +1,95 @@
+//! One load process: started, listened to, and stopped early when the application or a stressor dies under it.
+
+use super::Local;
+use super::child::Child;
+use super::spawn::Program;
+use crate::lifecycle::Scope;
+use crate::platform::{LoadRun, PlatformError};
+use aefm_workloads::load::{LoadRecord, LoadSpec};
+use futures_util::FutureExt;
+use futures_util::future::select_all;
+use std::time::Duration;
+use tokio::io::{BufReader, Lines};
+use tokio::net::unix::pipe;
+
+/// How long the load may take beyond its schedule, time-out and grace until something must be wrong.
+const OVERTIME: Duration = Duration::from_secs(10);
+/// How long it may take to write its summary once it was told to stop.
+const LAST_WORDS: Duration = Duration::from_secs(3);
+
+/// Runs a load to its end.
+pub(super) async fn run(local: &Local, spec: &LoadSpec, done: &(dyn Fn(u32) + Send + Sync)) -> LoadRun {
+    let mut run = LoadRun::default();
+    if let Err(error) = run_into(local, spec, done, &mut run).await {
+        run.error = Some(error);
+    }
+    run
+}
+
+async fn run_into(
+    local: &Local,
+    spec: &LoadSpec,
+    done: &(dyn Fn(u32) + Send + Sync),
+    run: &mut LoadRun,
+) -> Result<(), PlatformError> {
+    let failed = |error: &dyn std::fmt::Display| PlatformError::new(Scope::Case, format!("run the load: {error}"));
+    let args = ["load", "--spec", "-"].map(str::to_owned).to_vec();
+    let program = Program { name: "load".to_owned(), args, cores: spec.cores.clone() };
+    let mut child = local.spawner.spawn(program).await.map_err(|error| failed(&error))?;
+    let line = serde_json::to_string(spec).map_err(|error| failed(&error))?;
+    child.tell(&line).await.map_err(|error| failed(&error))?;
+    let mut lines = child.lines().ok_or_else(|| failed(&"its output is taken"))?;
+    let limit = Duration::from_millis(spec.warmup_ms + spec.duration_ms + spec.timeout_ms + spec.grace_ms) + OVERTIME;
+
+    let mut trouble = tokio::select! {
+        ended = listen(&mut lines, run, done) => ended.err().map(|error| failed(&error)),
+        end = local.services.first_end() => Some(PlatformError::new(Scope::Environment, format!("{end} under load"))),
+        name = stressor_end(local) => Some(PlatformError::new(Scope::Case, format!("{name} interference ended in mid-case"))),
+        () = tokio::time::sleep(limit) => Some(failed(&format!("it did not end within {limit:?}"))),
+    };
+    if trouble.is_some() {
+        // Whatever it has seen until now counts: it is asked for its summary before it goes.
+        drop(child.tell("stop").await);
+        drop(tokio::time::timeout(LAST_WORDS, listen(&mut lines, run, done)).await);
+    } else if run.summary.is_none() {
+        trouble = Some(failed(&last_words(&child).await));
+    }
+    child.stop(super::PATIENCE).await;
+    trouble.map_or(Ok(()), Err)
+}
+
+/// Reads records until the output ends.
+async fn listen(
+    lines: &mut Lines<BufReader<pipe::Receiver>>,
+    run: &mut LoadRun,
+    done: &(dyn Fn(u32) + Send + Sync),
+) -> Result<(), String> {
+    while let Some(line) = lines.next_line().await.map_err(|error| error.to_string())? {
+        match serde_json::from_str(&line).map_err(|error| format!("it said `{line}`: {error}"))? {
+            LoadRecord::Started { start_ns } => {
+                tracing::debug!("time zero of the load is {start_ns} ns");
+                run.start_ns = Some(start_ns);
+            }
+            LoadRecord::Second(second) => {
+                tracing::debug!("second {} of the load has all its {} outcomes", second.second, second.intended);
+                done(second.second);
+                run.seconds.push(second);
+            }
+            LoadRecord::Summary(summary) => run.summary = Some(summary),
+        }
+    }
+    Ok(())
+}
+
+async fn last_words(child: &Child) -> String {
+    drop(tokio::time::timeout(LAST_WORDS, child.exit().wait()).await);
+    format!("no summary: {}", child.obituary())
+}
+
+async fn stressor_end(local: &Local) -> &'static str {
+    if local.stressors.is_empty() {
+        return std::future::pending().await;
+    }
+    let ends = local.stressors.iter().map(|(kind, stressor)| stressor.end().map(|()| kind.name()).boxed());
+    select_all(ends).await.0
+}

@@ -1,0 +1,44 @@
+//! The case under way, as handlers see it.
+
+use crate::plan::Case;
+use crate::platform::LoadRun;
+use crate::report::{Note, Status};
+use aefm_collector::proc::Observed;
+
+/// The case under way and what is known of it so far.
+#[derive(Debug)]
+pub struct CurrentCase {
+    /// Its position in the plan.
+    pub at: usize,
+    /// The case.
+    pub case: Case,
+    /// When its first event fired, ns since the epoch.
+    pub begun_ns: i64,
+    /// From the load's time zero to its end, ns since the epoch.
+    pub load_window: Option<(i64, i64)>,
+    /// What the load left.
+    pub load: LoadRun,
+    /// What the machine did in the meantime.
+    pub metrics: Result<Observed, String>,
+    /// What went wrong.
+    pub notes: Vec<Note>,
+}
+
+impl CurrentCase {
+    pub(crate) fn new(at: usize, case: Case, begun_ns: i64) -> Self {
+        Self {
+            at,
+            case,
+            begun_ns,
+            load_window: None,
+            load: LoadRun::default(),
+            metrics: Err("the load was never put on".to_owned()),
+            notes: Vec::new(),
+        }
+    }
+
+    /// Marks the case as degraded by a source.
+    pub fn degrade(&mut self, source: &str, reason: impl Into<String>) {
+        self.notes.push(Note { status: Status::Degraded, source: source.to_owned(), reason: reason.into() });
+    }
+}

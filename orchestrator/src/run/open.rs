@@ -1,0 +1,117 @@
+//! How a run begins: its folder, its log, its sources.
+
+use super::Run;
+use crate::cli::Level;
+use crate::experiment::Experiment;
+use crate::folder::{FolderError, RunFolder};
+use crate::gather::{Collection, Sources};
+use crate::journal::Journal;
+use crate::neighbours::Presence;
+use crate::plan::Plan;
+use crate::platform::Platform;
+use crate::platform::local::Local;
+use crate::platform::local::placement::Placement;
+use crate::ui::Ui;
+use aefm_collector::clock::now_ns;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Why a run cannot begin.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum BeginError {
+    /// Its folder cannot be had.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+    /// Its journal or log cannot be written.
+    #[error("open the run's journal and log: {0}")]
+    Log(#[source] io::Error),
+}
+
+impl Run {
+    /// Makes the folder, the journal and the log of a new run. Nothing is started.
+    ///
+    /// # Errors
+    /// When one of these cannot be written.
+    pub(crate) fn begin(
+        experiment: Experiment,
+        source: String,
+        placement: Placement,
+        seed: u64,
+        level: Level,
+        ui: Ui,
+    ) -> Result<Self, BeginError> {
+        let run_id = ulid::Ulid::generate().to_string();
+        let folder = Arc::new(RunFolder::create(&experiment.data, &experiment.name, &run_id)?);
+        let journal = Journal::open(folder.path()).map_err(BeginError::Log)?;
+        crate::logs::begin(folder.path(), level, &ui).map_err(BeginError::Log)?;
+        let plan = Arc::new(Plan::new(&experiment, &run_id, seed));
+        ui.planned(&plan);
+        tracing::info!("run {run_id} of {}: {} cases, seed {seed}", experiment.name, plan.cases.len());
+        let collection = Collection::new(ui.clone(), plan.cases.len());
+        Ok(Self {
+            run_id,
+            source,
+            experiment,
+            plan,
+            placement,
+            folder,
+            journal,
+            start_ns: now_ns(),
+            ui,
+            warnings: Vec::new(),
+            presence: None,
+            platform: None,
+            machine: serde_json::Value::Null,
+            sources: None,
+            collection,
+            entrance: String::new(),
+            current: None,
+            collected: Default::default(),
+            interrupted: None,
+        })
+    }
+
+    /// Opens receiver, sampler and platform, and writes the first `run.json`.
+    ///
+    /// # Errors
+    /// What could not be opened, for people.
+    pub(crate) async fn open(&mut self) -> Result<(), String> {
+        self.announce();
+        let sources = Sources::open(Arc::clone(&self.folder), &self.experiment.collect).await?;
+        let otlp = sources.receiver.address().to_string();
+        // The stressors' own last bound: the orchestrator's end removes them long before.
+        let deadline = self.plan.estimate * 3 + Duration::from_secs(600);
+        let local = Local::new(&self.experiment, self.placement.clone(), self.plan.seed, deadline, otlp);
+        let local = local.map_err(|error| format!("start the local platform: {error}"))?;
+        self.machine = local.describe();
+        for warning in local.warnings() {
+            self.warn(warning);
+        }
+        self.platform = Some(Box::new(local));
+        self.sources = Some(Arc::new(sources));
+        self.write_run_file("running", None).map_err(|error| error.to_string())
+    }
+
+    /// Two runs on one machine work, and disturb each other: both the user and `run.json` are told.
+    fn announce(&mut self) {
+        match Presence::announce(&self.run_id) {
+            Ok(presence) => {
+                if !presence.others().is_empty() {
+                    let others = presence.others().join(", ");
+                    self.warn(format!(
+                        "another run is under way on this machine and the two disturb each other: {others}"
+                    ));
+                }
+                self.presence = Some(presence);
+            }
+            Err(error) => tracing::debug!("other runs cannot be told of this one: {error}"),
+        }
+    }
+
+    /// A warning for the terminal, the log and `run.json`.
+    fn warn(&mut self, warning: String) {
+        tracing::warn!("{warning}");
+        self.warnings.push(warning);
+    }
+}

@@ -1,0 +1,55 @@
+//! `aefm init`, `aefm plan`, and experiment files that are wrong.
+
+use crate::session::{Session, aefm, run_dirs};
+use std::fs;
+
+#[test]
+fn init_writes_the_default_experiment_and_never_over_a_file() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let target = dir.path().join("new");
+    let init =
+        |force: bool| aefm().arg("init").arg(&target).args(force.then_some("--force")).output().expect("aefm runs");
+    assert_eq!(init(false).status.code(), Some(0));
+    let file = target.join("experiment.yaml");
+    let written = fs::read_to_string(&file).expect("it is there");
+    assert!(written.lines().filter(|line| line.contains('#')).count() > 10, "it is commented");
+
+    fs::write(&file, "mine").expect("it can be written");
+    let refused = init(false);
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("--force"));
+    assert_eq!(fs::read_to_string(&file).expect("it is there"), "mine");
+    assert_eq!(init(true).status.code(), Some(0));
+    assert_eq!(fs::read_to_string(&file).expect("it is there"), written);
+
+    let planned = aefm().arg("plan").arg(&file).output().expect("aefm runs");
+    assert_eq!(planned.status.code(), Some(0));
+    assert!(String::from_utf8_lossy(&planned.stdout).contains("12 cases"));
+}
+
+#[test]
+fn a_broken_file_gets_all_its_faults_and_starts_nothing() {
+    let run = Session::start("axes: {ratee: [20]}\nload: {duration: soon}\n").finish();
+    assert_eq!(run.code(), 2);
+    let said = run.stderr();
+    assert!(said.contains("experiment.yaml:1:8") && said.contains("did you mean `rate`?"), "{said}");
+    assert!(said.contains("experiment.yaml:2:18") && said.contains("2 faults"), "{said}");
+    assert!(run_dirs(&run.dir.path().join("data")).is_empty());
+}
+
+#[test]
+fn a_missing_file_and_a_wrong_flag_are_usage_errors() {
+    let missing = aefm().args(["run", "nowhere.yaml"]).output().expect("aefm runs");
+    assert_eq!(missing.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&missing.stderr).contains("aefm init"));
+    let wrong = aefm().args(["run", "--dta", "x"]).output().expect("aefm runs");
+    assert_eq!(wrong.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&wrong.stderr).contains("--data"));
+}
+
+#[test]
+fn cores_that_are_not_there_are_refused_before_anything_starts() {
+    let run = Session::start("axes: {rate: [5]}\nlocal: {instrument_cores: [0], testbed_cores: [4095]}\n").finish();
+    assert_eq!(run.code(), 2);
+    assert!(run.stderr().contains("core 4095"), "{}", run.stderr());
+}

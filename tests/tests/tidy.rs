@@ -1,0 +1,164 @@
+//! The house rules that a machine can check: layout, who may know whom, the opening line of every file, sizes.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// What each package may depend on among ours (tests apart).
+const MAY_KNOW: &[(&str, &str, &[&str])] = &[
+    ("workloads", "aefm-workloads", &[]),
+    ("workloads/testbed", "aefm-testbed", &["aefm-workloads"]),
+    ("collector", "aefm-collector", &["aefm-workloads"]),
+    ("loadgen", "aefm-loadgen", &["aefm-collector", "aefm-workloads"]),
+    ("interfere", "aefm-interfere", &["aefm-workloads"]),
+    ("orchestrator", "aefm", &["aefm-collector", "aefm-interfere", "aefm-loadgen", "aefm-testbed", "aefm-workloads"]),
+];
+
+/// What a package must not depend on, whoever else does.
+const MUST_NOT_KNOW: &[(&str, &[&str])] = &[
+    ("workloads", &["tokio", "arrow", "parquet", "kube", "hyper", "nix", "libc"]),
+    ("collector", &["kube"]),
+    ("loadgen", &["kube"]),
+    ("interfere", &["kube", "arrow", "parquet", "tokio"]),
+    ("workloads/testbed", &["kube"]),
+];
+
+/// Names that say nothing.
+const EMPTY_NAMES: &[&str] = &["manager", "helper", "helpers", "util", "utils", "common", "misc", "mod"];
+
+const MAX_LINES: usize = 600;
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace").to_owned()
+}
+
+fn sources() -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut folders: Vec<_> = MAY_KNOW.iter().map(|(folder, ..)| root().join(folder)).collect();
+    folders.push(root().join("tests"));
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).expect("a folder").flatten() {
+            let path = entry.path();
+            if path.is_dir() && path.file_name().is_none_or(|name| name != "target") {
+                folders.push(path);
+            } else if path.extension().is_some_and(|kind| kind == "rs") {
+                found.push(path);
+            }
+        }
+    }
+    found.sort();
+    found.dedup();
+    found
+}
+
+fn dependencies(folder: &str, section: &str) -> BTreeSet<String> {
+    let manifest = fs::read_to_string(root().join(folder).join("Cargo.toml")).expect("a manifest");
+    let mut inside = false;
+    let mut names = BTreeSet::new();
+    for line in manifest.lines() {
+        if line.starts_with('[') {
+            inside = line == format!("[{section}]");
+        } else if inside && let Some(end) = line.find(['.', ' ', '=']) {
+            names.insert(line[..end].to_owned());
+        }
+    }
+    names
+}
+
+#[test]
+fn packages_know_only_whom_they_may() {
+    for (folder, _, may) in MAY_KNOW {
+        let known = dependencies(folder, "dependencies");
+        assert!(!known.is_empty(), "{folder} has dependencies");
+        let ours: Vec<_> = known.iter().filter(|name| *name == "aefm" || name.starts_with("aefm-")).collect();
+        assert!(ours.iter().all(|name| may.contains(&name.as_str())), "{folder} knows {ours:?}, and may know {may:?}");
+        let banned = MUST_NOT_KNOW.iter().find(|(of, _)| of == folder).map_or(&[][..], |(_, banned)| banned);
+        let broken: Vec<_> = banned.iter().filter(|name| known.contains(**name)).collect();
+        assert!(broken.is_empty(), "{folder} must not know {broken:?}");
+    }
+}
+
+#[test]
+fn only_main_links_the_programs_together() {
+    let linked = ["aefm_loadgen", "aefm_interfere", "aefm_testbed"];
+    for path in sources().iter().filter(|path| path.starts_with(root().join("orchestrator/src"))) {
+        let text = fs::read_to_string(path).expect("a file");
+        let named: Vec<_> = linked.iter().filter(|name| text.contains(&format!("{name}::"))).collect();
+        assert!(named.is_empty() || path.ends_with("main.rs"), "{} links {named:?}", path.display());
+    }
+}
+
+#[test]
+fn versions_and_lints_come_from_the_workspace() {
+    for (folder, name, _) in MAY_KNOW {
+        let manifest = fs::read_to_string(root().join(folder).join("Cargo.toml")).expect("a manifest");
+        assert!(manifest.contains(&format!("name = \"{name}\"")), "{folder}");
+        assert!(manifest.contains("[lints]\nworkspace = true"), "{folder} has lints of its own");
+        let own = manifest.lines().find(|line| line.contains("version = \""));
+        assert!(own.is_none(), "{folder} names a version itself: {own:?}");
+    }
+}
+
+#[test]
+fn every_file_says_what_it_is_for_and_has_a_telling_name() {
+    for path in sources() {
+        let text = fs::read_to_string(&path).expect("a file");
+        assert!(text.starts_with("//! "), "{} does not open with `//! `", path.display());
+        let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+        assert!(!EMPTY_NAMES.contains(&stem), "{} has a name that says nothing", path.display());
+        assert!(!text.contains("#[allow("), "{}: use #[expect(.., reason = ..)]", path.display());
+    }
+}
+
+#[test]
+fn code_lives_in_the_six_folders() {
+    let known: BTreeSet<_> = ["workloads", "collector", "loadgen", "interfere", "orchestrator", "tests"].into();
+    for entry in fs::read_dir(root()).expect("the workspace").flatten().filter(|entry| entry.path().is_dir()) {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let beside = name.starts_with('.') || ["docs", "target", "data"].contains(&name.as_str());
+        assert!(beside || known.contains(name.as_str()), "folder {name} is not one of {known:?}");
+    }
+}
+
+#[test]
+fn sizes() {
+    let mut by_package: BTreeMap<String, Vec<(usize, PathBuf)>> = BTreeMap::new();
+    for path in sources() {
+        let lines = fs::read_to_string(&path).expect("a file").lines().count();
+        let relative = path.strip_prefix(root()).expect("below the root").to_owned();
+        let package = relative.iter().next().expect("a folder").to_string_lossy().into_owned();
+        if path.ends_with("src/main.rs") {
+            assert!(lines <= 40, "{} has {lines} lines: a main parses, builds, runs, and ends", relative.display());
+        }
+        by_package.entry(package).or_default().push((lines, relative));
+    }
+    for (package, mut files) in by_package {
+        files.sort();
+        let (longest, path) = files.last().cloned().expect("a file");
+        let total: usize = files.iter().map(|(lines, _)| lines).sum();
+        println!(
+            "{package:13} {:3} files {total:6} lines, median {:3}, longest {longest:3} {}",
+            files.len(),
+            files[files.len() / 2].0,
+            path.display()
+        );
+        assert!(longest <= MAX_LINES, "{} has {longest} lines", path.display());
+    }
+}
+
+#[test]
+fn nothing_names_the_place_it_was_made_in() {
+    let mut texts: Vec<PathBuf> = sources();
+    texts.extend(
+        ["README.md", "ARCHITECTURE.md", "CHANGELOG.md", "BENCHMARKS.md", ".ci/run"].map(|name| root().join(name)),
+    );
+    // Put together here, so that this file does not name them either.
+    let banned = [["/wo", "rk/"].concat(), ["/fa", "rm/"].concat(), ["/ro", "ot/"].concat()];
+    for path in texts.iter().filter(|path| Path::new(path).exists()) {
+        let text = fs::read_to_string(path).expect("a file");
+        let named = banned.iter().find(|name| {
+            text.lines().any(|line| line.split(['"', ' ', '(', '`', '=']).any(|word| word.starts_with(name.as_str())))
+        });
+        assert!(named.is_none(), "{} names {named:?}", path.display());
+    }
+}
