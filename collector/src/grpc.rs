@@ -48,9 +48,11 @@ impl Status {
 
 const HEAD: usize = 5;
 
-/// The first frame of `bytes`: whether its message is compressed, the message, and what follows. None: not all of it is
-/// there yet.
-pub(crate) fn frame(bytes: &[u8], limit: usize) -> Result<Option<(bool, &[u8], usize)>, FrameError> {
+/// One frame: whether its message is compressed, the message, and how many bytes it takes with its head.
+type Frame<'a> = (bool, &'a [u8], usize);
+
+/// The first frame of `bytes`. None: not all of it is there yet.
+pub(crate) fn frame(bytes: &[u8], limit: usize) -> Result<Option<Frame<'_>>, FrameError> {
     let Some((head, rest)) = bytes.split_at_checked(HEAD) else { return Ok(None) };
     if head[0] > 1 {
         return Err(FrameError::Flag(head[0]));

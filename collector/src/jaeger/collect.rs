@@ -167,7 +167,7 @@ impl Jaeger {
     async fn run(&self, service: &str, search: &mut Search, pool: &mut Pool) -> usize {
         let mut brought = 0;
         loop {
-            match search.next() {
+            match search.step() {
                 Next::Done => return brought,
                 Next::Operations => {
                     let operations = self.operations(service).await.unwrap_or_else(|error| {

@@ -5,7 +5,7 @@
 //! with a higher limit; and what still does not fit is a [`Gap`]. A server (or proxy) may have a cap of its own below
 //! the limit: an answer as large as the largest seen so far is checked by its halves before it is believed.
 //!
-//! Pure: [`Search::next`] says what to ask, [`Search::answered`] and [`Search::failed`] take what came of it.
+//! Pure: [`Search::step`] says what to ask, [`Search::answered`] and [`Search::failed`] take what came of it.
 
 /// What to ask for: traces of which some span of the service begins in the window.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -141,7 +141,7 @@ impl Search {
     }
 
     /// What to do next.
-    pub fn next(&mut self) -> Next {
+    pub fn step(&mut self) -> Next {
         if let Some(mut query) = self.open.pop() {
             if self.asked >= self.bounds.queries {
                 let reason = format!("not asked: {} questions were not enough", self.asked);

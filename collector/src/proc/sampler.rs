@@ -164,11 +164,8 @@ fn watch(options: SamplerOptions, stopped: &Receiver<()>) -> Observed {
     let mut watch = Watch::new(options.node, options.subjects, options.rows);
     watch.observed.unpinned = unpinned;
     let mut due = Instant::now() + options.interval;
-    loop {
-        match stopped.recv_timeout(due.saturating_duration_since(Instant::now())) {
-            Err(RecvTimeoutError::Timeout) => watch.sample(),
-            Ok(()) | Err(RecvTimeoutError::Disconnected) => break,
-        }
+    while let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(due.saturating_duration_since(Instant::now())) {
+        watch.sample();
         due += options.interval;
         // Fixed phase: a late sample does not shift the next; those missed meanwhile are counted.
         while due <= Instant::now() {

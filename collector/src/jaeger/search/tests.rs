@@ -50,7 +50,7 @@ impl Server {
         if self.faults.limit_max.is_some_and(|max| query.limit > max) {
             return Err(Failure::Limit);
         }
-        if self.faults.fail_every.is_some_and(|every| self.asked % every == 0) {
+        if self.faults.fail_every.is_some_and(|every| self.asked.is_multiple_of(every)) {
             return Err(Failure::Other);
         }
         let mut found = self.matching(query);
@@ -67,7 +67,7 @@ fn run(server: &mut Server, bounds: Bounds, window: (i64, i64)) -> (BTreeSet<usi
     let mut search = Search::new(window.0, window.1, bounds);
     let mut found = BTreeSet::new();
     loop {
-        match search.next() {
+        match search.step() {
             Next::Done => return (found, search),
             Next::Operations => search.operations((0..4).map(|operation| operation.to_string()).collect()),
             Next::Ask(query) => match server.ask(&query) {

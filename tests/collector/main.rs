@@ -1,0 +1,5 @@
+//! The collector against real sockets, real processes and a real disk that fills.
+
+mod otlp;
+mod proc;
+mod sink;
