@@ -45,7 +45,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>, handlers: Handlers) -> Exit
         }
     };
     let exit = match cli.command {
-        Command::Run(args) => run::run(args, handlers),
+        Command::Run(args) => run::run(&args, handlers),
         Command::Plan(args) => plan::run(&args, &handlers),
         Command::Init(args) => init::run(&args),
         // `main` hands these over before it comes here; a binary of the user's own may not.

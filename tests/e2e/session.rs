@@ -11,28 +11,28 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
 /// Nothing of ours takes longer, even on a machine that does three other things.
-pub const PATIENCE: Duration = Duration::from_secs(90);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
 
 /// An experiment of two short cases: one without interference, one with.
-pub const SHORT: &str = "experiment: short\naxes: {rate: [40], cpu: [0, 40]}\norder: [cpu, rate]\nshuffle: false\n\
+pub(crate) const SHORT: &str = "experiment: short\naxes: {rate: [40], cpu: [0, 40]}\norder: [cpu, rate]\nshuffle: false\n\
 load: {arrival: poisson, warmup: 500ms, duration: 2s, grace: 1s}\ncollect: {settle: 10s}\n";
 
 /// The binary under test.
-pub fn aefm() -> Command {
+pub(crate) fn aefm() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_aefm"));
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }
 
 /// A run that has been started in a folder of its own.
-pub struct Session {
-    pub dir: tempfile::TempDir,
-    pub process: Child,
+pub(crate) struct Session {
+    pub(crate) dir: tempfile::TempDir,
+    pub(crate) process: Child,
 }
 
 impl Session {
     /// Starts `aefm run` on an experiment file of this text.
-    pub fn start(experiment: &str) -> Self {
+    pub(crate) fn start(experiment: &str) -> Self {
         let dir = tempfile::tempdir().expect("a folder");
         let file = dir.path().join("experiment.yaml");
         fs::write(&file, experiment).expect("the file can be written");
@@ -41,18 +41,18 @@ impl Session {
         Self { dir, process }
     }
 
-    pub fn pid(&self) -> i32 {
+    pub(crate) fn pid(&self) -> i32 {
         i32::try_from(self.process.id()).expect("a pid")
     }
 
     /// Waits until some child of the run has this in its command line.
-    pub fn wait_for_child(&self, what: &str) -> Process {
+    pub(crate) fn wait_for_child(&self, what: &str) -> Process {
         let look = || processes::descendants(self.pid()).into_iter().find(|child| child.command.contains(what));
         processes::wait_for(PATIENCE, look).unwrap_or_else(|| panic!("no child `{what}`"))
     }
 
     /// Waits until the journal says that a step of an event was taken, in the case if one is named.
-    pub fn wait_for_journal(&self, step: &str, event: &str, case: Option<&str>) {
+    pub(crate) fn wait_for_journal(&self, step: &str, event: &str, case: Option<&str>) {
         let says = |line: &str| {
             let line: serde_json::Value = serde_json::from_str(line).ok()?;
             (line["step"] == step && line["event"] == event && case.is_none_or(|case| line["case"] == case))
@@ -63,17 +63,17 @@ impl Session {
     }
 
     /// Waits until the log says something.
-    pub fn wait_for_log(&self, what: &str) {
+    pub(crate) fn wait_for_log(&self, what: &str) {
         let look = || fs::read_to_string(self.run_dir()?.join("run.log")).ok()?.contains(what).then_some(());
         processes::wait_for(PATIENCE, look).unwrap_or_else(|| panic!("the log never says {what}"));
     }
 
-    pub fn signal(&self, signal: Signal) {
+    pub(crate) fn signal(&self, signal: Signal) {
         kill(Pid::from_raw(self.pid()), signal).expect("it can be signalled");
     }
 
     /// Waits for the end and keeps the folder.
-    pub fn finish(self) -> Finished {
+    pub(crate) fn finish(self) -> Finished {
         let children = processes::descendants(self.pid());
         let output = self.process.wait_with_output().expect("its output can be read");
         Finished { dir: self.dir, output, children }
@@ -85,42 +85,42 @@ impl Session {
 }
 
 /// What a run left.
-pub struct Finished {
-    pub dir: tempfile::TempDir,
-    pub output: Output,
-    pub children: Vec<Process>,
+pub(crate) struct Finished {
+    pub(crate) dir: tempfile::TempDir,
+    pub(crate) output: Output,
+    pub(crate) children: Vec<Process>,
 }
 
 impl Finished {
-    pub fn code(&self) -> i32 {
+    pub(crate) fn code(&self) -> i32 {
         self.output.status.code().unwrap_or(-1)
     }
 
-    pub fn stdout(&self) -> String {
+    pub(crate) fn stdout(&self) -> String {
         String::from_utf8_lossy(&self.output.stdout).into_owned()
     }
 
-    pub fn stderr(&self) -> String {
+    pub(crate) fn stderr(&self) -> String {
         String::from_utf8_lossy(&self.output.stderr).into_owned()
     }
 
     /// The run's folder.
-    pub fn run_dir(&self) -> PathBuf {
+    pub(crate) fn run_dir(&self) -> PathBuf {
         run_dirs(&self.dir.path().join("data")).pop().unwrap_or_else(|| panic!("no run: {}", self.stderr()))
     }
 
-    pub fn run_file(&self) -> serde_json::Value {
+    pub(crate) fn run_file(&self) -> serde_json::Value {
         let text = fs::read_to_string(self.run_dir().join("run.json")).expect("run.json is there");
         serde_json::from_str(&text).expect("run.json is JSON")
     }
 
     /// All rows of a table.
-    pub fn rows(&self, table: &str) -> Vec<Row> {
+    pub(crate) fn rows(&self, table: &str) -> Vec<Row> {
         table_rows(&self.run_dir(), table)
     }
 
     /// Status and reason by case id.
-    pub fn cases(&self) -> Vec<(String, String, String)> {
+    pub(crate) fn cases(&self) -> Vec<(String, String, String)> {
         let mut cases: Vec<_> = self
             .rows("cases")
             .iter()
@@ -131,14 +131,14 @@ impl Finished {
     }
 
     /// No process of the run is there any more.
-    pub fn assert_nothing_left(&self) {
+    pub(crate) fn assert_nothing_left(&self) {
         let left = processes::survivors(&self.children, Duration::from_secs(5));
         assert!(left.is_empty(), "left behind: {left:?}");
     }
 }
 
 /// Run folders below a data folder.
-pub fn run_dirs(data: &Path) -> Vec<PathBuf> {
+pub(crate) fn run_dirs(data: &Path) -> Vec<PathBuf> {
     let experiments = fs::read_dir(data).into_iter().flatten().flatten();
     experiments
         .filter_map(|entry| fs::read_dir(entry.path()).ok())
@@ -149,7 +149,7 @@ pub fn run_dirs(data: &Path) -> Vec<PathBuf> {
 }
 
 /// All rows of a table of a run; reading every file of it checks that each is whole.
-pub fn table_rows(run: &Path, table: &str) -> Vec<Row> {
+pub(crate) fn table_rows(run: &Path, table: &str) -> Vec<Row> {
     let mut rows = Vec::new();
     for case in fs::read_dir(run.join(table)).into_iter().flatten().flatten() {
         let file = File::open(case.path().join("part-0.parquet")).expect("a case folder holds its part");
@@ -164,16 +164,16 @@ fn column(row: &Row, name: &str) -> usize {
 }
 
 /// A text cell; empty for null.
-pub fn text(row: &Row, name: &str) -> String {
+pub(crate) fn text(row: &Row, name: &str) -> String {
     row.get_string(column(row, name)).cloned().unwrap_or_default()
 }
 
 /// A whole number; -1 for null.
-pub fn int(row: &Row, name: &str) -> i64 {
+pub(crate) fn int(row: &Row, name: &str) -> i64 {
     row.get_long(column(row, name)).or_else(|_| row.get_int(column(row, name)).map(i64::from)).unwrap_or(-1)
 }
 
 /// A number.
-pub fn float(row: &Row, name: &str) -> f64 {
+pub(crate) fn float(row: &Row, name: &str) -> f64 {
     row.get_double(column(row, name)).unwrap_or(f64::NAN)
 }

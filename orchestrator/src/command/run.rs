@@ -16,7 +16,7 @@ use std::time::Duration;
 /// How often the time left is drawn.
 const TICK: Duration = Duration::from_millis(500);
 
-pub(super) fn run(args: RunArgs, handlers: Handlers) -> Exit {
+pub(super) fn run(args: &RunArgs, handlers: Handlers) -> Exit {
     let (mut experiment, source) = match read(args.file.as_deref(), &handlers) {
         Ok(read) => read,
         Err(exit) => return exit,
@@ -39,7 +39,7 @@ pub(super) fn run(args: RunArgs, handlers: Handlers) -> Exit {
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     match runtime {
-        Ok(runtime) => runtime.block_on(go(experiment, source, placement, seed, &args, handlers)),
+        Ok(runtime) => runtime.block_on(go(experiment, source, placement, seed, args, handlers)),
         Err(error) => {
             complain(&format!("failed to start: {error}"));
             Exit::Failed

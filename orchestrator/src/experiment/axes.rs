@@ -58,6 +58,9 @@ fn factor(name: &str, handled: &dyn Fn(&str) -> bool) -> Result<Factor, String> 
         return Ok(factor);
     }
     if handled(name) {
+        if let Some(table) = aefm_collector::schema::reserved(name) {
+            return Err(format!("axis `{name}` has the name of a column of table `{table}`: give it another name"));
+        }
         return Ok(Factor::Custom(name.to_owned()));
     }
     let known = ["rate", "round"].into_iter().chain(Kind::ALL.map(Kind::name));

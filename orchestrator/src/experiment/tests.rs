@@ -75,6 +75,12 @@ fn a_custom_axis_needs_a_handler() {
 }
 
 #[test]
+fn a_custom_axis_may_not_be_named_like_a_column() {
+    let faults = Experiment::read("axes: {self_ns: [1]}", &|_| true).expect_err("`spans` has that column");
+    assert!(faults.sorted()[0].message.contains("`spans`"));
+}
+
+#[test]
 fn what_is_not_yaml_is_said_with_its_place() {
     let faults = faults("axes: {rate: [1\n");
     assert!(faults[0].contains("not readable as YAML"), "{faults:?}");

@@ -44,14 +44,14 @@ impl Sources {
     pub(crate) fn write_without_data(&self, mut current: CurrentCase, status: Status, reason: &str) -> CaseReport {
         current.notes.push(Note { status, source: "run".to_owned(), reason: reason.to_owned() });
         let begun = (status != Status::Skipped).then_some(current.begun_ns);
-        super::write::without_data(self, current, begun)
+        super::write::without_data(self, &current, begun)
     }
 
     /// Rows of a case whose collection came to nothing.
     pub(crate) fn write_lost(&self, case: Case, reason: &str) -> CaseReport {
         let mut current = CurrentCase::new(0, case, 0);
         current.notes.push(Note { status: Status::Failed, source: "collection".to_owned(), reason: reason.to_owned() });
-        super::write::without_data(self, current, None)
+        super::write::without_data(self, &current, None)
     }
 }
 
@@ -68,7 +68,7 @@ pub(super) async fn in_background<T: Send + 'static>(
     let (sender, receiver) = oneshot::channel();
     let run = move || {
         // Nothing is lost when the system refuses: the load generator then shares its core evenly.
-        drop(rustix::process::setpriority_process(None, LOWEST));
+        let _ = rustix::process::setpriority_process(None, LOWEST);
         drop(sender.send(std::panic::catch_unwind(std::panic::AssertUnwindSafe(work))));
     };
     match std::thread::Builder::new().name("collection".to_owned()).spawn(run) {

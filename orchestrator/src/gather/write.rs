@@ -30,7 +30,7 @@ struct Writing<'a> {
 pub(super) fn write(sources: &Sources, evidence: Evidence, settled: Settled) -> CaseReport {
     if evidence.current.load_window.is_none() {
         let begun_ns = evidence.current.begun_ns;
-        return without_data(sources, evidence.current, Some(begun_ns));
+        return without_data(sources, &evidence.current, Some(begun_ns));
     }
     let Evidence { mut current, ended_ns, interference, load, .. } = evidence;
     let metrics = std::mem::replace(&mut current.metrics, Err(String::new()));
@@ -68,7 +68,7 @@ pub(super) fn write(sources: &Sources, evidence: Evidence, settled: Settled) -> 
 }
 
 /// Writes the rows of a case that has no data but a reason.
-pub(super) fn without_data(sources: &Sources, current: CurrentCase, begun_ns: Option<i64>) -> CaseReport {
+pub(super) fn without_data(sources: &Sources, current: &CurrentCase, begun_ns: Option<i64>) -> CaseReport {
     let mut report = CaseReport::empty(current.case.clone(), Status::Ok, None);
     let writing = Writing { sources, case: &current.case, notes: current.notes.clone(), quality: Vec::new() };
     let row = CaseRow {

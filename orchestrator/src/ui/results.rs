@@ -145,7 +145,7 @@ pub(crate) fn remarks(reports: &[CaseReport]) -> String {
         match (&report.reason, report.status) {
             (_, Status::Ok | Status::Skipped) => {}
             (reason, status) => {
-                remarks += &format!("{}: {name}: {}\n", status.name(), reason.as_deref().unwrap_or("no reason given"))
+                remarks += &format!("{}: {name}: {}\n", status.name(), reason.as_deref().unwrap_or("no reason given"));
             }
         }
         if report.verdict == Some(Verdict::Suspect) {

@@ -42,7 +42,7 @@ impl Exit {
             let mut process = process.lock().unwrap_or_else(PoisonError::into_inner);
             let status = process.wait().unwrap_or_else(|_| unknown());
             // Told while the lock is held: between reaping and telling, the pid is nobody's.
-            drop(sender.send(Some(status)));
+            let _ = sender.send(Some(status));
         })?;
         Ok(Self(receiver))
     }
@@ -86,18 +86,6 @@ impl Child {
             tail,
             exit,
         })
-    }
-
-    /// Its name in messages.
-    #[must_use]
-    pub(super) fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// Its process id.
-    #[must_use]
-    pub(super) const fn pid(&self) -> i32 {
-        self.pid.as_raw()
     }
 
     /// Tells when it ends.

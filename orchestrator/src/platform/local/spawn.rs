@@ -79,7 +79,7 @@ fn die_with_parent(command: &mut Command, cores: &[usize]) {
     use nix::sched::{CpuSet, sched_setaffinity};
     let parent = nix::unistd::getpid();
     let mut set = CpuSet::new();
-    let wanted = cores.iter().fold(false, |wanted, core| set.set(*core).is_ok() || wanted);
+    let wanted = cores.iter().filter(|core| set.set(**core).is_ok()).count() > 0;
     let hook = move || {
         nix::sys::prctl::set_pdeathsig(nix::sys::signal::Signal::SIGKILL)?;
         // The parent may have died before the line above, and then nothing would tell.
