@@ -3,6 +3,7 @@
 mod application;
 mod client;
 mod faults;
+mod init_data;
 mod lifecycle;
 mod process;
 mod receiver;

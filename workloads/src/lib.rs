@@ -7,6 +7,7 @@ pub mod catalogue;
 pub mod draw;
 pub mod graph;
 pub mod ids;
+pub mod init_data;
 pub mod interference;
 pub mod labels;
 pub mod load;

@@ -2,8 +2,8 @@
 
 mod hotel;
 mod media;
-mod social;
-mod text;
+pub(crate) mod social;
+pub(crate) mod text;
 mod train;
 
 use crate::draw::{Draw, Stream, draw};

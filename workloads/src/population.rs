@@ -5,7 +5,7 @@ mod follows;
 mod movies;
 
 pub use follows::{Follows, FollowsError};
-pub use movies::{Cast, Member, Movie, Movies, movie_title};
+pub use movies::{Cast, Member, Movie, Movies, MoviesError, movie_title};
 
 /// Registered users of `social-network`: 0 to 961.
 pub const USERS: u32 = 962;

@@ -50,16 +50,17 @@ pub(super) fn compose(draw: &mut Draw, request: &mut Request) {
     let user = draw.random_range(0..USERS);
     form(request, "POST");
     request.write(format_args!("/wrk2-api/post/compose"));
-    post(draw, user, &mut request.body);
+    post(draw, user, USERS, &mut request.body);
 }
 
-/// The body of a new post, a form whose values are not escaped: the original does not, and its services count on it.
-pub(crate) fn post(draw: &mut Draw, user: u32, out: &mut Vec<u8>) {
+/// The body of a new post by one of `users` users (at least 2), a form whose values are not escaped: the original does
+/// not, and its services count on it.
+pub(crate) fn post(draw: &mut Draw, user: u32, users: u32, out: &mut Vec<u8>) {
     text::format(out, format_args!("username=username_{user}&user_id={user}&text="));
     text::alphanumerics(draw, TEXT, out);
     for _ in 0..draw.random_range(1..=6) {
         // Anyone but the author, each alike.
-        let other = (user + draw.random_range(1..USERS)) % USERS;
+        let other = (user + draw.random_range(1..users)) % users;
         text::format(out, format_args!(" @username_{other}"));
     }
     for _ in 0..draw.random_range(1..=6) {

@@ -9,12 +9,12 @@ const ALPHANUMERICS: &[u8; 62] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrs
 const DIGITS: &[u8; 10] = b"0123456789";
 
 /// Adds so many letters and digits.
-pub(super) fn alphanumerics(draw: &mut Draw, count: usize, out: &mut Vec<u8>) {
+pub(crate) fn alphanumerics(draw: &mut Draw, count: usize, out: &mut Vec<u8>) {
     characters(draw, ALPHANUMERICS, count, out);
 }
 
 /// Adds so many digits.
-pub(super) fn digits(draw: &mut Draw, count: usize, out: &mut Vec<u8>) {
+pub(crate) fn digits(draw: &mut Draw, count: usize, out: &mut Vec<u8>) {
     characters(draw, DIGITS, count, out);
 }
 
@@ -32,13 +32,13 @@ fn characters(draw: &mut Draw, of: &[u8], count: usize, out: &mut Vec<u8>) {
 }
 
 /// Adds formatted text.
-pub(super) fn format(out: &mut Vec<u8>, text: fmt::Arguments<'_>) {
+pub(crate) fn format(out: &mut Vec<u8>, text: fmt::Arguments<'_>) {
     // A vector takes any bytes: there is no error to lose.
     let _ = out.write_fmt(text);
 }
 
 /// Adds a text as a form's value: what is not a letter, a digit, `.`, `-` or a space becomes `%XX`, a space `+`.
-pub(super) fn form_value(text: &str, out: &mut Vec<u8>) {
+pub(crate) fn form_value(text: &str, out: &mut Vec<u8>) {
     for byte in text.bytes() {
         match byte {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'.' | b'-' => out.push(byte),

@@ -130,6 +130,14 @@ pub struct Movies {
     pub movies: Vec<Movie>,
 }
 
+/// A file that does not hold movies.
+#[derive(Debug, thiserror::Error)]
+#[error("read the {what}: {source}")]
+pub struct MoviesError {
+    what: &'static str,
+    source: serde_json::Error,
+}
+
 /// The title of a movie, the same under every seed, since workloads ask for movies by title. Of 1000 titles 995 differ.
 #[must_use]
 pub fn movie_title(movie: u32) -> String {
@@ -164,6 +172,67 @@ impl Movies {
             }
         }
         Self { casts, movies }
+    }
+}
+
+/// A person as The Movie Database's dumps have them.
+#[derive(Deserialize)]
+struct TmdbCast {
+    id: Option<u64>,
+    name: Option<String>,
+    gender: Option<i64>,
+    biography: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct TmdbMember {
+    id: Option<u64>,
+    cast_id: Option<u64>,
+    character: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct TmdbMovie {
+    id: u64,
+    title: String,
+    overview: Option<String>,
+    #[serde(default)]
+    cast: Vec<TmdbMember>,
+    poster_path: Option<String>,
+    vote_average: Option<f64>,
+    vote_count: Option<u64>,
+}
+
+impl Movies {
+    /// Movies and people from two files in the format of The Movie Database, which is that of the original's data. People
+    /// and parts that lack something are left out.
+    ///
+    /// # Errors
+    /// When a text is no array of what it should hold; with line and column.
+    pub fn from_tmdb(casts: &str, movies: &str) -> Result<Self, MoviesError> {
+        let wrong = |what| move |source| MoviesError { what, source };
+        let casts: Vec<TmdbCast> = serde_json::from_str(casts).map_err(wrong("casts"))?;
+        let movies: Vec<TmdbMovie> = serde_json::from_str(movies).map_err(wrong("movies"))?;
+        let person = |cast: TmdbCast| {
+            let intro = cast.biography?;
+            Some(Cast { cast_info_id: cast.id?, name: cast.name?, gender: cast.gender? == 2, intro })
+        };
+        let part = |part: TmdbMember| {
+            Some(Member { cast_id: part.cast_id?, character: part.character?, cast_info_id: part.id? })
+        };
+        let movie = |movie: TmdbMovie| Movie {
+            movie_id: movie.id,
+            title: movie.title,
+            plot: movie.overview.unwrap_or_default(),
+            casts: movie.cast.into_iter().filter_map(part).collect(),
+            poster: movie.poster_path.unwrap_or_default(),
+            avg_rating: movie.vote_average.unwrap_or_default(),
+            num_rating: movie.vote_count.unwrap_or_default(),
+        };
+        Ok(Self {
+            casts: casts.into_iter().filter_map(person).collect(),
+            movies: movies.into_iter().map(movie).collect(),
+        })
     }
 }
 
@@ -210,6 +279,19 @@ mod tests {
         assert_eq!(titles.iter().collect::<HashSet<_>>().len(), 995);
         assert_eq!(titles[995], titles[0]);
         assert!(titles.iter().any(|title| !title.is_ascii()), "some titles need escapes");
+    }
+
+    #[test]
+    fn dumps_of_the_movie_database_are_read() {
+        let casts = r#"[{"id": 7, "name": "A", "gender": 2, "biography": "b", "x": 1}, {"id": 8, "name": null}]"#;
+        let movies = r#"[{"id": 9, "title": "T", "overview": "o", "poster_path": "/p", "vote_average": 7.5, "vote_count": 3,
+            "cast": [{"id": 7, "cast_id": 1, "character": "C"}, {"id": 8}]}]"#;
+        let read = Movies::from_tmdb(casts, movies).unwrap();
+        assert_eq!(read.casts, [Cast { cast_info_id: 7, name: "A".into(), gender: true, intro: "b".into() }]);
+        assert_eq!(read.movies[0].casts, [Member { cast_id: 1, character: "C".into(), cast_info_id: 7 }]);
+        assert_eq!((read.movies[0].avg_rating, read.movies[0].num_rating), (7.5, 3));
+        let told = Movies::from_tmdb("[]", "[{}]").unwrap_err().to_string();
+        assert!(told.starts_with("read the movies: missing field `id` at line 1"), "{told}");
     }
 
     #[test]

@@ -7,6 +7,7 @@ pub mod cli;
 mod clock;
 mod content;
 mod export;
+pub mod init_data;
 mod parameters;
 mod peers;
 mod request;
