@@ -110,3 +110,42 @@ fn a_url_that_is_none_is_refused() {
     let told = runtime.block_on(initialise(&Plan::social_network(1, ring(3), 1), &options, |_| {})).unwrap_err();
     assert!(told.to_string().contains("write a URL such as"), "{told}");
 }
+
+#[test]
+fn the_command_tells_what_it_did_and_whether_all_is_there() {
+    let app = app("social-network");
+    let graph = tempfile(&["0 1", "1 2"]);
+    let url = format!("http://{}", app.address());
+    let command = format!("init-data social --url {url} --graph {} --posts 3 --json", graph.display());
+    let (code, out, progress) = command_of(&command);
+    assert_eq!(code, Some(0), "{out}{progress}");
+    let report: serde_json::Value =
+        serde_json::from_str(&out[out.find('{').unwrap()..out.rfind('}').unwrap() + 1]).unwrap();
+    assert_eq!((&report["skipped"], &report["stages"][0]["done"]), (&false.into(), &3.into()), "{report}");
+    assert!(progress.contains("user: 3 of 3 done"), "{progress}");
+    let (code, out, _) = command_of(&command.replace(" --json", ""));
+    assert!(code == Some(0) && out.contains("are there already"), "{out}");
+    for (command, reason) in [
+        ("init-data bank --url http://127.0.0.1:1", "there are some for social-network and media-microservices"),
+        ("init-data social --url nowhere", "write a URL such as"),
+        ("init-data social --url http://127.0.0.1:1 --graph /nowhere", "read /nowhere"),
+        ("init-data social --url http://127.0.0.1:1 --posts 51", "51 is not in"),
+        ("init-data media --url http://127.0.0.1:1 --casts x", "--movies"),
+    ] {
+        let (code, _, complaint) = command_of(command);
+        assert!(code == Some(2) && complaint.contains(reason), "{command}: {complaint}");
+    }
+    std::fs::remove_file(graph).unwrap();
+}
+
+fn tempfile(lines: &[&str]) -> std::path::PathBuf {
+    let path = std::env::temp_dir().join(format!("aefm-init-data-{}", std::process::id()));
+    std::fs::write(&path, lines.join("\n")).unwrap();
+    path
+}
+
+fn command_of(args: &str) -> (Option<i32>, String, String) {
+    let output = crate::process::spawn(args).wait_with_output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (output.status.code(), text(output.stdout), text(output.stderr))
+}

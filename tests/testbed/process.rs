@@ -12,11 +12,15 @@ const ARGS: &str = "AEFM_TESTBED_ARGS";
 /// Long enough for any machine; a test that waits so long fails.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Becomes the service that the environment names, if it does.
+/// Becomes the service, or the initialisation of data, that the environment names, if it does.
 #[expect(clippy::disallowed_methods, reason = "this process is the service's main")]
 pub(crate) fn become_service() {
     let Ok(args) = std::env::var(ARGS) else { return };
-    let code = aefm_testbed::cli::run(["aefm-testbed"].into_iter().chain(args.split_whitespace()).map(Into::into));
+    let words = || args.split_whitespace().map(Into::into);
+    let code = match args.split_whitespace().next() {
+        Some("init-data") => aefm_testbed::init_data::cli::run(words()),
+        _ => aefm_testbed::cli::run(std::iter::once("aefm-testbed".into()).chain(words())),
+    };
     // An exit code cannot be asked for its number, so it is found among those that are documented.
     let number = (0..=2).find(|&number| format!("{:?}", std::process::ExitCode::from(number)) == format!("{code:?}"));
     std::process::exit(number.map_or(99, i32::from));
