@@ -3,6 +3,8 @@
 //! Exit codes: 0 the intensity was held; 1 failed; 2 usage; 3 ran, but the intensity was not held; 130 interrupted.
 
 mod kind;
+mod list;
+mod run;
 
 use crate::guard;
 use crate::machine::Machine;
@@ -12,12 +14,14 @@ use crate::session::input::{Heard, Input};
 use crate::session::output::{Output, Style};
 use crate::session::{self, Ending, Outcome};
 use aefm_workloads::interference::InterferenceSpec;
+use aefm_workloads::unit::parse_duration;
 use anyhow::anyhow;
 use clap::{Parser, Subcommand};
 use kind::KindCommand;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 /// The intensity was not held.
 const NOT_HELD: u8 = 3;
@@ -42,6 +46,26 @@ const AFTER_HELP: &str = "Exit codes: 0 held, 1 failed, 2 usage, 3 ran but the i
 enum Command {
     #[command(flatten)]
     Kind(KindCommand),
+    /// Run several kinds at once, each with an intensity over time
+    Run {
+        /// The profile, in YAML
+        profile: PathBuf,
+        /// One JSON object a line
+        #[arg(long)]
+        json: bool,
+        /// Take {"kind": K, "intensity": X} lines on standard input, and stop at its end
+        #[arg(long)]
+        control: bool,
+        /// Stop when no line came on standard input for this long (an empty line will do)
+        #[arg(long, value_name = "TIME", value_parser = parse_duration, requires = "control")]
+        lease: Option<Duration>,
+    },
+    /// Say which kinds this machine supports, and why not
+    List {
+        /// One JSON object a line
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 /// Runs the program with these arguments, the first of which is its name.
@@ -58,6 +82,8 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let done = match (cli.spec, cli.command) {
         (Some(path), _) => by_spec(&path),
         (None, Some(Command::Kind(command))) => command.run(),
+        (None, Some(Command::Run { profile, json, control, lease })) => run::run(&profile, json, control, lease),
+        (None, Some(Command::List { json })) => list::run(json),
         (None, None) => Err(Failure::usage(anyhow!("name a kind, a command or --spec (see --help)"))),
     };
     done.unwrap_or_else(|failure| {
@@ -81,6 +107,13 @@ impl Failure {
     fn run(reason: impl Into<anyhow::Error>) -> Self {
         Self { code: 1, reason: reason.into() }
     }
+}
+
+/// Prints text that is the whole result.
+fn print(text: &str) -> Result<ExitCode, Failure> {
+    use std::io::Write;
+    let written = std::io::stdout().write_all(text.as_bytes());
+    written.map(|()| ExitCode::SUCCESS).map_err(|error| Failure::run(anyhow!("print: {error}")))
 }
 
 /// `--spec`: the contract with the programs that start this one.

@@ -1,9 +1,8 @@
 //! The threads of a stressor: started together, pinned, steered by one dial, metered one by one, gone when dropped.
 
 use crate::clock;
-use nix::sched::{CpuSet, sched_setaffinity};
+use core_affinity::CoreId;
 use nix::sys::prctl;
-use nix::unistd::Pid;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread::{self, JoinHandle};
@@ -15,12 +14,10 @@ pub enum CrewError {
     #[error("start a thread: {0}")]
     Thread(std::io::Error),
     /// It does not let this one run there.
-    #[error("pin a thread to core {core}: {source}")]
+    #[error("pin a thread to core {core}: the system refuses it")]
     Pin {
         /// The core.
         core: usize,
-        /// Why.
-        source: nix::Error,
     },
 }
 
@@ -158,16 +155,14 @@ fn prepare(core: Option<usize>) -> Result<(), CrewError> {
     // The default slack of 50 us would be a part of every period.
     let _ = prctl::set_timerslack(1);
     match core {
-        Some(core) => pin(core).map_err(|source| CrewError::Pin { core, source }),
+        Some(core) => pin(core),
         None => Ok(()),
     }
 }
 
 /// Pins the calling thread to a core.
-pub(crate) fn pin(core: usize) -> nix::Result<()> {
-    let mut set = CpuSet::new();
-    set.set(core)?;
-    sched_setaffinity(Pid::from_raw(0), &set)
+pub(crate) fn pin(core: usize) -> Result<(), CrewError> {
+    if core_affinity::set_for_current(CoreId { id: core }) { Ok(()) } else { Err(CrewError::Pin { core }) }
 }
 
 #[cfg(test)]

@@ -32,12 +32,17 @@ pub struct Reached {
 struct Area {
     span_s: f64,
     requested: f64,
+    /// The one request of all of it, while there was no other.
+    constant: Option<f64>,
     achieved: f64,
     bytes: Option<f64>,
 }
 
 impl Area {
     fn add(&mut self, span_s: f64, requested: f64, reached: &Reached) {
+        // A mean of equal values is that value, to the last bit.
+        let first = self.span_s == 0.0;
+        self.constant = if first { Some(requested) } else { self.constant.filter(|constant| *constant == requested) };
         self.span_s += span_s;
         self.requested += requested * span_s;
         self.achieved += reached.achieved * span_s;
@@ -106,14 +111,13 @@ impl Monitor {
         self.last_ns = now_ns;
     }
 
-    /// The sample since the last one.
+    /// The sample since the last one: means over that time, of the request, too, where it changed in it.
     pub fn sample(&mut self, now: Instant) -> InterferenceSample {
         let area = std::mem::take(&mut self.since_report);
         let state = self.holding.state();
         InterferenceSample {
             held: state != State::Settling,
             saturated: state == State::Saturated,
-            requested: self.requested,
             summary: false,
             ..self.row(now, &area)
         }
@@ -132,7 +136,11 @@ impl Monitor {
     fn row(&self, now: Instant, area: &Area) -> InterferenceSample {
         InterferenceSample {
             kind: self.kind,
-            requested: if area.span_s > 0.0 { area.mean(area.requested) } else { self.requested },
+            requested: match area.constant {
+                Some(constant) => constant,
+                None if area.span_s > 0.0 => area.mean(area.requested),
+                None => self.requested,
+            },
             achieved: area.mean(area.achieved),
             unit: self.unit.clone(),
             saturated: false,
@@ -177,6 +185,19 @@ mod tests {
         monitor.push(400_000_000, &reached(20.0));
         let summary = monitor.summary(at(400_000_000));
         assert!((summary.achieved - 20.0).abs() < 1e-9 && summary.saturated && !summary.held);
+    }
+
+    #[test]
+    fn a_request_that_changes_within_a_sample_is_averaged_as_what_was_reached_is() {
+        let mut monitor = Monitor::new(Kind::Cpu, "percent", TOLERANCE, 60.1, 0);
+        monitor.push(100_000_000, &reached(60.1));
+        monitor.push(300_000_000, &reached(60.1));
+        assert_eq!(monitor.sample(at(1)).requested, 60.1);
+        monitor.push(400_000_000, &reached(60.0));
+        monitor.request(20.0);
+        monitor.push(500_000_000, &reached(20.0));
+        let mixed = monitor.sample(at(2));
+        assert!((mixed.requested - 40.05).abs() < 1e-9 && (mixed.achieved - 40.0).abs() < 1e-9);
     }
 
     #[test]

@@ -4,6 +4,7 @@ pub mod input;
 pub mod output;
 
 use crate::clock;
+use crate::holding::Tolerance;
 use crate::monitor::{Instant, Monitor};
 use crate::schedule::Schedule;
 use crate::stressor::{Ask, StartError, Stressor};
@@ -90,7 +91,12 @@ pub fn run(
 impl<'a> Session<'a> {
     fn new(ask: Ask<'a>, schedule: Schedule) -> Result<Self, SessionError> {
         let requested = schedule.at(0);
-        let tolerance = (ask.descriptor.tolerance)(ask.unit, ask.spec.intensity);
+        // What a server reaches is its clients' matter.
+        let tolerance = if serves(ask.spec) {
+            Tolerance { absolute: f64::INFINITY, relative: 0.0 }
+        } else {
+            (ask.descriptor.tolerance)(ask.unit, ask.spec.intensity)
+        };
         let now_ns = clock::mono_ns();
         let mut session = Self {
             monitor: Monitor::new(ask.spec.kind, &ask.spec.unit, tolerance, requested, now_ns),

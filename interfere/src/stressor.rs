@@ -29,11 +29,6 @@ pub trait Stressor {
 
     /// Why it can go on no more, if so.
     fn failure(&self) -> Option<String>;
-
-    /// Whether it has anything to do at intensity 0 (a network server has: others press through it).
-    fn idle_at_zero(&self) -> bool {
-        true
-    }
 }
 
 /// What there is to know about a kind.

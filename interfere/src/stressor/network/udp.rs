@@ -19,7 +19,7 @@ pub(super) const PAYLOAD_BYTES: usize = 1400;
 /// Room for bursts between two looks of the receiver.
 const BUFFER_BYTES: usize = 4 << 20;
 /// How often the receiver says what came.
-const TELL_NS: u64 = 50_000_000;
+const TELL_NS: u64 = 10_000_000;
 /// Grid on which the server sends.
 const PERIOD_NS: u64 = 5_000_000;
 

@@ -1,0 +1,9 @@
+//! `aefm-interfere` as its users meet it: real processes, real pressure, real ends.
+
+mod command;
+mod control;
+mod ends;
+mod faults;
+mod kinds;
+mod network;
+mod profile;
