@@ -3,14 +3,18 @@
 //! What was used is what CLOCK_THREAD_CPUTIME_ID says, so time that others took from the thread is not counted, and is
 //! made up for as far as the account allows. The intensity reached is CPU time over wall time.
 
+mod class;
+
 use super::{Ask, Descriptor, StartError, Stressor};
 use crate::clock;
 use crate::crew::{Crew, Shift};
 use crate::duty::Duty;
 use crate::holding::Tolerance;
 use crate::kernels::Burn;
+use crate::machine::cores::format_list;
 use crate::monitor::Reached;
-use aefm_workloads::interference::Kind;
+use aefm_workloads::interference::{CpuClass, Kind};
+use class::Secured;
 
 /// One period: long enough that a wake-up costs nothing, short enough that ten make a smooth 100 ms.
 const PERIOD_NS: u64 = 10_000_000;
@@ -44,26 +48,62 @@ impl Stressor for Cpu {
 
 fn start(ask: &Ask<'_>) -> Result<Box<dyn Stressor>, StartError> {
     let burn = Burn::new(ask.spec.options.work);
-    let cores: Vec<_> = ask.cores.iter().copied().map(Some).collect();
-    let crew = Crew::hire(&cores, move |shift| work(shift, burn))?;
+    let class = ask.spec.options.class;
+    let cores = placement(ask, class)?;
+    let crew = Crew::hire(&cores, move |shift| work(shift, burn, class))?;
     Ok(Box::new(Cpu { crew, seen_ns: 0, seen_at_ns: clock::mono_ns() }))
+}
+
+/// Where the threads go. The kernel reserves only for threads that may run on all of their domain's cores.
+fn placement(ask: &Ask<'_>, class: CpuClass) -> Result<Vec<Option<usize>>, StartError> {
+    if class != CpuClass::Reserved {
+        return Ok(ask.cores.iter().copied().map(Some).collect());
+    }
+    if ask.cores != ask.machine.allowed() {
+        return Err(StartError::Unsupported {
+            kind: "cpu",
+            reason: format!(
+                "the kernel reserves no share for pinned threads: start it in an exclusive cpuset of the cores {} \
+                 (cpuset.cpus.partition = root) and name no others, or name none at all",
+                format_list(&ask.cores)
+            ),
+        });
+    }
+    Ok(vec![None; ask.cores.len()])
+}
+
+/// Secures a new share; false when the kernel cannot.
+fn secured(shift: &Shift, class: CpuClass, share: f64) -> bool {
+    match class::secure(class, share, PERIOD_NS) {
+        Secured::Yes => {}
+        Secured::Fair(reason) if shift.index == 0 => eprintln!("cpu: failed to {reason}: going on as class fair"),
+        Secured::Fair(_) => {}
+        Secured::Refused(reason) => {
+            shift.fail(reason);
+            return false;
+        }
+    }
+    true
 }
 
 /// A worker's life: in every period as much CPU time as its account grants, then sleep.
 #[expect(clippy::cast_precision_loss, reason = "periods and their CPU times are far below 2^52 ns")]
-fn work(shift: &Shift, mut burn: Burn) {
+fn work(shift: &Shift, mut burn: Burn, class: CpuClass) {
     burn.tune(ROUND_NS, clock::thread_cpu_ns);
     // Periods of different cores are staggered, so that the node's load is smooth, too.
     let mut edge_ns = shift.start_ns + PERIOD_NS * shift.index as u64 / shift.workers as u64;
     let mut duty = Duty::new(1_000.0);
     let born_ns = clock::thread_cpu_ns();
     let mut booked_ns = born_ns;
-    let mut share = shift.dial();
+    let mut share = 0.0;
     clock::sleep_until(edge_ns);
     while !shift.stopped() {
         if share != shift.dial() {
             share = shift.dial();
             duty = Duty::new(1_000.0);
+            if !secured(shift, class, share) {
+                return;
+            }
         }
         let quota = share * PERIOD_NS as f64;
         let grant_ns = duty.grant(quota).min(PERIOD_NS as f64);
