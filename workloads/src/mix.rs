@@ -111,4 +111,4 @@ impl fmt::Display for Workload {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 const REQUESTS: u64 = 20_000;
 
 /// The requests of a workload under a seed.
-pub(super) fn requests(name: &str, seed: u64) -> impl Iterator<Item = Request> + use<> {
+pub(crate) fn requests(name: &str, seed: u64) -> impl Iterator<Item = Request> + use<> {
     let workload = Workload::by_name(name).unwrap();
     (0..REQUESTS).map(move |number| {
         let mut request = Request::default();
@@ -18,7 +18,7 @@ pub(super) fn requests(name: &str, seed: u64) -> impl Iterator<Item = Request> +
 }
 
 /// Checks that values occur with these probabilities, each within its 99 % band, and that no other value does.
-pub(super) fn assert_shares<K: Ord + std::fmt::Debug>(
+pub(crate) fn assert_shares<K: Ord + std::fmt::Debug>(
     values: impl Iterator<Item = K>,
     expected: impl IntoIterator<Item = (K, f64)>,
 ) {
@@ -34,7 +34,7 @@ pub(super) fn assert_shares<K: Ord + std::fmt::Debug>(
 }
 
 /// Checks that whole numbers from `min` to `max` occur alike: chi-square at the 99.9 % level (normal approximation).
-pub(super) fn assert_uniform(values: impl Iterator<Item = i64>, min: i64, max: i64) {
+pub(crate) fn assert_uniform(values: impl Iterator<Item = i64>, min: i64, max: i64) {
     let mut counts = vec![0u64; usize::try_from(max - min + 1).unwrap()];
     for value in values {
         assert!((min..=max).contains(&value), "{value} is not from {min} to {max}");
@@ -50,13 +50,13 @@ pub(super) fn assert_uniform(values: impl Iterator<Item = i64>, min: i64, max: i
 }
 
 /// The value of a query's or form's parameter, as it stands there.
-pub(super) fn value<'a>(text: &'a str, name: &str) -> &'a str {
+pub(crate) fn value<'a>(text: &'a str, name: &str) -> &'a str {
     let text = text.split_once('?').map_or(text, |(_, query)| query);
     let found = text.split('&').find_map(|pair| pair.split_once('=').filter(|(key, _)| *key == name));
     found.unwrap_or_else(|| panic!("no {name} in {text}")).1
 }
 
-pub(super) fn number(text: &str) -> i64 {
+pub(crate) fn number(text: &str) -> i64 {
     text.parse().unwrap_or_else(|_| panic!("{text} is no number"))
 }
 
