@@ -25,3 +25,9 @@ pub(crate) fn thread_cpu_ns() -> u64 {
 pub(crate) fn wall_ns() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
 }
+
+/// A seed that no other run has: from the wall clock and the process.
+#[must_use]
+pub(crate) fn seed() -> u64 {
+    aefm_workloads::draw::derive(wall_ns().cast_unsigned(), u64::from(std::process::id()))
+}

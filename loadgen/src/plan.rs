@@ -105,6 +105,16 @@ impl Plan {
         Calendar { warmup_ns: self.warmup_ns, end_ns: self.end_ns() }
     }
 
+    /// The same, but for only this part of the schedule.
+    #[must_use]
+    pub fn sharded(mut self, share: Share) -> Self {
+        if let Loop::Open(schedule) = self.load {
+            self.load = Loop::Open(schedule.sharded(share));
+        }
+        self.share = share;
+        self
+    }
+
     /// The schedule, in an open loop.
     #[must_use]
     pub const fn schedule(&self) -> Option<&Schedule> {

@@ -77,6 +77,15 @@ impl Schedule {
         Self { times: Times::Listed(times_ns), seed: 0, end_ns, limit: u64::MAX, share: Share::WHOLE }
     }
 
+    /// The same process, seed and length with another profile; a list of times stays as it is.
+    #[must_use]
+    pub fn at(mut self, rate: Profile) -> Self {
+        if let Times::Drawn { profile, .. } = &mut self.times {
+            *profile = rate;
+        }
+        self
+    }
+
     /// At most the first `limit` requests of the whole schedule.
     #[must_use]
     pub fn limited(mut self, limit: u64) -> Self {

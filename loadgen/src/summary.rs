@@ -72,6 +72,8 @@ pub struct Summary {
     pub seed: u64,
     /// SHA-256 over the intended offsets (ns, little-endian u64), warm-up included; null in the closed loop.
     pub schedule_sha256: Option<String>,
+    /// Objectives that were missed, where some were given.
+    pub slo_missed: Vec<String>,
     /// Ended early.
     pub interrupted: bool,
     /// Requests that are not in the `requests` table, where one was asked for.
@@ -132,6 +134,7 @@ impl Summary {
             cpu_share: cpu_share(&finished),
             seed: plan.seed,
             schedule_sha256,
+            slo_missed: Vec::new(),
             interrupted: finished.interrupted,
             requests_not_logged: finished.log.left_out,
             requests_error: finished.log.error.clone(),
@@ -166,7 +169,8 @@ impl Summary {
     }
 }
 
-fn url(plan: &Plan) -> String {
+/// The URL, put together again.
+pub(crate) fn url(plan: &Plan) -> String {
     let target = &plan.target;
     match &target.unix {
         Some(path) => format!("unix:{}:{}", path.display(), target.path),
@@ -210,11 +214,10 @@ type Intervals = BTreeMap<&'static str, Option<[f64; 2]>>;
 fn bounds(finished: &Finished) -> (Vec<&'static str>, Intervals) {
     let tally = &finished.tally;
     let all = &tally.measured.response;
-    let known = tally.without_censored();
     let mut lower = Vec::new();
     let mut intervals = Intervals::new();
     for (name, p) in REPORTED {
-        let bound = bounded(all, &known, p);
+        let bound = bounded(all, &tally.totals.censored, p);
         if matches!(bound, Some(Bound::AtLeast(_))) {
             lower.push(name);
         }
@@ -222,7 +225,8 @@ fn bounds(finished: &Finished) -> (Vec<&'static str>, Intervals) {
         intervals.insert(name, interval.map(|(low, high)| [low as f64 / 1000.0, high as f64 / 1000.0]));
     }
     // The largest is one if it is a request that was given up.
-    if !tally.totals.censored.is_empty() && tally.totals.censored.max() >= known.max() {
+    let censored = &tally.totals.censored;
+    if !censored.is_empty() && censored.max() >= all.max() {
         lower.push("max");
     }
     (lower, intervals)

@@ -1,6 +1,6 @@
 //! Adds workers' bins up to the run's seconds, checks them against the schedule, and keeps what the summary needs.
 
-use crate::record::{Bin, Calendar, Hist, Totals, hist};
+use crate::record::{Bin, Calendar, Totals};
 use crate::schedule::{Fingerprint, Part, Schedule};
 use crate::statistics::Batches;
 use aefm_workloads::load::{Outcome, Phase};
@@ -130,18 +130,5 @@ impl Tally {
     #[must_use]
     pub fn count(&self, outcome: Outcome) -> u64 {
         self.measured.outcomes[outcome as usize]
-    }
-
-    /// The headline histogram with every lower bound taken for endless: where it differs from the headline, a quantile
-    /// is decided by a lower bound.
-    #[must_use]
-    pub fn without_censored(&self) -> Hist {
-        let mut known = hist();
-        for step in self.measured.response.iter_recorded() {
-            let value = step.value_iterated_to();
-            let censored = self.totals.censored.count_at(value);
-            known.saturating_record_n(value, step.count_at_value().saturating_sub(censored));
-        }
-        known
     }
 }

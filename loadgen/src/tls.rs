@@ -138,12 +138,6 @@ impl Tls {
         &self.socket
     }
 
-    /// The protocol that ALPN agreed on.
-    #[cfg(test)]
-    pub(crate) fn protocol(&self) -> Option<&[u8]> {
-        self.session.alpn_protocol()
-    }
-
     pub(crate) fn handshake(&mut self) -> io::Result<bool> {
         loop {
             self.flush()?;

@@ -1,6 +1,6 @@
 //! Response times in batches of equal length: how the run varies within itself, in constant memory.
 
-use crate::record::{Hist, add};
+use crate::record::{Hist, add, hist};
 use std::fmt;
 
 /// Batches at most; when they are reached, neighbours are joined and a batch is twice as long from then on.
@@ -72,6 +72,26 @@ impl Batches {
     fn used(&self) -> Vec<&Hist> {
         let open = self.open.as_ref().filter(|_| self.complete.len() < BATCHES_MIN);
         self.complete.iter().chain(open).filter(|batch| !batch.is_empty()).collect()
+    }
+
+    /// How many batches there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.complete.len() + usize::from(self.open.is_some())
+    }
+
+    /// Whether nothing was added.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// All batches together.
+    #[must_use]
+    pub fn all(&self) -> Hist {
+        let mut all = hist();
+        self.complete.iter().chain(&self.open).for_each(|batch| add(&mut all, batch));
+        all
     }
 
     /// A 95 % confidence interval in ns for the `p`-quantile, whose estimate is `estimate_ns`; none with fewer than

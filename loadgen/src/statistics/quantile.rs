@@ -23,8 +23,8 @@ impl Bound {
     }
 }
 
-/// By how much a quantile may move when lower bounds are taken for endless and still count as known.
-const MOVES_MAX: f64 = 0.01;
+/// Lower bounds may be this share of the samples beyond a quantile for it to count as known.
+const OPEN_SHARE_MAX: f64 = 0.1;
 
 /// The `p`-quantile in ns; none with fewer than ten samples beyond it.
 #[must_use]
@@ -33,17 +33,16 @@ pub fn quantile(hist: &Hist, p: f64) -> Option<u64> {
     (hist.len() as f64 * (1.0 - p) + 1e-6 >= BEYOND_MIN).then(|| hist.value_at_quantile(p))
 }
 
-/// The `p`-quantile of `all`, of whose samples `known` are no lower bounds.
+/// The `p`-quantile of `all`, of which `censored` are lower bounds.
+///
+/// A lower bound above the quantile leaves it as it is, however long the request would have taken. One at or below it
+/// may belong above: where such samples are more than a tenth of those beyond, the quantile could lie well higher.
 #[must_use]
-pub fn bounded(all: &Hist, known: &Hist, p: f64) -> Option<Bound> {
-    let low = quantile(all, p)?;
-    let share = p * all.len() as f64 / known.len() as f64;
-    // With every lower bound moved to the far end, the same rank falls on a later one of the known samples.
-    let exact = known.len() > 0 && share <= 1.0 && {
-        let high = known.value_at_quantile(share);
-        high as f64 <= low as f64 * (1.0 + MOVES_MAX)
-    };
-    Some(if exact { Bound::Exact(low) } else { Bound::AtLeast(low) })
+pub fn bounded(all: &Hist, censored: &Hist, p: f64) -> Option<Bound> {
+    let ns = quantile(all, p)?;
+    let open = censored.count_between(0, ns) as f64;
+    let beyond = all.len() as f64 * (1.0 - p);
+    Some(if open > beyond * OPEN_SHARE_MAX { Bound::AtLeast(ns) } else { Bound::Exact(ns) })
 }
 
 fn us(ns: u64) -> f64 {
