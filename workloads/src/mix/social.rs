@@ -1,6 +1,7 @@
 //! The mixes of `social-network`, after the original's request shapes.
 
-use super::{Request, text};
+use super::Request;
+use super::text::{self, append};
 use crate::draw::Draw;
 use crate::population::USERS;
 use rand::RngExt;
@@ -56,12 +57,12 @@ pub(super) fn compose(draw: &mut Draw, request: &mut Request) {
 /// The body of a new post by one of `users` users (at least 2), a form whose values are not escaped: the original does
 /// not, and its services count on it.
 pub(crate) fn post(draw: &mut Draw, user: u32, users: u32, out: &mut Vec<u8>) {
-    text::format(out, format_args!("username=username_{user}&user_id={user}&text="));
+    append!(out, "username=username_", user, "&user_id=", user, "&text=");
     text::alphanumerics(draw, TEXT, out);
     for _ in 0..draw.random_range(1..=6) {
         // Anyone but the author, each alike.
         let other = (user + draw.random_range(1..users)) % users;
-        text::format(out, format_args!(" @username_{other}"));
+        append!(out, " @username_", other);
     }
     for _ in 0..draw.random_range(1..=6) {
         out.extend(b" http://");
