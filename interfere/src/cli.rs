@@ -2,9 +2,11 @@
 //!
 //! Exit codes: 0 the intensity was held; 1 failed; 2 usage; 3 ran, but the intensity was not held; 130 interrupted.
 
+mod calibrate;
 mod kind;
 mod list;
 mod run;
+mod selftest;
 
 use crate::guard;
 use crate::machine::Machine;
@@ -60,6 +62,27 @@ enum Command {
         #[arg(long, value_name = "TIME", value_parser = parse_duration, requires = "control")]
         lease: Option<Duration>,
     },
+    /// Measure this machine's peaks in under 20 s, and keep them: percent then means the same in every run
+    Calibrate {
+        /// Cores to measure on, such as 0-3,7 [default: all that may be used]
+        #[arg(long, value_name = "LIST")]
+        cores: Option<String>,
+        /// Measure the disk of this folder, too
+        #[arg(long)]
+        dir: Option<PathBuf>,
+        /// Where to keep them [default: AEFM_CALIBRATION, or aefm/calibration.json in the user's state folder]
+        #[arg(long)]
+        file: Option<PathBuf>,
+    },
+    /// Print how much each kind moves the others' probes on this machine
+    Selftest {
+        /// The core to press and to probe on
+        #[arg(long, default_value_t = 0)]
+        core: usize,
+        /// One JSON object a line
+        #[arg(long)]
+        json: bool,
+    },
     /// Say which kinds this machine supports, and why not
     List {
         /// One JSON object a line
@@ -83,6 +106,8 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         (Some(path), _) => by_spec(&path),
         (None, Some(Command::Kind(command))) => command.run(),
         (None, Some(Command::Run { profile, json, control, lease })) => run::run(&profile, json, control, lease),
+        (None, Some(Command::Calibrate { cores, dir, file })) => calibrate::run(cores.as_deref(), dir.as_deref(), file),
+        (None, Some(Command::Selftest { core, json })) => selftest::run(core, json),
         (None, Some(Command::List { json })) => list::run(json),
         (None, None) => Err(Failure::usage(anyhow!("name a kind, a command or --spec (see --help)"))),
     };

@@ -4,6 +4,7 @@
 //! The pure parts ([`duty`], [`holding`], [`monitor`], [`schedule`]) take time as an argument; [`session`] is the shell
 //! around them, and each kind of interference is a [`stressor`] of its own.
 
+pub mod calibration;
 pub mod cli;
 pub mod clock;
 pub mod crew;
@@ -17,6 +18,7 @@ pub mod monitor;
 pub mod options;
 pub mod paced;
 pub mod peak;
+pub mod probe;
 pub mod profile;
 pub mod schedule;
 pub mod session;

@@ -84,7 +84,7 @@ pub fn check<'a>(spec: &'a InterferenceSpec, machine: &'a Machine) -> Result<Ask
     let unsupported = |reason| SpecError::Unsupported { kind: spec.kind, reason };
     let descriptor = descriptor(spec.kind).ok_or_else(|| unsupported("not in this version".to_owned()))?;
     (descriptor.support)(machine).map_err(unsupported)?;
-    Ok(Ask { spec, unit, cores, machine, descriptor })
+    Ok(Ask { spec, unit, cores, machine, descriptor, measure: false })
 }
 
 /// What only one kind needs.

@@ -146,6 +146,13 @@ impl Stressor for Paced {
     fn failure(&self) -> Option<String> {
         self.crew.failure().map(str::to_owned)
     }
+
+    fn peak_per_s(&self) -> Option<f64> {
+        match self.scale {
+            Scale::Fixed(_) => None,
+            Scale::Peak(peak) => peak,
+        }
+    }
 }
 
 /// A worker's life: in every period as much work as its account grants, then sleep.

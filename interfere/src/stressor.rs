@@ -12,6 +12,7 @@ mod mem_capacity;
 mod network;
 mod tlb;
 
+use crate::calibration::Calibration;
 use crate::crew::CrewError;
 use crate::holding::Tolerance;
 use crate::machine::{Machine, MachineError};
@@ -29,6 +30,11 @@ pub trait Stressor {
 
     /// Why it can go on no more, if so.
     fn failure(&self) -> Option<String>;
+
+    /// The peak that percent is of, in base units a second, once it is known.
+    fn peak_per_s(&self) -> Option<f64> {
+        None
+    }
 }
 
 /// What there is to know about a kind.
@@ -58,6 +64,8 @@ pub struct Ask<'a> {
     pub machine: &'a Machine,
     /// What presses.
     pub descriptor: &'static Descriptor,
+    /// Measure peaks anew.
+    pub measure: bool,
 }
 
 impl Ask<'_> {
@@ -65,8 +73,17 @@ impl Ask<'_> {
     /// these cores measured it for that variant. None: it has to be measured.
     #[must_use]
     pub fn peak(&self, variant: &str) -> Option<f64> {
-        let _ = variant;
-        self.spec.options.peak_per_s
+        let kept = || {
+            let calibration = Calibration::load(&Calibration::place()?, self.machine)?;
+            calibration.peak(self.spec.kind, variant, &self.cores)
+        };
+        self.spec.options.peak_per_s.or_else(|| if self.measure { None } else { kept() })
+    }
+
+    /// The same, but peaks are to be measured even where they are known.
+    #[must_use]
+    pub fn uncalibrated(self) -> Self {
+        Self { measure: true, ..self }
     }
 }
 

@@ -41,6 +41,10 @@ impl Stressor for Client {
     fn failure(&self) -> Option<String> {
         self.paced.failure()
     }
+
+    fn peak_per_s(&self) -> Option<f64> {
+        self.paced.peak_per_s()
+    }
 }
 
 /// A server alone: its intensity is what its clients make it.
@@ -101,7 +105,8 @@ fn scale(ask: &Ask<'_>, options: &NetworkOptions, target: IpAddr) -> Result<Scal
     if ask.unit != Unit::Percent {
         return Ok(Scale::Fixed(1.0));
     }
-    if let Some(speed) = options.link_bit_per_s.or(ask.peak("tcp")) {
+    let kept = || if target.is_loopback() { ask.peak("tcp") } else { ask.spec.options.peak_per_s };
+    if let Some(speed) = options.link_bit_per_s.or_else(kept) {
         return Ok(Scale::Peak(Some(speed)));
     }
     if target.is_loopback() {

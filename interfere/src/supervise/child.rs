@@ -114,6 +114,11 @@ impl Child {
         self.samples_within(Duration::ZERO)
     }
 
+    /// The next samples, for which it has that long.
+    pub fn wait_sample(&mut self, patience: Duration) -> Vec<InterferenceSample> {
+        self.samples_within(patience)
+    }
+
     /// The rest of its samples; whatever has not ended by then is killed.
     pub fn last_samples(&mut self) -> Vec<InterferenceSample> {
         let until = Instant::now() + LAST_WORDS;
@@ -168,9 +173,9 @@ impl Child {
 
 impl Drop for Child {
     fn drop(&mut self) {
-        self.stdin = None;
-        self.stdout = None;
-        self.reap();
+        self.close();
+        // What it still says is nobody's any more, but it is let finish.
+        self.last_samples();
     }
 }
 
