@@ -33,7 +33,7 @@ pub(crate) fn assert_shares<K: Ord + std::fmt::Debug>(
     assert!(counts.is_empty(), "not expected at all: {counts:?}");
 }
 
-/// Checks that whole numbers from `min` to `max` occur alike: chi-square at the 99.9 % level (normal approximation).
+/// Checks that whole numbers from `min` to `max` occur alike, each of them at all: chi-square at the 99.9 % level (normal approximation).
 pub(crate) fn assert_uniform(values: impl Iterator<Item = i64>, min: i64, max: i64) {
     let mut counts = vec![0u64; usize::try_from(max - min + 1).unwrap()];
     for value in values {
@@ -41,6 +41,11 @@ pub(crate) fn assert_uniform(values: impl Iterator<Item = i64>, min: i64, max: i
         counts[usize::try_from(value - min).unwrap()] += 1;
     }
     let expected = counts.iter().sum::<u64>() as f64 / counts.len() as f64;
+    // A value that never comes hardly moves chi-square where there are many; by chance it stays away once in e^expected.
+    if expected > 20.0 {
+        let missing = counts.iter().position(|&count| count == 0);
+        assert_eq!(missing, None, "{min}..={max}: a value never came");
+    }
     let chi: f64 = counts.iter().map(|&count| (count as f64 - expected).powi(2) / expected).sum();
     let freedom = (counts.len() - 1) as f64;
     // Wilson and Hilferty: the cube root of chi-square over its degrees of freedom is nearly normal.
