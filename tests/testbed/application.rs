@@ -4,6 +4,7 @@ use crate::client::{get, send};
 use crate::process::Application;
 use aefm_workloads::graph::ServiceGraph;
 use aefm_workloads::mix::{Request, Workload};
+use aefm_workloads::scenario::Scenario;
 
 fn hotel() -> Application {
     Application::start(&ServiceGraph::of_app("hotel-reservation").unwrap(), None)
@@ -48,6 +49,26 @@ fn every_native_workload_runs_against_its_application_without_an_error() {
         let stats = app.services[&app.entry].stats();
         assert_eq!((stats.requests, stats.errors), (sent, 0), "{name}");
     }
+}
+
+#[test]
+fn a_scenarios_sessions_take_from_answers_what_they_need() {
+    let text = include_str!("../../workloads/examples/hotel-session.yaml");
+    let scenario = Scenario::from_yaml(text, |file| Err(format!("{file} is not needed"))).unwrap();
+    let app = hotel();
+    let mut request = Request::default();
+    let mut booked = 0;
+    for number in 0..40 {
+        let mut session = scenario.start(11, number);
+        while session.next(&mut request) {
+            let answer = send(app.address(), request.method, &request.target, &[], "");
+            assert_eq!(answer.status, 200, "{} {}: {}", request.method, request.target, answer.body);
+            session.answer(|_| None, answer.body.as_bytes()).unwrap();
+            booked += u64::from(request.target.starts_with("/reservation"));
+        }
+    }
+    assert!(booked > 0);
+    assert_eq!(app.services["reservation"].stats().requests, 40 + booked, "one look a session, and the bookings");
 }
 
 #[test]
