@@ -21,7 +21,8 @@ pub struct Options {
     pub testbed_nodes: Vec<String>,
     /// Nodes for infrastructure; empty: any.
     pub infra_nodes: Vec<String>,
-    /// A ConfigMap with the files that front ends mount, in place of fetching them: its keys are the files' names.
+    /// A ConfigMap with the files that front ends mount, in place of fetching them: its key `content.tar.gz` holds them
+    /// by the last parts of the paths where they belong (`lua-scripts/`, `nginx.conf`...), and they are taken as they are.
     pub content_config_map: Option<String>,
 }
 
@@ -173,17 +174,14 @@ impl Context<'_> {
         }
         let Some(wanted) = &component.content else { return };
         container.insert("volumeMounts".into(), content::mounts(wanted));
-        match &self.options.content_config_map {
-            Some(name) => {
-                pod.insert("volumes".into(), json!([{ "name": "content", "configMap": { "name": name } }]));
-            }
-            None => {
-                let default = self.app.images.get(&wanted.image).map_or("", String::as_str);
-                let image = self.image(&format!("{}-content", component.name), &wanted.image, default);
-                pod.insert("volumes".into(), json!([{ "name": "content", "emptyDir": {} }]));
-                pod.insert("initContainers".into(), json!([content::fetcher(wanted, &image, self.namespace)]));
-            }
-        }
+        let default = self.app.images.get(&wanted.image).map_or("", String::as_str);
+        let image = self.image(&format!("{}-content", component.name), &wanted.image, default);
+        let (volumes, filler) = match &self.options.content_config_map {
+            Some(given) => content::unpacked(given, &image),
+            None => content::fetched(wanted, &image, self.namespace),
+        };
+        pod.insert("volumes".into(), volumes);
+        pod.insert("initContainers".into(), json!([filler]));
     }
 
     fn service(&self, name: &str, selects: &str, ports: &[Port]) -> Value {

@@ -235,8 +235,10 @@ fn front_ends_fetch_their_files_or_take_a_config_map() {
             assert!(script.contains(&format!("/content/{part}")), "{part} is mounted, and not fetched");
         }
         let given = pod(&Options { content_config_map: Some("files".into()), ..Options::default() });
-        assert!(given.get("initContainers").is_none());
-        assert_eq!(given["volumes"][0]["configMap"]["name"], "files");
+        assert!(!given.to_string().contains("git fetch"), "nothing is fetched");
+        assert!(given["initContainers"][0]["command"][2].as_str().unwrap().contains("/given/content.tar.gz"));
+        assert_eq!(given["volumes"][1]["configMap"]["name"], "files");
+        assert_eq!(given["containers"], fetching["containers"], "the front end sees no difference");
         assert!(!fetching.to_string().contains("hostPath"), "nothing has to be copied to nodes");
     }
 }

@@ -15,14 +15,32 @@ fn entry(to: &str) -> &str {
     to.rsplit('/').next().unwrap_or(to)
 }
 
-/// The init container: git and a shell fetch one commit and nothing of its history.
-pub(super) fn fetcher(content: &Content, image: &str, namespace: &str) -> Value {
+/// Volumes, and the init container that fills them: git and a shell fetch one commit and nothing of its history.
+pub(super) fn fetched(content: &Content, image: &str, namespace: &str) -> (Value, Value) {
+    (
+        json!([{ "name": "content", "emptyDir": {} }]),
+        filler(image, &script(content, namespace), &[("content", "/content")]),
+    )
+}
+
+/// The same with files that the user gives. A ConfigMap's keys are files, not folders, hence an archive.
+pub(super) fn unpacked(config_map: &str, image: &str) -> (Value, Value) {
+    let volumes = json!([
+        { "name": "content", "emptyDir": {} },
+        { "name": "given", "configMap": { "name": config_map } },
+    ]);
+    let script = "tar -xzf /given/content.tar.gz -C /content\n";
+    (volumes, filler(image, script, &[("content", "/content"), ("given", "/given")]))
+}
+
+fn filler(image: &str, script: &str, mounts: &[(&str, &str)]) -> Value {
+    let mounts: Vec<_> = mounts.iter().map(|(name, path)| json!({ "name": name, "mountPath": path })).collect();
     json!({
         "name": "content",
         "image": image,
         "imagePullPolicy": "IfNotPresent",
-        "command": ["/bin/sh", "-ec", script(content, namespace)],
-        "volumeMounts": [{ "name": "content", "mountPath": "/content" }],
+        "command": ["/bin/sh", "-ec", script],
+        "volumeMounts": mounts,
     })
 }
 
