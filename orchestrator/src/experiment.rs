@@ -3,15 +3,20 @@
 pub mod axes;
 pub mod fault;
 pub mod node;
+pub mod pressure;
 mod section;
 
+use aefm_workloads::graph::ServiceGraph;
+use aefm_workloads::interference::Kind;
 use aefm_workloads::load::Arrival;
 use aefm_workloads::matrix::{Axis, Factor};
 use aefm_workloads::mix::Workload;
 use fault::{Fault, Faults, Place, way_out};
+use pressure::Pressure;
 use section::Section;
 use serde::Serialize;
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -22,8 +27,7 @@ pub const DEFAULT: &str = include_str!("experiment/default.yaml");
 /// Platforms an experiment may run on.
 const PLATFORMS: &[(&str, PlatformKind)] = &[("local", PlatformKind::Local)];
 const ARRIVALS: &[(&str, Arrival)] = &[("constant", Arrival::Constant), ("poisson", Arrival::Poisson)];
-/// Applications that the local platform can emulate.
-const APPS: &[&str] = &["hotel-reservation"];
+const DEFAULT_APP: &str = "hotel-reservation";
 
 /// A checked experiment. It can only come out of [`Experiment::read`].
 #[derive(Clone, Debug, Serialize)]
@@ -43,6 +47,8 @@ pub struct Experiment {
     /// Axes, innermost first.
     #[serde(skip)]
     pub axes: Vec<Axis>,
+    /// How each kind of interference that is an axis is made.
+    pub interference: BTreeMap<Kind, Pressure>,
     /// The load of each case.
     pub load: Load,
     /// What is gathered, and how.
@@ -127,14 +133,16 @@ impl Experiment {
     }
 
     fn from_section(top: &Section<'_>, handled: &dyn Fn(&str) -> bool) -> Self {
-        let app = top.read("app", APPS[0].to_owned(), known_app);
+        let app = top.read("app", DEFAULT_APP.to_owned(), known_app);
+        let axes = axes::read(top, handled);
         Self {
+            interference: pressure::read(top, &axes),
             name: top.read("experiment", "experiment".to_owned(), folder_name),
             platform: top.read("platform", PlatformKind::Local, section::one_of(PLATFORMS)),
             workload: top.read("workload", format!("{app}/mixed"), |node| workload(&app, &section::text(node)?)),
             seed: top.read("seed", None, |node| section::count(0)(node).map(Some)),
             shuffle: top.read("shuffle", true, section::flag),
-            axes: axes::read(top, handled),
+            axes,
             load: load(top),
             collect: collect(top),
             local: local(top),
@@ -162,11 +170,11 @@ fn folder_name(node: &node::Node) -> Result<String, String> {
 
 fn known_app(node: &node::Node) -> Result<String, String> {
     let app = section::text(node)?;
-    if APPS.contains(&app.as_str()) {
-        Ok(app)
-    } else {
-        Err(format!("unknown application `{app}`{}", way_out(&app, APPS.iter().copied())))
+    if ServiceGraph::shipped().any(|known| known == app) {
+        return Ok(app);
     }
+    let known: Vec<_> = ServiceGraph::shipped().collect();
+    Err(format!("unknown application `{app}`{}", way_out(&app, known.iter().copied())))
 }
 
 fn workload(app: &str, name: &str) -> Result<String, String> {

@@ -1,7 +1,7 @@
 //! The plan: every case with its name, seeds and labels, in the order of execution. Pure: same experiment, run id and
 //! seed, same plan.
 
-use crate::experiment::Experiment;
+use crate::experiment::{Experiment, pressure};
 use aefm_workloads::draw::{derive, derive_text};
 use aefm_workloads::interference::Kind;
 use aefm_workloads::labels::{CaseLabels, FactorValue};
@@ -53,18 +53,21 @@ pub struct Case {
 }
 
 impl Plan {
-    /// Plans a run.
-    #[must_use]
-    pub fn new(experiment: &Experiment, run_id: &str, seed: u64) -> Self {
+    /// Plans a run whose testbed nodes have so many cores each.
+    ///
+    /// # Errors
+    /// An intensity that such a node has no room for.
+    pub fn new(experiment: &Experiment, run_id: &str, seed: u64, cores: usize) -> Result<Self, String> {
         let mut cells = matrix::product(&experiment.axes);
         if experiment.shuffle {
             matrix::shuffle(&mut cells, seed);
         }
-        let cases: Vec<_> = cells.into_iter().map(|cell| case(experiment, run_id, seed, cell)).collect();
+        let cases = cells.into_iter().map(|cell| case(experiment, run_id, seed, cores, cell));
+        let cases: Vec<_> = cases.collect::<Result<_, _>>()?;
         let one = experiment.load.warmup + experiment.load.duration + OVERHEAD;
         let estimate = one * u32::try_from(cases.len()).unwrap_or(u32::MAX);
         let axes = experiment.axes.iter().map(|axis| axis.factor.name().to_owned()).collect();
-        Self { seed, axes, cases, estimate }
+        Ok(Self { seed, axes, cases, estimate })
     }
 
     /// The axes that change when case `at` follows case `before`, innermost first.
@@ -74,7 +77,7 @@ impl Plan {
     }
 }
 
-fn case(experiment: &Experiment, run_id: &str, run_seed: u64, cell: Cell) -> Case {
+fn case(experiment: &Experiment, run_id: &str, run_seed: u64, cores: usize, cell: Cell) -> Result<Case, String> {
     let value = |factor: &Factor| value_of(&experiment.axes, &cell, factor);
     let rate_hz = value(&Factor::Rate).map_or(DEFAULT_RATE_HZ, number);
     let round = match value(&Factor::Round) {
@@ -85,7 +88,10 @@ fn case(experiment: &Experiment, run_id: &str, run_seed: u64, cell: Cell) -> Cas
     let mut custom = Vec::new();
     for (axis, at) in experiment.axes.iter().zip(&cell.point) {
         match &axis.factor {
-            Factor::Interference(kind) => intensities.push((*kind, number(&axis.values[*at]))),
+            Factor::Interference(kind) => {
+                let pressure = &experiment.interference[kind];
+                intensities.push((*kind, pressure::intensity(*kind, &axis.values[*at], pressure, cores)?));
+            }
             Factor::Custom(name) => custom.push((name.clone(), axis.values[*at].clone())),
             Factor::Rate | Factor::Round => {}
         }
@@ -101,7 +107,7 @@ fn case(experiment: &Experiment, run_id: &str, run_seed: u64, cell: Cell) -> Cas
     seed = custom
         .iter()
         .fold(derive(seed, round.unsigned_abs()), |seed, (_, value)| derive_text(seed, &value.to_string()));
-    Case {
+    Ok(Case {
         name: matrix::case_name(&experiment.axes, &cell),
         trace_seed: derive_text(derive_text(run_seed, run_id), &id),
         id,
@@ -112,7 +118,7 @@ fn case(experiment: &Experiment, run_id: &str, run_seed: u64, cell: Cell) -> Cas
         seed,
         labels,
         cell,
-    }
+    })
 }
 
 /// Rate of a case when no axis names one.
@@ -158,7 +164,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     fn plan(run_id: &str, seed: u64) -> Plan {
-        Plan::new(&Experiment::read(DEFAULT, &|_| false).expect("valid"), run_id, seed)
+        Plan::new(&Experiment::read(DEFAULT, &|_| false).expect("valid"), run_id, seed, 1).expect("there is room")
     }
 
     #[test]

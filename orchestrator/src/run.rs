@@ -5,6 +5,7 @@ mod file;
 mod open;
 
 pub use current::CurrentCase;
+pub(crate) use open::BeginError;
 
 use crate::experiment::Experiment;
 use crate::folder::RunFolder;

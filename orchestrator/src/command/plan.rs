@@ -1,9 +1,10 @@
 //! `aefm plan`
 
-use super::{Exit, read};
+use super::{Exit, complain, read};
 use crate::cli::PlanArgs;
 use crate::handler::Handlers;
 use crate::plan::Plan;
+use crate::platform::local::placement::{self, Placement};
 use aefm_workloads::unit::show_duration;
 use std::io::{self, Write};
 
@@ -13,7 +14,17 @@ pub(super) fn run(args: &PlanArgs, handlers: &Handlers) -> Exit {
         Err(exit) => return exit,
     };
     let fixed = args.seed.or(experiment.seed);
-    let plan = Plan::new(&experiment, "plan", fixed.unwrap_or(0));
+    let placed = placement::allowed_cores().and_then(|allowed| Placement::new(&allowed, &experiment.local));
+    let plan = placed
+        .map_err(|error| error.to_string())
+        .and_then(|placement| Plan::new(&experiment, "plan", fixed.unwrap_or(0), placement.testbed.len()));
+    let plan = match plan {
+        Ok(plan) => plan,
+        Err(reason) => {
+            complain(&format!("failed to {reason}"));
+            return Exit::Usage;
+        }
+    };
     let mut shown = String::new();
     for case in &plan.cases {
         shown += &format!("{}  {}\n", case.id, case.name);

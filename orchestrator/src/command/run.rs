@@ -7,7 +7,7 @@ use crate::experiment::Experiment;
 use crate::handler::Handlers;
 use crate::lifecycle::Ending;
 use crate::platform::local::placement::{self, Placement};
-use crate::run::Run;
+use crate::run::{BeginError, Run};
 use crate::signals::Signals;
 use crate::ui::{Ui, results};
 use std::io::{self, Write};
@@ -68,7 +68,10 @@ async fn go(
     let ui = Ui::new();
     let mut run = match Run::begin(experiment, source, placement, seed, args.log_level, ui.clone()) {
         Ok(run) => run,
-        Err(error) => return failed(&error),
+        Err(error) => {
+            failed(&error);
+            return if matches!(error, BeginError::Plan(_)) { Exit::Usage } else { Exit::Failed };
+        }
     };
     let ticking = ui.clone();
     let ticker = tokio::spawn(async move {

@@ -2,6 +2,7 @@
 
 use super::fault::{Place, way_out};
 use super::node::{Located, Node};
+use super::pressure;
 use super::section::{self, Section};
 use aefm_workloads::interference::Kind;
 use aefm_workloads::labels::FactorValue;
@@ -82,12 +83,10 @@ fn values(name: &str, located: &Located) -> Result<Vec<FactorValue>, (Place, Str
 
 fn value(name: &str, located: &Located) -> Result<FactorValue, (Place, String)> {
     let wrong = || (located.place, format!("axis `{name}`: a number or a text is wanted, not {}", located.node));
+    if let Some(Factor::Interference(_)) = Factor::known(name) {
+        return pressure::typed(located).ok_or_else(wrong);
+    }
     match (&located.node, Factor::known(name)) {
-        (Node::Text(text), Some(Factor::Interference(_))) if text == "none" => Ok(FactorValue::Int(0)),
-        (Node::Text(text), Some(Factor::Interference(_))) => {
-            let share = text.strip_suffix('%').and_then(|share| share.trim().parse().ok());
-            share.map(FactorValue::Float).ok_or_else(wrong)
-        }
         (Node::Int(value), _) => Ok(FactorValue::Int(*value)),
         (Node::Float(value), _) if value.is_finite() => Ok(FactorValue::Float(*value)),
         (Node::Text(text), None) => Ok(FactorValue::Text(text.clone())),
@@ -143,10 +142,7 @@ fn check(axis: &Axis) -> Result<(), String> {
         }
         (Factor::Round, FactorValue::Int(0..), _) => Ok(()),
         (Factor::Round, ..) => Err(format!("a round is a whole number, {value} is not")),
-        (Factor::Interference(Kind::Cpu), _, share) if !(0.0..=100.0).contains(&share) => {
-            Err(format!("cpu interference is a percentage of the testbed's cores, 0 to 100, {value} is not"))
-        }
-        (Factor::Interference(_), _, intensity) if intensity.is_nan() || intensity < 0.0 => {
+        (Factor::Interference(_), _, intensity) if intensity < 0.0 => {
             Err(format!("an intensity is not negative, {value} is"))
         }
         _ => Ok(()),

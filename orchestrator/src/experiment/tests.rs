@@ -26,7 +26,7 @@ fn all_faults_come_at_once_with_place_and_suggestion() {
         [
             "1:1: unknown key `experimnt`, did you mean `experiment`?",
             "3:3: nothing acts on axis `ratee`: it has no known meaning and no handler for `start_ratee`, did you mean `rate`?",
-            "4:8: cpu interference is a percentage of the testbed's cores, 0 to 100, 130 is not",
+            "4:8: cpu interference is a share, 0 to 100 %, 130 is not",
             "6:13: `load.duration`: `5 parsecs` is not a duration: write a number and ms, s, m or h, such as 500ms, 30s or 2m",
             "7:3: unknown key `arival` in `load`, did you mean `arrival`?",
         ]
@@ -78,6 +78,30 @@ fn a_custom_axis_needs_a_handler() {
 fn a_custom_axis_may_not_be_named_like_a_column() {
     let faults = Experiment::read("axes: {self_ns: [1]}", &|_| true).expect_err("`spans` has that column");
     assert!(faults.sorted()[0].message.contains("`spans`"));
+}
+
+#[test]
+fn intensities_carry_units_or_count_the_originals_pods() {
+    let text = "axes: {mem_bandwidth: [0, 2GB/s], network: [none, 500Mbit/s], cpu: [1, 2]}\n\
+                interference: {cpu: {pods: {cpu_size: 500m}}, network: {streams: 4}}";
+    let experiment = read(text).expect("valid");
+    assert_eq!(experiment.interference[&Kind::MemBandwidth].unit, "GB/s");
+    assert_eq!(experiment.interference[&Kind::Network].unit, "bit/s");
+    assert_eq!(experiment.interference[&Kind::Network].options.network.streams, 4);
+    let plan = crate::plan::Plan::new(&experiment, "run", 1, 2).expect("two cores have room for two halves");
+    let last = plan.cases.iter().find(|case| case.id == "c008").expect("eight cases");
+    assert_eq!(last.intensities, [(Kind::MemBandwidth, 2.0), (Kind::Network, 5e8), (Kind::Cpu, 50.0)]);
+    assert_eq!(last.name, "mem_bandwidth=2GB/s|network=500Mbit/s|cpu=2");
+    assert!(crate::plan::Plan::new(&experiment, "run", 1, 0).is_err());
+}
+
+#[test]
+fn intensities_without_a_meaning_are_refused() {
+    assert!(faults("axes: {mem_bandwidth: [1GB/s, 50%]}")[0].contains("mixes units"));
+    assert!(faults("axes: {network: [50]}")[0].contains("500Mbit/s"));
+    assert!(faults("axes: {disk: [10MB/s]}")[0].contains("dir"));
+    assert!(faults("axes: {cpu: [10MB/s]}")[0].contains("percent"));
+    assert!(faults("axes: {rate: [1]}\ninterference: {cpuu: {}}")[0].contains("did you mean `cpu`"));
 }
 
 #[test]

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 const FOUR_CASES: &str = "axes: {cpu: [0, 50], rate: [10, 20]}\nshuffle: false";
 
 fn plan(text: &str) -> Plan {
-    Plan::new(&Experiment::read(text, &|_| false).expect("valid"), "run", 1)
+    Plan::new(&Experiment::read(text, &|_| false).expect("valid"), "run", 1, 1).expect("there is room")
 }
 
 /// Walks until the machine stops, answering each operation by `answer(step)`.

@@ -9,8 +9,9 @@ mod stressor;
 
 use super::{CensusTaker, Held, LoadRun, Platform, PlatformError, Subject};
 use crate::experiment::Experiment;
+use crate::experiment::pressure::Pressure;
 use crate::lifecycle::Scope;
-use aefm_workloads::interference::{InterferenceSample, Kind};
+use aefm_workloads::interference::{InterferenceSample, InterferenceSpec, Kind};
 use aefm_workloads::load::LoadSpec;
 use async_trait::async_trait;
 use placement::Placement;
@@ -24,6 +25,9 @@ use stressor::Stressor;
 /// How long a child may take to end itself before it is made to.
 const PATIENCE: Duration = Duration::from_millis(500);
 
+/// No stressor takes a longer one.
+const MAX_DEADLINE_MS: u64 = 24 * 3600 * 1000;
+
 /// Processes on this machine, which is the one testbed node.
 pub struct Local {
     app: String,
@@ -34,6 +38,7 @@ pub struct Local {
     otlp: String,
     entrance: Option<SocketAddr>,
     placement: Placement,
+    interference: BTreeMap<Kind, Pressure>,
     spawner: Spawner,
     services: Services,
     stressors: BTreeMap<Kind, Stressor>,
@@ -59,10 +64,24 @@ impl Local {
             otlp,
             entrance: experiment.local.entrance,
             placement,
+            interference: experiment.interference.clone(),
             spawner: Spawner::start()?,
             services: Services::default(),
             stressors: BTreeMap::new(),
         })
+    }
+
+    /// A stressor of that kind on the testbed's cores, pressing on nothing yet.
+    fn interference_spec(&self, kind: Kind) -> InterferenceSpec {
+        let mut spec = InterferenceSpec::new(kind, 0.0);
+        if let Some(pressure) = self.interference.get(&kind) {
+            pressure.unit.clone_into(&mut spec.unit);
+            spec.options = pressure.options.clone();
+        }
+        spec.cores.clone_from(&self.placement.testbed);
+        spec.deadline_ms = u64::try_from(self.deadline.as_millis()).unwrap_or(u64::MAX).min(MAX_DEADLINE_MS);
+        spec.seed = self.seed;
+        spec
     }
 
     /// Where a service listens: the system chooses a port, but for an entrance that the user fixed.
@@ -97,9 +116,7 @@ impl Platform for Local {
         let gone = self.stressors.get(&kind).is_none_or(Stressor::ended);
         if gone {
             self.stressors.remove(&kind);
-            let fresh = Stressor::start(&self.spawner, &self.placement.testbed, kind, self.deadline, self.seed)
-                .await
-                .map_err(fault)?;
+            let fresh = Stressor::start(&self.spawner, self.interference_spec(kind)).await.map_err(fault)?;
             self.stressors.insert(kind, fresh);
         }
         let stressor =

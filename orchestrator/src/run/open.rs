@@ -20,6 +20,9 @@ use std::time::Duration;
 /// Why a run cannot begin.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum BeginError {
+    /// The experiment asks for more than the testbed has.
+    #[error("{0}")]
+    Plan(String),
     /// Its folder cannot be had.
     #[error(transparent)]
     Folder(#[from] FolderError),
@@ -42,10 +45,11 @@ impl Run {
         ui: Ui,
     ) -> Result<Self, BeginError> {
         let run_id = ulid::Ulid::generate().to_string();
+        let plan = Plan::new(&experiment, &run_id, seed, placement.testbed.len()).map_err(BeginError::Plan)?;
         let folder = Arc::new(RunFolder::create(&experiment.data, &experiment.name, &run_id)?);
         let journal = Journal::open(folder.path()).map_err(BeginError::Log)?;
         crate::logs::begin(folder.path(), level, &ui).map_err(BeginError::Log)?;
-        let plan = Arc::new(Plan::new(&experiment, &run_id, seed));
+        let plan = Arc::new(plan);
         ui.planned(&plan);
         tracing::info!("run {run_id} of {}: {} cases, seed {seed}", experiment.name, plan.cases.len());
         let collection = Collection::new(ui.clone(), plan.cases.len());

@@ -32,26 +32,15 @@ pub(super) struct Stressor {
 }
 
 impl Stressor {
-    /// Starts a stressor at intensity zero.
-    pub(super) async fn start(
-        spawner: &Spawner,
-        cores: &[usize],
-        kind: Kind,
-        deadline: Duration,
-        seed: u64,
-    ) -> Result<Self, String> {
+    /// Starts a stressor at the intensity of its spec, with our lease and pace of reports.
+    pub(super) async fn start(spawner: &Spawner, mut spec: InterferenceSpec) -> Result<Self, String> {
+        let (kind, cores) = (spec.kind, spec.cores.clone());
+        spec.report_ms = millis(REPORT);
+        spec.lease_ms = Some(millis(LEASE));
         let failed = |error: &dyn std::fmt::Display| format!("start {} interference: {error}", kind.name());
         let args = ["interfere", "--spec", "-"].map(str::to_owned).to_vec();
-        let program = Program { name: format!("{} interference", kind.name()), args, cores: cores.to_vec() };
+        let program = Program { name: format!("{} interference", kind.name()), args, cores };
         let mut child = spawner.spawn(program).await.map_err(|error| failed(&error))?;
-        let spec = InterferenceSpec {
-            cores: cores.to_vec(),
-            deadline_ms: millis(deadline),
-            report_ms: millis(REPORT),
-            lease_ms: Some(millis(LEASE)),
-            seed,
-            ..InterferenceSpec::new(kind, 0.0)
-        };
         let spec = serde_json::to_string(&spec).map_err(|error| failed(&error))?;
         child.tell(&spec).await.map_err(|error| failed(&error))?;
         let lines = child.lines().ok_or_else(|| failed(&"its output is taken"))?;
