@@ -125,3 +125,28 @@ fn caches_are_swept() {
         run.until(|sample| number(sample, "achieved") > 30.0);
     }
 }
+
+/// What a core has for itself is probed on it, by the program's own probes: dearer under pressure than before and after.
+/// Another load of the machine may spoil a round, but not ten.
+#[test]
+fn what_shares_a_core_feels_its_caches_taken() {
+    use aefm_interfere::machine::Machine;
+    use aefm_interfere::probe::measure;
+    use aefm_workloads::interference::Kind;
+    let machine = Machine::here().expect("a machine");
+    for kind in [Kind::L2, Kind::L1d, Kind::L1i, Kind::Tlb] {
+        let Some(first) = measure(kind, 0, &machine) else { continue };
+        let mut rounds = vec![first.cost];
+        let moved = (0..10).any(|_| {
+            let before = measure(kind, 0, &machine).expect("as before").cost;
+            let run = press(kind.name(), 100.0, "percent", &json!({"peak_per_s": 1e12}));
+            run.until(|sample| number(sample, "achieved") > 0.0);
+            let under = measure(kind, 0, &machine).expect("as before").cost;
+            drop(run);
+            let after = measure(kind, 0, &machine).expect("as before").cost;
+            rounds.extend([before, under, after]);
+            under > 1.05 * before.max(after)
+        });
+        assert!(moved, "{}: {rounds:?}", kind.name());
+    }
+}
