@@ -1,6 +1,7 @@
 //! Tests of service graphs: those that come with AEFM are right, and what is wrong is told.
 
 use super::*;
+use proptest::prelude::*;
 
 fn hotel() -> ServiceGraph {
     ServiceGraph::of_app("hotel-reservation").unwrap()
@@ -110,4 +111,49 @@ fn a_text_that_is_no_graph_is_told_with_its_line() {
     assert!(error.contains("line 3"), "{error}");
     let error = ServiceGraph::of_app("hotel").unwrap_err().to_string();
     assert!(error.contains("hotel-reservation"), "{error}");
+}
+
+proptest! {
+    /// Services 0..n in any order of the file, each calling some with a lower number: there is an order, and it is right.
+    /// One call back up, and there is none.
+    #[test]
+    fn any_graph_without_a_circle_can_be_started(
+        order in (2..12usize).prop_flat_map(|count| Just((0..count).collect::<Vec<_>>()).prop_shuffle()),
+        calls in proptest::collection::vec((0..12usize, 0..12usize), 0..30),
+    ) {
+        let count = order.len();
+        let down: Vec<_> = calls.iter().map(|(a, b)| (a % count, b % count)).filter(|(a, b)| a > b).collect();
+        let file = |calls: &[(usize, usize)]| GraphFile {
+            app: "any".into(),
+            entry: format!("s{}", count - 1),
+            call_timeout_ms: 1,
+            services: order.iter().map(|&number| service(number, calls)).collect(),
+        };
+        let graph = ServiceGraph::try_from(file(&down)).unwrap();
+        let started = graph.services_in_start_order();
+        prop_assert_eq!(started.len(), count);
+        let at = |number: usize| started.iter().position(|name| *name == format!("s{number}")).unwrap();
+        prop_assert!(down.iter().all(|(caller, child)| at(*child) < at(*caller)));
+        if let Some((caller, child)) = down.first().copied() {
+            let up = [down.clone(), vec![(child, caller)]].concat();
+            let faults = ServiceGraph::try_from(file(&up)).unwrap_err().faults;
+            prop_assert!(matches!(faults[..], [GraphFault::Circle(_)]), "{:?}", faults);
+        }
+    }
+}
+
+fn service(number: usize, calls: &[(usize, usize)]) -> Service {
+    let own = calls.iter().filter(|(caller, _)| *caller == number);
+    let operation = Operation {
+        name: "x".into(),
+        route: Some("GET /".parse().unwrap()),
+        parameters: Vec::new(),
+        cpu_us: 0.0,
+        cpu_sigma: 0.0,
+        memory_kib: 0,
+        calls: own.map(|(_, child)| vec![format!("s{child}/x").parse().unwrap()]).collect(),
+        keeps: None,
+        answer: Answer::Empty,
+    };
+    Service { name: format!("s{number}"), operations: vec![operation] }
 }
