@@ -5,12 +5,15 @@
 //! watches processes and the node.
 
 pub mod clock;
+pub mod export;
 pub mod grpc;
 pub mod http;
+pub mod import;
 pub mod jaeger;
 mod json_text;
 pub mod otlp;
 pub mod proc;
+pub mod prometheus;
 pub mod records;
 pub mod requests;
 pub mod schema;

@@ -4,6 +4,7 @@
 //! those that follow. Instants are int64 nanoseconds since the epoch in UTC (`*_ns`): the one form that pandas, polars,
 //! DuckDB and R all read without losing nanoseconds or guessing a time zone. Durations are int64 nanoseconds.
 
+mod dictionary;
 mod tables;
 
 use aefm_workloads::labels::{CaseLabels, FactorValue};
@@ -11,8 +12,9 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use std::borrow::Cow;
 use std::sync::Arc;
 
+pub use dictionary::dictionary;
 pub use tables::{
-    CASES, EDGES, INTERFERENCE, LOAD, METRICS, QUALITY, REQUESTS, SERVICES, SPANS, TABLES, TRACES, user_table,
+    CASES, EDGES, INTERFERENCE, LOAD, METRICS, QUALITY, REQUESTS, SERVICES, SPANS, TABLES, TRACES, USAGE, user_table,
 };
 
 /// Version of all tables together: raised when a column changes its name or meaning, not when one is added.

@@ -1,5 +1,12 @@
-//! The collector against real sockets, real processes and a real disk that fills.
+//! The collector against real sockets, real processes, a real disk that fills, and servers that misbehave.
 
+mod crisp;
+mod double;
+mod jaeger;
 mod otlp;
+mod otlp_forms;
+mod parts;
 mod proc;
+mod real_jaeger;
+mod real_prometheus;
 mod sink;

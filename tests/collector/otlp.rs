@@ -42,13 +42,13 @@ pub(crate) fn message(seed: u64, requests: std::ops::Range<u64>, service: &str) 
     .encode_to_vec()
 }
 
-type HttpClient = Client<hyper_util::client::legacy::connect::HttpConnector, Full<Bytes>>;
+pub(crate) type HttpClient = Client<hyper_util::client::legacy::connect::HttpConnector, Full<Bytes>>;
 
-fn client() -> HttpClient {
+pub(crate) fn client() -> HttpClient {
     Client::builder(TokioExecutor::new()).build_http()
 }
 
-async fn post(client: &HttpClient, url: &str, headers: &[(&str, &str)], body: Vec<u8>) -> Response<Bytes> {
+pub(crate) async fn post(client: &HttpClient, url: &str, headers: &[(&str, &str)], body: Vec<u8>) -> Response<Bytes> {
     let mut request = Request::post(url);
     for (name, value) in headers {
         request = request.header(*name, *value);

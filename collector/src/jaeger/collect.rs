@@ -4,9 +4,9 @@
 use super::api::{Jaeger, JaegerError};
 use super::search::{Answer, Bounds, Failure, Gap, Next, Search};
 use crate::span::{Span, SpanKind};
-use aefm_workloads::ids::{SpanId, TraceId};
-use std::collections::HashMap;
+use aefm_workloads::ids::{self, SpanId, TraceId};
 use std::collections::hash_map::Entry;
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 
 /// How long to wait for spans that are still on their way: until nothing new came for `polls` looks in a row.
@@ -37,6 +37,8 @@ pub struct Plan {
     pub to_ns: i64,
     /// The traces that should be there, if that is known; what no search finds of them is asked for by id.
     pub expected: Vec<TraceId>,
+    /// The load's trace seed, by which the client's own spans are told from missing ones.
+    pub trace_seed: Option<u64>,
     /// At most so many are asked for by id.
     pub by_id_max: usize,
     /// Bounds of the searches.
@@ -77,16 +79,12 @@ struct Pool {
 }
 
 impl Pool {
-    /// Takes a trace in: whether it is new, and how many new spans it brought.
-    fn take(&mut self, trace: Vec<Span>) -> (bool, usize) {
-        let mut is_new = false;
+    /// Takes a trace in; says how many new spans it brought.
+    fn take(&mut self, trace: Vec<Span>) -> usize {
         let mut brought = 0;
         let spans = &mut self.collected.spans;
         for span in trace {
-            let known = self.known.entry(span.trace_id).or_insert_with(|| {
-                is_new = true;
-                HashMap::new()
-            });
+            let known = self.known.entry(span.trace_id).or_default();
             match known.entry((span.span_id, span.kind)) {
                 Entry::Vacant(entry) => {
                     entry.insert(spans.len());
@@ -98,30 +96,19 @@ impl Pool {
                 Entry::Occupied(_) => {}
             }
         }
-        (is_new, brought)
+        brought
     }
 
-    /// Traces with a span whose parent is missing, unless no span could be it (the client's own).
-    fn incomplete(&self) -> Vec<TraceId> {
-        let mut orphans: HashMap<TraceId, usize> = HashMap::new();
-        let mut roots: HashMap<TraceId, usize> = HashMap::new();
-        for span in &self.collected.spans {
+    /// Traces with a span whose parent is missing; the client's own span, known by the load's seed, is not missed.
+    fn incomplete(&self, trace_seed: Option<u64>) -> Vec<TraceId> {
+        let is_missing = |span: &&Span| {
+            let client = trace_seed.and_then(|seed| Some(ids::span_id(seed, ids::request_of(seed, span.trace_id)?)));
             let known = self.known.get(&span.trace_id);
             let has = |id| known.is_some_and(|spans| spans.keys().any(|(span, _)| *span == id));
-            match span.parent {
-                None => *roots.entry(span.trace_id).or_default() += 1,
-                Some(parent) if !has(parent) => *orphans.entry(span.trace_id).or_default() += 1,
-                Some(_) => {}
-            }
-        }
-        // One orphan and no root is the root below the client.
-        let mut traces: Vec<_> = orphans
-            .into_iter()
-            .filter(|(trace, count)| count + roots.get(trace).copied().unwrap_or_default() > 1)
-            .map(|(trace, _)| trace)
-            .collect();
-        traces.sort_unstable();
-        traces
+            span.parent.is_some_and(|parent| Some(parent) != client && !has(parent))
+        };
+        let traces = self.collected.spans.iter().filter(is_missing).map(|span| span.trace_id);
+        traces.collect::<BTreeSet<_>>().into_iter().collect()
     }
 }
 
@@ -135,7 +122,7 @@ impl Jaeger {
             let brought = self.search_all(plan, &mut pool).await;
             let all = !plan.expected.is_empty() && plan.expected.iter().all(|id| pool.known.contains_key(id));
             quiet = if brought == 0 { quiet + 1 } else { 0 };
-            let settled = quiet >= plan.settle.polls || (all && pool.incomplete().is_empty());
+            let settled = quiet >= plan.settle.polls || (all && pool.incomplete(plan.trace_seed).is_empty());
             if settled || tokio::time::Instant::now() + plan.settle.every >= deadline {
                 break;
             }
@@ -166,6 +153,8 @@ impl Jaeger {
 
     async fn run(&self, service: &str, search: &mut Search, pool: &mut Pool) -> usize {
         let mut brought = 0;
+        // What is new to this search: what earlier ones found says nothing about the server's cap.
+        let mut seen: HashSet<TraceId> = HashSet::new();
         loop {
             match search.step() {
                 Next::Done => return brought,
@@ -178,12 +167,14 @@ impl Jaeger {
                 }
                 Next::Ask(query) => match self.find(service, &query).await {
                     Ok(found) => {
-                        let mut answer = Answer { traces: found.traces.len(), fresh: 0, bytes: found.bytes };
+                        // A trace that comes twice in an answer is one.
+                        let distinct: HashSet<_> =
+                            found.traces.iter().filter_map(|trace| Some(trace.first()?.trace_id)).collect();
+                        let mut answer = Answer { traces: distinct.len(), fresh: 0, bytes: found.bytes };
+                        answer.fresh = distinct.into_iter().filter(|id| seen.insert(*id)).count();
                         pool.collected.invalid += found.invalid;
                         for trace in found.traces {
-                            let (is_new, spans) = pool.take(trace);
-                            answer.fresh += usize::from(is_new);
-                            brought += spans;
+                            brought += pool.take(trace);
                         }
                         search.answered(&query, answer);
                     }
@@ -196,7 +187,7 @@ impl Jaeger {
     /// Asks by id for expected traces that no search found, and for those that miss a parent.
     async fn ask_by_id(&self, plan: &Plan, pool: &mut Pool) {
         let missing = plan.expected.iter().filter(|id| !pool.known.contains_key(id)).copied();
-        let wanted: Vec<TraceId> = missing.chain(pool.incomplete()).collect();
+        let wanted: Vec<TraceId> = missing.chain(pool.incomplete(plan.trace_seed)).collect();
         if wanted.len() > plan.by_id_max {
             let left = wanted.len() - plan.by_id_max;
             pool.collected
@@ -207,7 +198,7 @@ impl Jaeger {
             pool.collected.questions += 1;
             match self.trace(id).await {
                 Ok(found) => {
-                    let brought: usize = found.traces.into_iter().map(|trace| pool.take(trace).1).sum();
+                    let brought: usize = found.traces.into_iter().map(|trace| pool.take(trace)).sum();
                     pool.collected.by_id += usize::from(brought > 0);
                 }
                 Err(error) => {

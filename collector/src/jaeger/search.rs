@@ -23,6 +23,8 @@ pub struct Query {
     /// At most so many traces.
     pub limit: usize,
     check: Option<Check>,
+    // Only the size of the answer is of interest.
+    is_probe: bool,
 }
 
 /// This is a half of a window whose answer seemed whole: is that believable?
@@ -54,6 +56,8 @@ pub struct Gap {
     pub to_us: i64,
     /// Why.
     pub reason: String,
+    // It is only feared that the server gives no more than so many traces.
+    cap: Option<usize>,
 }
 
 /// Bounds of a search.
@@ -102,8 +106,10 @@ pub enum Failure {
 pub struct Search {
     bounds: Bounds,
     limit: usize,
-    // The largest limit that the server takes.
+    // No larger limit is asked for: our own bound, or the server's.
     limit_max: usize,
+    // The largest limit that the server took.
+    accepted: usize,
     // Queries to be asked, the next one last.
     open: Vec<Query>,
     // Waiting for the operations.
@@ -117,6 +123,11 @@ pub struct Search {
     cap: Option<usize>,
     asked: usize,
     gaps: Vec<Gap>,
+    // What was given up only because the server might give no more than so many.
+    given_up: Vec<(Query, usize)>,
+    // Everything was asked for with a limit above this, to see whether more come.
+    probed: usize,
+    window: (i64, i64),
 }
 
 impl Search {
@@ -124,11 +135,13 @@ impl Search {
     #[must_use]
     pub fn new(from_us: i64, to_us: i64, bounds: Bounds) -> Self {
         let limit = bounds.limit.clamp(1, bounds.limit_max.max(1));
-        let all = Query { from_us, to_us, operation: None, min_us: None, max_us: None, limit, check: None };
+        let all =
+            Query { from_us, to_us, operation: None, min_us: None, max_us: None, limit, check: None, is_probe: false };
         Self {
             bounds,
             limit,
             limit_max: bounds.limit_max.max(1),
+            accepted: 0,
             open: if from_us < to_us { vec![all] } else { Vec::new() },
             unsplit: Vec::new(),
             operations: None,
@@ -137,6 +150,9 @@ impl Search {
             cap: None,
             asked: 0,
             gaps: Vec::new(),
+            given_up: Vec::new(),
+            probed: 0,
+            window: (from_us, to_us),
         }
     }
 
@@ -181,6 +197,7 @@ impl Search {
     pub fn answered(&mut self, query: &Query, answer: Answer) {
         // Half of a window that seemed whole brought something new: the window was short. (Late traces look the same,
         // which costs some questions and loses nothing.)
+        self.accepted = self.accepted.max(query.limit);
         if let Some(Check { whole, last }) = query.check {
             if answer.fresh > 0 {
                 self.cap = Some(self.cap.map_or(whole, |cap| cap.min(whole)));
@@ -189,10 +206,17 @@ impl Search {
             }
         }
         if self.cap.is_some_and(|cap| answer.traces > cap) {
+            // It was none: late traces had looked like it.
             self.cap = None;
         }
+        if answer.traces > self.largest {
+            self.largest = answer.traces;
+            self.ask_again();
+        }
+        if query.is_probe {
+            return;
+        }
         self.adapt(&answer);
-        self.largest = self.largest.max(answer.traces);
         let full = answer.traces >= query.limit || self.cap.is_some_and(|cap| answer.traces >= cap);
         if full {
             self.split(query, None);
@@ -200,6 +224,16 @@ impl Search {
             // None before was larger: a cap of the server's could look like this.
             self.split(query, Some(answer.traces));
         }
+    }
+
+    /// What was given up for fear of a cap that this answer shows not to be there.
+    fn ask_again(&mut self) {
+        let largest = self.largest;
+        let (again, rest) = std::mem::take(&mut self.given_up).into_iter().partition(|(_, size)| *size < largest);
+        self.given_up = rest;
+        let again: Vec<(Query, usize)> = again;
+        self.open.extend(again.into_iter().map(|(query, _)| query));
+        self.gaps.retain(|gap| gap.cap.is_none_or(|size| size >= largest));
     }
 
     /// Takes the service's operations.
@@ -215,10 +249,15 @@ impl Search {
     pub fn failed(&mut self, query: &Query, failure: Failure, reason: &str) {
         match failure {
             Failure::Limit if query.limit > 1 => {
-                self.limit_max = (query.limit / 2).max(1);
-                self.limit = self.limit.min(self.limit_max);
-                self.open.push(Query { limit: self.limit, ..query.clone() });
+                // Halved until something is taken, then halfway between what was taken and what was not.
+                self.limit_max = self.limit_max.min(query.limit - 1);
+                let limit =
+                    if self.accepted < query.limit { (self.accepted + query.limit) / 2 } else { query.limit / 2 };
+                let limit = limit.clamp(1, self.limit_max);
+                self.limit = self.limit.min(limit);
+                self.open.push(Query { limit, ..query.clone() });
             }
+            _ if query.is_probe => {}
             Failure::Size if query.to_us - query.from_us > 1 => {
                 self.limit = (self.limit / 2).max(1);
                 self.halve(query, None);
@@ -236,7 +275,14 @@ impl Search {
     }
 
     fn gap(&mut self, query: &Query, reason: String) {
-        self.gaps.push(Gap { from_us: query.from_us, to_us: query.to_us, reason });
+        self.push_gap(Gap { from_us: query.from_us, to_us: query.to_us, reason, cap: None });
+    }
+
+    fn push_gap(&mut self, gap: Gap) {
+        // The parts of one instant fail alike, one after the other.
+        if self.gaps.last() != Some(&gap) {
+            self.gaps.push(gap);
+        }
     }
 
     /// Asks for the parts of a window: it was full, or (`whole` traces) is to be checked.
@@ -298,7 +344,32 @@ impl Search {
         } else {
             let most = whole.or(self.cap).unwrap_or(query.limit).min(query.limit);
             let reason = format!("{most} traces that cannot be told apart begin in one microsecond; there may be more");
-            self.gap(query, reason);
+            let cap = capped.then_some(most);
+            if let Some(size) = cap {
+                self.given_up.push((Query { check: None, ..query.clone() }, size));
+                self.probe(size);
+            }
+            self.push_gap(Gap { from_us: query.from_us, to_us: query.to_us, reason, cap });
+        }
+    }
+
+    /// Asks for everything with a higher limit, once: an answer of more than `size` shows that there is no such cap.
+    fn probe(&mut self, size: usize) {
+        if size > self.probed && size < self.limit_max {
+            self.probed = size;
+            let (from_us, to_us) = self.window;
+            let limit = (size * 2).min(self.limit_max);
+            let all = Query {
+                from_us,
+                to_us,
+                operation: None,
+                min_us: None,
+                max_us: None,
+                limit,
+                check: None,
+                is_probe: true,
+            };
+            self.open.push(all);
         }
     }
 }

@@ -208,6 +208,22 @@ tables! {
         float("pressure_memory", "Share in which some task waited for memory."),
         float("pressure_io", "Share in which some task waited for I/O."),
     ];
+    /// One row a container.
+    USAGE = "usage", "one container over the whole case, from Prometheus or the kubelet": [
+        text("namespace", "The namespace.").required(),
+        text("pod", "The pod.").required(),
+        text("container", "The container.").required(),
+        text("node", "Node, where samples say."),
+        float("cpu_cores", "Mean CPU, in cores, interpolated to the case's window."),
+        float("cpu_max_cores", "Highest CPU between two samples, in cores."),
+        float("cpu_limit_cores", "CPU limit; null without one."),
+        float("cpu_percent", "cpu_max_cores in percent of the limit: AEFM 0.2.0's cpu_usage."),
+        int("memory_max_bytes", "Highest working set."),
+        int("memory_limit_bytes", "Memory limit; null without one."),
+        float("memory_percent", "memory_max_bytes in percent of the limit: AEFM 0.2.0's mem_usage."),
+        int("samples", "Samples of its CPU counter in the window.").required(),
+        int("max_gap_ns", "Longest time without a sample in the window.").required(),
+    ];
     /// One row a stressor and sample.
     INTERFERENCE = "interference", "one stressor's sample on one node": [
         text("node", "The node it presses on.").required(),

@@ -193,7 +193,10 @@ fn is_remote_call(spans: &[Span], tree: &Tree, parent: u32, child: u32) -> bool 
         (Some(parent), Some(child)) => parent != child,
         _ => false,
     };
-    alone && ((is_server(child) && (clean || fuzzy())) || apart())
+    // A server that took longer than its client waited, beyond what clocks differ by, is no such call.
+    let duration = |node: u32| spans[node as usize].duration_ns;
+    let fits = duration(child).saturating_mul(100) <= duration(parent).saturating_mul(101);
+    alone && fits && ((is_server(child) && (clean || fuzzy())) || apart())
 }
 
 /// Starts and ends of a node's children, to count them.

@@ -1,0 +1,145 @@
+//! Answers of the query API, read.
+//!
+//! Format: <https://prometheus.io/docs/prometheus/latest/querying/api/>.
+
+use super::Series;
+use serde::Deserialize;
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+#[derive(Debug, Deserialize)]
+struct Answer<'a> {
+    #[serde(borrow)]
+    status: Cow<'a, str>,
+    #[serde(borrow, default)]
+    data: Option<Data<'a>>,
+    #[serde(rename = "errorType", borrow, default)]
+    error_type: Cow<'a, str>,
+    #[serde(borrow, default)]
+    error: Cow<'a, str>,
+    #[serde(default)]
+    warnings: Vec<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Data<'a> {
+    #[serde(rename = "resultType", borrow)]
+    kind: Cow<'a, str>,
+    #[serde(borrow, default)]
+    result: Vec<Item<'a>>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Item<'a> {
+    #[serde(default)]
+    metric: BTreeMap<String, String>,
+    #[serde(borrow, default)]
+    values: Vec<(f64, Cow<'a, str>)>,
+    #[serde(borrow, default)]
+    value: Option<(f64, Cow<'a, str>)>,
+}
+
+/// Why an answer is none.
+#[derive(Debug, thiserror::Error)]
+pub enum AnswerError {
+    /// Not the API's JSON.
+    #[error("read Prometheus's answer: {0}")]
+    Json(#[from] serde_json::Error),
+    /// The server's own error.
+    #[error("query Prometheus: {kind}: {message}")]
+    Query {
+        /// Its type, such as `bad_data`.
+        kind: String,
+        /// What it says.
+        message: String,
+    },
+    /// Neither series nor instant values.
+    #[error("query Prometheus: the result is a {0}, not series")]
+    Kind(String),
+}
+
+impl AnswerError {
+    /// The question had more points than the server gives at once.
+    #[must_use]
+    pub fn is_resolution(&self) -> bool {
+        matches!(self, Self::Query { message, .. } if message.contains("exceeded maximum resolution"))
+    }
+
+    /// The question touched more samples than the server loads at once.
+    #[must_use]
+    pub fn is_size(&self) -> bool {
+        matches!(self, Self::Query { message, .. } if message.contains("too many samples") || message.contains("timed out"))
+    }
+}
+
+/// What an answer held.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Read {
+    /// The series.
+    pub series: Vec<Series>,
+    /// What the server warns of (such as parts of a store that did not answer).
+    pub warnings: Vec<String>,
+}
+
+/// Reads an answer of `/api/v1/query` or `/api/v1/query_range`. Values that are no numbers are left out; NaN, which
+/// marks a series as stale, too.
+///
+/// # Errors
+/// It is not such an answer, or the server's error.
+pub fn read(text: &[u8]) -> Result<Read, AnswerError> {
+    let answer: Answer<'_> = serde_json::from_slice(text)?;
+    if answer.status != "success" {
+        return Err(AnswerError::Query { kind: answer.error_type.into_owned(), message: answer.error.into_owned() });
+    }
+    let Some(data) = answer.data else { return Ok(Read { warnings: answer.warnings, ..Read::default() }) };
+    if data.kind != "matrix" && data.kind != "vector" {
+        return Err(AnswerError::Kind(data.kind.into_owned()));
+    }
+    let series = data.result.into_iter().map(|item| {
+        let samples = item.values.iter().chain(&item.value).filter_map(|(seconds, text)| {
+            let value: f64 = text.parse().ok().filter(|value: &f64| !value.is_nan())?;
+            Some((instant_ns(*seconds), value))
+        });
+        Series { samples: samples.collect(), labels: item.metric }
+    });
+    Ok(Read { series: series.collect(), warnings: answer.warnings })
+}
+
+/// Prometheus keeps milliseconds.
+fn instant_ns(seconds: f64) -> i64 {
+    ((seconds * 1e3).round() as i64).saturating_mul(1_000_000)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn matrices_and_vectors_are_series() {
+        let text = br#"{"status":"success","data":{"resultType":"matrix","result":[
+            {"metric":{"__name__":"up","job":"x"},"values":[[1700000000.123,"1"],[1700000010.123,"NaN"],[1700000020.123,"1.5e3"]]}]},
+            "warnings":["a store is down"]}"#;
+        let read = read(text).unwrap();
+        assert_eq!((read.series[0].name(), read.series[0].label("job"), read.series[0].label("none")), ("up", "x", ""));
+        assert_eq!(read.series[0].samples, [(1_700_000_000_123_000_000, 1.0), (1_700_000_020_123_000_000, 1_500.0)]);
+        assert_eq!(read.warnings.len(), 1);
+        let vector =
+            br#"{"status":"success","data":{"resultType":"vector","result":[{"metric":{},"value":[5,"+Inf"]}]}}"#;
+        assert_eq!(super::read(vector).unwrap().series[0].samples, [(5_000_000_000, f64::INFINITY)]);
+    }
+
+    #[test]
+    fn the_servers_errors_are_told_apart() {
+        let error = |text: &str| read(text.as_bytes()).unwrap_err();
+        let resolution = error(
+            r#"{"status":"error","errorType":"bad_data","error":"exceeded maximum resolution of 11,000 points per timeseries."}"#,
+        );
+        assert!(resolution.is_resolution() && !resolution.is_size());
+        assert!(error(r#"{"status":"error","errorType":"execution","error":"query processing would load too many samples into memory"}"#).is_size());
+        assert!(matches!(
+            error(r#"{"status":"success","data":{"resultType":"scalar","result":[]}}"#),
+            AnswerError::Kind(_)
+        ));
+        assert!(matches!(error("upstream connect error"), AnswerError::Json(_)));
+    }
+}

@@ -1,0 +1,54 @@
+//! Real parts that a machine may lack: started here, or said to be missing, never skipped in silence.
+
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::process::{Child, Command};
+use std::time::{Duration, Instant};
+
+/// A server that ends with the test.
+pub(crate) struct Server(Child);
+
+impl Server {
+    pub(crate) fn start(command: &mut Command) -> Self {
+        Self(command.spawn().unwrap_or_else(|error| panic!("start {command:?}: {error}")))
+    }
+
+    /// Waits until `is_ready`, and fails if the server ends before.
+    pub(crate) async fn ready(&mut self, mut is_ready: impl AsyncFnMut() -> bool) {
+        let deadline = Instant::now() + Duration::from_secs(120);
+        while !is_ready().await {
+            assert!(Instant::now() < deadline, "the server is not ready after two minutes");
+            if let Some(status) = self.0.try_wait().unwrap() {
+                panic!("the server ended: {status}");
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// A program by the variable that names it, or by its own name on PATH. Where it is missing the test is left out, which
+/// is said; in CI it fails.
+pub(crate) fn find(name: &str, variable: &str, how: &str) -> Option<PathBuf> {
+    let named = std::env::var_os(variable).map(PathBuf::from);
+    let paths = std::env::var_os("PATH").unwrap_or_default();
+    let found =
+        named.or_else(|| std::env::split_paths(&paths).map(|folder| folder.join(name)).find(|path| path.is_file()));
+    if found.is_none() {
+        assert!(std::env::var_os("CI").is_none(), "{name} is missing in CI: {how}");
+        eprintln!("left out: there is no {name} here ({how}, or set {variable})");
+    }
+    found
+}
+
+/// Ports that were free a moment ago.
+pub(crate) fn free_ports<const N: usize>() -> [u16; N] {
+    let held: Vec<_> = (0..N).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
+    std::array::from_fn(|place| held[place].local_addr().unwrap().port())
+}
