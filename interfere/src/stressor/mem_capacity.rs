@@ -18,10 +18,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Memory is taken and given back in pieces of this size.
 const BLOCK_BYTES: u64 = 32 << 20;
-/// How often a worker with nothing to take looks around.
-const LOOK_NS: u64 = 20_000_000;
-/// Pages that all workers together touch again a second: some 0.5 % of a core.
-const TOUCHES_PER_S: u64 = 50_000;
+/// How often a worker with nothing to take looks at what the node has left. Each look reads a few files of the kernel's.
+const LOOK_NS: u64 = 100_000_000;
+/// How often it looks whether something else is asked.
+const NAP_NS: u64 = 20_000_000;
+/// Pages that all workers together touch again a second: some 0.3 % of a core.
+const TOUCHES_PER_S: u64 = 20_000;
 /// Above this share of time in which tasks wait for memory, memory is given back.
 const PRESSURE_PERCENT: f64 = 20.0;
 /// Without growth for so long it no longer counts as filling.
@@ -160,10 +162,18 @@ impl Holder {
                 Step::Drop(count) | Step::Yield(count) => blocks.truncate(blocks.len() - count),
                 Step::Short | Step::Rest => {
                     cursor.touch(&blocks, TOUCHES_PER_S * LOOK_NS / clock::SECOND_NS / self.workers.max(1));
-                    clock::sleep_until(clock::mono_ns() + LOOK_NS);
+                    rest(shift);
                 }
             }
         }
+    }
+}
+
+/// Sleeps for a look's time, or until something else is asked.
+fn rest(shift: &Shift) {
+    let (due, until_ns) = (shift.dial().to_bits(), clock::mono_ns() + LOOK_NS);
+    while !shift.stopped() && shift.dial().to_bits() == due && clock::mono_ns() < until_ns {
+        clock::sleep_until(clock::mono_ns() + NAP_NS);
     }
 }
 
