@@ -35,10 +35,12 @@ struct Failure {
 }
 
 impl Failure {
+    #[expect(clippy::needless_pass_by_value, reason = "it is what map_err hands over")]
     fn usage(error: impl ToString) -> Self {
         Self { code: exit::USAGE, text: error.to_string() }
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "it is what map_err hands over")]
     fn run(error: impl ToString) -> Self {
         Self { code: exit::FAILED, text: error.to_string() }
     }

@@ -80,6 +80,7 @@ pub enum OptionsError {
     Slo(#[from] SloError),
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "callers hand over text or numbers as they have them")]
 fn bad(option: &'static str, value: impl ToString, reason: &'static str) -> OptionsError {
     OptionsError::Value { option, value: value.to_string(), reason }
 }

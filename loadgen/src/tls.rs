@@ -88,6 +88,7 @@ impl TlsConfig {
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "callers hand over errors or text as they have them")]
 fn pem_error(what: &'static str, path: &Path, reason: impl ToString) -> TlsError {
     TlsError::Pem { what, path: path.to_owned(), reason: reason.to_string() }
 }

@@ -181,10 +181,10 @@ impl Worker {
     /// The time, unless the run is over.
     fn still_going(&mut self) -> Option<u64> {
         let control = &self.shared.control;
+        self.source.cut(control.cut_ns());
         if control.abandoned() || self.zero_ns == 0 {
             return None;
         }
-        self.source.cut(control.cut_ns());
         let now_ns = clock::now_ns();
         let at_ns = now_ns - self.zero_ns;
         let through = self.busy.first().is_none() && self.source.exhausted();
@@ -283,6 +283,10 @@ impl Worker {
         }
         let at_ns = now_ns.saturating_sub(self.zero_ns);
         while let Some(left) = self.source.take_left() {
+            // Hours may be left: their bins go out as they fill up.
+            while let Some(bin) = self.recorder.take_closed(left.offset_ns) {
+                self.tell.send(Told::Bin { worker: self.index, bin: Box::new(bin) })?;
+            }
             self.not_sent(left, Outcome::Unsent, at_ns);
         }
         drop(self.log);

@@ -1,3 +1,4 @@
 //! What tests of several packages share: the running of real processes, and looking at what they leave.
 
 pub mod processes;
+pub mod target;

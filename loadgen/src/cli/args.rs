@@ -11,7 +11,7 @@ Numbers may have the suffixes k, M and G; durations are 250ms, 30s, 2m or 1h, ba
 
 /// Open-loop HTTP load whose latency numbers can be trusted
 #[derive(Debug, Parser)]
-#[command(name = "aefm-load", version, after_help = EXIT_CODES, disable_version_flag = true)]
+#[command(name = "aefm-load", version, after_help = EXIT_CODES, disable_version_flag = true, args_override_self = true)]
 pub(crate) struct Args {
     /// http://HOST:PORT/PATH, https://..., or unix:/SOCKET[:/PATH]
     #[arg(required_unless_present = "spec")]

@@ -137,7 +137,7 @@ impl Batches {
         }
         let mut score = 0i64;
         for (later, &b) in medians.iter().enumerate() {
-            score += medians[..later].iter().map(|&a| (b > a) as i64 - (b < a) as i64).sum::<i64>();
+            score += medians[..later].iter().map(|&a| i64::from(b > a) - i64::from(b < a)).sum::<i64>();
         }
         let count = n as f64;
         let variance = count * (count - 1.0) * (2.0 * count + 5.0) / 18.0;

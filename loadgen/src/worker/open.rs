@@ -21,9 +21,15 @@ impl Worker {
         }
     }
 
+    /// Whether the pool may grow now: one connection at a time, since the one that is opening may be enough.
+    pub(super) fn may_grow(&self) -> bool {
+        let opening = self.conns.last().is_some_and(|last| last.state == State::Opening);
+        self.conns.len() < self.connections_max && !opening
+    }
+
     /// One more connection, if the pool may grow.
     pub(super) fn grow(&mut self, now_ns: u64) {
-        if self.conns.len() < self.connections_max {
+        if self.may_grow() {
             let index = self.conns.len() as u32;
             self.conns.push(Conn::new());
             self.conns[index as usize].tried = true;

@@ -13,7 +13,7 @@ impl Worker {
     /// Whether a request that gets due can be dealt with: by a free connection, or by giving it up because there is
     /// none and none is coming.
     pub(super) fn can_take(&mut self) -> bool {
-        self.hopeless() || self.next_idle().is_some()
+        self.hopeless() || self.may_grow() || self.next_idle().is_some()
     }
 
     /// No connection is open or opening. Only an open loop gives requests up for it.

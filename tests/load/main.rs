@@ -1,0 +1,8 @@
+//! `aefm-load` as a real process against real servers on loopback.
+
+mod faults;
+mod files;
+mod harness;
+mod spec;
+mod tls;
+mod truth;
