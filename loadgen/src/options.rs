@@ -194,6 +194,9 @@ fn refuse_what_is_not_there(args: &Args) -> Result<(), OptionsError> {
     if args.no_keepalive && args.http2 {
         return Err(OptionsError::Conflict("--no-keepalive with --http2: its connections carry many requests"));
     }
+    if args.http2 {
+        return Err(OptionsError::Conflict("--http2: it is not supported yet; HTTP/1.1 is, over TLS, too"));
+    }
     if args.find_max.is_some() && (args.hdr.is_some() || args.parquet.is_some() || args.shard.is_some()) {
         return Err(OptionsError::Conflict("--find-max with --hdr, --parquet or --shard: it makes many runs"));
     }

@@ -123,7 +123,7 @@ pub(crate) struct Args {
     /// Connect to HOST:PORT instead of the URL's
     #[arg(long, value_name = "HOST:PORT")]
     pub(crate) connect_to: Option<String>,
-    /// HTTP/2: by ALPN over TLS, by prior knowledge without
+    /// HTTP/2 (not yet)
     #[arg(long)]
     pub(crate) http2: bool,
     /// Requests under way on one HTTP/2 connection at most
