@@ -3,6 +3,7 @@
 mod api;
 mod collect;
 pub mod json;
+mod messages;
 pub mod search;
 
 pub use api::{Api, Found, Jaeger, JaegerError, JaegerOptions};

@@ -4,6 +4,7 @@
 //! and `/api/traces`. Traces are asked for raw: clocks are ours to judge.
 
 use super::json;
+use super::messages::{FindTraces, GetTrace, Operations, Parameters, Texts, Time};
 use super::search::Query;
 use crate::grpc::{Channel, GrpcError, Status};
 use crate::http::{Http, HttpError, HttpOptions, encode};
@@ -109,68 +110,6 @@ const FIND: &str = "/jaeger.api_v3.QueryService/FindTraces";
 const GET: &str = "/jaeger.api_v3.QueryService/GetTrace";
 const SERVICES: &str = "/jaeger.api_v3.QueryService/GetServices";
 const OPERATIONS: &str = "/jaeger.api_v3.QueryService/GetOperations";
-
-/// `google.protobuf.Timestamp` and `Duration`: seconds and nanoseconds.
-#[derive(Clone, PartialEq, prost::Message)]
-struct Time {
-    #[prost(int64, tag = "1")]
-    seconds: i64,
-    #[prost(int32, tag = "2")]
-    nanos: i32,
-}
-
-#[derive(Clone, PartialEq, prost::Message)]
-struct FindTraces {
-    #[prost(message, optional, tag = "1")]
-    query: Option<Parameters>,
-}
-
-#[derive(Clone, PartialEq, prost::Message)]
-struct Parameters {
-    #[prost(string, tag = "1")]
-    service_name: String,
-    #[prost(string, tag = "2")]
-    operation_name: String,
-    #[prost(message, optional, tag = "4")]
-    start_time_min: Option<Time>,
-    #[prost(message, optional, tag = "5")]
-    start_time_max: Option<Time>,
-    #[prost(message, optional, tag = "6")]
-    duration_min: Option<Time>,
-    #[prost(message, optional, tag = "7")]
-    duration_max: Option<Time>,
-    #[prost(int32, tag = "8")]
-    search_depth: i32,
-    #[prost(bool, tag = "9")]
-    raw_traces: bool,
-}
-
-#[derive(Clone, PartialEq, prost::Message)]
-struct GetTrace {
-    #[prost(string, tag = "1")]
-    trace_id: String,
-    #[prost(bool, tag = "4")]
-    raw_traces: bool,
-}
-
-/// `GetServicesResponse` and, as requests, `GetOperationsRequest`.
-#[derive(Clone, PartialEq, prost::Message)]
-struct Texts {
-    #[prost(string, repeated, tag = "1")]
-    texts: Vec<String>,
-}
-
-#[derive(Clone, PartialEq, prost::Message)]
-struct Operations {
-    #[prost(message, repeated, tag = "1")]
-    operations: Vec<Text>,
-}
-
-#[derive(Clone, PartialEq, prost::Message)]
-struct Text {
-    #[prost(string, tag = "1")]
-    text: String,
-}
 
 /// `{"data": [...]}` of v1, `{"services": [...]}` and `{"operations": [{"name": ...}]}` of v3.
 #[derive(Debug, Default, Deserialize)]
