@@ -19,12 +19,19 @@ pub(crate) enum Command {
     Plan(PlanArgs),
     /// Write the default experiment as a commented `experiment.yaml`.
     Init(InitArgs),
+    /// Turn saved traces into the tables of a dataset.
+    Import(ImportArgs),
+    /// Write a run's tables in another form.
+    Export(ExportArgs),
     /// Constant-rate HTTP load (the program `aefm-load`).
     #[command(disable_help_flag = true)]
     Load(Passed),
     /// Interference of a held and measured intensity (the program `aefm-interfere`).
     #[command(disable_help_flag = true)]
     Interfere(Passed),
+    /// Fill a running application with its initial data, and verify it by counts.
+    #[command(disable_help_flag = true)]
+    InitData(Passed),
     /// One service of an emulated application; `aefm run` starts these.
     #[command(disable_help_flag = true)]
     Testbed(Passed),
@@ -86,4 +93,47 @@ pub enum Level {
     Info,
     /// Everything.
     Debug,
+}
+
+/// `aefm import`
+#[derive(Debug, clap::Args)]
+pub struct ImportArgs {
+    /// What the files are.
+    #[arg(value_enum)]
+    pub(crate) kind: Traces,
+    /// The files: answers of Jaeger's `/api/traces`, or OTLP as JSON or protobuf.
+    #[arg(required = true, value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+    /// Folder of the tables; made when missing.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+}
+
+/// Kinds of saved traces.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Traces {
+    /// Jaeger's JSON.
+    Jaeger,
+    /// OTLP.
+    Otlp,
+}
+
+/// `aefm export`
+#[derive(Debug, clap::Args)]
+pub struct ExportArgs {
+    /// The run's folder, `data/<experiment>/<run>`.
+    pub(crate) run: PathBuf,
+    /// The form.
+    #[arg(long, value_enum)]
+    pub(crate) format: ExportFormat,
+    /// Folder of the files; made when missing.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+}
+
+/// Forms of export.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ExportFormat {
+    /// The five CSV files of AEFM 0.2.0, with its names and columns.
+    AefmCsv,
 }

@@ -1,5 +1,7 @@
 //! The commands of `aefm`: typed arguments in, exit code out.
 
+mod export;
+mod import;
 mod init;
 mod plan;
 mod run;
@@ -48,8 +50,10 @@ pub fn run(args: impl IntoIterator<Item = OsString>, handlers: Handlers) -> Exit
         Command::Run(args) => run::run(&args, handlers),
         Command::Plan(args) => plan::run(&args, &handlers),
         Command::Init(args) => init::run(&args),
+        Command::Import(args) => import::run(&args),
+        Command::Export(args) => export::run(&args),
         // `main` hands these over before it comes here; a binary of the user's own may not.
-        Command::Load(_) | Command::Interfere(_) | Command::Testbed(_) => {
+        Command::Load(_) | Command::Interfere(_) | Command::InitData(_) | Command::Testbed(_) => {
             complain("this program does not include that command; use `aefm`");
             Exit::Usage
         }

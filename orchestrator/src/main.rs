@@ -8,6 +8,7 @@ fn main() -> ExitCode {
     match args.get(1).and_then(|command| command.to_str()) {
         Some("load") => aefm_loadgen::cli::run(rest("aefm load")),
         Some("interfere") => aefm_interfere::cli::run(rest("aefm interfere")),
+        Some("init-data") => aefm_testbed::init_data::cli::run(rest("aefm init-data")),
         Some("testbed") => aefm_testbed::cli::run(rest("aefm testbed")),
         _ => aefm::command::run(args, aefm::handler::Handlers::new()),
     }

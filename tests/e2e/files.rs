@@ -53,3 +53,49 @@ fn cores_that_are_not_there_are_refused_before_anything_starts() {
     assert_eq!(run.code(), 2);
     assert!(run.stderr().contains("core 4095"), "{}", run.stderr());
 }
+
+#[test]
+fn saved_traces_become_tables_and_broken_ones_say_where() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let good = dir.path().join("good.json");
+    let span = |id: &str, parent: &str, start: u64, duration: u64| {
+        let reference = if parent.is_empty() {
+            String::new()
+        } else {
+            format!(r#"{{"refType":"CHILD_OF","traceID":"00000000000000000000000000000001","spanID":"{parent}"}}"#)
+        };
+        format!(
+            r#"{{"traceID":"00000000000000000000000000000001","spanID":"{id}","operationName":"op","references":[{reference}],"startTime":{start},"duration":{duration},"tags":[],"logs":[],"processID":"p1"}}"#
+        )
+    };
+    let spans = [
+        span("00000000000000aa", "", 1_000, 100),
+        span("00000000000000bb", "00000000000000aa", 1_020, 60),
+        span("00000000000000cc", "00000000000000aa", 1_030, 60),
+    ];
+    let answer = format!(
+        r#"{{"data":[{{"traceID":"00000000000000000000000000000001","spans":[{}],"processes":{{"p1":{{"serviceName":"shop","tags":[]}}}}}}],"total":0,"limit":0,"offset":0,"errors":null}}"#,
+        spans.join(",")
+    );
+    fs::write(&good, answer).expect("it can be written");
+    let out = dir.path().join("tables");
+    let import = |file: &std::path::Path| {
+        aefm().args(["import", "jaeger"]).arg(file).arg("--out").arg(&out).output().expect("aefm runs")
+    };
+    let imported = import(&good);
+    assert_eq!(imported.status.code(), Some(0), "{}", String::from_utf8_lossy(&imported.stderr));
+    let rows = crate::session::table_rows(&out, "spans");
+    let own: Vec<_> = rows
+        .iter()
+        .filter(|row| crate::session::text(row, "span_id") == "00000000000000aa")
+        .map(|row| crate::session::int(row, "self_ns"))
+        .collect();
+    // Two parallel children cover 70 us of the 100 between them, not 120.
+    assert_eq!(own, [30_000]);
+
+    let broken = dir.path().join("broken.json");
+    fs::write(&broken, "{\"data\": [{]").expect("it can be written");
+    let refused = import(&broken);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("broken.json"));
+}

@@ -6,7 +6,7 @@ use crate::session::{SHORT, Session};
 fn two_runs_at_once_work_and_the_second_says_that_they_disturb_each_other() {
     let first = Session::start(SHORT);
     first.wait_for_journal("begin", "init_environment", None);
-    let second = Session::start(SHORT).finish();
+    let second = Session::beside(SHORT).finish();
     let first = first.finish();
     assert!(second.stderr().contains("disturb"), "{}", second.stderr());
     let warnings = second.run_file()["warnings"].to_string();

@@ -8,6 +8,7 @@ use parquet::record::{Row, RowAccessor};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// Nothing of ours takes longer, even on a machine that does three other things.
@@ -24,21 +25,37 @@ pub(crate) fn aefm() -> Command {
     command
 }
 
+/// One run at a time: two on the testbed's core would take each other's room, and saturate where they should hold.
+static ALONE: Mutex<()> = Mutex::new(());
+
 /// A run that has been started in a folder of its own.
 pub(crate) struct Session {
     pub(crate) dir: tempfile::TempDir,
     pub(crate) process: Child,
+    pub(crate) alone: Option<MutexGuard<'static, ()>>,
+}
+
+/// Waits until no other test has a run.
+pub(crate) fn alone() -> MutexGuard<'static, ()> {
+    // A test that failed leaves nothing in there that matters.
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Session {
     /// Starts `aefm run` on an experiment file of this text.
     pub(crate) fn start(experiment: &str) -> Self {
+        let alone = Some(alone());
+        Self { alone, ..Self::beside(experiment) }
+    }
+
+    /// Starts it beside another run that this test has.
+    pub(crate) fn beside(experiment: &str) -> Self {
         let dir = tempfile::tempdir().expect("a folder");
         let file = dir.path().join("experiment.yaml");
         fs::write(&file, experiment).expect("the file can be written");
         let process =
             aefm().arg("run").arg(&file).arg("--data").arg(dir.path().join("data")).spawn().expect("aefm starts");
-        Self { dir, process }
+        Self { dir, process, alone: None }
     }
 
     pub(crate) fn pid(&self) -> i32 {
@@ -76,6 +93,7 @@ impl Session {
     pub(crate) fn finish(self) -> Finished {
         let children = processes::descendants(self.pid());
         let output = self.process.wait_with_output().expect("its output can be read");
+        drop(self.alone);
         Finished { dir: self.dir, output, children }
     }
 
@@ -128,6 +146,14 @@ impl Finished {
             .collect();
         cases.sort();
         cases
+    }
+
+    /// Every case came out whole; one whose stressor found no room on this machine, and said so, counts.
+    pub(crate) fn assert_whole(&self, ids: &[&str]) {
+        for (id, status, reason) in self.cases().iter().filter(|(id, ..)| ids.contains(&id.as_str())) {
+            let crowded = status == "degraded" && reason.split("; ").all(|part| part.contains("beyond this machine"));
+            assert!(status == "ok" || crowded, "{id} is {status}: {reason}");
+        }
     }
 
     /// No process of the run is there any more.
