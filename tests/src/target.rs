@@ -114,7 +114,7 @@ impl Target {
 
     /// A well-behaved server: 200 with a small body.
     pub fn healthy() -> Self {
-        Self::start(|wire| while wire.request().is_some_and(|_| wire.send(&answer(200, "hello"))) {})
+        Self::start(|wire| while wire.request().is_some_and(|_| wire.send(answer(200, "hello"))) {})
     }
 
     /// Where it listens.

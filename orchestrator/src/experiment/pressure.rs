@@ -110,7 +110,7 @@ fn set(kind: Kind, section: &Section<'_>, options: &mut StressOptions) {
             options.class = section.read("class", options.class, section::one_of(CLASSES));
         }
         Kind::MemBandwidth => {
-            options.access = section.read("access", None, |node| section::one_of(ACCESSES)(node).map(Some))
+            options.access = section.read("access", None, |node| section::one_of(ACCESSES)(node).map(Some));
         }
         Kind::Disk => {
             options.access = section.read("access", None, |node| section::one_of(ACCESSES)(node).map(Some));
