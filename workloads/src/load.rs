@@ -213,7 +213,7 @@ pub struct LoadSummary {
     pub response_time_us: Quantiles,
     /// Done minus sent.
     pub service_time_us: Quantiles,
-    /// Sent minus intended.
+    /// Sent minus the later of the intended time and the moment a connection was free.
     pub send_lag_us: Quantiles,
     /// Whether the measurement may be believed.
     pub verdict: Verdict,

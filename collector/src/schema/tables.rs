@@ -94,7 +94,7 @@ tables! {
         int("service_p95_ns", "Service time, 95 %."),
         int("service_p99_ns", "Service time, 99 %."),
         int("service_p999_ns", "Service time, 99.9 %."),
-        int("lag_p50_ns", "Send lag (sent - intended), median."),
+        int("lag_p50_ns", "Send lag, median: sent minus the later of intended and a connection being free."),
         int("lag_p90_ns", "Send lag, 90 %."),
         int("lag_p95_ns", "Send lag, 95 %."),
         int("lag_p99_ns", "Send lag, 99 %."),
