@@ -99,3 +99,6 @@ impl Table {
 fn canonical(event: &str) -> &str {
     if event == "start_workload" { "start_rate" } else { event }
 }
+
+#[cfg(test)]
+mod tests;
