@@ -106,7 +106,8 @@ fn every_file_says_what_it_is_for_and_has_a_telling_name() {
         assert!(text.starts_with("//! "), "{} does not open with `//! `", path.display());
         let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
         assert!(!EMPTY_NAMES.contains(&stem), "{} has a name that says nothing", path.display());
-        assert!(!text.contains("#[allow("), "{}: use #[expect(.., reason = ..)]", path.display());
+        // Put together here, so that this file does not hold it either.
+        assert!(!text.contains(&["#[al", "low("].concat()), "{}: use #[expect(.., reason = ..)]", path.display());
     }
 }
 

@@ -1,3 +1,5 @@
+//! Saved traces of each form, whole and broken, small and beyond the budget of memory.
+
 use super::*;
 use crate::sink::part_path;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;

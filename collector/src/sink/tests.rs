@@ -1,3 +1,5 @@
+//! Files appear complete or not at all.
+
 use super::*;
 use crate::schema::{ColumnType, QUALITY, SPANS, user_table};
 use aefm_workloads::labels::FactorValue;

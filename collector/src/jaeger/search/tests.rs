@@ -1,3 +1,5 @@
+//! The lossless search against a pure double that caps, refuses and times out.
+
 use super::*;
 use proptest::prelude::*;
 use std::collections::BTreeSet;

@@ -1,3 +1,5 @@
+//! The decoder against the generated types, and against hostile bytes.
+
 use super::*;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;

@@ -1,3 +1,5 @@
+//! The kernel's texts, as captured.
+
 use super::*;
 use proptest::prelude::*;
 

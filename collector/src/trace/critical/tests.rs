@@ -1,3 +1,5 @@
+//! Critical paths: segments partition the root, whatever the order of spans.
+
 use super::super::testing::{any_trace, span};
 use super::*;
 use proptest::prelude::*;

@@ -1,3 +1,5 @@
+//! The four trace tables of small cases.
+
 use super::super::testing;
 use super::*;
 use aefm_workloads::ids::SpanId;

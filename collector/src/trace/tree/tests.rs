@@ -1,3 +1,5 @@
+//! Trees of traces that are whole, torn, or strange.
+
 use super::super::testing::{any_trace, span};
 use super::*;
 use proptest::prelude::*;
