@@ -15,6 +15,7 @@ pub(crate) mod testing;
 mod tree;
 
 pub use critical::{Segment, Steps};
+pub(crate) use group::by_trace;
 pub use group::group;
 pub use sample::Sample;
 pub use tables::{Coverage, Join, TraceReport, TraceTables, write_trace_tables};

@@ -9,9 +9,9 @@ mod section;
 use aefm_workloads::graph::ServiceGraph;
 use aefm_workloads::interference::Kind;
 use aefm_workloads::load::Arrival;
-use aefm_workloads::matrix::{Axis, Factor};
+use aefm_workloads::matrix::Axis;
 use aefm_workloads::mix::Workload;
-use fault::{Fault, Faults, Place, way_out};
+use fault::{Faults, Place, way_out};
 use pressure::Pressure;
 use section::Section;
 use serde::Serialize;
@@ -150,12 +150,6 @@ impl Experiment {
             app,
         }
     }
-
-    /// The values of an axis that may be absent, with the one value it then has.
-    #[must_use]
-    pub fn axis(&self, factor: &Factor) -> Option<&Axis> {
-        self.axes.iter().find(|axis| axis.factor == *factor)
-    }
 }
 
 fn folder_name(node: &node::Node) -> Result<String, String> {
@@ -255,12 +249,6 @@ fn cores(node: &node::Node) -> Result<Vec<usize>, String> {
         section::count(0)(&item.node).and_then(|core| usize::try_from(core).map_err(|error| error.to_string()))
     };
     items.iter().map(core).collect()
-}
-
-/// Faults in one line each, for messages without a terminal.
-#[must_use]
-pub fn in_lines(faults: Faults) -> String {
-    faults.sorted().iter().map(Fault::to_string).collect::<Vec<_>>().join("\n")
 }
 
 #[cfg(test)]

@@ -10,9 +10,9 @@ use crate::grpc::{Channel, GrpcError, Status};
 use crate::http::{Http, HttpError, HttpOptions, encode};
 use crate::otlp;
 use crate::span::{Names, Span};
+use crate::trace::by_trace;
 use aefm_workloads::ids::TraceId;
 use serde::Deserialize;
-use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 /// Where a Jaeger is.
@@ -379,17 +379,4 @@ fn documents(body: &[u8]) -> Vec<&[u8]> {
         return lines;
     }
     vec![body]
-}
-
-fn by_trace(spans: Vec<Span>) -> Vec<Vec<Span>> {
-    let mut places: HashMap<TraceId, usize> = HashMap::new();
-    let mut traces: Vec<Vec<Span>> = Vec::new();
-    for span in spans {
-        let place = *places.entry(span.trace_id).or_insert_with(|| {
-            traces.push(Vec::new());
-            traces.len() - 1
-        });
-        traces[place].push(span);
-    }
-    traces
 }

@@ -10,6 +10,13 @@ use std::collections::HashMap;
 /// export, overlapping searches) the fullest is kept.
 #[must_use]
 pub fn group(spans: Vec<Span>) -> (Vec<Vec<Span>>, u64) {
+    let mut traces = by_trace(spans);
+    let copies = traces.iter_mut().map(settle).sum();
+    (traces, copies)
+}
+
+/// Spans by trace, in the order in which traces and spans came.
+pub(crate) fn by_trace(spans: Vec<Span>) -> Vec<Vec<Span>> {
     let mut places: HashMap<TraceId, usize> = HashMap::new();
     let mut traces: Vec<Vec<Span>> = Vec::new();
     for span in spans {
@@ -19,8 +26,7 @@ pub fn group(spans: Vec<Span>) -> (Vec<Vec<Span>>, u64) {
         });
         traces[place].push(span);
     }
-    let copies = traces.iter_mut().map(settle).sum();
-    (traces, copies)
+    traces
 }
 
 /// Sorts one trace and drops copies; says how many.

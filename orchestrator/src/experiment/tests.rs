@@ -1,6 +1,8 @@
 //! What the experiment file may say, and what is said back when it may not.
 
 use super::*;
+use aefm_workloads::matrix::Factor;
+use fault::Fault;
 
 fn read(text: &str) -> Result<Experiment, Vec<String>> {
     Experiment::read(text, &|_| false).map_err(|faults| faults.sorted().iter().map(Fault::to_string).collect())
