@@ -54,6 +54,9 @@ pub struct RunArgs {
     /// Seed of everything drawn, in place of the file's.
     #[arg(long)]
     pub(crate) seed: Option<u64>,
+    /// Restart the application when the run begins, whatever the file's `environment` says.
+    #[arg(long)]
+    pub(crate) restart: bool,
     /// What is shown on the terminal beside progress and results; the run's `run.log` has everything.
     #[arg(long, value_enum, default_value_t = Level::Warn)]
     pub(crate) log_level: Level,

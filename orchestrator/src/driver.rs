@@ -25,6 +25,7 @@ pub(crate) async fn drive(run: &mut Run, handlers: &mut Table, signals: &mut Sig
         if let Some(at) = at {
             run.enter_case(at);
         }
+        run.renew_by(lifecycle.renewal());
         let span = tracing::info_span!("", case = case.as_deref().unwrap_or("-"), event = %fired);
         let outcome = obey(run, handlers, signals, &fired).instrument(span).await;
         event = settle(run, &fired, outcome, case.as_deref());

@@ -1,6 +1,7 @@
 //! The experiment: what a user writes, checked whole before anything starts.
 
 pub mod axes;
+pub mod environment;
 pub mod fault;
 pub mod node;
 pub mod pressure;
@@ -11,6 +12,7 @@ use aefm_workloads::interference::Kind;
 use aefm_workloads::load::Arrival;
 use aefm_workloads::matrix::Axis;
 use aefm_workloads::mix::Workload;
+use environment::Environment;
 use fault::{Faults, Place, way_out};
 use pressure::Pressure;
 use section::Section;
@@ -49,6 +51,8 @@ pub struct Experiment {
     pub axes: Vec<Axis>,
     /// How each kind of interference that is an axis is made.
     pub interference: BTreeMap<Kind, Pressure>,
+    /// What becomes of the application when the run begins and when an axis changes.
+    pub environment: Environment,
     /// The load of each case.
     pub load: Load,
     /// What is gathered, and how.
@@ -142,6 +146,7 @@ impl Experiment {
             workload: top.read("workload", format!("{app}/mixed"), |node| workload(&app, &section::text(node)?)),
             seed: top.read("seed", None, |node| section::count(0)(node).map(Some)),
             shuffle: top.read("shuffle", true, section::flag),
+            environment: environment::read(top, &axes),
             axes,
             load: load(top),
             collect: collect(top),

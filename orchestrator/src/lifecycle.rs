@@ -3,6 +3,7 @@
 //! Invariant: once `start_experiment` has fired, `end_experiment` fires before the machine stops, on every path; so no
 //! path leaves interference behind.
 
+use crate::experiment::environment::Renewal;
 use crate::plan::Plan;
 use std::fmt;
 
@@ -91,6 +92,8 @@ pub struct Lifecycle<'a> {
     /// The case whose axis values are in force; none after a failure, so that every axis is set again.
     in_force: Option<usize>,
     environment_up: bool,
+    /// What the next `init_environment` does.
+    renewal: Renewal,
     init_failures: u32,
 }
 
@@ -110,7 +113,14 @@ impl<'a> Lifecycle<'a> {
     /// The lifecycle of a plan, before its first event.
     #[must_use]
     pub const fn new(plan: &'a Plan) -> Self {
-        Self { plan, state: State::Idle, in_force: None, environment_up: false, init_failures: 0 }
+        let renewal = plan.environment.at_start;
+        Self { plan, state: State::Idle, in_force: None, environment_up: false, renewal, init_failures: 0 }
+    }
+
+    /// What `init_environment` is to do with the application, while that event is under way.
+    #[must_use]
+    pub const fn renewal(&self) -> Renewal {
+        self.renewal
     }
 
     /// What to do after `event`.
@@ -157,10 +167,14 @@ impl<'a> Lifecycle<'a> {
         if case >= self.plan.cases.len() {
             return self.end(Ending::Complete);
         }
-        if !self.environment_up {
-            return self.fire(State::Initialising(case), EventName::InitEnvironment, Some(case));
+        let changed = self.plan.changed(self.in_force, case);
+        if self.environment_up {
+            self.renewal = self.plan.renewal(&changed);
+            if self.renewal == Renewal::Keep {
+                return self.set_axes(case, changed);
+            }
         }
-        self.set_axes(case, self.plan.changed(self.in_force, case))
+        self.fire(State::Initialising(case), EventName::InitEnvironment, Some(case))
     }
 
     fn set_axes(&mut self, case: usize, mut rest: Vec<usize>) -> Operation {
@@ -177,6 +191,7 @@ impl<'a> Lifecycle<'a> {
 
     /// The case cannot be had without its environment; it is collected as failed, and the next one tries again.
     fn init_failed(&mut self, case: usize) -> Operation {
+        self.lose(Scope::Environment);
         self.init_failures += 1;
         if self.init_failures >= MAX_INIT_FAILURES {
             return self.end(Ending::Failed);
@@ -188,6 +203,7 @@ impl<'a> Lifecycle<'a> {
         self.in_force = None;
         if matches!(scope, Scope::Environment) {
             self.environment_up = false;
+            self.renewal = Renewal::Restart;
         }
     }
 

@@ -1,6 +1,7 @@
 //! The plan: every case with its name, seeds and labels, in the order of execution. Pure: same experiment, run id and
 //! seed, same plan.
 
+use crate::experiment::environment::{Environment, Renewal};
 use crate::experiment::{Experiment, pressure};
 use aefm_workloads::draw::{derive, derive_text};
 use aefm_workloads::interference::Kind;
@@ -20,6 +21,8 @@ pub struct Plan {
     pub seed: u64,
     /// Names of the axes, innermost first: the `start_<axis>` events of a case fire in this order.
     pub axes: Vec<String>,
+    /// What becomes of the application when the run begins and when an axis changes.
+    pub environment: Environment,
     /// The cases in the order of execution.
     pub cases: Vec<Case>,
     /// How long it should take.
@@ -67,13 +70,20 @@ impl Plan {
         let one = experiment.load.warmup + experiment.load.duration + OVERHEAD;
         let estimate = one * u32::try_from(cases.len()).unwrap_or(u32::MAX);
         let axes = experiment.axes.iter().map(|axis| axis.factor.name().to_owned()).collect();
-        Ok(Self { seed, axes, cases, estimate })
+        Ok(Self { seed, axes, environment: experiment.environment.clone(), cases, estimate })
     }
 
     /// The axes that change when case `at` follows case `before`, innermost first.
     #[must_use]
     pub fn changed(&self, before: Option<usize>, at: usize) -> Vec<usize> {
         matrix::changed(before.map(|before| &self.cases[before].cell), &self.cases[at].cell)
+    }
+
+    /// What the application needs when these axes change: of what the experiment says of them, that which does most.
+    #[must_use]
+    pub fn renewal(&self, changed: &[usize]) -> Renewal {
+        let said = changed.iter().filter_map(|axis| self.environment.on_change.get(&self.axes[*axis]));
+        said.copied().max().unwrap_or(Renewal::Keep)
     }
 }
 

@@ -2,6 +2,7 @@
 
 pub mod local;
 
+use crate::experiment::environment::Renewal;
 use crate::lifecycle::Scope;
 use aefm_workloads::interference::{InterferenceSample, Kind};
 use aefm_workloads::load::{LoadSecond, LoadSpec, LoadSummary};
@@ -77,8 +78,9 @@ pub struct LoadRun {
 /// Where an experiment runs.
 #[async_trait]
 pub trait Platform: Send {
-    /// Brings the application up, anew if it was there; returns the entrance's URL when every service answers.
-    async fn bring_up(&mut self) -> Result<String, PlatformError>;
+    /// Brings the application up as `renewal` says, with its initial data; returns the entrance's URL when every service
+    /// answers.
+    async fn bring_up(&mut self, renewal: Renewal) -> Result<String, PlatformError>;
 
     /// The name of the testbed node.
     fn node(&self) -> String;

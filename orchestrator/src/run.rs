@@ -8,6 +8,7 @@ pub use current::CurrentCase;
 pub(crate) use open::BeginError;
 
 use crate::experiment::Experiment;
+use crate::experiment::environment::Renewal;
 use crate::folder::RunFolder;
 use crate::gather::{Collection, Evidence, Sources};
 use crate::handler::HandlerError;
@@ -50,6 +51,7 @@ pub struct Run {
     sources: Option<Arc<Sources>>,
     collection: Collection,
     entrance: String,
+    renewal: Renewal,
     current: Option<CurrentCase>,
     collected: BTreeSet<usize>,
     interrupted: Option<String>,
@@ -90,6 +92,31 @@ impl Run {
     #[must_use]
     pub fn entrance(&self) -> &str {
         &self.entrance
+    }
+
+    /// What `init_environment` is to do with the application.
+    #[must_use]
+    pub const fn renewal(&self) -> Renewal {
+        self.renewal
+    }
+
+    pub(crate) const fn renew_by(&mut self, renewal: Renewal) {
+        self.renewal = renewal;
+    }
+
+    /// Brings the application up, or what the experiment says of it. Collections under way may still ask services of
+    /// before for what they know: they are awaited first.
+    ///
+    /// # Errors
+    /// When it does not come up.
+    pub async fn bring_up(&mut self) -> Result<(), HandlerError> {
+        self.collection.make_room(1).await;
+        self.ui.doing("brings the application up");
+        let renewal = self.renewal;
+        let entrance = self.platform()?.bring_up(renewal).await;
+        self.ui.doing("");
+        self.entered(entrance?);
+        Ok(())
     }
 
     /// The application is up.

@@ -4,6 +4,7 @@ use super::{Exit, complain, read};
 use crate::cli::RunArgs;
 use crate::driver::drive;
 use crate::experiment::Experiment;
+use crate::experiment::environment::Renewal;
 use crate::handler::Handlers;
 use crate::lifecycle::Ending;
 use crate::platform::local::placement::{self, Placement};
@@ -23,6 +24,9 @@ pub(super) fn run(args: &RunArgs, handlers: Handlers) -> Exit {
     };
     if let Some(data) = &args.data {
         experiment.data.clone_from(data);
+    }
+    if args.restart {
+        experiment.environment.at_start = Renewal::Restart;
     }
     let seed = args.seed.or(experiment.seed).unwrap_or_else(drawn_seed);
     let placement = match placement::allowed_cores().and_then(|allowed| Placement::new(&allowed, &experiment.local)) {

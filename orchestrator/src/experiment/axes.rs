@@ -50,7 +50,8 @@ pub(super) fn read(top: &Section<'_>, handled: &dyn Fn(&str) -> bool) -> Vec<Axi
     }
 }
 
-fn canonical(name: &str) -> &str {
+/// The original's `workload` is `rate`.
+pub(super) fn canonical(name: &str) -> &str {
     if name == "workload" { "rate" } else { name }
 }
 

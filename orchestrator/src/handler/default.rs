@@ -47,9 +47,7 @@ struct BringUp;
 #[async_trait]
 impl Handler for BringUp {
     async fn handle(&mut self, _: &EventName, run: &mut Run) -> Result<(), HandlerError> {
-        let entrance = run.platform()?.bring_up().await?;
-        run.entered(entrance);
-        Ok(())
+        run.bring_up().await
     }
 }
 

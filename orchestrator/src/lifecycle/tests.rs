@@ -68,6 +68,29 @@ fn a_lost_environment_is_brought_up_again_before_the_next_case() {
 }
 
 #[test]
+fn an_axis_may_renew_the_environment_when_it_changes() {
+    let plan = plan(&format!("{FOUR_CASES}\nenvironment: {{at_start: keep, on_change: {{rate: reload}}}}"));
+    let mut machine = Lifecycle::new(&plan);
+    let mut event = Event::Begin;
+    let mut renewals = Vec::new();
+    loop {
+        match machine.next(&event) {
+            Operation::Stop(_) => break,
+            Operation::Fire(EventName::InitEnvironment, case) => {
+                renewals.push((case, machine.renewal()));
+                // It fails where the rate changes.
+                let fails = case == Some(2);
+                event = if fails { Event::Failed(Scope::Environment) } else { Event::Done };
+            }
+            Operation::Fire(..) => event = Event::Done,
+        }
+    }
+    // Cases 0 and 1 have one rate, 2 and 3 the other; what did not come up is restarted.
+    let expected = [(Some(0), Renewal::Keep), (Some(2), Renewal::Reload), (Some(3), Renewal::Restart)];
+    assert_eq!(renewals, expected);
+}
+
+#[test]
 fn an_environment_that_never_comes_up_ends_the_run() {
     let never = |_: usize, operation: &Operation| match operation {
         Operation::Fire(EventName::InitEnvironment, _) => Event::Failed(Scope::Environment),

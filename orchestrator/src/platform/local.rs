@@ -1,6 +1,7 @@
 //! The `local` platform: the application, the load and the stressors are child processes, started from this executable.
 
 mod child;
+mod data;
 mod load;
 pub mod placement;
 mod services;
@@ -9,6 +10,7 @@ mod stressor;
 
 use super::{CensusTaker, Held, LoadRun, Platform, PlatformError, Subject};
 use crate::experiment::Experiment;
+use crate::experiment::environment::Renewal;
 use crate::experiment::pressure::Pressure;
 use crate::lifecycle::Scope;
 use aefm_workloads::interference::{InterferenceSample, InterferenceSpec, Kind};
@@ -37,6 +39,7 @@ pub struct Local {
     deadline: Duration,
     otlp: String,
     entrance: Option<SocketAddr>,
+    init_data: bool,
     placement: Placement,
     interference: BTreeMap<Kind, Pressure>,
     spawner: Spawner,
@@ -63,6 +66,7 @@ impl Local {
             deadline,
             otlp,
             entrance: experiment.local.entrance,
+            init_data: experiment.environment.init_data,
             placement,
             interference: experiment.interference.clone(),
             spawner: Spawner::start()?,
@@ -93,10 +97,18 @@ impl Local {
 
 #[async_trait]
 impl Platform for Local {
-    async fn bring_up(&mut self) -> Result<String, PlatformError> {
-        std::mem::take(&mut self.services).stop(PATIENCE).await;
-        self.services = Services::start(self).await.map_err(|reason| PlatformError::new(Scope::Environment, reason))?;
-        Ok(self.services.entrance())
+    /// The emulated services keep their data in memory: a reload empties them as a restart does.
+    async fn bring_up(&mut self, renewal: Renewal) -> Result<String, PlatformError> {
+        let fault = |reason| PlatformError::new(Scope::Environment, reason);
+        if renewal != Renewal::Keep || !self.services.all_run() {
+            std::mem::take(&mut self.services).stop(PATIENCE).await;
+            self.services = Services::start(self).await.map_err(fault)?;
+        }
+        let entrance = self.services.entrance();
+        if self.init_data {
+            data::initialise(self, &entrance).await.map_err(fault)?;
+        }
+        Ok(entrance)
     }
 
     fn node(&self) -> String {

@@ -3,6 +3,7 @@
 use super::Run;
 use crate::cli::Level;
 use crate::experiment::Experiment;
+use crate::experiment::environment::Renewal;
 use crate::folder::{FolderError, RunFolder};
 use crate::gather::{Collection, Sources};
 use crate::journal::Journal;
@@ -70,6 +71,7 @@ impl Run {
             sources: None,
             collection,
             entrance: String::new(),
+            renewal: Renewal::Auto,
             current: None,
             collected: Default::default(),
             interrupted: None,

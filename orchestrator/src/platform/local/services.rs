@@ -52,6 +52,11 @@ impl Services {
         self.running.iter().find(|(_, ready)| ready.service == service).map(|(_, ready)| ready.address.as_str())
     }
 
+    /// Whether there are services, and none has ended.
+    pub(super) fn all_run(&self) -> bool {
+        !self.running.is_empty() && self.running.iter().all(|(child, _)| child.exit().ended().is_none())
+    }
+
     /// Where requests go.
     pub(super) fn entrance(&self) -> String {
         format!("http://{}", self.address(&self.entry).unwrap_or_default())
