@@ -1,7 +1,7 @@
 //! A run's tables in other forms.
 
 mod aefm_csv;
-mod read;
+pub(crate) mod read;
 
 pub use aefm_csv::{CsvError, write_aefm_csv};
 pub use read::{Rows, TableError, read_table};

@@ -2,7 +2,7 @@
 //!
 //! [`schema`] says what the tables hold, [`sink`] writes them (complete or not at all), [`records`] turns what programs
 //! printed into rows, [`otlp`] receives spans and [`jaeger`] searches them, [`trace`] makes tables of them, [`proc`]
-//! watches processes and the node.
+//! watches processes and the node, [`prometheus`] asks for what is measured elsewhere, [`user`] takes tables of the user's.
 
 pub mod clock;
 pub mod export;
@@ -20,3 +20,4 @@ pub mod schema;
 pub mod sink;
 pub mod span;
 pub mod trace;
+pub mod user;

@@ -8,6 +8,8 @@ mod parse;
 mod read;
 mod rows;
 mod sampler;
+mod stored;
 
 pub use rows::{MetricRow, Scope, write_metrics};
 pub use sampler::{Gone, Observed, Sampler, SamplerError, SamplerOptions, Subject};
+pub use stored::read_metrics;

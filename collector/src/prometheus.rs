@@ -6,10 +6,12 @@
 pub mod answer;
 pub mod counters;
 pub mod exposition;
+mod expressions;
 mod rows;
 mod source;
 mod usage;
 
+pub use expressions::write_expressions;
 pub use rows::metric_rows;
 pub use source::{Prometheus, PrometheusError, PrometheusOptions, Scraped, Selector};
 pub use usage::{UsageRow, usage, write_usage};

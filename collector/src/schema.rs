@@ -9,6 +9,7 @@ mod tables;
 
 use aefm_workloads::labels::{CaseLabels, FactorValue};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use serde::Serialize;
 use std::borrow::Cow;
 use std::sync::Arc;
 
@@ -21,7 +22,8 @@ pub use tables::{
 pub const SCHEMA_VERSION: u32 = 1;
 
 /// The type of a column, by its Parquet form.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum ColumnType {
     /// int64.
     Int,

@@ -19,6 +19,8 @@ pub(crate) enum Command {
     Plan(PlanArgs),
     /// Write the default experiment as a commented `experiment.yaml`.
     Init(InitArgs),
+    /// Gather again for a run that is over: what Jaeger, Prometheus and tables of yours still have, without the load.
+    Collect(CollectArgs),
     /// Turn saved traces into the tables of a dataset.
     Import(ImportArgs),
     /// Write a run's tables in another form.
@@ -70,6 +72,16 @@ pub struct PlanArgs {
     /// Seed of everything drawn, in place of the file's.
     #[arg(long)]
     pub(crate) seed: Option<u64>,
+}
+
+/// `aefm collect`
+#[derive(Debug, clap::Args)]
+pub struct CollectArgs {
+    /// The run's folder, `data/<experiment>/<run>`.
+    pub(crate) run: PathBuf,
+    /// An experiment file whose `collect` is used in place of the run's own.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) file: Option<PathBuf>,
 }
 
 /// `aefm init`

@@ -1,5 +1,6 @@
 //! The commands of `aefm`: typed arguments in, exit code out.
 
+mod collect;
 mod export;
 mod import;
 mod init;
@@ -50,6 +51,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>, handlers: Handlers) -> Exit
         Command::Run(args) => run::run(&args, handlers),
         Command::Plan(args) => plan::run(&args, &handlers),
         Command::Init(args) => init::run(&args),
+        Command::Collect(args) => collect::run(&args, &handlers),
         Command::Import(args) => import::run(&args),
         Command::Export(args) => export::run(&args),
         // `main` hands these over before it comes here; a binary of the user's own may not.

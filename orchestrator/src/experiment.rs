@@ -1,17 +1,24 @@
 //! The experiment: what a user writes, checked whole before anything starts.
 
+pub mod access;
+pub mod application;
 pub mod axes;
+pub mod collect;
 pub mod environment;
 pub mod fault;
 pub mod node;
 pub mod pressure;
 mod section;
+pub mod tables;
 
+use aefm_workloads::catalogue::Application;
 use aefm_workloads::graph::ServiceGraph;
 use aefm_workloads::interference::Kind;
-use aefm_workloads::load::Arrival;
+use aefm_workloads::load::{Arrival, TraceContext};
 use aefm_workloads::matrix::Axis;
 use aefm_workloads::mix::Workload;
+use application::ExternalApplication;
+use collect::Collect;
 use environment::Environment;
 use fault::{Faults, Place, way_out};
 use pressure::Pressure;
@@ -40,6 +47,8 @@ pub struct Experiment {
     pub platform: PlatformKind,
     /// The application, by its name in the catalogue.
     pub app: String,
+    /// Where it runs already, if nothing is to be brought up.
+    pub application: Option<ExternalApplication>,
     /// The workload, by its name.
     pub workload: String,
     /// Seed of everything drawn; drawn itself when absent.
@@ -88,19 +97,6 @@ pub struct Load {
     pub grace: Duration,
 }
 
-/// What is gathered, and how.
-#[derive(Clone, Debug, Serialize)]
-pub struct Collect {
-    /// Time between samples of metrics.
-    pub interval: Duration,
-    /// How many finished cases may be in collection while the next ones run.
-    pub pending: u64,
-    /// How long late spans are awaited.
-    pub settle: Duration,
-    /// Bytes of spans that the receiver holds for cases not yet written; beyond, it refuses.
-    pub trace_memory: u64,
-}
-
 /// How this machine's cores are shared out. Empty lists: chosen by the platform.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Local {
@@ -113,6 +109,22 @@ pub struct Local {
 }
 
 impl Experiment {
+    /// The trace context that requests carry.
+    #[must_use]
+    pub fn trace_context(&self) -> TraceContext {
+        self.application.as_ref().map_or(TraceContext::W3c, |application| application.trace)
+    }
+
+    /// The service by which traces of the load are found, where they must be searched for.
+    #[must_use]
+    pub fn entry_service(&self) -> Option<String> {
+        match self.application {
+            // An emulated application is entered where its graph says.
+            None => ServiceGraph::of_app(&self.app).ok().map(|graph| graph.entry().to_owned()),
+            Some(_) => Application::by_name(&self.app).ok().map(|application| application.traces.entry_service),
+        }
+    }
+
     /// Reads and checks a whole experiment file. `handled` tells which custom axes a handler acts on.
     ///
     /// # Errors
@@ -139,17 +151,25 @@ impl Experiment {
     fn from_section(top: &Section<'_>, handled: &dyn Fn(&str) -> bool) -> Self {
         let app = top.read("app", DEFAULT_APP.to_owned(), known_app);
         let axes = axes::read(top, handled);
+        let platform = top.read("platform", PlatformKind::Local, section::one_of(PLATFORMS));
+        let application = application::read(top, &app, platform);
+        let is_ours = application.is_none();
+        let environment = environment::read(top, &axes, is_ours);
+        if !is_ours {
+            application::check(top, &environment);
+        }
         Self {
             interference: pressure::read(top, &axes),
             name: top.read("experiment", "experiment".to_owned(), folder_name),
-            platform: top.read("platform", PlatformKind::Local, section::one_of(PLATFORMS)),
+            platform,
+            application,
             workload: top.read("workload", format!("{app}/mixed"), |node| workload(&app, &section::text(node)?)),
             seed: top.read("seed", None, |node| section::count(0)(node).map(Some)),
             shuffle: top.read("shuffle", true, section::flag),
-            environment: environment::read(top, &axes),
+            environment,
             axes,
             load: load(top),
-            collect: collect(top),
+            collect: collect::read(top, platform, is_ours),
             local: local(top),
             data: top.read("data", PathBuf::from("data"), |node| section::text(node).map(PathBuf::from)),
             app,
@@ -206,22 +226,6 @@ fn load(top: &Section<'_>) -> Load {
     load.grace = section.read("grace", load.grace, section::duration(Duration::ZERO));
     section.finish();
     load
-}
-
-fn collect(top: &Section<'_>) -> Collect {
-    let mut collect = Collect {
-        interval: Duration::from_secs(1),
-        pending: 2,
-        settle: Duration::from_secs(5),
-        trace_memory: 256 << 20,
-    };
-    let Some(section) = top.section("collect") else { return collect };
-    collect.interval = section.read("interval", collect.interval, section::duration(Duration::from_millis(100)));
-    collect.pending = section.read("pending", collect.pending, section::count(1));
-    collect.settle = section.read("settle", collect.settle, section::duration(Duration::from_millis(500)));
-    collect.trace_memory = section.read("trace_memory", collect.trace_memory, section::bytes);
-    section.finish();
-    collect
 }
 
 fn local(top: &Section<'_>) -> Local {

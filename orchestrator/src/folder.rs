@@ -84,6 +84,11 @@ impl RunFolder {
         Ok(folder)
     }
 
+    /// The folder of a run that is over. Nothing is kept in reserve until it is needed.
+    pub(crate) fn open(dir: &Path) -> Self {
+        Self { dir: dir.to_owned(), reserve_held: AtomicBool::new(false) }
+    }
+
     /// Its path.
     #[must_use]
     pub(crate) fn path(&self) -> &Path {
@@ -130,7 +135,7 @@ impl RunFolder {
     ///
     /// # Errors
     /// When it cannot be written even with the kept room.
-    pub(crate) fn write_run_file(&self, file: &RunFile<'_>) -> Result<(), FolderError> {
+    pub(crate) fn write_run_file(&self, file: &impl Serialize) -> Result<(), FolderError> {
         let path = self.dir.join("run.json");
         let text = serde_json::to_vec_pretty(file).map_err(io::Error::other);
         let write = |text: &[u8]| replace(&path, text);

@@ -1,14 +1,20 @@
 //! Collection: what happened in a case becomes its tables, while the next case begins.
 
+mod again;
+mod remote;
 mod settle;
 mod sources;
+mod window;
 mod write;
 
+pub(crate) use again::{AgainError, Past};
 pub(crate) use sources::{Evidence, Sources};
 
 use crate::plan::Case;
 use crate::report::CaseReport;
 use crate::ui::Ui;
+use aefm_collector::requests::RequestLog;
+use aefm_collector::sink::part_path;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -111,12 +117,10 @@ impl Collection {
     }
 }
 
-/// Collects one case: waits for its late spans, then writes its tables away from the async threads.
+/// Collects one case, away from the threads that run the experiment.
 async fn collect(sources: Arc<Sources>, evidence: Evidence) -> CaseReport {
-    let settled = settle::settle(&sources, &evidence).await;
-    let writing = tracing::Span::current();
-    let written = sources::in_background(move || writing.in_scope(|| write::write(&sources, evidence, settled))).await;
-    match written {
+    let work = gather(sources, evidence).in_current_span();
+    match sources::in_background(work).await {
         Ok(report) => {
             tracing::info!("{}: {}", report.case.name, report.status.name());
             report
@@ -125,3 +129,26 @@ async fn collect(sources: Arc<Sources>, evidence: Evidence) -> CaseReport {
         Err(payload) => std::panic::resume_unwind(payload),
     }
 }
+
+/// Asks all sources about a case at the same time, then writes its tables.
+async fn gather(sources: Arc<Sources>, evidence: Evidence) -> CaseReport {
+    let Some(window) = evidence.window() else {
+        let begun_ns = evidence.current.begun_ns;
+        return write::without_data(&sources.folder, &evidence.current, Some(begun_ns));
+    };
+    let path = part_path(sources.folder.path(), "requests", &window.labels.case_id);
+    let requests = RequestLog::read(&path).map(Arc::new).map_err(|error| error.to_string());
+    let settling = settle::settle(&sources, &evidence, &window, requests.as_ref().ok().cloned());
+    let (settled, answers) = tokio::join!(settling, sources.remotes.ask(&window, &evidence.endpoints));
+    write::write(&sources, evidence, Gathered { settled, requests, answers })
+}
+
+/// What came of asking.
+struct Gathered {
+    settled: settle::Settled,
+    requests: Result<Arc<RequestLog>, String>,
+    answers: remote::Answers,
+}
+
+#[cfg(test)]
+mod tests;

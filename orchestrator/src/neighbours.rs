@@ -20,7 +20,7 @@ impl Presence {
     /// # Errors
     /// When the system gives no socket.
     pub(crate) fn announce(run_id: &str) -> io::Result<Self> {
-        let others = fs::read_to_string("/proc/net/unix").map(|table| runs(&table)).unwrap_or_default();
+        let others = running();
         let address = SocketAddr::from_abstract_name(format!("{PREFIX}{run_id}"))?;
         Ok(Self { _socket: UnixListener::bind_addr(&address)?, others })
     }
@@ -30,6 +30,12 @@ impl Presence {
     pub(crate) fn others(&self) -> &[String] {
         &self.others
     }
+}
+
+/// Ids of the runs that are under way on this machine.
+#[must_use]
+pub(crate) fn running() -> Vec<String> {
+    fs::read_to_string("/proc/net/unix").map(|table| runs(&table)).unwrap_or_default()
 }
 
 /// Run ids in the kernel's table of unix sockets, where an abstract name begins with `@`.

@@ -36,6 +36,17 @@ pub struct Subject {
     pub pid: u32,
 }
 
+/// Where the platform's own sources are, should the experiment not say.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Endpoints {
+    /// The URL of a Jaeger's query side.
+    pub jaeger: Option<String>,
+    /// The URL of a Prometheus.
+    pub prometheus: Option<String>,
+    /// What the application's series match there, between PromQL's braces.
+    pub pods: Option<String>,
+}
+
 /// How much of a requested intensity is there.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Held {
@@ -87,6 +98,12 @@ pub trait Platform: Send {
 
     /// The processes to measure, once the application is up.
     fn subjects(&self) -> Vec<Subject>;
+
+    /// Where this platform's Jaeger and Prometheus are, once the application is up. None by default: this machine has
+    /// none of its own.
+    fn endpoints(&self) -> Endpoints {
+        Endpoints::default()
+    }
 
     /// The way to ask the services that are up now for their spans.
     fn census(&self) -> CensusTaker;

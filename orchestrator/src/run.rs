@@ -4,7 +4,7 @@ mod current;
 mod file;
 mod open;
 
-pub use current::CurrentCase;
+pub use current::{CurrentCase, OwnTable};
 pub(crate) use open::BeginError;
 
 use crate::experiment::Experiment;
@@ -23,14 +23,14 @@ use crate::ui::Ui;
 use aefm_collector::clock::now_ns;
 use aefm_collector::proc::{Sampler, SamplerOptions};
 use aefm_workloads::ids::trace_prefix;
-use aefm_workloads::load::{LoadSpec, RequestsSink, TraceContext};
+use aefm_workloads::load::{LoadSpec, RequestsSink};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// How long an interrupted run waits for collections under way, before and after the application is taken down.
 const HASTE: Duration = Duration::from_secs(1);
-/// How long the end of a run waits for collections, beyond the settling that each may take.
+/// How long the end of a run waits for collections, beyond the waiting that each may do.
 const COLLECTION_DEADLINE: Duration = Duration::from_secs(60);
 
 /// A run, from its folder to its last row.
@@ -175,6 +175,7 @@ impl Run {
         let requests_dir = self.folder.has_room().then(|| self.folder.path().to_owned());
         let (load, workload, url) =
             (self.experiment.load.clone(), self.experiment.workload.clone(), self.entrance.clone());
+        let trace = self.experiment.trace_context();
         let case = &self.current()?.case;
         let millis = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
         Ok(LoadSpec {
@@ -186,7 +187,7 @@ impl Run {
             duration_ms: millis(load.duration),
             seed: case.seed,
             trace_seed: case.trace_seed,
-            trace: TraceContext::W3c,
+            trace,
             connections: load.connections,
             cores: Vec::new(),
             timeout_ms: millis(load.timeout),
@@ -203,20 +204,32 @@ impl Run {
     pub async fn gather(&mut self) -> Result<(), HandlerError> {
         let closed = || PlatformError::new(Scope::Run, "gather: start_experiment has not opened the sources");
         let sources = Arc::clone(self.sources.as_ref().ok_or_else(closed)?);
+        let pending = usize::try_from(self.experiment.collect.pending).unwrap_or(usize::MAX);
         self.ui.doing("waits for collection");
-        self.collection.make_room(usize::try_from(self.experiment.collect.pending).unwrap_or(usize::MAX)).await;
+        self.collection.make_room(pending.max(1)).await;
         self.ui.doing("");
         let platform = self.platform()?;
-        let census = platform.census();
+        let (census, endpoints) = (platform.census(), platform.endpoints());
         let current =
             self.current.take().ok_or_else(|| PlatformError::new(Scope::Run, "gather: no case is under way"))?;
         let (from_ns, to_ns) = current.load_window.unwrap_or_else(|| (current.begun_ns, now_ns()));
         let interference = self.platform()?.interference_between(from_ns, to_ns);
         let at = current.at;
         self.collected.insert(at);
-        let evidence =
-            Evidence { current, ended_ns: now_ns(), interference, census, load: self.experiment.load.clone() };
+        let evidence = Evidence {
+            current,
+            ended_ns: now_ns(),
+            interference,
+            census,
+            endpoints,
+            load: self.experiment.load.clone(),
+        };
         self.collection.begin(sources, evidence);
+        if pending == 0 {
+            self.ui.doing("collects");
+            self.collection.make_room(1).await;
+            self.ui.doing("");
+        }
         Ok(())
     }
 
@@ -227,7 +240,7 @@ impl Run {
         if let Some(platform) = &mut self.platform {
             platform.clear_interference().await;
         }
-        let patience = if haste { HASTE } else { self.experiment.collect.settle + COLLECTION_DEADLINE };
+        let patience = if haste { HASTE } else { self.experiment.collect.patience() + COLLECTION_DEADLINE };
         self.collection.finish(patience).await;
         if let Some(platform) = &mut self.platform {
             platform.tear_down().await;

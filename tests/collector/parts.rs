@@ -1,8 +1,8 @@
 //! Real parts that a machine may lack: started here, or said to be missing, never skipped in silence.
 
 use std::net::TcpListener;
-use std::path::PathBuf;
-use std::process::{Child, Command};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// A server that ends with the test.
@@ -51,4 +51,45 @@ pub(crate) fn find(name: &str, variable: &str, how: &str) -> Option<PathBuf> {
 pub(crate) fn free_ports<const N: usize>() -> [u16; N] {
     let held: Vec<_> = (0..N).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
     std::array::from_fn(|place| held[place].local_addr().unwrap().port())
+}
+
+fn jaeger_config(otlp: u16, http: u16, grpc: u16) -> String {
+    format!(
+        "service:
+  extensions: [jaeger_storage, jaeger_query]
+  pipelines:
+    traces: {{receivers: [otlp], exporters: [jaeger_storage_exporter]}}
+  telemetry:
+    metrics: {{level: none}}
+    logs: {{level: error}}
+extensions:
+  jaeger_query:
+    storage: {{traces: memory}}
+    http: {{endpoint: 127.0.0.1:{http}}}
+    grpc: {{endpoint: 127.0.0.1:{grpc}}}
+  jaeger_storage:
+    backends:
+      memory: {{memory: {{max_traces: 30000}}}}
+receivers:
+  otlp:
+    protocols:
+      http: {{endpoint: 127.0.0.1:{otlp}}}
+exporters:
+  jaeger_storage_exporter: {{trace_storage: memory}}
+"
+    )
+}
+
+/// A real Jaeger that keeps 30,000 traces in memory, and its ports: OTLP over HTTP in, HTTP and gRPC out.
+pub(crate) async fn jaeger(dir: &Path) -> Option<(Server, [u16; 3])> {
+    let binary = find("jaeger", "AEFM_JAEGER", ".ci/jaeger builds one")?;
+    let ports @ [otlp, http, grpc] = free_ports();
+    let path = dir.join("jaeger.yaml");
+    std::fs::write(&path, jaeger_config(otlp, http, grpc)).unwrap();
+    let log = std::fs::File::create(dir.join("jaeger.log")).unwrap();
+    let mut server = Server::start(Command::new(binary).arg("--config").arg(&path).stdout(Stdio::null()).stderr(log));
+    for port in ports {
+        server.ready(async || tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_ok()).await;
+    }
+    Some((server, ports))
 }

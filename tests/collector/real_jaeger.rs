@@ -1,7 +1,7 @@
 //! 20,000 traces into a real Jaeger, and all of them out again, by each of its three APIs.
 
 use crate::otlp::{client, post};
-use crate::parts::{Server, find, free_ports};
+use crate::parts::jaeger;
 use aefm_collector::http::HttpOptions;
 use aefm_collector::jaeger::search::Bounds;
 use aefm_collector::jaeger::{Api, Jaeger, JaegerOptions, Plan, Settle};
@@ -12,39 +12,10 @@ use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue, any_value};
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span, Status};
 use prost::Message as _;
-use std::fs;
-use std::process::{Command, Stdio};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 const SEED: u64 = 11;
 const TRACES: u64 = 20_000;
-
-fn config(otlp: u16, http: u16, grpc: u16) -> String {
-    format!(
-        "service:
-  extensions: [jaeger_storage, jaeger_query]
-  pipelines:
-    traces: {{receivers: [otlp], exporters: [jaeger_storage_exporter]}}
-  telemetry:
-    metrics: {{level: none}}
-    logs: {{level: error}}
-extensions:
-  jaeger_query:
-    storage: {{traces: memory}}
-    http: {{endpoint: 127.0.0.1:{http}}}
-    grpc: {{endpoint: 127.0.0.1:{grpc}}}
-  jaeger_storage:
-    backends:
-      memory: {{memory: {{max_traces: 30000}}}}
-receivers:
-  otlp:
-    protocols:
-      http: {{endpoint: 127.0.0.1:{otlp}}}
-exporters:
-  jaeger_storage_exporter: {{trace_storage: memory}}
-"
-    )
-}
 
 /// Request `number`'s three spans: of the entrance, of a child, of its child.
 fn spans(number: u64, start_ns: u64) -> [(&'static str, Span); 3] {
@@ -81,22 +52,14 @@ fn batch(numbers: std::ops::Range<u64>, start_ns: impl Fn(u64) -> u64) -> Vec<u8
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn twenty_thousand_traces_come_back_whole() {
-    let Some(binary) = find("jaeger", "AEFM_JAEGER", ".ci/jaeger builds one") else { return };
     let dir = tempfile::tempdir().unwrap();
-    let [otlp, http, grpc] = free_ports();
-    let path = dir.path().join("jaeger.yaml");
-    fs::write(&path, config(otlp, http, grpc)).unwrap();
-    let log = fs::File::create(dir.path().join("log")).unwrap();
-    let mut command = Command::new(binary);
-    command.arg("--config").arg(&path).stdout(Stdio::null()).stderr(log);
-    let mut server = Server::start(&mut command);
+    let Some((mut server, [otlp, http, grpc])) = jaeger(dir.path()).await else { return };
     let options = JaegerOptions {
         url: format!("http://127.0.0.1:{http}"),
         grpc: Some(format!("127.0.0.1:{grpc}")),
         http: HttpOptions { attempts: 1, ..HttpOptions::default() },
     };
     server.ready(async || Jaeger::connect(options.clone()).await.is_ok()).await;
-    server.ready(async || tokio::net::TcpStream::connect(("127.0.0.1", otlp)).await.is_ok()).await;
 
     // Forty seconds of 500 requests a second, which ended just now; some within one microsecond.
     let end_ns = u64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos()).unwrap();

@@ -4,5 +4,9 @@ mod faults;
 mod files;
 mod interrupts;
 mod neighbours;
+#[path = "../collector/parts.rs"]
+mod parts;
 mod runs;
 mod session;
+mod sources;
+mod tables;

@@ -1,6 +1,6 @@
 //! Runs that go well, and what their datasets hold.
 
-use crate::session::{SHORT, Session, float, int, text};
+use crate::session::{SHORT, Session, flag, float, int, text};
 use std::collections::BTreeSet;
 
 #[test]
@@ -15,7 +15,7 @@ fn a_short_run_leaves_a_dataset_that_adds_up() {
         assert_eq!(int(&row, "intended"), ended, "{row:?}");
     }
 
-    let complete = run.rows("traces").iter().filter(|row| row_flag(row, "complete")).count();
+    let complete = run.rows("traces").iter().filter(|row| flag(row, "complete")).count();
     let requests = run.rows("requests");
     assert!(requests.len() > 100, "two cases of 2.5 s at 40/s have about 200 requests, not {}", requests.len());
     assert_eq!(complete, requests.iter().filter(|row| text(row, "outcome") == "ok").count());
@@ -91,12 +91,6 @@ fn cases_that_differ_by_interference_alone_send_the_same_requests_at_the_same_ti
     assert_eq!(ids.len(), run.rows("requests").len(), "trace ids are unique in the run");
 }
 
-fn row_flag(row: &parquet::record::Row, name: &str) -> bool {
-    use parquet::record::RowAccessor;
-    let column = row.get_column_iter().position(|(known, _)| known == name).expect("the column is there");
-    row.get_bool(column).expect("it is a flag")
-}
-
 /// CPU, memory bandwidth, memory capacity and network as axes of one experiment, all at once on one core.
 #[test]
 fn every_kind_of_the_original_is_an_axis_and_is_measured() {
@@ -134,7 +128,7 @@ fn every_application_runs_with_its_own_workload() {
         assert_eq!(run.code(), 0, "{app}: {}{}", run.stderr(), run.stdout());
         let requests = run.rows("requests");
         assert!(requests.len() >= 8 && requests.iter().all(|row| text(row, "outcome") == "ok"), "{app}");
-        assert!(run.rows("traces").iter().all(|row| row_flag(row, "complete")), "{app}");
+        assert!(run.rows("traces").iter().all(|row| flag(row, "complete")), "{app}");
     }
 }
 

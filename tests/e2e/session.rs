@@ -203,3 +203,8 @@ pub(crate) fn int(row: &Row, name: &str) -> i64 {
 pub(crate) fn float(row: &Row, name: &str) -> f64 {
     row.get_double(column(row, name)).unwrap_or(f64::NAN)
 }
+
+/// A flag; false for null.
+pub(crate) fn flag(row: &Row, name: &str) -> bool {
+    row.get_bool(column(row, name)).unwrap_or(false)
+}

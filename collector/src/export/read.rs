@@ -57,25 +57,25 @@ impl Iterator for Rows {
 }
 
 /// A value of a batch; none where it is null, or where there is no such column of that type.
-pub(super) fn int(batch: &RecordBatch, name: &str, row: usize) -> Option<i64> {
+pub(crate) fn int(batch: &RecordBatch, name: &str, row: usize) -> Option<i64> {
     let column = batch.column_by_name(name)?.as_primitive_opt::<Int64Type>()?;
     column.is_valid(row).then(|| column.value(row))
 }
 
 /// Likewise.
-pub(super) fn float(batch: &RecordBatch, name: &str, row: usize) -> Option<f64> {
+pub(crate) fn float(batch: &RecordBatch, name: &str, row: usize) -> Option<f64> {
     let column = batch.column_by_name(name)?.as_primitive_opt::<Float64Type>()?;
     column.is_valid(row).then(|| column.value(row))
 }
 
 /// Likewise.
-pub(super) fn text<'a>(batch: &'a RecordBatch, name: &str, row: usize) -> Option<&'a str> {
+pub(crate) fn text<'a>(batch: &'a RecordBatch, name: &str, row: usize) -> Option<&'a str> {
     let column = batch.column_by_name(name)?.as_string_opt::<i32>()?;
     column.is_valid(row).then(|| column.value(row))
 }
 
 /// Whatever it is, as text; empty for null.
-pub(super) fn any(batch: &RecordBatch, column: usize, row: usize) -> String {
+pub(crate) fn any(batch: &RecordBatch, column: usize, row: usize) -> String {
     let (name, kind) = (batch.schema_ref().field(column).name(), batch.schema_ref().field(column).data_type());
     match kind {
         DataType::Int64 => int(batch, name, row).map(|value| value.to_string()),

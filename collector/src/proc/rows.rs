@@ -101,14 +101,16 @@ pub(super) fn row(name: (Scope, &str, &str), t_ns: i64, before: &Counters, now: 
     })
 }
 
-/// Writes the `metrics` of a case.
+/// Writes the `metrics` of a case: rows by the name of their source.
 ///
 /// # Errors
 /// The table could not be written.
-pub fn write_metrics(dir: &Path, labels: &CaseLabels, rows: &[MetricRow]) -> Result<Written, SinkError> {
+pub fn write_metrics(dir: &Path, labels: &CaseLabels, sources: &[(&str, &[MetricRow])]) -> Result<Written, SinkError> {
     let mut writer = TableWriter::create(dir, &METRICS, labels)?;
-    for row in rows {
+    let rows = sources.iter().flat_map(|(source, rows)| rows.iter().map(move |row| (*source, row)));
+    for (source, row) in rows {
         writer.push(&[
+            Cell::Text(source),
             Cell::Text(row.scope.name()),
             Cell::Text(&row.subject),
             row.node.as_deref().into(),

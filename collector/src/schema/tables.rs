@@ -192,6 +192,7 @@ tables! {
     ];
     /// One row a subject and sample.
     METRICS = "metrics", "one container, pod, process or node at one sample": [
+        text("source", "Who measured: sampler (this machine's /proc and cgroups), prometheus or kubelet.").required(),
         text("scope", "container, pod, process or node.").required(),
         text("subject", "Which: a pod's name, a process's service or a node's name.").required(),
         text("node", "The node it is on."),

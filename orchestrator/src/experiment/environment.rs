@@ -44,9 +44,10 @@ const AT_START: &[(&str, Renewal)] =
 const ON_CHANGE: &[(&str, Renewal)] =
     &[("restart", Renewal::Restart), ("reload", Renewal::Reload), ("keep", Renewal::Keep)];
 
-/// Reads `environment`: one word for the start of the run, or a map.
-pub(super) fn read(top: &Section<'_>, axes: &[Axis]) -> Environment {
-    let mut environment = Environment::default();
+/// Reads `environment`: one word for the start of the run, or a map. An application that is not ours (it runs already)
+/// gets data only where that is asked for.
+pub(super) fn read(top: &Section<'_>, axes: &[Axis], is_ours: bool) -> Environment {
+    let mut environment = Environment { init_data: is_ours, ..Environment::default() };
     let is_word = top.get("environment").is_some_and(|located| !matches!(located.node, Node::Map(_) | Node::Null));
     if is_word {
         environment.at_start = top.read("environment", environment.at_start, one_of(AT_START));

@@ -46,6 +46,11 @@ impl<'a> Section<'a> {
         self.entries.iter().find(|(key, _)| key.name == name).map(|(_, value)| value)
     }
 
+    /// A section under a name of the user's.
+    pub(super) fn below(&self, path: &'static str, located: &'a Located) -> Section<'a> {
+        Section::new(path, located, self.faults)
+    }
+
     /// The section below a key, if it is there.
     pub(super) fn section(&self, name: &'static str) -> Option<Section<'a>> {
         self.get(name).map(|located| Section::new(name, located, self.faults))

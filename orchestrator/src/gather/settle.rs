@@ -1,56 +1,81 @@
 //! Waits until a case's spans are all there, or it is known that they will not come.
 
 use super::sources::{Evidence, Sources};
+use super::window::Window;
 use crate::platform::Census;
+use aefm_collector::requests::RequestLog;
 use aefm_collector::span::Span;
 use aefm_workloads::ids::trace_prefix;
 use aefm_workloads::load::Outcome;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+use super::remote::{Answer, Traces};
 
 /// Time between two looks at what the services say.
 const LOOK: Duration = Duration::from_millis(150);
 
 /// A case's spans and what is known of their number.
+#[derive(Default)]
 pub(super) struct Settled {
     pub(super) spans: Vec<Span>,
-    /// Spans that the services say they ended, and why some of them may not have said so.
-    pub(super) expected: u64,
+    /// Spans that the services say they ended; none where the application does not count.
+    pub(super) expected: Option<u64>,
+    /// Why some services do not say.
     pub(super) silent: Vec<String>,
     /// Spans that services gave up, over the whole run.
     pub(super) dropped: u64,
     /// Spans that the receiver refused for want of room.
     pub(super) refused: u64,
+    /// What a Jaeger said, where there is one; its spans are among those above.
+    pub(super) jaeger: Option<Answer<Traces>>,
     pub(super) waited: Duration,
 }
 
-/// Waits for the late spans of a case, at most as long as the experiment says.
-pub(super) async fn settle(sources: &Sources, evidence: &Evidence) -> Settled {
-    let prefix = trace_prefix(evidence.current.case.trace_seed);
+/// Waits for the late spans of a case, at most as long as the experiment says, and takes them from wherever they are.
+pub(super) async fn settle(
+    sources: &Sources,
+    evidence: &Evidence,
+    window: &Window,
+    requests: Option<Arc<RequestLog>>,
+) -> Settled {
     let begun = Instant::now();
-    let census = if evidence.current.load.start_ns.is_some() {
-        wait(sources, evidence, prefix, begun).await
-    } else {
-        Vec::new()
+    let prefix = trace_prefix(window.trace_seed);
+    let census = match sources.remotes.has_jaeger() {
+        true => exported(sources, evidence, prefix, begun).await,
+        false => wait(sources, evidence, prefix, begun).await,
     };
+    let counted = (!census.is_empty()).then(|| ended(&census));
+    let mut jaeger = sources.remotes.traces(window, requests, &evidence.endpoints, counted).await;
     let taken = sources.receiver.take(prefix);
+    let mut spans = taken.spans;
+    if let Some(Ok(traces)) = &mut jaeger {
+        // Copies are told apart when the tables are written.
+        spans.append(&mut traces.spans);
+    }
     let silent = census.iter().filter_map(|one| one.ended.as_ref().err().map(|why| format!("{}: {why}", one.service)));
     Settled {
-        expected: ended(&census),
+        expected: counted,
         silent: silent.collect(),
         dropped: census.iter().map(|one| one.dropped).sum(),
-        spans: taken.spans,
+        spans,
         refused: taken.arrived.refused,
+        jaeger,
         waited: begun.elapsed(),
     }
 }
 
 /// The last census: spans are awaited until as many have come as ended, and, where requests were cut off and their
-/// services still work on them, until two looks agree.
+/// services still work on them, until two looks agree. Where nobody counts, all the time there is is taken.
 async fn wait(sources: &Sources, evidence: &Evidence, prefix: u64, begun: Instant) -> Vec<Census> {
     let cut_off = cut_off(evidence);
     let mut before = None;
     loop {
         let census = (evidence.census)(prefix).await;
+        if census.is_empty() {
+            tokio::time::sleep(sources.settle.saturating_sub(begun.elapsed())).await;
+            return census;
+        }
         let expected = ended(&census);
         let came = sources.receiver.wait(prefix, expected, LOOK).await;
         let pending: u64 = census.iter().map(|one| one.pending).sum();
@@ -66,6 +91,21 @@ async fn wait(sources: &Sources, evidence: &Evidence, prefix: u64, begun: Instan
         if came >= expected {
             tokio::time::sleep(LOOK).await;
         }
+    }
+}
+
+/// The last census where spans go elsewhere: services are awaited until they have sent all they ended.
+async fn exported(sources: &Sources, evidence: &Evidence, prefix: u64, begun: Instant) -> Vec<Census> {
+    let mut before = None;
+    loop {
+        let census = (evidence.census)(prefix).await;
+        let pending: u64 = census.iter().map(|one| one.pending).sum();
+        let now = Some(ended(&census));
+        if (pending == 0 && before == now) || census.is_empty() || begun.elapsed() >= sources.settle {
+            return census;
+        }
+        before = now;
+        tokio::time::sleep(LOOK).await;
     }
 }
 

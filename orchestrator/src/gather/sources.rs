@@ -1,14 +1,17 @@
 //! What is gathered from, and what a finished case hands over.
 
-use crate::experiment::{Collect, Load};
+use super::remote::Remotes;
+use super::window::Window;
+use crate::experiment::{Experiment, Load};
 use crate::folder::RunFolder;
 use crate::plan::Case;
-use crate::platform::CensusTaker;
+use crate::platform::{CensusTaker, Endpoints};
 use crate::report::{CaseReport, Note, Status};
 use crate::run::CurrentCase;
 use aefm_collector::otlp::{Receiver, ReceiverOptions};
 use aefm_workloads::interference::InterferenceSample;
 use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
@@ -20,7 +23,23 @@ pub(crate) struct Evidence {
     pub(crate) ended_ns: i64,
     pub(crate) interference: Vec<(String, InterferenceSample)>,
     pub(crate) census: CensusTaker,
+    pub(crate) endpoints: Endpoints,
     pub(crate) load: Load,
+}
+
+impl Evidence {
+    /// What sources are asked about; none where no load was put on.
+    pub(super) fn window(&self) -> Option<Window> {
+        let (from_ns, to_ns) = self.current.load_window?;
+        let case = &self.current.case;
+        Some(Window {
+            labels: case.labels.clone(),
+            name: case.name.clone(),
+            trace_seed: case.trace_seed,
+            from_ns,
+            to_ns,
+        })
+    }
 }
 
 /// The sources that live as long as the run.
@@ -29,47 +48,71 @@ pub(crate) struct Sources {
     pub(crate) folder: Arc<RunFolder>,
     /// How long late spans are awaited.
     pub(crate) settle: Duration,
+    pub(super) remotes: Remotes,
 }
 
 impl Sources {
-    /// Opens the receiver.
-    pub(crate) async fn open(folder: Arc<RunFolder>, collect: &Collect) -> Result<Self, String> {
+    /// Opens the receiver, and reads the secrets of what will be asked.
+    pub(crate) async fn open(folder: Arc<RunFolder>, experiment: &Experiment) -> Result<Self, String> {
+        let collect = &experiment.collect;
+        let remotes = Remotes::open(collect, experiment.trace_context(), experiment.entry_service());
+        let remotes = remotes.map_err(|error| error.to_string())?;
         let mut options = ReceiverOptions::default();
         options.limits.held_bytes = usize::try_from(collect.trace_memory).unwrap_or(usize::MAX);
+        options.listen = collect.listen.unwrap_or(options.listen);
         let receiver = Receiver::bind(options).await.map_err(|error| format!("open the trace receiver: {error}"))?;
-        Ok(Self { receiver, folder, settle: collect.settle })
+        Ok(Self { receiver, folder, settle: collect.settle, remotes })
     }
 
     /// Rows of a case without data: one that was abandoned or never begun.
     pub(crate) fn write_without_data(&self, mut current: CurrentCase, status: Status, reason: &str) -> CaseReport {
         current.notes.push(Note { status, source: "run".to_owned(), reason: reason.to_owned() });
         let begun = (status != Status::Skipped).then_some(current.begun_ns);
-        super::write::without_data(self, &current, begun)
+        super::write::without_data(&self.folder, &current, begun)
     }
 
     /// Rows of a case whose collection came to nothing.
     pub(crate) fn write_lost(&self, case: Case, reason: &str) -> CaseReport {
         let mut current = CurrentCase::new(0, case, 0);
         current.notes.push(Note { status: Status::Failed, source: "collection".to_owned(), reason: reason.to_owned() });
-        super::write::without_data(self, &current, None)
+        super::write::without_data(&self.folder, &current, None)
     }
 }
 
 /// The kernel's lowest priority of ordinary threads.
 const LOWEST: i32 = 19;
 
-/// Runs `work` on a thread of its own at the lowest priority, since it shares its cores with the load generator.
+/// Does `work` on a thread of its own at the lowest priority, since it shares its cores with the load generator. Where
+/// nobody waits for it any more it ends at its next await.
 ///
 /// # Errors
 /// The panic of `work`.
 pub(super) async fn in_background<T: Send + 'static>(
-    work: impl FnOnce() -> T + Send + 'static,
+    work: impl Future<Output = T> + Send + 'static,
 ) -> Result<T, Box<dyn Any + Send>> {
-    let (sender, receiver) = oneshot::channel();
+    let (mut sender, receiver) = oneshot::channel();
     let run = move || {
         // Nothing is lost when the system refuses: the load generator then shares its core evenly.
         let _ = rustix::process::setpriority_process(None, LOWEST);
-        drop(sender.send(std::panic::catch_unwind(std::panic::AssertUnwindSafe(work))));
+        let done = catch_unwind(AssertUnwindSafe(|| {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            runtime.map(|runtime| {
+                runtime.block_on(async {
+                    tokio::select! {
+                        biased;
+                        () = sender.closed() => None,
+                        done = work => Some(done),
+                    }
+                })
+            })
+        }));
+        let done = match done {
+            Ok(Ok(None)) => return,
+            Ok(Ok(Some(done))) => Ok(done),
+            Ok(Err(error)) => Err(Box::new(format!("no runtime for a collection: {error}")) as Box<dyn Any + Send>),
+            Err(panic) => Err(panic),
+        };
+        drop(sender.send(done));
     };
     match std::thread::Builder::new().name("collection".to_owned()).spawn(run) {
         Ok(_) => receiver.await.unwrap_or_else(|gone| Err(Box::new(gone))),

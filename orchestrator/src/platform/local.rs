@@ -2,14 +2,18 @@
 
 mod child;
 mod data;
+mod external;
 mod load;
 pub mod placement;
 mod services;
 mod spawn;
 mod stressor;
 
+pub(crate) use spawn::die_with_thread;
+
 use super::{CensusTaker, Held, LoadRun, Platform, PlatformError, Subject};
 use crate::experiment::Experiment;
+use crate::experiment::application::ExternalApplication;
 use crate::experiment::environment::Renewal;
 use crate::experiment::pressure::Pressure;
 use crate::lifecycle::Scope;
@@ -33,6 +37,8 @@ const MAX_DEADLINE_MS: u64 = 24 * 3600 * 1000;
 /// Processes on this machine, which is the one testbed node.
 pub struct Local {
     app: String,
+    /// One that runs already and is left as it is.
+    application: Option<ExternalApplication>,
     node: String,
     seed: u64,
     /// What the stressors take for the end of the world, should nobody stop them.
@@ -48,7 +54,7 @@ pub struct Local {
 }
 
 impl Local {
-    /// A platform on which nothing runs yet. `otlp` is the receiver's address, `host:port`.
+    /// A platform on which nothing runs yet. `otlp` is the URL that services send their spans to.
     ///
     /// # Errors
     /// When the spawner thread cannot be started.
@@ -61,6 +67,7 @@ impl Local {
     ) -> std::io::Result<Self> {
         Ok(Self {
             app: experiment.app.clone(),
+            application: experiment.application.clone(),
             node: node_name(),
             seed,
             deadline,
@@ -88,6 +95,15 @@ impl Local {
         spec
     }
 
+    /// Starts the services anew, or leaves them as they are; returns their entrance.
+    async fn serve(&mut self, renewal: Renewal) -> Result<String, String> {
+        if renewal != Renewal::Keep || !self.services.all_run() {
+            std::mem::take(&mut self.services).stop(PATIENCE).await;
+            self.services = Services::start(self).await?;
+        }
+        Ok(self.services.entrance())
+    }
+
     /// Where a service listens: the system chooses a port, but for an entrance that the user fixed.
     fn listen(&self, is_entry: bool) -> String {
         let fixed = self.entrance.filter(|_| is_entry);
@@ -100,11 +116,10 @@ impl Platform for Local {
     /// The emulated services keep their data in memory: a reload empties them as a restart does.
     async fn bring_up(&mut self, renewal: Renewal) -> Result<String, PlatformError> {
         let fault = |reason| PlatformError::new(Scope::Environment, reason);
-        if renewal != Renewal::Keep || !self.services.all_run() {
-            std::mem::take(&mut self.services).stop(PATIENCE).await;
-            self.services = Services::start(self).await.map_err(fault)?;
-        }
-        let entrance = self.services.entrance();
+        let entrance = match &self.application {
+            Some(application) => external::answers(&application.url).await.map_err(fault)?,
+            None => self.serve(renewal).await.map_err(fault)?,
+        };
         if self.init_data {
             data::initialise(self, &entrance).await.map_err(fault)?;
         }

@@ -4,6 +4,7 @@ use crate::plan::Case;
 use crate::platform::LoadRun;
 use crate::report::{Note, Status};
 use aefm_collector::proc::Observed;
+use aefm_collector::user::Format;
 
 /// The case under way and what is known of it so far.
 #[derive(Debug)]
@@ -20,8 +21,21 @@ pub struct CurrentCase {
     pub load: LoadRun,
     /// What the machine did in the meantime.
     pub metrics: Result<Observed, String>,
+    /// Tables of handlers' own.
+    pub tables: Vec<OwnTable>,
     /// What went wrong.
     pub notes: Vec<Note>,
+}
+
+/// A table that a handler made of a case: it becomes `user_<name>`.
+#[derive(Clone, Debug)]
+pub struct OwnTable {
+    /// Its name, without `user_`: letters, digits, `-`, `_` and `.`.
+    pub name: String,
+    /// What the bytes are.
+    pub format: Format,
+    /// Its rows.
+    pub bytes: Vec<u8>,
 }
 
 impl CurrentCase {
@@ -33,6 +47,7 @@ impl CurrentCase {
             load_window: None,
             load: LoadRun::default(),
             metrics: Err("the load was never put on".to_owned()),
+            tables: Vec::new(),
             notes: Vec::new(),
         }
     }

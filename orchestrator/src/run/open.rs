@@ -84,8 +84,10 @@ impl Run {
     /// What could not be opened, for people.
     pub(crate) async fn open(&mut self) -> Result<(), String> {
         self.announce();
-        let sources = Sources::open(Arc::clone(&self.folder), &self.experiment.collect).await?;
-        let otlp = sources.receiver.address().to_string();
+        let sources = Sources::open(Arc::clone(&self.folder), &self.experiment).await?;
+        // Emulated services send their spans where they are gathered from.
+        let jaeger = self.experiment.collect.jaeger.as_ref().and_then(|jaeger| jaeger.otlp.clone());
+        let otlp = jaeger.unwrap_or_else(|| format!("http://{}", sources.receiver.address()));
         // The stressors' own last bound: the orchestrator's end removes them long before.
         let deadline = self.plan.estimate * 3 + Duration::from_secs(600);
         let local = Local::new(&self.experiment, self.placement.clone(), self.plan.seed, deadline, otlp);

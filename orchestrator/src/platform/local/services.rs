@@ -35,7 +35,7 @@ impl Services {
                 .filter_map(|child| Some((child.to_owned(), services.address(child)?.to_owned())));
             let spec = ServiceSpec {
                 peers: peers.collect(),
-                otlp: Some(format!("http://{}", local.otlp)),
+                otlp: Some(local.otlp.clone()),
                 seed: local.seed,
                 cores: local.placement.testbed.clone(),
                 node: Some(local.node.clone()),

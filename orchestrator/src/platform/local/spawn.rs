@@ -70,12 +70,13 @@ fn fork(program: &Program) -> io::Result<std::process::Child> {
     let mut command = Command::new("/proc/self/exe");
     command.arg0("aefm").args(&program.args);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
-    die_with_parent(&mut command, &program.cores);
+    die_with_thread(&mut command, &program.cores);
     command.spawn()
 }
 
+/// The command's process is killed when the thread that starts it ends, and starts on these cores (none: any).
 #[expect(unsafe_code, reason = "what runs between fork and exec can only be given to std through an unsafe hook")]
-fn die_with_parent(command: &mut Command, cores: &[usize]) {
+pub(crate) fn die_with_thread(command: &mut Command, cores: &[usize]) {
     use nix::sched::{CpuSet, sched_setaffinity};
     let parent = nix::unistd::getpid();
     let mut set = CpuSet::new();

@@ -1,0 +1,147 @@
+//! Tables of the user's own: CSV, JSON lines or Parquet becomes `user_<name>`, with the case's ids and factors.
+//!
+//! Rows that cannot be read are counted and the others kept: a table may be incomplete, and says so.
+
+mod csv;
+mod fit;
+mod json;
+mod parquet;
+
+use crate::schema::{ColumnType, user_table};
+use crate::sink::{SinkError, TableWriter};
+use aefm_workloads::labels::CaseLabels;
+use serde::Serialize;
+use std::path::Path;
+
+/// What a user's table comes as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Format {
+    /// Comma-separated, the first line names the columns; an empty field is null.
+    Csv,
+    /// One JSON object a line; a key that is absent is null, what is nested becomes JSON text.
+    JsonLines,
+    /// A Parquet file of flat columns.
+    Parquet,
+}
+
+/// Why there is no table at all.
+#[derive(Debug, thiserror::Error)]
+pub enum UserTableError {
+    /// It is not what it should be.
+    #[error("read it as {format:?}: {reason}")]
+    Format {
+        /// What it should be.
+        format: Format,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A column has a name that the dataset needs for itself.
+    #[error("take column `{0}`: every table has one of that name already; rename yours")]
+    Name(String),
+    /// A column comes twice.
+    #[error("take column `{0}`: it comes twice")]
+    Twice(String),
+    /// A column that was declared is not there.
+    #[error("find column `{column}`, which `columns` declares; there are: {there}")]
+    Missing {
+        /// The column.
+        column: String,
+        /// Those that came.
+        there: String,
+    },
+    /// It could not be written.
+    #[error(transparent)]
+    Sink(#[from] SinkError),
+}
+
+/// What became of a table.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct UserReport {
+    /// Rows that came.
+    pub came: u64,
+    /// Rows in the table.
+    pub written: u64,
+    /// What is wrong with the first row that is not.
+    pub fault: Option<String>,
+}
+
+/// A value as it came.
+#[derive(Clone, Debug, PartialEq)]
+enum Value {
+    Null,
+    Flag(bool),
+    Int(i64),
+    Float(f64),
+    Text(String),
+    Bytes(Vec<u8>),
+}
+
+/// Rows as they came: each as long as the names.
+#[derive(Debug, Default)]
+struct Grid {
+    names: Vec<String>,
+    /// Types that the format itself knows; the others follow from the values.
+    kinds: Vec<Option<ColumnType>>,
+    rows: Vec<Vec<Value>>,
+    /// Rows that could not be read, and the first one's fault.
+    unread: u64,
+    fault: Option<String>,
+}
+
+impl Grid {
+    fn unread(&mut self, fault: impl FnOnce() -> String) {
+        self.unread += 1;
+        self.fault.get_or_insert_with(fault);
+    }
+}
+
+/// Writes what a source of the user's gave as the table `user_<name>` of a case. Columns in `declared` have that type;
+/// that of the others is the narrowest in which all their values fit.
+///
+/// # Errors
+/// There is no such table to be had from it, or it could not be written. Rows that do not fit are no error: the report
+/// counts them.
+pub fn write_user_table(
+    dir: &Path,
+    labels: &CaseLabels,
+    name: &str,
+    (format, bytes): (Format, &[u8]),
+    declared: &[(String, ColumnType)],
+) -> Result<UserReport, UserTableError> {
+    let read = match format {
+        Format::Csv => csv::read(bytes),
+        Format::JsonLines => Ok(json::read(bytes)),
+        Format::Parquet => parquet::read(bytes),
+    };
+    let mut grid = read.map_err(|reason| UserTableError::Format { format, reason })?;
+    let columns = fit::columns(&grid, declared)?;
+    check_names(&grid.names, labels)?;
+    let mut writer = TableWriter::create(dir, &user_table(name, &columns), labels)?;
+    for (number, row) in std::mem::take(&mut grid.rows).into_iter().enumerate() {
+        let fitted: Result<Vec<_>, _> =
+            row.into_iter().zip(&columns).map(|(value, (name, kind))| fit::value(value, *kind, name)).collect();
+        match fitted {
+            Ok(row) => writer.push(&row.iter().map(fit::cell).collect::<Vec<_>>())?,
+            Err(reason) => grid.unread(|| format!("row {}: {reason}", number + 1)),
+        }
+    }
+    let written = writer.finish()?.rows;
+    Ok(UserReport { came: written + grid.unread, written, fault: grid.fault })
+}
+
+fn check_names(names: &[String], labels: &CaseLabels) -> Result<(), UserTableError> {
+    for (at, name) in names.iter().enumerate() {
+        let is_factor = labels.factors.iter().any(|(factor, _)| factor == name);
+        if is_factor || ["run_id", "case_id", "case", ""].contains(&name.as_str()) {
+            return Err(UserTableError::Name(name.clone()));
+        }
+        if names[..at].contains(name) {
+            return Err(UserTableError::Twice(name.clone()));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,112 @@
+//! Which type a column has, and whether a value fits it.
+
+use super::{Grid, UserTableError, Value};
+use crate::schema::ColumnType;
+use crate::sink::Cell;
+
+/// The columns with their types: declared, known by the format, or the narrowest that takes all values.
+pub(super) fn columns(
+    grid: &Grid,
+    declared: &[(String, ColumnType)],
+) -> Result<Vec<(String, ColumnType)>, UserTableError> {
+    if let Some((column, _)) = declared.iter().find(|(name, _)| !grid.names.contains(name)) {
+        return Err(UserTableError::Missing { column: column.clone(), there: grid.names.join(", ") });
+    }
+    let kind = |(at, name): (usize, &String)| {
+        let declared = declared.iter().find(|(declared, _)| declared == name).map(|(_, kind)| *kind);
+        let kind = declared.or(grid.kinds[at]).unwrap_or_else(|| narrowest(grid.rows.iter().map(|row| &row[at])));
+        (name.clone(), kind)
+    };
+    Ok(grid.names.iter().enumerate().map(kind).collect())
+}
+
+fn narrowest<'a>(values: impl Iterator<Item = &'a Value> + Clone) -> ColumnType {
+    let mut some = values.filter(|value| **value != Value::Null).peekable();
+    if some.peek().is_none() {
+        return ColumnType::Text;
+    }
+    let takes = |kind| some.clone().all(|value| value_fits(value, kind));
+    [ColumnType::Flag, ColumnType::Int, ColumnType::Float]
+        .into_iter()
+        .find(|kind| takes(*kind))
+        .unwrap_or(ColumnType::Text)
+}
+
+fn value_fits(value: &Value, kind: ColumnType) -> bool {
+    match (value, kind) {
+        (Value::Text(text), ColumnType::Flag) => flag(text).is_some(),
+        // What begins with a zero is a name: as a number it would lose it.
+        (Value::Text(text), _) if is_padded(text) => false,
+        (Value::Text(text), ColumnType::Int) => text.parse::<i64>().is_ok(),
+        (Value::Text(text), ColumnType::Float) => text.parse::<f64>().is_ok(),
+        (Value::Flag(_), ColumnType::Flag) | (Value::Int(_), ColumnType::Int | ColumnType::Float) => true,
+        (Value::Float(_), ColumnType::Float) => true,
+        _ => false,
+    }
+}
+
+fn is_padded(text: &str) -> bool {
+    let digits = text.trim_start_matches(['-', '+']).as_bytes();
+    digits.len() > 1 && digits[0] == b'0' && digits[1].is_ascii_digit()
+}
+
+fn flag(text: &str) -> Option<bool> {
+    match text {
+        "true" | "True" | "TRUE" => Some(true),
+        "false" | "False" | "FALSE" => Some(false),
+        _ => None,
+    }
+}
+
+/// The value in its column's type.
+///
+/// # Errors
+/// It does not fit.
+pub(super) fn value(value: Value, kind: ColumnType, column: &str) -> Result<Value, String> {
+    let misfit = |shown: &str| Err(format!("`{shown:.80}` in column `{column}` is not {}", describe(kind)));
+    match (value, kind) {
+        (Value::Null, _) => Ok(Value::Null),
+        (Value::Text(text), ColumnType::Flag) => flag(&text).map(Value::Flag).map_or_else(|| misfit(&text), Ok),
+        (Value::Text(text), ColumnType::Int) => text.parse().map(Value::Int).or_else(|_| misfit(&text)),
+        (Value::Text(text), ColumnType::Float) => text.parse().map(Value::Float).or_else(|_| misfit(&text)),
+        #[expect(clippy::cast_precision_loss, reason = "a column of doubles was asked for")]
+        (Value::Int(value), ColumnType::Float) => Ok(Value::Float(value as f64)),
+        (Value::Int(value), ColumnType::Text) => Ok(Value::Text(value.to_string())),
+        (Value::Float(value), ColumnType::Text) => Ok(Value::Text(value.to_string())),
+        (Value::Flag(value), ColumnType::Text) => Ok(Value::Text(value.to_string())),
+        (Value::Text(text), ColumnType::Bytes) => Ok(Value::Bytes(text.into_bytes())),
+        (value, kind) => {
+            let fits = matches!(
+                (&value, kind),
+                (Value::Flag(_), ColumnType::Flag)
+                    | (Value::Int(_), ColumnType::Int)
+                    | (Value::Float(_), ColumnType::Float)
+                    | (Value::Text(_), ColumnType::Text)
+                    | (Value::Bytes(_), ColumnType::Bytes)
+            );
+            if fits { Ok(value) } else { misfit(&format!("{value:?}")) }
+        }
+    }
+}
+
+const fn describe(kind: ColumnType) -> &'static str {
+    match kind {
+        ColumnType::Int => "a whole number",
+        ColumnType::Float => "a number",
+        ColumnType::Text => "text",
+        ColumnType::Flag => "true or false",
+        ColumnType::Bytes => "bytes",
+    }
+}
+
+/// The cell of a value that fits.
+pub(super) fn cell(value: &Value) -> Cell<'_> {
+    match value {
+        Value::Null => Cell::Null,
+        Value::Flag(value) => Cell::Flag(*value),
+        Value::Int(value) => Cell::Int(*value),
+        Value::Float(value) => Cell::Float(*value),
+        Value::Text(value) => Cell::Text(value),
+        Value::Bytes(value) => Cell::Bytes(value),
+    }
+}

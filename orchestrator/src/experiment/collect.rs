@@ -1,0 +1,180 @@
+//! The `collect` section: what is gathered beside what AEFM itself measures, and how.
+
+use super::access::{self, Access};
+use super::node::Node;
+use super::section::{Section, bytes, count, duration, text};
+use super::tables::{self, UserTable};
+use super::{PlatformKind, address};
+use serde::Serialize;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// What is gathered, and how.
+#[derive(Clone, Debug, Serialize)]
+pub struct Collect {
+    /// Time between samples of metrics.
+    pub interval: Duration,
+    /// How many finished cases may be in collection while the next ones run; 0: each is collected before the next one.
+    pub pending: u64,
+    /// How long late spans are awaited.
+    pub settle: Duration,
+    /// Bytes of spans that the receiver holds for cases not yet written; beyond, it refuses.
+    pub trace_memory: u64,
+    /// Where the receiver listens for spans; without it the system chooses a port.
+    pub listen: Option<SocketAddr>,
+    /// A Jaeger whose traces are gathered.
+    pub jaeger: Option<JaegerSource>,
+    /// A Prometheus whose samples are gathered.
+    pub prometheus: Option<PrometheusSource>,
+    /// Tables of the user's own.
+    pub tables: Vec<UserTable>,
+}
+
+/// A Jaeger.
+#[derive(Clone, Debug, Serialize)]
+pub struct JaegerSource {
+    /// Its HTTP query side; without it the platform knows one.
+    pub url: Option<String>,
+    /// Host and port of its gRPC query side, if it may be asked.
+    pub grpc: Option<String>,
+    /// Where emulated services send their spans, in place of AEFM's own receiver.
+    pub otlp: Option<String>,
+    /// Services that are searched; empty: the application's entrance, which every trace of the load has a span of.
+    pub services: Vec<String>,
+    /// Who we are to it.
+    pub access: Access,
+}
+
+/// A Prometheus.
+#[derive(Clone, Debug, Serialize)]
+pub struct PrometheusSource {
+    /// Its address; without it the platform knows one.
+    pub url: Option<String>,
+    /// How often it scrapes: so long after a case its last samples are awaited.
+    pub scrape: Duration,
+    /// What series of pods and containers must match, between PromQL's braces.
+    pub pods: Option<String>,
+    /// What series of nodes must match.
+    pub nodes: Option<String>,
+    /// The user's own expressions by column.
+    pub queries: Vec<(String, String)>,
+    /// Time between their values.
+    pub step: Duration,
+    /// Who we are to it.
+    pub access: Access,
+}
+
+impl Default for Collect {
+    fn default() -> Self {
+        Self {
+            interval: Duration::from_secs(1),
+            pending: 2,
+            settle: Duration::from_secs(5),
+            trace_memory: 256 << 20,
+            listen: None,
+            jaeger: None,
+            prometheus: None,
+            tables: Vec::new(),
+        }
+    }
+}
+
+impl Collect {
+    /// How long the collection of one case may take at most, if its sources are well.
+    #[must_use]
+    pub fn patience(&self) -> Duration {
+        let tables = self.tables.iter().map(|table| table.timeout).max().unwrap_or_default();
+        let scrape = self.prometheus.as_ref().map_or(Duration::ZERO, |prometheus| prometheus.scrape);
+        self.settle.max(tables).max(scrape)
+    }
+}
+
+/// Reads `collect`: the word `between`, or a map. An application that is not ours sends its spans where it pleases.
+pub(super) fn read(top: &Section<'_>, platform: PlatformKind, is_ours: bool) -> Collect {
+    let mut collect = Collect::default();
+    if top.get("collect").is_some_and(|located| matches!(located.node, Node::Text(_))) {
+        collect.pending = top.read("collect", collect.pending, between);
+        return collect;
+    }
+    let Some(section) = top.section("collect") else { return collect };
+    collect.interval = section.read("interval", collect.interval, duration(Duration::from_millis(100)));
+    collect.pending = section.read("pending", collect.pending, |node| count(1)(node).or_else(|_| between(node)));
+    collect.settle = section.read("settle", collect.settle, duration(Duration::from_millis(500)));
+    collect.trace_memory = section.read("trace_memory", collect.trace_memory, bytes);
+    collect.listen = section.read("listen", None, |node| address(node).map(Some));
+    collect.jaeger = section.section("jaeger").map(|section| jaeger(section, platform, is_ours));
+    collect.prometheus = section.section("prometheus").map(|section| prometheus(section, platform));
+    collect.tables = tables::read(&section);
+    section.finish();
+    collect
+}
+
+fn between(node: &Node) -> Result<u64, String> {
+    match node {
+        Node::Text(word) if word == "between" => Ok(0),
+        other => Err(format!("`between` or a whole number of at least 1 is wanted, not {other}")),
+    }
+}
+
+fn jaeger(section: Section<'_>, platform: PlatformKind, is_ours: bool) -> JaegerSource {
+    if let Some(otlp) = section.get("otlp").filter(|_| !is_ours) {
+        section.fault(otlp.place, "`otlp` tells emulated services where to send their spans: an `application` that runs already was told before");
+    }
+    let source = JaegerSource {
+        url: source_url(&section, platform),
+        grpc: section.read("grpc", None, |node| text(node).map(Some)),
+        otlp: section.read("otlp", None, |node| access::url(node).map(Some)),
+        services: section.read("services", Vec::new(), texts),
+        access: access::read(&section),
+    };
+    section.finish();
+    source
+}
+
+fn prometheus(section: Section<'_>, platform: PlatformKind) -> PrometheusSource {
+    let selector = |node: &Node| text(node).map(Some);
+    let source = PrometheusSource {
+        url: source_url(&section, platform),
+        scrape: section.read("scrape", Duration::from_secs(15), duration(Duration::from_millis(100))),
+        pods: section.read("pods", None, selector),
+        nodes: section.read("nodes", None, selector),
+        queries: queries(&section),
+        step: section.read("step", Duration::from_secs(1), duration(Duration::from_millis(1))),
+        access: access::read(&section),
+    };
+    section.finish();
+    source
+}
+
+/// Only a cluster can be asked where its Jaeger and Prometheus are.
+fn source_url(section: &Section<'_>, platform: PlatformKind) -> Option<String> {
+    let url = section.read("url", None, |node| access::url(node).map(Some));
+    if platform == PlatformKind::Local && section.get("url").is_none() {
+        section.fault(section.place(), "`url` is missing: on platform local nobody else knows where it is");
+    }
+    url
+}
+
+fn queries(section: &Section<'_>) -> Vec<(String, String)> {
+    let Some(queries) = section.section("queries") else { return Vec::new() };
+    let query = |(key, value): &(super::node::Key, super::node::Located)| {
+        let name = tables::plain_name(&key.name).map_err(|reason| queries.fault(key.place, reason)).ok();
+        let query = text(&value.node).map_err(|reason| queries.fault(value.place, reason)).ok();
+        let taken = ["t_ns", "labels"].contains(&key.name.as_str());
+        if taken {
+            queries.fault(key.place, format!("`{}` is a column of table `user_promql` already", key.name));
+        }
+        name.zip(query).filter(|_| !taken)
+    };
+    queries.entries().iter().filter_map(query).collect()
+}
+
+fn texts(node: &Node) -> Result<Vec<String>, String> {
+    match node {
+        Node::List(items) => items.iter().map(|item| text(&item.node)).collect(),
+        one => Ok(vec![text(one)?]),
+    }
+}
+
+#[cfg(test)]
+mod tests;
