@@ -2,7 +2,7 @@
 
 use super::Wire;
 use nix::sys::socket::{setsockopt, sockopt::Linger};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 /// An answer with this status and body.
@@ -17,10 +17,11 @@ pub fn reset(wire: &mut Wire) {
     wire.forget_close();
 }
 
-/// A gate that all answers of a server pass, closed for `stall` at the end of every `period` since it was made.
+/// A gate that all answers of a server pass, closed for `stall` at the end of every `period` since it was first passed.
 pub fn gate(period: Duration, stall: Duration) -> Arc<impl Fn() + Send + Sync> {
-    let zero = Instant::now();
+    let zero = OnceLock::new();
     Arc::new(move || {
+        let zero: &Instant = zero.get_or_init(Instant::now);
         let at = Duration::from_nanos((zero.elapsed().as_nanos() % period.as_nanos()) as u64);
         if at >= period - stall {
             std::thread::sleep(period - at);
