@@ -184,7 +184,8 @@ impl Tls {
     pub(crate) fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let count = self.session.writer().write(bytes)?;
         self.flush()?;
-        Ok(count)
+        // Its buffer is full, and the kernel took nothing of it.
+        if count == 0 && !bytes.is_empty() { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(count) }
     }
 
     pub(crate) fn flush(&mut self) -> io::Result<()> {

@@ -65,7 +65,7 @@ pub(crate) struct Worker {
     conns: Vec<Conn>,
     /// Free connections, longest free first; entries whose connection has gone away meanwhile are skipped.
     idle: VecDeque<(u32, u32)>,
-    /// Connections with a request under way, in the order of sending.
+    /// Requests under way in the order of sending, each by its key: the connection that carries it.
     busy: Fifo,
     /// Deadlines of opening links, and times of next tries: (when, connection, generation).
     timers: BinaryHeap<Reverse<(u64, u32, u32)>>,
@@ -196,13 +196,11 @@ impl Worker {
     /// Gives up what has timed out, and tries again what was put off.
     fn expire(&mut self, now_ns: u64) {
         let timeout_ns = self.shared.plan.timeout_ns;
-        while let Some(index) = self.busy.first() {
-            let flight = self.conns[index as usize].flight;
-            if self.zero_ns + flight.sent_ns + timeout_ns > now_ns {
+        while let Some(key) = self.busy.first() {
+            if self.zero_ns + self.flight(key).sent_ns + timeout_ns > now_ns {
                 break;
             }
-            self.end_flight(index, Outcome::Timeout, now_ns);
-            self.close(index, now_ns, false);
+            self.time_out(key, now_ns);
         }
         while let Some(&Reverse((at_ns, index, generation))) = self.timers.peek() {
             if at_ns > now_ns {
@@ -225,9 +223,8 @@ impl Worker {
     /// Arms the timer for whatever comes next.
     fn arm(&mut self, now_ns: u64) -> Result<(), WorkerError> {
         let mut at_ns = self.zero_ns + self.source.end_ns() + self.shared.plan.grace_ns;
-        if let Some(index) = self.busy.first() {
-            let sent_ns = self.conns[index as usize].flight.sent_ns;
-            at_ns = at_ns.min(self.zero_ns + sent_ns + self.shared.plan.timeout_ns);
+        if let Some(key) = self.busy.first() {
+            at_ns = at_ns.min(self.zero_ns + self.flight(key).sent_ns + self.shared.plan.timeout_ns);
         }
         if let Some(Reverse((timer_ns, ..))) = self.timers.peek() {
             at_ns = at_ns.min(*timer_ns);
@@ -278,8 +275,8 @@ impl Worker {
     /// Gives every request that is left its outcome, and hands in the record.
     fn wind_up(mut self) -> Result<(), std::sync::mpsc::SendError<Told>> {
         let now_ns = clock::now_ns();
-        while let Some(index) = self.busy.first() {
-            self.end_flight(index, Outcome::Unfinished, now_ns);
+        while let Some(key) = self.busy.first() {
+            self.end_flight(key, Outcome::Unfinished, now_ns);
         }
         let at_ns = now_ns.saturating_sub(self.zero_ns);
         while let Some(left) = self.source.take_left() {

@@ -126,19 +126,37 @@ impl Worker {
         self.receive(index, true);
     }
 
+    /// The request of this key.
+    pub(super) fn flight(&self, key: u32) -> &Flight {
+        &self.conns[key as usize].flight
+    }
+
+    /// The request of this key got no answer in time.
+    pub(super) fn time_out(&mut self, key: u32, now_ns: u64) {
+        self.end_flight(key, Outcome::Timeout, now_ns);
+        self.close(key, now_ns, false);
+    }
+
     /// The request under way on this connection has ended.
     pub(super) fn end_flight(&mut self, index: u32, outcome: Outcome, now_ns: u64) {
         let conn = &mut self.conns[index as usize];
-        let done_ns = now_ns - self.zero_ns;
-        let status = conn.answer.status;
-        self.busy.remove(index);
+        let (flight, status, received) = (conn.flight, conn.answer.status, conn.received);
         conn.carries = false;
-        self.recorder.done(&conn.flight, outcome, done_ns, status, conn.received);
+        conn.received = 0;
+        conn.answer.status = 0;
+        self.busy.remove(index);
+        self.note_end(&flight, outcome, now_ns, status, received);
+    }
+
+    /// Records the end of a request that was sent. `status` 0: none.
+    pub(super) fn note_end(&mut self, flight: &Flight, outcome: Outcome, now_ns: u64, status: u16, received: u64) {
+        let done_ns = now_ns - self.zero_ns;
+        self.recorder.done(flight, outcome, done_ns, status, received);
         if let Some(log) = &mut self.log {
-            let (flight, status) = (conn.flight, Some(status).filter(|&status| status > 0));
+            let status = Some(status).filter(|&status| status > 0);
             let done_ns = (!matches!(outcome, Outcome::Unfinished)).then_some(done_ns);
             log.push(Row {
-                flight: Some(flight),
+                flight: Some(*flight),
                 number: flight.number,
                 intended_ns: flight.intended_ns,
                 done_ns,
@@ -146,8 +164,6 @@ impl Worker {
                 status,
             });
         }
-        conn.received = 0;
-        conn.answer.status = 0;
     }
 
     /// A request ends without having been sent.
