@@ -1,6 +1,7 @@
 //! One connection of a worker: its state, and the request it carries.
 
 use crate::http1::Answer;
+use crate::http2::Session;
 use crate::link::Link;
 use crate::record::Flight;
 
@@ -15,7 +16,7 @@ pub(crate) enum State {
     Opening,
     /// Open, and free for a request.
     Idle,
-    /// Carrying a request.
+    /// Carrying a request; in HTTP/2 as many as it takes.
     Busy,
 }
 
@@ -45,6 +46,10 @@ pub(crate) struct Conn {
     pub(crate) received: u64,
     /// What the kernel has not yet taken of the request.
     pub(crate) unwritten: Vec<u8>,
+    /// HTTP/2 on this link.
+    pub(crate) session: Option<Box<Session>>,
+    /// Another connection has taken its place; it ends with its last answer.
+    pub(crate) replaced: bool,
 }
 
 impl Conn {
@@ -64,7 +69,17 @@ impl Conn {
             answer: Answer::default(),
             received: 0,
             unwritten: Vec::new(),
+            session: None,
+            replaced: false,
         }
+    }
+
+    /// Whether it takes a request now. One that is idle and does not is busy from now on.
+    pub(crate) fn takes_request(&mut self) -> bool {
+        if self.state == State::Idle && self.session.as_ref().is_some_and(|session| !session.has_room()) {
+            self.state = State::Busy;
+        }
+        matches!(self.state, State::Idle | State::Parked)
     }
 
     /// The token of this link's events.

@@ -36,25 +36,45 @@ impl Context {
         (name, format!("{before}{trace}{between}{span}{after}"))
     }
 
+    /// The header's name.
+    pub(crate) fn name(self) -> &'static str {
+        self.parts().0
+    }
+
+    /// The length of its value.
+    pub(crate) const fn value_bytes(self) -> usize {
+        let (_, before, between, after) = self.parts();
+        before.len() + 32 + between.len() + 16 + after.len()
+    }
+
     /// Appends the header line.
     pub fn append(self, number: u64, bytes: &mut Vec<u8>) {
-        let (name, before, between, after) = self.parts();
-        bytes.extend_from_slice(name.as_bytes());
+        bytes.extend_from_slice(self.name().as_bytes());
         bytes.extend_from_slice(b": ");
+        self.append_value(number, bytes);
+        bytes.extend_from_slice(b"\r\n");
+    }
+
+    /// Appends the header's value.
+    pub(crate) fn append_value(self, number: u64, bytes: &mut Vec<u8>) {
+        let (_, before, between, after) = self.parts();
         bytes.extend_from_slice(before.as_bytes());
         push_hex(&trace_id(self.seed, number).0, bytes);
         bytes.extend_from_slice(between.as_bytes());
         push_hex(&span_id(self.seed, number).0, bytes);
         bytes.extend_from_slice(after.as_bytes());
-        bytes.extend_from_slice(b"\r\n");
     }
 
     /// Writes this request's ids over those of a line that [`Self::append`] wrote at the start of `line`.
     pub fn overwrite(self, number: u64, line: &mut [u8]) {
-        let (name, before, between, _) = self.parts();
-        let trace_at = name.len() + 2 + before.len();
-        write_hex(&trace_id(self.seed, number).0, &mut line[trace_at..]);
-        write_hex(&span_id(self.seed, number).0, &mut line[trace_at + 32 + between.len()..]);
+        self.overwrite_value(number, &mut line[self.name().len() + 2..]);
+    }
+
+    /// The same for a value that [`Self::append_value`] wrote.
+    pub(crate) fn overwrite_value(self, number: u64, value: &mut [u8]) {
+        let (_, before, between, _) = self.parts();
+        write_hex(&trace_id(self.seed, number).0, &mut value[before.len()..]);
+        write_hex(&span_id(self.seed, number).0, &mut value[before.len() + 32 + between.len()..]);
     }
 }
 
@@ -86,6 +106,7 @@ mod tests {
             context.append(then, &mut fresh);
             prop_assert_eq!(&line, &fresh);
             let (name, value) = context.field(then);
+            prop_assert_eq!(context.value_bytes(), value.len());
             prop_assert_eq!(String::from_utf8(fresh).unwrap(), format!("{name}: {value}\r\n"));
         }
     }

@@ -14,6 +14,7 @@ pub mod context;
 mod control;
 mod fifo;
 mod http1;
+mod http2;
 mod link;
 pub mod options;
 mod output;

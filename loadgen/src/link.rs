@@ -52,6 +52,14 @@ impl Link {
         }
     }
 
+    /// Whether the handshake has agreed on HTTP/2; without TLS both sides know beforehand.
+    pub(crate) fn speaks_http2(&self) -> bool {
+        match self {
+            Self::Plain(_) => true,
+            Self::Tls(tls) => tls.protocol() == Some(b"h2"),
+        }
+    }
+
     /// Reads what is there. Would-block ends a round; 0 is the end of the stream.
     pub(crate) fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {

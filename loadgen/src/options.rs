@@ -6,6 +6,7 @@ mod body;
 use crate::cli::args::{Args, Pace, Trace};
 use crate::content::Fields;
 use crate::context::Context;
+use crate::http2::CONNECTION_FIELDS;
 use crate::plan::{Plan, Protocol};
 use crate::quantity::{QuantityError, duration, number};
 use crate::schedule::{FileError, ProfileError, Share};
@@ -132,7 +133,7 @@ pub(crate) fn from_args(args: &Args, drawn_seed: u64) -> Result<Options, Options
     let requests = args.parquet.clone().filter(|_| args.log_requests);
     let plan = Plan {
         connect_to: args.connect_to.as_deref().map(|to| Target::parse(&format!("http://{to}"))).transpose()?,
-        protocol: if args.http2 { Protocol::Http2 { streams: args.streams.max(1) } } else { Protocol::Http1 },
+        protocol: protocol(args)?,
         tls: TlsOptions {
             ca: args.cacert.clone(),
             client: args.cert.clone().zip(args.key.clone()),
@@ -194,9 +195,6 @@ fn refuse_what_is_not_there(args: &Args) -> Result<(), OptionsError> {
     if args.no_keepalive && args.http2 {
         return Err(OptionsError::Conflict("--no-keepalive with --http2: its connections carry many requests"));
     }
-    if args.http2 {
-        return Err(OptionsError::Conflict("--http2: it is not supported yet; HTTP/1.1 is, over TLS, too"));
-    }
     if args.find_max.is_some() && (args.hdr.is_some() || args.parquet.is_some() || args.shard.is_some()) {
         return Err(OptionsError::Conflict("--find-max with --hdr, --parquet or --shard: it makes many runs"));
     }
@@ -228,6 +226,22 @@ fn threads(args: &Args, cores: &[usize]) -> Result<usize, OptionsError> {
         Some(text) => count("--threads", text),
         None if !cores.is_empty() => Ok(cores.len()),
         None => Ok(std::thread::available_parallelism().map_or(1, |cores| (cores.get() / 2).max(1))),
+    }
+}
+
+fn protocol(args: &Args) -> Result<Protocol, OptionsError> {
+    if !args.http2 {
+        return Ok(Protocol::Http1);
+    }
+    for field in &args.headers {
+        let name = field.split(':').next().unwrap_or_default().trim().to_ascii_lowercase();
+        if CONNECTION_FIELDS.contains(&name.as_str()) {
+            return Err(bad("-H", field, "HTTP/2 has no such field: leave it out, or leave out --http2"));
+        }
+    }
+    match args.streams {
+        0 => Err(bad("--streams", 0, "a connection has to carry at least 1")),
+        streams => Ok(Protocol::Http2 { streams }),
     }
 }
 

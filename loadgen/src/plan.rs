@@ -33,6 +33,26 @@ pub enum Protocol {
     },
 }
 
+impl Protocol {
+    /// Its name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Http1 => "HTTP/1.1",
+            Self::Http2 { .. } => "HTTP/2",
+        }
+    }
+
+    /// Requests under way on one connection at most.
+    #[must_use]
+    pub const fn streams(self) -> u32 {
+        match self {
+            Self::Http1 => 1,
+            Self::Http2 { streams } => streams,
+        }
+    }
+}
+
 /// A run.
 #[derive(Clone, Debug)]
 pub struct Plan {

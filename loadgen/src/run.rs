@@ -13,6 +13,7 @@ use crate::tls::{TlsConfig, TlsError};
 use crate::worker::{Shared, Told, Worker, WorkerError};
 use aefm_workloads::load::Outcome;
 pub use machine::Throttling;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -185,11 +186,15 @@ fn start_workers(
     for index in 0..shared.plan.workers() {
         let worker = Worker::new(index, shared, sender.clone(), log.map(RequestLog::queue))?;
         let core = shared.plan.cores.get(index % shared.plan.cores.len().max(1)).copied();
+        let tell = sender.clone();
         let work = move || {
             if let Some(id) = core {
                 core_affinity::set_for_current(core_affinity::CoreId { id });
             }
-            worker.run();
+            // The others must not wait for one that is gone.
+            if catch_unwind(AssertUnwindSafe(|| worker.run())).is_err() {
+                let _ = tell.send(Told::Failed(WorkerError::Broken));
+            }
         };
         let builder = std::thread::Builder::new().name(format!("load-{index}"));
         threads.push(builder.spawn(work).map_err(|_| nix::Error::EAGAIN)?);

@@ -62,7 +62,11 @@ pub struct Summary {
     pub faults: BTreeMap<String, u64>,
     /// Connections opened again after having served.
     pub reconnects: u64,
-    /// Worker threads and connections.
+    /// `HTTP/1.1` or `HTTP/2`.
+    pub protocol: &'static str,
+    /// Requests under way on one connection at most.
+    pub streams: u32,
+    /// Worker threads.
     pub threads: usize,
     /// Connections asked for.
     pub connections: usize,
@@ -129,6 +133,8 @@ impl Summary {
             notes: tally.batches.trend().iter().map(ToString::to_string).collect(),
             faults: totals.faults.clone(),
             reconnects: totals.reconnects,
+            protocol: plan.protocol.name(),
+            streams: plan.protocol.streams(),
             threads: plan.workers(),
             connections: plan.connections,
             cpu_share: cpu_share(&finished),

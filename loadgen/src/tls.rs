@@ -121,6 +121,9 @@ fn roots(ca: Option<&Path>) -> Result<RootCertStore, TlsError> {
     Ok(store)
 }
 
+/// What a server says that does not speak the version of HTTP that was asked for.
+pub(crate) const NO_PROTOCOL: &str = "the server does not offer this version of HTTP by ALPN";
+
 /// A TLS connection.
 #[derive(Debug)]
 pub(crate) struct Tls {
@@ -133,6 +136,11 @@ impl Tls {
         let session =
             ClientConnection::new(Arc::clone(&config.client), config.name.clone()).map_err(io::Error::other)?;
         Ok(Self { socket, session })
+    }
+
+    /// What ALPN has agreed on.
+    pub(crate) fn protocol(&self) -> Option<&[u8]> {
+        self.session.alpn_protocol()
     }
 
     pub(crate) fn socket(&self) -> &Socket {
@@ -162,7 +170,9 @@ impl Tls {
         if let Err(error) = self.session.process_new_packets() {
             // The alert says why; it is worth a try.
             let _ = self.session.write_tls(&mut self.socket);
-            return Err(io::Error::new(io::ErrorKind::InvalidData, error));
+            let offered = rustls::Error::AlertReceived(rustls::AlertDescription::NoApplicationProtocol);
+            let known = (error == offered).then(|| format!("{NO_PROTOCOL} ({error})"));
+            return Err(io::Error::new(io::ErrorKind::InvalidData, known.unwrap_or_else(|| error.to_string())));
         }
         Ok(count)
     }

@@ -4,6 +4,7 @@
 //! Any free connection takes the worker's oldest due request. The backlog is the range between the next request of
 //! the schedule and now, so it needs no memory however long a server stalls.
 
+mod http2;
 mod open;
 mod receive;
 mod send;
@@ -34,6 +35,9 @@ pub enum WorkerError {
     /// The kernel refuses epoll or timers.
     #[error("wait for events: {0}")]
     Poll(#[from] nix::Error),
+    /// It panicked, which is a fault of this program.
+    #[error("finish: a worker broke off")]
+    Broken,
 }
 
 /// What a worker tells the reporter.
@@ -65,7 +69,7 @@ pub(crate) struct Worker {
     conns: Vec<Conn>,
     /// Free connections, longest free first; entries whose connection has gone away meanwhile are skipped.
     idle: VecDeque<(u32, u32)>,
-    /// Requests under way in the order of sending, each by its key: the connection that carries it.
+    /// Requests under way in the order of sending, each by its key: in HTTP/1.1 the connection that carries it.
     busy: Fifo,
     /// Deadlines of opening links, and times of next tries: (when, connection, generation).
     timers: BinaryHeap<Reverse<(u64, u32, u32)>>,
@@ -76,6 +80,8 @@ pub(crate) struct Worker {
     last_fault: Option<String>,
     source: Source,
     requests: Requests,
+    /// What HTTP/2 needs, if it is spoken.
+    http2: Option<http2::Http2>,
     recorder: Recorder,
     scratch: Box<[u8]>,
     zero_ns: u64,
@@ -113,6 +119,7 @@ impl Worker {
             last_fault: None,
             source: plan.source(index, workers),
             requests: Requests::new(&plan.content, &plan.fields, plan.context),
+            http2: http2::Http2::new(plan),
             recorder: Recorder::new(plan.calendar()),
             scratch: vec![0; 64 * 1024].into_boxed_slice(),
             zero_ns: 0,
@@ -257,6 +264,9 @@ impl Worker {
     }
 
     fn on_event(&mut self, index: u32, flags: EpollFlags) {
+        if self.conns[index as usize].session.is_some() {
+            return self.converse(index, flags.contains(EpollFlags::EPOLLRDHUP));
+        }
         match self.conns[index as usize].state {
             State::Opening => self.opening(index),
             State::Idle | State::Busy => {
@@ -276,7 +286,7 @@ impl Worker {
     fn wind_up(mut self) -> Result<(), std::sync::mpsc::SendError<Told>> {
         let now_ns = clock::now_ns();
         while let Some(key) = self.busy.first() {
-            self.end_flight(key, Outcome::Unfinished, now_ns);
+            self.give_up(key, Outcome::Unfinished, now_ns);
         }
         let at_ns = now_ns.saturating_sub(self.zero_ns);
         while let Some(left) = self.source.take_left() {

@@ -383,15 +383,3 @@ fn a_server_that_goes_away_and_comes_back() {
     let run = load("-c 1 --grace 2s", &target.url());
     assert!(run.outcome("ok") > 100, "{}", run.json);
 }
-
-#[test]
-fn out_of_file_descriptors() {
-    let target = Target::healthy();
-    let program = env!("CARGO_BIN_EXE_aefm-load");
-    let line = format!("ulimit -n 16; exec {program} -R 200 -d 1s -c 64 -t 1 -q --json {}", target.url());
-    let run = run(std::process::Command::new("sh").args(["-c", &line]));
-    run.fault("Too many open files");
-    assert!(run.outcome("ok") > 100, "the connections it has do the work: {}", run.json);
-    assert!(run.json["reasons"].to_string().contains("ulimit -n"), "{}", run.json);
-    assert_eq!((run.code, run.sum()), (3, 200));
-}

@@ -3,6 +3,8 @@
 mod faults;
 mod files;
 mod harness;
+mod http2;
+mod limits;
 mod spec;
 mod tls;
 mod truth;

@@ -33,7 +33,7 @@ pub(crate) struct Args {
     /// Header field, `Name: value`; repeatable. `Host` replaces the URL's
     #[arg(short = 'H', long = "header", value_name = "FIELD")]
     pub(crate) headers: Vec<String>,
-    /// When a request is given up and its connection closed, from when it was sent
+    /// When a request is given up and its connection (in HTTP/2 its stream) closed, from when it was sent
     #[arg(short = 'T', long, value_name = "TIME", default_value = "2s")]
     pub(crate) timeout: String,
     /// Print the whole spectrum of response times
@@ -123,7 +123,7 @@ pub(crate) struct Args {
     /// Connect to HOST:PORT instead of the URL's
     #[arg(long, value_name = "HOST:PORT")]
     pub(crate) connect_to: Option<String>,
-    /// HTTP/2 (not yet)
+    /// HTTP/2: by ALPN over TLS, by prior knowledge without
     #[arg(long)]
     pub(crate) http2: bool,
     /// Requests under way on one HTTP/2 connection at most

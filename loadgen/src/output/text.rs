@@ -1,7 +1,7 @@
 //! The summary for people, in wrk2's layout: what parses its `N requests in`, `Requests/sec:` and percentile spectrum
 //! goes on working.
 
-use crate::plan::{Loop, Plan};
+use crate::plan::{Loop, Plan, Protocol};
 use crate::record::Hist;
 use crate::statistics::quantile;
 use crate::summary::Summary;
@@ -18,8 +18,12 @@ pub(crate) fn heading(plan: &Plan) -> String {
         },
         Loop::Closed { .. } => "closed loop".to_owned(),
     };
+    let streams = match plan.protocol {
+        Protocol::Http1 => String::new(),
+        Protocol::Http2 { streams } => format!(" of HTTP/2, {streams} requests each at most"),
+    };
     format!(
-        "Running {} test @ {}\n  {} threads and {} connections\n  {what}, seed {}\n",
+        "Running {} test @ {}\n  {} threads and {} connections{streams}\n  {what}, seed {}\n",
         seconds(plan.duration_ns),
         crate::summary::url(plan),
         plan.workers(),

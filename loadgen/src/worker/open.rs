@@ -1,6 +1,7 @@
 //! Opening and closing connections, with a back-off that never holds up the schedule.
 
 use super::Worker;
+use super::http2::Http2;
 use crate::clock;
 use crate::conn::{Conn, State, back_off_ns};
 use crate::link::Link;
@@ -24,7 +25,8 @@ impl Worker {
     /// Whether the pool may grow now: one connection at a time, since the one that is opening may be enough.
     pub(super) fn may_grow(&self) -> bool {
         let opening = self.conns.last().is_some_and(|last| last.state == State::Opening);
-        self.conns.len() < self.connections_max && !opening
+        let beyond = self.http2.as_ref().map_or(0, Http2::beyond);
+        self.conns.len() - beyond < self.connections_max && !opening
     }
 
     /// One more connection, if the pool may grow.
@@ -77,19 +79,29 @@ impl Worker {
             self.recorder.totals_mut().connect.saturating_record(now_ns - conn.opening_ns);
         }
         match link.handshake() {
-            Ok(true) => self.opened(index),
+            Ok(true) => self.secured(index, now_ns),
             Ok(false) => {}
             Err(error) => self.open_failed(index, now_ns, &error),
         }
     }
 
-    fn opened(&mut self, index: u32) {
-        let now_ns = clock::now_ns();
+    /// The link carries bytes.
+    fn secured(&mut self, index: u32, now_ns: u64) {
+        if self.shared.tls.is_some() {
+            let connected_ns = self.conns[index as usize].connected_ns;
+            self.recorder.totals_mut().tls.saturating_record(now_ns - connected_ns);
+        }
+        if self.http2.is_some() {
+            self.greet(index, now_ns);
+        } else {
+            self.opened(index, now_ns);
+        }
+    }
+
+    /// The link carries requests.
+    pub(super) fn opened(&mut self, index: u32, now_ns: u64) {
         self.has_tried(index);
         let conn = &mut self.conns[index as usize];
-        if self.shared.tls.is_some() {
-            self.recorder.totals_mut().tls.saturating_record(now_ns - conn.connected_ns);
-        }
         if conn.carries {
             conn.state = State::Busy;
             let number = conn.flight.number;
@@ -99,9 +111,13 @@ impl Worker {
         }
     }
 
-    fn open_failed(&mut self, index: u32, now_ns: u64, error: &io::Error) {
+    pub(super) fn open_failed(&mut self, index: u32, now_ns: u64, error: &io::Error) {
         let opening = &self.conns[index as usize];
-        let step = if opening.connected_ns > 0 { "agree on TLS" } else { "connect" };
+        let step = match opening.connected_ns {
+            0 => "connect",
+            _ if opening.session.is_some() => "agree on HTTP/2",
+            _ => "agree on TLS",
+        };
         let text = format!("{step}: {error}");
         self.last_fault = Some(text.clone());
         self.recorder.totals_mut().fault(text);
@@ -124,6 +140,7 @@ impl Worker {
         let conn = &mut self.conns[index as usize];
         conn.failures = if served || conn.answers > 0 { 0 } else { conn.failures.saturating_add(1) };
         conn.link = None;
+        conn.session = None;
         conn.generation = conn.generation.wrapping_add(1);
         conn.carries = false;
         conn.unwritten.clear();
@@ -131,6 +148,9 @@ impl Worker {
             self.hopeful -= 1;
         }
         conn.state = State::Closed;
+        if std::mem::take(&mut conn.replaced) {
+            return self.spare(index);
+        }
         let failures = conn.failures;
         let more_addresses = failures > 0 && (failures as usize) < self.shared.addresses.len();
         if keepalive && (failures == 0 || more_addresses) {

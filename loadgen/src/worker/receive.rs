@@ -7,6 +7,16 @@ use crate::http1::Fed;
 use aefm_workloads::load::Outcome;
 use std::io;
 
+/// How a request ends that was answered with this status.
+pub(super) const fn outcome_of(status: u16) -> Outcome {
+    match status {
+        ..400 => Outcome::Ok,
+        400..500 => Outcome::Http4xx,
+        500..600 => Outcome::Http5xx,
+        _ => Outcome::Protocol,
+    }
+}
+
 impl Worker {
     /// Reads what is there. `closing`: the server has closed its side already.
     pub(super) fn receive(&mut self, index: u32, closing: bool) {
@@ -57,12 +67,7 @@ impl Worker {
     /// The answer is complete. `last`: the connection cannot carry another one.
     fn answered(&mut self, index: u32, now_ns: u64, last: bool) {
         let conn = &mut self.conns[index as usize];
-        let outcome = match conn.answer.status {
-            ..400 => Outcome::Ok,
-            400..500 => Outcome::Http4xx,
-            500..600 => Outcome::Http5xx,
-            _ => Outcome::Protocol,
-        };
+        let outcome = outcome_of(conn.answer.status);
         conn.answers += 1;
         conn.failures = 0;
         // An answer before the request was out leaves the stream in the middle of it.

@@ -24,8 +24,8 @@ impl Worker {
     /// The connection that has been free for longest.
     fn next_idle(&mut self) -> Option<u32> {
         while let Some(&(index, generation)) = self.idle.front() {
-            let conn = &self.conns[index as usize];
-            if conn.generation == generation && matches!(conn.state, State::Idle | State::Parked) {
+            let conn = &mut self.conns[index as usize];
+            if conn.generation == generation && conn.takes_request() {
                 return Some(index);
             }
             self.idle.pop_front();
@@ -36,11 +36,14 @@ impl Worker {
     /// Sends all that is due and finds a connection. `now_ns` is fresh.
     pub(super) fn release(&mut self, now_ns: u64) {
         // A write that fails ends a request, which comes here again: the loop that is running goes on with it.
-        if self.zero_ns == 0 || self.releasing {
+        if self.zero_ns == 0 || now_ns < self.zero_ns || self.releasing {
             return;
         }
         self.releasing = true;
         self.release_due(now_ns);
+        while self.flush_all() {
+            self.release_due(clock::now_ns());
+        }
         self.releasing = false;
     }
 
@@ -63,15 +66,18 @@ impl Worker {
     fn send(&mut self, index: u32, next: Intended, now_ns: u64) {
         let conn = &mut self.conns[index as usize];
         let free_ns = conn.free_since_ns.saturating_sub(self.zero_ns);
-        conn.flight = Flight {
+        let flight = Flight {
             number: next.number,
             intended_ns: next.offset_ns,
             possible_ns: next.offset_ns.max(free_ns),
             sent_ns: now_ns - self.zero_ns,
             first_byte_ns: 0,
         };
+        if conn.session.is_some() {
+            return self.send_stream(index, flight);
+        }
+        conn.flight = flight;
         conn.carries = true;
-        let flight = conn.flight;
         self.busy.push(index);
         if conn.state == State::Parked {
             // The connect is part of the request, and so of its service time.
@@ -128,13 +134,28 @@ impl Worker {
 
     /// The request of this key.
     pub(super) fn flight(&self, key: u32) -> &Flight {
-        &self.conns[key as usize].flight
+        match &self.http2 {
+            Some(http2) => http2.flight(key),
+            None => &self.conns[key as usize].flight,
+        }
     }
 
     /// The request of this key got no answer in time.
     pub(super) fn time_out(&mut self, key: u32, now_ns: u64) {
+        if self.http2.is_some() {
+            return self.time_out_stream(key, now_ns);
+        }
         self.end_flight(key, Outcome::Timeout, now_ns);
         self.close(key, now_ns, false);
+    }
+
+    /// The request of this key is not waited for any more.
+    pub(super) fn give_up(&mut self, key: u32, outcome: Outcome, now_ns: u64) {
+        if self.http2.is_some() {
+            self.cancel_stream(key, outcome, now_ns);
+        } else {
+            self.end_flight(key, outcome, now_ns);
+        }
     }
 
     /// The request under way on this connection has ended.
