@@ -58,6 +58,13 @@ pub enum Event<'a> {
     Started(i64),
     /// A second is complete.
     Second(&'a Second),
+    /// No second is complete yet that should be by now: its requests wait for their answers.
+    Waiting {
+        /// The first second that is not complete.
+        second: u64,
+        /// Whole seconds since time zero.
+        at: u64,
+    },
 }
 
 /// A run that is over.
@@ -82,6 +89,8 @@ pub struct Finished {
 
 /// Time for workers to get to their timers between hearing of time zero and time zero.
 const LEAD_NS: u64 = 3_000_000;
+/// How often the run is looked at, should the workers have nothing to say.
+const TICK_NS: u64 = 1_000_000_000;
 /// How far ahead an early end is set, so that all workers hear of it before it comes.
 const CUT_LEAD_NS: u64 = 10_000_000;
 
@@ -257,9 +266,20 @@ impl Conductor {
 
     /// Collects until all workers have ended.
     fn go_on(&mut self, tell: &mut dyn FnMut(Event<'_>)) -> Result<(), RunError> {
+        let mut tick_ns = self.zero_ns + TICK_NS;
         while self.running > 0 {
-            let told = self.receiver.recv().map_err(|_| RunError::Broken)?;
-            self.hear(told)?;
+            let left_ns = tick_ns.saturating_sub(clock::now_ns());
+            match self.receiver.recv_timeout(Duration::from_nanos(left_ns)) {
+                Ok(told) => self.hear(told)?,
+                Err(RecvTimeoutError::Timeout) => {
+                    let at_ns = tick_ns - self.zero_ns;
+                    if let Some(second) = self.tally.overdue(at_ns) {
+                        tell(Event::Waiting { second, at: at_ns / TICK_NS });
+                    }
+                    tick_ns += TICK_NS;
+                }
+                Err(RecvTimeoutError::Disconnected) => return Err(RunError::Broken),
+            }
             while let Some(second) = self.tally.take_second() {
                 tell(Event::Second(&second));
             }

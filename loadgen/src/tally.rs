@@ -7,6 +7,9 @@ use aefm_workloads::load::{Outcome, Phase};
 use std::collections::VecDeque;
 use std::iter::Peekable;
 
+/// After this long, a second's answers are worth asking for.
+const OVERDUE_NS: u64 = 1_000_000_000;
+
 /// A second of the run, all workers together.
 #[derive(Clone, Debug)]
 pub struct Second {
@@ -92,6 +95,12 @@ impl Tally {
             return None;
         }
         Some(self.merge())
+    }
+
+    /// The second that is next, if it ended a whole second before `at_ns` and is still not complete.
+    #[must_use]
+    pub fn overdue(&self, at_ns: u64) -> Option<u64> {
+        (self.calendar.end_of(self.next) + OVERDUE_NS <= at_ns).then(|| self.calendar.second(self.next))
     }
 
     /// At the end, when workers have nothing more to say: the rest, seconds without requests left out.

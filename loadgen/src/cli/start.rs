@@ -30,7 +30,7 @@ pub(super) fn once(options: &Options) -> Result<u8, Failure> {
                 pace.add(second);
                 files.second(second);
             }
-            Event::Ready { .. } => {}
+            Event::Ready { .. } | Event::Waiting { .. } => {}
         }
     };
     let finished = run(&plan, &commands, &mut tell).map_err(Failure::run)?;

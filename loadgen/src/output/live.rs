@@ -32,7 +32,11 @@ impl Live {
             }
             Event::Ready { .. } | Event::Started(_) => {}
             Event::Second(second) if !self.quiet => self.show(&line(second, self.length_s)),
-            Event::Second(_) => {}
+            Event::Waiting { second, at } if !self.quiet => {
+                let length_s = self.length_s;
+                self.show(&format!("{at:>4}/{length_s}s  waiting for answers to requests of second {}", second + 1));
+            }
+            Event::Second(_) | Event::Waiting { .. } => {}
         }
     }
 
