@@ -7,5 +7,5 @@ mod stored;
 
 pub use case::{CaseRow, QualityRow, Status, write_cases, write_quality};
 pub use interference::{InterferenceWriter, NodeSample, write_interference};
-pub use load::{LoadWriter, RecordError, merge, write_load};
+pub use load::{LoadWriter, RecordError, merge, merge_of, write_load};
 pub use stored::{read_cases, read_quality};

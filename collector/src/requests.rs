@@ -64,19 +64,36 @@ impl RequestLog {
     /// # Errors
     /// The file is not there, not Parquet, or not of this schema.
     pub fn read(path: &Path) -> Result<Self, RequestsError> {
-        let error = |cause| RequestsError { path: path.to_owned(), cause };
-        Self::read_file(path).map_err(error)
+        let mut log = Self::default();
+        log.read_file(path).map_err(|cause| RequestsError { path: path.to_owned(), cause })?;
+        Ok(log)
     }
 
-    fn read_file(path: &Path) -> Result<Self, RequestsCause> {
+    /// Reads all parts of the table in the folder of one case: a part for each shard of its load.
+    ///
+    /// # Errors
+    /// The folder is not there, or a part is not Parquet or not of this schema.
+    pub fn read_parts(dir: &Path) -> Result<Self, RequestsError> {
+        let error = |path: &Path, cause| RequestsError { path: path.to_owned(), cause };
+        let mut log = Self::default();
+        for entry in std::fs::read_dir(dir).map_err(|cause| error(dir, cause.into()))? {
+            let path = entry.map_err(|cause| error(dir, cause.into()))?.path();
+            let shown = path.file_name().and_then(|name| name.to_str()).is_some_and(|name| !name.starts_with('.'));
+            if shown && path.extension().is_some_and(|kind| kind == "parquet") {
+                log.read_file(&path).map_err(|cause| error(&path, cause))?;
+            }
+        }
+        Ok(log)
+    }
+
+    fn read_file(&mut self, path: &Path) -> Result<(), RequestsCause> {
         let builder = ParquetRecordBatchReaderBuilder::try_new(File::open(path)?)?;
         let columns = ["request", "phase", "intended_ns", "done_ns", "outcome"];
         let mask = ProjectionMask::columns(builder.parquet_schema(), columns);
-        let mut log = Self::default();
         for batch in builder.with_projection(mask).build()? {
-            log.read_batch(&batch?)?;
+            self.read_batch(&batch?)?;
         }
-        Ok(log)
+        Ok(())
     }
 
     fn read_batch(&mut self, batch: &RecordBatch) -> Result<(), RequestsCause> {

@@ -17,6 +17,8 @@ pub(crate) enum Command {
     Run(RunArgs),
     /// Show the cases of an experiment, in their order, and how long it should take; start nothing.
     Plan(PlanArgs),
+    /// Remove from a cluster what runs have left there.
+    Clean(CleanArgs),
     /// Write the default experiment as a commented `experiment.yaml`.
     Init(InitArgs),
     /// Gather again for a run that is over: what Jaeger, Prometheus and tables of yours still have, without the load.
@@ -34,6 +36,12 @@ pub(crate) enum Command {
     /// Fill a running application with its initial data, and verify it by counts.
     #[command(disable_help_flag = true)]
     InitData(Passed),
+    /// What a run on a cluster has in the cluster: it takes in spans; `aefm run` starts it.
+    #[command(hide = true)]
+    Receive(InPodArgs),
+    /// One pod's part of a load; `aefm run` starts these.
+    #[command(hide = true)]
+    Shard(InPodArgs),
     /// One service of an emulated application; `aefm run` starts these.
     #[command(disable_help_flag = true)]
     Testbed(Passed),
@@ -43,6 +51,14 @@ pub(crate) enum Command {
 pub(crate) struct Passed {
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     pub(crate) args: Vec<std::ffi::OsString>,
+}
+
+/// `aefm receive`, `aefm shard`
+#[derive(Debug, clap::Args)]
+pub(crate) struct InPodArgs {
+    /// What to do, as JSON.
+    #[arg(long, value_name = "JSON")]
+    pub(crate) spec: String,
 }
 
 /// `aefm run`
@@ -67,6 +83,9 @@ pub struct RunArgs {
 /// `aefm plan`
 #[derive(Debug, clap::Args)]
 pub struct PlanArgs {
+    /// Ask no cluster.
+    #[arg(long)]
+    pub(crate) offline: bool,
     /// The experiment file; without one: the embedded default.
     pub(crate) file: Option<PathBuf>,
     /// Seed of everything drawn, in place of the file's.
@@ -82,6 +101,23 @@ pub struct CollectArgs {
     /// An experiment file whose `collect` is used in place of the run's own.
     #[arg(long, value_name = "FILE")]
     pub(crate) file: Option<PathBuf>,
+}
+
+/// `aefm clean`
+#[derive(Debug, clap::Args)]
+pub struct CleanArgs {
+    /// Only this run, even if it is under way; without it, all runs that are over.
+    #[arg(long)]
+    pub(crate) run: Option<String>,
+    /// The kubeconfig's context; without one its current context.
+    #[arg(long)]
+    pub(crate) context: Option<String>,
+    /// Look in this namespace alone.
+    #[arg(long, short)]
+    pub(crate) namespace: Option<String>,
+    /// Only show what would be removed.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
 }
 
 /// `aefm init`

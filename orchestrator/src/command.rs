@@ -1,5 +1,6 @@
 //! The commands of `aefm`: typed arguments in, exit code out.
 
+mod clean;
 mod collect;
 mod export;
 mod import;
@@ -50,10 +51,13 @@ pub fn run(args: impl IntoIterator<Item = OsString>, handlers: Handlers) -> Exit
     let exit = match cli.command {
         Command::Run(args) => run::run(&args, handlers),
         Command::Plan(args) => plan::run(&args, &handlers),
+        Command::Clean(args) => clean::run(&args),
         Command::Init(args) => init::run(&args),
         Command::Collect(args) => collect::run(&args, &handlers),
         Command::Import(args) => import::run(&args),
         Command::Export(args) => export::run(&args),
+        Command::Receive(args) => in_pod(crate::receive::run(&args.spec)),
+        Command::Shard(args) => in_pod(crate::shard::run(&args.spec)),
         // `main` hands these over before it comes here; a binary of the user's own may not.
         Command::Load(_) | Command::Interfere(_) | Command::InitData(_) | Command::Testbed(_) => {
             complain("this program does not include that command; use `aefm`");
@@ -61,6 +65,17 @@ pub fn run(args: impl IntoIterator<Item = OsString>, handlers: Handlers) -> Exit
         }
     };
     exit.into()
+}
+
+/// The end of a program that runs in a pod.
+fn in_pod(outcome: Result<(), impl std::fmt::Display>) -> Exit {
+    match outcome {
+        Ok(()) => Exit::Ok,
+        Err(error) => {
+            complain(&format!("failed to {error}"));
+            Exit::Failed
+        }
+    }
 }
 
 /// Reads an experiment file, or the default one. Faults are shown, and say that nothing was started.

@@ -6,6 +6,7 @@ pub mod axes;
 pub mod collect;
 pub mod environment;
 pub mod fault;
+pub mod kubernetes;
 pub mod node;
 pub mod pressure;
 mod section;
@@ -18,9 +19,10 @@ use aefm_workloads::load::{Arrival, TraceContext};
 use aefm_workloads::matrix::Axis;
 use aefm_workloads::mix::Workload;
 use application::ExternalApplication;
-use collect::Collect;
+use collect::{Collect, JaegerSource};
 use environment::Environment;
 use fault::{Faults, Place, way_out};
+use kubernetes::Kubernetes;
 use pressure::Pressure;
 use section::Section;
 use serde::Serialize;
@@ -34,7 +36,7 @@ use std::time::Duration;
 pub const DEFAULT: &str = include_str!("experiment/default.yaml");
 
 /// Platforms an experiment may run on.
-const PLATFORMS: &[(&str, PlatformKind)] = &[("local", PlatformKind::Local)];
+const PLATFORMS: &[(&str, PlatformKind)] = &[("local", PlatformKind::Local), ("kubernetes", PlatformKind::Kubernetes)];
 const ARRIVALS: &[(&str, Arrival)] = &[("constant", Arrival::Constant), ("poisson", Arrival::Poisson)];
 const DEFAULT_APP: &str = "hotel-reservation";
 
@@ -68,6 +70,8 @@ pub struct Experiment {
     pub collect: Collect,
     /// Cores of this machine (platform `local`).
     pub local: Local,
+    /// The cluster (platform `kubernetes`).
+    pub kubernetes: Kubernetes,
     /// Folder of the datasets.
     pub data: PathBuf,
 }
@@ -78,6 +82,8 @@ pub struct Experiment {
 pub enum PlatformKind {
     /// Processes on this machine.
     Local,
+    /// Pods of a cluster.
+    Kubernetes,
 }
 
 /// The load of each case; its rate is an axis.
@@ -112,17 +118,27 @@ impl Experiment {
     /// The trace context that requests carry.
     #[must_use]
     pub fn trace_context(&self) -> TraceContext {
-        self.application.as_ref().map_or(TraceContext::W3c, |application| application.trace)
+        match &self.application {
+            Some(application) => application.trace,
+            None if self.is_emulated() => TraceContext::W3c,
+            None => Application::by_name(&self.app).map_or(TraceContext::W3c, |known| known.traces.header.context()),
+        }
     }
 
     /// The service by which traces of the load are found, where they must be searched for.
     #[must_use]
     pub fn entry_service(&self) -> Option<String> {
-        match self.application {
+        if self.is_emulated() {
             // An emulated application is entered where its graph says.
-            None => ServiceGraph::of_app(&self.app).ok().map(|graph| graph.entry().to_owned()),
-            Some(_) => Application::by_name(&self.app).ok().map(|application| application.traces.entry_service),
+            return ServiceGraph::of_app(&self.app).ok().map(|graph| graph.entry().to_owned());
         }
+        Application::by_name(&self.app).ok().map(|application| application.traces.entry_service)
+    }
+
+    /// Whether its services are those that AEFM emulates.
+    #[must_use]
+    pub fn is_emulated(&self) -> bool {
+        is_emulated(self.platform, self.application.is_some(), &self.kubernetes)
     }
 
     /// Reads and checks a whole experiment file. `handled` tells which custom axes a handler acts on.
@@ -154,6 +170,13 @@ impl Experiment {
         let platform = top.read("platform", PlatformKind::Local, section::one_of(PLATFORMS));
         let application = application::read(top, &app, platform);
         let is_ours = application.is_none();
+        let kubernetes = kubernetes::read(top);
+        let is_emulated = is_emulated(platform, !is_ours, &kubernetes);
+        let mut collect = collect::read(top, platform, is_emulated);
+        if is_ours && !is_emulated && collect.jaeger.is_none() {
+            // The real applications come with one, which the platform finds.
+            collect.jaeger = Some(JaegerSource::default());
+        }
         let environment = environment::read(top, &axes, is_ours);
         if !is_ours {
             application::check(top, &environment);
@@ -169,12 +192,17 @@ impl Experiment {
             environment,
             axes,
             load: load(top),
-            collect: collect::read(top, platform, is_ours),
+            collect,
             local: local(top),
+            kubernetes,
             data: top.read("data", PathBuf::from("data"), |node| section::text(node).map(PathBuf::from)),
             app,
         }
     }
+}
+
+fn is_emulated(platform: PlatformKind, external: bool, kubernetes: &Kubernetes) -> bool {
+    !external && (platform == PlatformKind::Local || kubernetes.deploy == kubernetes::Source::Emulated)
 }
 
 fn folder_name(node: &node::Node) -> Result<String, String> {

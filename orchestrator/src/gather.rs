@@ -136,8 +136,9 @@ async fn gather(sources: Arc<Sources>, evidence: Evidence) -> CaseReport {
         let begun_ns = evidence.current.begun_ns;
         return write::without_data(&sources.folder, &evidence.current, Some(begun_ns));
     };
-    let path = part_path(sources.folder.path(), "requests", &window.labels.case_id);
-    let requests = RequestLog::read(&path).map(Arc::new).map_err(|error| error.to_string());
+    let first = part_path(sources.folder.path(), "requests", &window.labels.case_id);
+    let requests =
+        RequestLog::read_parts(first.parent().unwrap_or(&first)).map(Arc::new).map_err(|error| error.to_string());
     let settling = settle::settle(&sources, &evidence, &window, requests.as_ref().ok().cloned());
     let (settled, answers) = tokio::join!(settling, sources.remotes.ask(&window, &evidence.endpoints));
     write::write(&sources, evidence, Gathered { settled, requests, answers })

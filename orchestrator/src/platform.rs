@@ -1,14 +1,20 @@
-//! The port to wherever an experiment runs. `local` is processes on this machine; `kubernetes` takes the same calls.
+//! The port to wherever an experiment runs: `local` is processes on this machine, `kubernetes` pods of a cluster.
 
+pub(crate) mod census;
+pub mod kubernetes;
 pub mod local;
 
 use crate::experiment::environment::Renewal;
 use crate::lifecycle::Scope;
+use aefm_collector::proc::{Observed, Sampler};
 use aefm_workloads::interference::{InterferenceSample, Kind};
 use aefm_workloads::load::{LoadSecond, LoadSpec, LoadSummary};
 use async_trait::async_trait;
 use futures_core::future::BoxFuture;
+use kubernetes::kubelet::Kubelets;
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// A failure of the platform, and how far it reaches.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -27,13 +33,23 @@ impl PlatformError {
     }
 }
 
-/// A process whose use of the machine is measured.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Subject {
-    /// The service.
-    pub service: String,
-    /// Its process id.
-    pub pid: u32,
+/// Watches what the application uses until it is stopped.
+pub enum Observer {
+    /// Processes of this machine.
+    Machine(Sampler),
+    /// Containers, through the kubelets of their nodes.
+    Kubelets(Kubelets),
+}
+
+impl Observer {
+    /// What was seen.
+    #[must_use]
+    pub fn stop(self) -> Observed {
+        match self {
+            Self::Machine(sampler) => sampler.stop(),
+            Self::Kubelets(kubelets) => kubelets.stop(),
+        }
+    }
 }
 
 /// Where the platform's own sources are, should the experiment not say.
@@ -57,7 +73,7 @@ pub struct Held {
 }
 
 /// What one service says of the spans of one case.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Census {
     /// The service.
     pub service: String,
@@ -93,11 +109,8 @@ pub trait Platform: Send {
     /// answers.
     async fn bring_up(&mut self, renewal: Renewal) -> Result<String, PlatformError>;
 
-    /// The name of the testbed node.
-    fn node(&self) -> String;
-
-    /// The processes to measure, once the application is up.
-    fn subjects(&self) -> Vec<Subject>;
+    /// Begins to watch what the application uses, about every `interval`; on `core`, where that is one of this machine.
+    fn observe(&self, interval: Duration, core: Option<usize>) -> Result<Observer, String>;
 
     /// Where this platform's Jaeger and Prometheus are, once the application is up. None by default: this machine has
     /// none of its own.

@@ -5,7 +5,7 @@ mod file;
 mod open;
 
 pub use current::{CurrentCase, OwnTable};
-pub(crate) use open::BeginError;
+pub(crate) use open::{BeginError, Ground};
 
 use crate::experiment::Experiment;
 use crate::experiment::environment::Renewal;
@@ -16,12 +16,12 @@ use crate::journal::Journal;
 use crate::lifecycle::{Event, EventName, Operation, Scope};
 use crate::neighbours::Presence;
 use crate::plan::Plan;
+use crate::platform::kubernetes::Survey;
 use crate::platform::local::placement::Placement;
-use crate::platform::{Platform, PlatformError};
+use crate::platform::{Observer, Platform, PlatformError};
 use crate::report::{CaseReport, Note, Status};
 use crate::ui::Ui;
 use aefm_collector::clock::now_ns;
-use aefm_collector::proc::{Sampler, SamplerOptions};
 use aefm_workloads::ids::trace_prefix;
 use aefm_workloads::load::{LoadSpec, RequestsSink};
 use std::collections::BTreeSet;
@@ -40,6 +40,8 @@ pub struct Run {
     experiment: Experiment,
     plan: Arc<Plan>,
     placement: Placement,
+    /// The cluster until the platform takes it over.
+    survey: Option<Survey>,
     folder: Arc<RunFolder>,
     journal: Journal,
     start_ns: i64,
@@ -149,9 +151,9 @@ impl Run {
         let seconds = (spec.warmup_ms + spec.duration_ms).div_ceil(1000);
         let done = move |second: u32| ui.doing(&format!("load {}/{seconds} s", second + 1));
         let begun_ns = now_ns();
-        let sampler = self.sampler();
+        let observer = self.observer();
         let mut load = self.platform()?.run_load(&spec, &done).await;
-        let metrics = sampler.map(Sampler::stop);
+        let metrics = observer.map(Observer::stop);
         let error = load.error.take();
         self.ui.doing("");
         let current = self.current()?;
@@ -161,14 +163,11 @@ impl Run {
         error.map_or(Ok(()), Err)
     }
 
-    /// Watches the application and its node until it is stopped.
-    fn sampler(&mut self) -> Result<Sampler, String> {
+    /// Watches the application and its nodes until it is stopped.
+    fn observer(&mut self) -> Result<Observer, String> {
         let interval = self.experiment.collect.interval;
         let core = self.placement.instrument.last().copied();
-        let platform = self.platform().map_err(|error| error.to_string())?;
-        let subjects: Vec<_> = platform.subjects().into_iter().map(|subject| (subject.service, subject.pid)).collect();
-        let options = SamplerOptions { interval, ..SamplerOptions::new(&platform.node(), &subjects, core) };
-        Sampler::start(options).map_err(|error| error.to_string())
+        self.platform().map_err(|error| error.to_string())?.observe(interval, core)
     }
 
     fn load_spec(&mut self) -> Result<LoadSpec, HandlerError> {

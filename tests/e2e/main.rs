@@ -1,5 +1,6 @@
 //! `aefm` as its users have it: the real binary, real services, real load, real faults.
 
+mod cluster;
 mod faults;
 mod files;
 mod interrupts;

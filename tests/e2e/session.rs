@@ -178,9 +178,11 @@ pub(crate) fn run_dirs(data: &Path) -> Vec<PathBuf> {
 pub(crate) fn table_rows(run: &Path, table: &str) -> Vec<Row> {
     let mut rows = Vec::new();
     for case in fs::read_dir(run.join(table)).into_iter().flatten().flatten() {
-        let file = File::open(case.path().join("part-0.parquet")).expect("a case folder holds its part");
-        let reader = SerializedFileReader::new(file).expect("it is a whole Parquet file");
-        rows.extend(reader.get_row_iter(None).expect("it has rows").map(|row| row.expect("a row can be read")));
+        for part in fs::read_dir(case.path()).expect("a case is a folder").flatten() {
+            let file = File::open(part.path()).expect("a part can be read");
+            let reader = SerializedFileReader::new(file).expect("it is a whole Parquet file");
+            rows.extend(reader.get_row_iter(None).expect("it has rows").map(|row| row.expect("a row can be read")));
+        }
     }
     rows
 }

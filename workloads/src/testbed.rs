@@ -47,6 +47,9 @@ pub struct ServiceSpec {
     /// The node's name, for the spans' resource; without one, the machine's.
     #[serde(default)]
     pub node: Option<String>,
+    /// The pod's name, for the spans' resource; without one, `<service>-0`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pod: Option<String>,
 }
 
 fn any_port() -> String {
@@ -67,6 +70,7 @@ impl ServiceSpec {
             seed: 0,
             cores: Vec::new(),
             node: None,
+            pod: None,
         }
     }
 }

@@ -142,12 +142,23 @@ pub fn write_load(dir: &Path, labels: &CaseLabels, seconds: &[LoadSecond]) -> Re
 /// # Errors
 /// A histogram is broken.
 pub fn merge<'a>(seconds: impl IntoIterator<Item = &'a LoadSecond>) -> Result<Histogram<u64>, RecordError> {
+    merge_of(seconds, |second| &second.response_hdr)
+}
+
+/// The same of whichever histogram (ns) of a second `which` chooses.
+///
+/// # Errors
+/// A histogram is broken.
+pub fn merge_of<'a>(
+    seconds: impl IntoIterator<Item = &'a LoadSecond>,
+    which: impl Fn(&LoadSecond) -> &str,
+) -> Result<Histogram<u64>, RecordError> {
     let mut sum = Histogram::<u64>::new(3)?;
     sum.auto(true);
     let mut deserializer = Deserializer::new();
     for record in seconds {
-        let (name, second) = ("response", record.second);
-        let decoded = base64::engine::general_purpose::STANDARD.decode(&record.response_hdr);
+        let (name, second) = ("chosen", record.second);
+        let decoded = base64::engine::general_purpose::STANDARD.decode(which(record));
         let bytes = decoded.map_err(|cause| RecordError::Base64 { name, second, cause })?;
         let histogram: Histogram<u64> =
             deserializer.deserialize(&mut &bytes[..]).map_err(|cause| RecordError::Hdr { name, second, cause })?;

@@ -2,11 +2,19 @@
 
 use super::{Exit, complain, read};
 use crate::cli::PlanArgs;
+use crate::experiment::{Experiment, PlatformKind};
 use crate::handler::Handlers;
 use crate::plan::Plan;
+use crate::platform::kubernetes::{Survey, application, difference};
 use crate::platform::local::placement::{self, Placement};
 use aefm_workloads::unit::show_duration;
 use std::io::{self, Write};
+
+/// What is shown beside the cases, and how many cores a testbed node has.
+struct Ground {
+    cores: usize,
+    shown: String,
+}
 
 pub(super) fn run(args: &PlanArgs, handlers: &Handlers) -> Exit {
     let (experiment, _) = match read(args.file.as_deref(), handlers) {
@@ -14,18 +22,22 @@ pub(super) fn run(args: &PlanArgs, handlers: &Handlers) -> Exit {
         Err(exit) => return exit,
     };
     let fixed = args.seed.or(experiment.seed);
-    let placed = placement::allowed_cores().and_then(|allowed| Placement::new(&allowed, &experiment.local));
-    let plan = placed
-        .map_err(|error| error.to_string())
-        .and_then(|placement| Plan::new(&experiment, "plan", fixed.unwrap_or(0), placement.testbed.len()));
-    let plan = match plan {
-        Ok(plan) => plan,
+    let ground = match (experiment.platform, args.offline) {
+        (PlatformKind::Local, _) => local(&experiment),
+        (PlatformKind::Kubernetes, true) => offline(&experiment),
+        (PlatformKind::Kubernetes, false) => online(&experiment),
+    };
+    let planned = ground.and_then(|ground| {
+        let plan = Plan::new(&experiment, "plan", fixed.unwrap_or(0), ground.cores)?;
+        Ok((plan, ground.shown))
+    });
+    let (plan, mut shown) = match planned {
+        Ok(planned) => planned,
         Err(reason) => {
             complain(&format!("failed to {reason}"));
             return Exit::Usage;
         }
     };
-    let mut shown = String::new();
     for case in &plan.cases {
         shown += &format!("{}  {}\n", case.id, case.name);
     }
@@ -43,4 +55,36 @@ pub(super) fn run(args: &PlanArgs, handlers: &Handlers) -> Exit {
     // Nobody reads: nothing to do about it.
     drop(io::stdout().write_all(shown.as_bytes()));
     Exit::Ok
+}
+
+fn local(experiment: &Experiment) -> Result<Ground, String> {
+    let allowed = placement::allowed_cores().map_err(|error| error.to_string())?;
+    let placement = Placement::new(&allowed, &experiment.local).map_err(|error| error.to_string())?;
+    Ok(Ground { cores: placement.testbed.len(), shown: String::new() })
+}
+
+/// Without a cluster everything but the original's pods of interference can be planned.
+fn offline(experiment: &Experiment) -> Result<Ground, String> {
+    if experiment.interference.values().any(|pressure| pressure.pods.is_some()) {
+        return Err("plan offline: pods of interference are shares of a node's cores; leave --offline out".to_owned());
+    }
+    let objects = application::planned(experiment, &[], &[]).map_err(|error| error.to_string())?;
+    let show = |shown: String, object| shown + &difference::show(object, &difference::Change::New);
+    Ok(Ground { cores: 1, shown: objects.iter().fold(String::new(), show) })
+}
+
+/// Asks the cluster what would change.
+fn online(experiment: &Experiment) -> Result<Ground, String> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.map_err(|error| format!("start: {error}"))?.block_on(async {
+        let survey = Survey::make(&experiment.kubernetes).await.map_err(|error| error.to_string())?;
+        let objects =
+            application::planned(experiment, &survey.testbed, &survey.infra).map_err(|error| error.to_string())?;
+        let mut shown = String::new();
+        for object in &objects {
+            let change = difference::of(&survey.cluster, object).await.map_err(|error| error.to_string())?;
+            shown += &difference::show(object, &change);
+        }
+        Ok(Ground { cores: survey.cores, shown })
+    })
 }

@@ -3,12 +3,13 @@
 use super::{Exit, complain, read};
 use crate::cli::RunArgs;
 use crate::driver::drive;
-use crate::experiment::Experiment;
 use crate::experiment::environment::Renewal;
+use crate::experiment::{Experiment, PlatformKind};
 use crate::handler::Handlers;
 use crate::lifecycle::Ending;
+use crate::platform::kubernetes::Survey;
 use crate::platform::local::placement::{self, Placement};
-use crate::run::{BeginError, Run};
+use crate::run::{BeginError, Ground, Run};
 use crate::signals::Signals;
 use crate::ui::{Ui, results};
 use std::io::{self, Write};
@@ -70,7 +71,15 @@ async fn go(
     };
     let mut table = handlers.into_table(&experiment);
     let ui = Ui::new();
-    let mut run = match Run::begin(experiment, source, placement, seed, args.log_level, ui.clone()) {
+    let survey = match experiment.platform {
+        PlatformKind::Local => None,
+        PlatformKind::Kubernetes => match Survey::make(&experiment.kubernetes).await {
+            Ok(survey) => Some(survey),
+            Err(error) => return failed(&error),
+        },
+    };
+    let ground = Ground { placement, survey };
+    let mut run = match Run::begin(experiment, source, ground, seed, args.log_level, ui.clone()) {
         Ok(run) => run,
         Err(error) => {
             failed(&error);

@@ -31,7 +31,7 @@ pub struct Collect {
 }
 
 /// A Jaeger.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct JaegerSource {
     /// Its HTTP query side; without it the platform knows one.
     pub url: Option<String>,

@@ -145,11 +145,11 @@ pub(super) fn bytes(node: &Node) -> Result<u64, String> {
 }
 
 /// One of a few names.
-pub(super) fn one_of<T: Copy>(choices: &'static [(&'static str, T)]) -> impl Fn(&Node) -> Result<T, String> {
+pub(super) fn one_of<T: Clone>(choices: &'static [(&'static str, T)]) -> impl Fn(&Node) -> Result<T, String> {
     move |node| {
         let typed = text(node)?;
         let found = choices.iter().find(|(name, _)| *name == typed);
-        found.map(|(_, value)| *value).ok_or_else(|| {
+        found.map(|(_, value)| value.clone()).ok_or_else(|| {
             let names = choices.iter().map(|(name, _)| *name);
             format!("unknown value `{typed}`{}", way_out(&typed, names))
         })

@@ -3,6 +3,7 @@
 use super::*;
 use crate::cli::Level;
 use crate::platform::local::placement::Placement;
+use crate::run::Ground;
 use crate::ui::Ui;
 use aefm_workloads::labels::FactorValue;
 use std::sync::{Arc, Mutex};
@@ -43,7 +44,8 @@ async fn handlers_act_where_they_were_put_and_know_the_case() {
     let experiment = Experiment::read(&text, &|axis| handlers.acts_on(axis)).expect("a handler acts on colour");
     let mut table = handlers.into_table(&experiment);
     let placement = Placement { instrument: vec![0], testbed: vec![0] };
-    let mut run = Run::begin(experiment, text, placement, 1, Level::Off, Ui::new()).expect("a folder to run in");
+    let mut run = Run::begin(experiment, text, Ground { placement, survey: None }, 1, Level::Off, Ui::new())
+        .expect("a folder to run in");
     run.enter_case(0);
     assert_eq!(run.plan().cases[0].custom, [("colour".to_owned(), FactorValue::Text("red".to_owned()))]);
 

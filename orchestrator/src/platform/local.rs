@@ -1,22 +1,23 @@
 //! The `local` platform: the application, the load and the stressors are child processes, started from this executable.
 
 mod child;
-mod data;
+pub(super) mod data;
 mod external;
-mod load;
+pub(super) mod load;
 pub mod placement;
 mod services;
-mod spawn;
+pub(super) mod spawn;
 mod stressor;
 
 pub(crate) use spawn::die_with_thread;
 
-use super::{CensusTaker, Held, LoadRun, Platform, PlatformError, Subject};
+use super::{CensusTaker, Held, LoadRun, Observer, Platform, PlatformError};
 use crate::experiment::Experiment;
 use crate::experiment::application::ExternalApplication;
 use crate::experiment::environment::Renewal;
 use crate::experiment::pressure::Pressure;
 use crate::lifecycle::Scope;
+use aefm_collector::proc::{Sampler, SamplerOptions};
 use aefm_workloads::interference::{InterferenceSample, InterferenceSpec, Kind};
 use aefm_workloads::load::LoadSpec;
 use async_trait::async_trait;
@@ -121,17 +122,14 @@ impl Platform for Local {
             None => self.serve(renewal).await.map_err(fault)?,
         };
         if self.init_data {
-            data::initialise(self, &entrance).await.map_err(fault)?;
+            data::initialise(&self.spawner, &self.app, &self.placement.instrument, &entrance).await.map_err(fault)?;
         }
         Ok(entrance)
     }
 
-    fn node(&self) -> String {
-        self.node.clone()
-    }
-
-    fn subjects(&self) -> Vec<Subject> {
-        self.services.subjects()
+    fn observe(&self, interval: Duration, core: Option<usize>) -> Result<Observer, String> {
+        let options = SamplerOptions { interval, ..SamplerOptions::new(&self.node, &self.services.subjects(), core) };
+        Sampler::start(options).map(Observer::Machine).map_err(|error| error.to_string())
     }
 
     fn census(&self) -> CensusTaker {
@@ -156,7 +154,7 @@ impl Platform for Local {
         spec.cores = self.placement.instrument.clone();
         // One worker can send more than the testbed can take, and a core stays free for the receiver where there is one.
         spec.cores.truncate(1);
-        load::run(self, &spec, done).await
+        load::run(&self.spawner, &spec, done, load::trouble(self)).await
     }
 
     fn interference_between(&self, from_ns: i64, to_ns: i64) -> Vec<(String, InterferenceSample)> {

@@ -3,6 +3,7 @@
 use super::Run;
 use crate::cli::Level;
 use crate::experiment::Experiment;
+use crate::experiment::PlatformKind;
 use crate::experiment::environment::Renewal;
 use crate::folder::{FolderError, RunFolder};
 use crate::gather::{Collection, Sources};
@@ -10,6 +11,7 @@ use crate::journal::Journal;
 use crate::neighbours::Presence;
 use crate::plan::Plan;
 use crate::platform::Platform;
+use crate::platform::kubernetes::{Kubernetes, Survey};
 use crate::platform::local::Local;
 use crate::platform::local::placement::Placement;
 use crate::ui::Ui;
@@ -32,6 +34,21 @@ pub(crate) enum BeginError {
     Log(#[source] io::Error),
 }
 
+/// What a run stands on.
+pub(crate) struct Ground {
+    /// Cores of this machine.
+    pub(crate) placement: Placement,
+    /// The cluster, on platform `kubernetes`.
+    pub(crate) survey: Option<Survey>,
+}
+
+impl Ground {
+    /// Cores of a testbed node.
+    fn cores(&self) -> usize {
+        self.survey.as_ref().map_or(self.placement.testbed.len(), |survey| survey.cores)
+    }
+}
+
 impl Run {
     /// Makes the folder, the journal and the log of a new run. Nothing is started.
     ///
@@ -40,13 +57,13 @@ impl Run {
     pub(crate) fn begin(
         experiment: Experiment,
         source: String,
-        placement: Placement,
+        ground: Ground,
         seed: u64,
         level: Level,
         ui: Ui,
     ) -> Result<Self, BeginError> {
         let run_id = ulid::Ulid::generate().to_string();
-        let plan = Plan::new(&experiment, &run_id, seed, placement.testbed.len()).map_err(BeginError::Plan)?;
+        let plan = Plan::new(&experiment, &run_id, seed, ground.cores()).map_err(BeginError::Plan)?;
         let folder = Arc::new(RunFolder::create(&experiment.data, &experiment.name, &run_id)?);
         let journal = Journal::open(folder.path()).map_err(BeginError::Log)?;
         crate::logs::begin(folder.path(), level, &ui).map_err(BeginError::Log)?;
@@ -59,7 +76,8 @@ impl Run {
             source,
             experiment,
             plan,
-            placement,
+            placement: ground.placement,
+            survey: ground.survey,
             folder,
             journal,
             start_ns: now_ns(),
@@ -85,20 +103,35 @@ impl Run {
     pub(crate) async fn open(&mut self) -> Result<(), String> {
         self.announce();
         let sources = Sources::open(Arc::clone(&self.folder), &self.experiment).await?;
-        // Emulated services send their spans where they are gathered from.
-        let jaeger = self.experiment.collect.jaeger.as_ref().and_then(|jaeger| jaeger.otlp.clone());
-        let otlp = jaeger.unwrap_or_else(|| format!("http://{}", sources.receiver.address()));
+        let receiver = sources.receiver.address().to_string();
         // The stressors' own last bound: the orchestrator's end removes them long before.
         let deadline = self.plan.estimate * 3 + Duration::from_secs(600);
-        let local = Local::new(&self.experiment, self.placement.clone(), self.plan.seed, deadline, otlp);
-        let local = local.map_err(|error| format!("start the local platform: {error}"))?;
-        self.machine = local.describe();
-        for warning in local.warnings() {
+        let platform = self.platform_for(deadline, receiver).await?;
+        self.machine = platform.describe();
+        for warning in platform.warnings() {
             self.warn(warning);
         }
-        self.platform = Some(Box::new(local));
+        self.platform = Some(platform);
         self.sources = Some(Arc::new(sources));
         self.write_run_file("running", None).map_err(|error| error.to_string())
+    }
+
+    async fn platform_for(&mut self, deadline: Duration, receiver: String) -> Result<Box<dyn Platform>, String> {
+        match (self.experiment.platform, self.survey.take()) {
+            (PlatformKind::Kubernetes, Some(survey)) => {
+                self.ui.doing("comes into the cluster");
+                let opened =
+                    Kubernetes::open(&self.experiment, survey, &self.run_id, self.plan.seed, deadline, receiver).await;
+                Ok(Box::new(opened.map_err(|error| error.to_string())?))
+            }
+            _ => {
+                // Emulated services send their spans where they are gathered from.
+                let jaeger = self.experiment.collect.jaeger.as_ref().and_then(|jaeger| jaeger.otlp.clone());
+                let otlp = jaeger.unwrap_or_else(|| format!("http://{receiver}"));
+                let local = Local::new(&self.experiment, self.placement.clone(), self.plan.seed, deadline, otlp);
+                Ok(Box::new(local.map_err(|error| format!("start the local platform: {error}"))?))
+            }
+        }
     }
 
     /// Two runs on one machine work, and disturb each other: both the user and `run.json` are told.

@@ -27,8 +27,8 @@ struct Args {
     /// Its application, such as `hotel-reservation`
     #[arg(long, value_name = "NAME")]
     app: String,
-    /// Where the rest is said, as JSON: a file, or `-` for the first line of standard input; without it, defaults
-    #[arg(long, value_name = "FILE|-")]
+    /// The rest as JSON: itself, a file, or `-` for the first line of standard input; without it, defaults
+    #[arg(long, value_name = "JSON|FILE|-")]
     spec: Option<String>,
 }
 

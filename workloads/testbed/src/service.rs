@@ -120,7 +120,7 @@ impl Emulated {
         let stats = Arc::new(Stats::default());
         let source = Source {
             service: service.name.clone(),
-            instance: format!("{}-0", service.name),
+            instance: spec.pod.unwrap_or_else(|| format!("{}-0", service.name)),
             node: spec.node.unwrap_or(node),
         };
         let (spans, exporter) = match &spec.otlp {

@@ -20,20 +20,24 @@ pub(crate) enum SpecError {
     Json { from: String, source: serde_json::Error },
 }
 
-/// Reads a spec from a file, or the first line of standard input for `-`.
-pub(crate) fn read(from: &str) -> Result<ServiceSpec, SpecError> {
-    let unreadable = |source| SpecError::Read { from: from.to_owned(), source };
-    let text = if from == "-" {
-        line(std::io::stdin().lock()).map_err(unreadable)?
-    } else {
-        let mut text = String::new();
-        File::open(from).and_then(|file| file.take(MAX_SPEC).read_to_string(&mut text)).map_err(unreadable)?;
-        text
+/// Reads a spec that is given itself, or from a file, or the first line of standard input for `-`.
+pub(crate) fn read(given: &str) -> Result<ServiceSpec, SpecError> {
+    let itself = given.starts_with('{');
+    let from = if itself { "the arguments" } else { given }.to_owned();
+    let unreadable = |source| SpecError::Read { from: from.clone(), source };
+    let text = match given {
+        _ if itself => given.to_owned(),
+        "-" => line(std::io::stdin().lock()).map_err(unreadable)?,
+        path => {
+            let mut text = String::new();
+            File::open(path).and_then(|file| file.take(MAX_SPEC).read_to_string(&mut text)).map_err(unreadable)?;
+            text
+        }
     };
     if text.trim().is_empty() {
-        return Err(SpecError::Empty { from: from.to_owned() });
+        return Err(SpecError::Empty { from });
     }
-    serde_json::from_str(&text).map_err(|source| SpecError::Json { from: from.to_owned(), source })
+    serde_json::from_str(&text).map_err(|source| SpecError::Json { from, source })
 }
 
 fn line(input: impl BufRead) -> std::io::Result<String> {

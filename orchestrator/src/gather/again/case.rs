@@ -43,7 +43,9 @@ impl Past {
         gathered.status = row.status;
         let Some(window) = window(case, &row) else { return Ok(gathered) };
 
-        let requests = RequestLog::read(&self.path("requests", case)).map(Arc::new).map_err(|error| error.to_string());
+        let first = self.path("requests", case);
+        let requests =
+            RequestLog::read_parts(first.parent().unwrap_or(&first)).map(Arc::new).map_err(|error| error.to_string());
         let counted = old.iter().find(|row| row.source == "traces").and_then(|row| row.expected);
         let nowhere = Endpoints::default();
         let traces = self.remotes.traces(&window, requests.as_ref().ok().cloned(), &nowhere, counted);

@@ -18,7 +18,7 @@ const TAIL_LINES: usize = 20;
 
 /// A child process. Dropped, it is killed.
 #[derive(Debug)]
-pub(super) struct Child {
+pub(in crate::platform) struct Child {
     name: String,
     pid: Pid,
     process: Arc<Mutex<std::process::Child>>,

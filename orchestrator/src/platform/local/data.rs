@@ -1,7 +1,6 @@
 //! The application's initial data: `aefm init-data` as a child process, which asks first whether they are there.
 
-use super::Local;
-use super::spawn::Program;
+use super::spawn::{Program, Spawner};
 use aefm_workloads::catalogue::Application;
 use serde::Deserialize;
 use std::time::Duration;
@@ -24,15 +23,20 @@ struct Report {
 ///
 /// # Errors
 /// When they are not all there afterwards.
-pub(super) async fn initialise(local: &Local, entrance: &str) -> Result<(), String> {
-    let application = Application::by_name(&local.app).map_err(|error| error.to_string())?;
+pub(in crate::platform) async fn initialise(
+    spawner: &Spawner,
+    app: &str,
+    cores: &[usize],
+    entrance: &str,
+) -> Result<(), String> {
+    let application = Application::by_name(app).map_err(|error| error.to_string())?;
     if application.data.is_none() {
         return Ok(());
     }
-    let failed = |reason: String| format!("initialise the data of {}: {reason}", local.app);
-    let args = ["init-data", &local.app, "--url", entrance, "--json"].map(str::to_owned).to_vec();
-    let program = Program { name: "init-data".to_owned(), args, cores: local.placement.instrument.clone() };
-    let mut child = local.spawner.spawn(program).await.map_err(|error| failed(error.to_string()))?;
+    let failed = |reason: String| format!("initialise the data of {app}: {reason}");
+    let args = ["init-data", app, "--url", entrance, "--json"].map(str::to_owned).to_vec();
+    let program = Program { name: "init-data".to_owned(), args, cores: cores.to_vec() };
+    let mut child = spawner.spawn(program).await.map_err(|error| failed(error.to_string()))?;
     let mut lines = child.lines().ok_or_else(|| failed("its output is taken".to_owned()))?;
     let line = match tokio::time::timeout(DEADLINE, lines.next_line()).await {
         Ok(line) => line.ok().flatten(),
@@ -46,7 +50,7 @@ pub(super) async fn initialise(local: &Local, entrance: &str) -> Result<(), Stri
     let ended = tokio::time::timeout(LAST_WORDS, child.exit().wait()).await;
     if ended.is_ok_and(|status| status.success()) {
         let done = if report.skipped { "were there already" } else { "are there now" };
-        tracing::info!("the data of {} {done}: {} of {} questions", local.app, report.confirmed, report.asked);
+        tracing::info!("the data of {app} {done}: {} of {} questions", report.confirmed, report.asked);
         return Ok(());
     }
     let Report { asked, confirmed, reasons, .. } = report;

@@ -2,7 +2,7 @@
 
 use super::Local;
 use super::child::Child;
-use super::spawn::Program;
+use super::spawn::{Program, Spawner};
 use crate::lifecycle::Scope;
 use crate::platform::{LoadRun, PlatformError};
 use aefm_workloads::load::{LoadRecord, LoadSpec};
@@ -17,25 +17,39 @@ const OVERTIME: Duration = Duration::from_secs(10);
 /// How long it may take to write its summary once it was told to stop.
 const LAST_WORDS: Duration = Duration::from_secs(3);
 
-/// Runs a load to its end.
-pub(super) async fn run(local: &Local, spec: &LoadSpec, done: &(dyn Fn(u32) + Send + Sync)) -> LoadRun {
+/// Runs a load to its end, or until `trouble` ends.
+pub(in crate::platform) async fn run(
+    spawner: &Spawner,
+    spec: &LoadSpec,
+    done: &(dyn Fn(u32) + Send + Sync),
+    trouble: impl Future<Output = PlatformError>,
+) -> LoadRun {
     let mut run = LoadRun::default();
-    if let Err(error) = run_into(local, spec, done, &mut run).await {
+    if let Err(error) = run_into(spawner, spec, done, trouble, &mut run).await {
         run.error = Some(error);
     }
     run
 }
 
+/// Ends when a service or a stressor of this machine does.
+pub(super) async fn trouble(local: &Local) -> PlatformError {
+    tokio::select! {
+        end = local.services.first_end() => PlatformError::new(Scope::Environment, format!("{end} under load")),
+        name = stressor_end(local) => PlatformError::new(Scope::Case, format!("{name} interference ended in mid-case")),
+    }
+}
+
 async fn run_into(
-    local: &Local,
+    spawner: &Spawner,
     spec: &LoadSpec,
     done: &(dyn Fn(u32) + Send + Sync),
+    trouble: impl Future<Output = PlatformError>,
     run: &mut LoadRun,
 ) -> Result<(), PlatformError> {
     let failed = |error: &dyn std::fmt::Display| PlatformError::new(Scope::Case, format!("run the load: {error}"));
     let args = ["load", "--spec", "-"].map(str::to_owned).to_vec();
     let program = Program { name: "load".to_owned(), args, cores: spec.cores.clone() };
-    let mut child = local.spawner.spawn(program).await.map_err(|error| failed(&error))?;
+    let mut child = spawner.spawn(program).await.map_err(|error| failed(&error))?;
     let line = serde_json::to_string(spec).map_err(|error| failed(&error))?;
     child.tell(&line).await.map_err(|error| failed(&error))?;
     let mut lines = child.lines().ok_or_else(|| failed(&"its output is taken"))?;
@@ -43,8 +57,7 @@ async fn run_into(
 
     let mut trouble = tokio::select! {
         ended = listen(&mut lines, run, done) => ended.err().map(|error| failed(&error)),
-        end = local.services.first_end() => Some(PlatformError::new(Scope::Environment, format!("{end} under load"))),
-        name = stressor_end(local) => Some(PlatformError::new(Scope::Case, format!("{name} interference ended in mid-case"))),
+        trouble = trouble => Some(trouble),
         () = tokio::time::sleep(limit) => Some(failed(&format!("it did not end within {limit:?}"))),
     };
     if trouble.is_some() {

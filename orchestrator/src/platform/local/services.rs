@@ -3,9 +3,9 @@
 use super::Local;
 use super::child::{Child, Exit};
 use super::spawn::Program;
-use crate::platform::{Census, CensusTaker, Subject};
+use crate::platform::{CensusTaker, census};
 use aefm_workloads::graph::ServiceGraph;
-use aefm_workloads::testbed::{STATS_PATH, ServiceReady, ServiceSpec, TestbedStats};
+use aefm_workloads::testbed::{ServiceReady, ServiceSpec};
 use futures_util::FutureExt;
 use futures_util::future::{join_all, select_all};
 use std::sync::Arc;
@@ -13,8 +13,6 @@ use std::time::Duration;
 
 /// How long a service may take until it listens.
 const READY_DEADLINE: Duration = Duration::from_secs(10);
-/// How long a service may take to tell its counts.
-const STATS_DEADLINE: Duration = Duration::from_secs(2);
 
 /// The services that run, children first.
 #[derive(Debug, Default)]
@@ -62,8 +60,9 @@ impl Services {
         format!("http://{}", self.address(&self.entry).unwrap_or_default())
     }
 
-    pub(super) fn subjects(&self) -> Vec<Subject> {
-        self.running.iter().map(|(_, ready)| Subject { service: ready.service.clone(), pid: ready.pid }).collect()
+    /// Service and process id of each.
+    pub(super) fn subjects(&self) -> Vec<(String, u32)> {
+        self.running.iter().map(|(_, ready)| (ready.service.clone(), ready.pid)).collect()
     }
 
     /// Waits until some service ends (for ever, when none runs) and says which and how.
@@ -81,7 +80,7 @@ impl Services {
             Arc::new(self.running.iter().map(|(_, ready)| (ready.service.clone(), ready.address.clone())).collect());
         Arc::new(move |prefix| {
             let addresses = Arc::clone(&addresses);
-            async move { join_all(addresses.iter().map(|(service, address)| ask(service, address, prefix))).await }
+            async move { join_all(addresses.iter().map(|(service, address)| census::ask(service, address, prefix))).await }
                 .boxed()
         })
     }
@@ -111,20 +110,5 @@ async fn start_one(local: &Local, spec: &ServiceSpec) -> Result<(Child, ServiceR
             Err(failed(child.obituary()))
         }
         Err(_) => Err(failed(format!("it did not listen within {READY_DEADLINE:?}"))),
-    }
-}
-
-async fn ask(service: &str, address: &str, prefix: u64) -> Census {
-    let stats = tokio::time::timeout(STATS_DEADLINE, crate::http::get_json::<TestbedStats>(address, STATS_PATH)).await;
-    let stats = stats.unwrap_or_else(|_| Err(format!("no answer within {STATS_DEADLINE:?}")));
-    let service = service.to_owned();
-    match stats {
-        Ok(stats) => Census {
-            ended: Ok(stats.by_prefix.get(&format!("{prefix:016x}")).copied().unwrap_or(0)),
-            pending: stats.spans_ended.saturating_sub(stats.spans_exported + stats.spans_dropped),
-            dropped: stats.spans_dropped,
-            service,
-        },
-        Err(reason) => Census { service, ended: Err(reason), pending: 0, dropped: 0 },
     }
 }

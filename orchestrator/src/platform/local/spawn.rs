@@ -14,7 +14,7 @@ use tokio::sync::oneshot;
 
 /// What to start: this executable with these arguments, on these cores.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Program {
+pub(in crate::platform) struct Program {
     /// Name for messages and logs.
     pub name: String,
     /// Arguments, the first a subcommand of `aefm`.
@@ -30,7 +30,7 @@ struct Order {
 
 /// The thread that forks.
 #[derive(Clone, Debug)]
-pub(super) struct Spawner {
+pub(in crate::platform) struct Spawner {
     orders: mpsc::Sender<Order>,
 }
 
@@ -39,7 +39,7 @@ impl Spawner {
     ///
     /// # Errors
     /// When no thread can be started.
-    pub(super) fn start() -> io::Result<Self> {
+    pub(in crate::platform) fn start() -> io::Result<Self> {
         let (orders, queue) = mpsc::channel::<Order>();
         std::thread::Builder::new().name("spawner".to_owned()).spawn(move || {
             for Order { program, reply } in queue {
@@ -56,7 +56,7 @@ impl Spawner {
     ///
     /// # Errors
     /// When the system refuses.
-    pub(super) async fn spawn(&self, program: Program) -> io::Result<Child> {
+    pub(in crate::platform) async fn spawn(&self, program: Program) -> io::Result<Child> {
         let (reply, answer) = oneshot::channel();
         let gone = || io::Error::other("the spawner thread is gone");
         let name = program.name.clone();

@@ -1,0 +1,311 @@
+//! The section `kubernetes`: on which cluster an experiment runs, and how it is laid out there.
+
+use super::node::{Located, Node};
+use super::section::{self, Section};
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+const SOURCES: &[(&str, Source)] = &[("emulated", Source::Emulated), ("catalogue", Source::Catalogue)];
+const PULLS: &[(&str, &str)] = &[("IfNotPresent", "IfNotPresent"), ("Always", "Always"), ("Never", "Never")];
+const CHOICES: &[(&str, Entrance)] = &[
+    ("port-forward", Entrance::PortForward),
+    ("nodeport", Entrance::NodePort),
+    ("loadbalancer", Entrance::LoadBalancer),
+    ("ingress", Entrance::Ingress),
+];
+
+/// Where in a cluster an experiment runs.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Kubernetes {
+    /// The kubeconfig's context; without one its current context (or the pod's own account, inside a cluster).
+    pub context: Option<String>,
+    /// The namespace of everything; made if missing. Without one the application's.
+    pub namespace: Option<String>,
+    /// The image with `aefm` as its entry point.
+    pub image: String,
+    /// `imagePullPolicy` of every container.
+    pub pull_policy: &'static str,
+    /// A PriorityClass of the user's for our own pods.
+    pub priority_class: Option<String>,
+    /// What is deployed.
+    pub deploy: Source,
+    /// Images of the application's by their keys in the catalogue or by component.
+    pub images: BTreeMap<String, String>,
+    /// Pods by component.
+    pub replicas: BTreeMap<String, u32>,
+    /// Requests and limits of the components under test.
+    pub limits: Limits,
+    /// Requests and limits of each stressor; empty: none.
+    pub stressor_limits: Limits,
+    /// Nodes by role.
+    pub nodes: Roles,
+    /// The Service that requests go to and its port, `frontend:5000`, where the catalogue does not know it.
+    pub entry: Option<(String, u16)>,
+    /// How the application is reached from outside of the cluster.
+    pub entrance: Entrance,
+    /// Where the load comes from.
+    pub load: LoadFrom,
+    /// How long the application may take until it is ready.
+    pub ready: Duration,
+}
+
+/// What is deployed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Source {
+    /// The emulated services, built from our one image.
+    Emulated,
+    /// The catalogue's real application.
+    Catalogue,
+    /// The user's own folder of manifests.
+    Folder(PathBuf),
+}
+
+/// Requests, which are the limits, too.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Limits {
+    /// Cores, as Kubernetes writes them.
+    pub cpu: Option<String>,
+    /// Memory, as Kubernetes writes it.
+    pub memory: Option<String>,
+}
+
+/// Nodes by role.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Roles {
+    /// Components under test, and stressors.
+    pub testbed: Nodes,
+    /// Infrastructure of the application.
+    pub infra: Nodes,
+    /// Load and receiver.
+    pub load: Nodes,
+}
+
+/// Some nodes of a cluster.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Nodes {
+    /// All that take pods.
+    #[default]
+    All,
+    /// Those of these names.
+    Named(Vec<String>),
+    /// Those that a label selector selects.
+    Selected(String),
+}
+
+/// How the application is reached from outside of the cluster.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Entrance {
+    /// Through the API server.
+    PortForward,
+    /// At the Service's port on a node.
+    NodePort,
+    /// At the Service's own address.
+    LoadBalancer,
+    /// At the address of an Ingress that leads to the Service.
+    Ingress,
+    /// At this URL.
+    Url(String),
+}
+
+/// Where the load comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LoadFrom {
+    /// A process on this machine.
+    Outside,
+    /// So many pods.
+    Inside(u32),
+}
+
+impl Default for Kubernetes {
+    fn default() -> Self {
+        Self {
+            context: None,
+            namespace: None,
+            image: format!("aefm:{}", env!("CARGO_PKG_VERSION")),
+            pull_policy: "IfNotPresent",
+            priority_class: None,
+            deploy: Source::Emulated,
+            images: BTreeMap::new(),
+            replicas: BTreeMap::new(),
+            limits: Limits::default(),
+            stressor_limits: Limits::default(),
+            nodes: Roles::default(),
+            entry: None,
+            entrance: Entrance::PortForward,
+            load: LoadFrom::Inside(1),
+            ready: Duration::from_secs(300),
+        }
+    }
+}
+
+/// Reads the section; without one, everything has its default.
+pub(super) fn read(top: &Section<'_>) -> Kubernetes {
+    let mut cluster = Kubernetes::default();
+    let Some(section) = top.section("kubernetes") else { return cluster };
+    let name = |key| section.read(key, None, |node| section::text(node).map(Some));
+    cluster.context = name("context");
+    cluster.namespace = section.read("namespace", None, |node| namespace(node).map(Some));
+    cluster.priority_class = name("priority_class");
+    cluster.image = section.read("image", cluster.image, section::text);
+    cluster.pull_policy = section.read("pull_policy", cluster.pull_policy, section::one_of(PULLS));
+    cluster.deploy = section.read("deploy", cluster.deploy, section::one_of(SOURCES));
+    if let Some(located) = section.get("manifests") {
+        match section::text(&located.node) {
+            Ok(_) if section.get("deploy").is_some() => {
+                section.fault(located.place, "`manifests` are deployed in place of `deploy`: name one of the two");
+            }
+            Ok(folder) => cluster.deploy = Source::Folder(folder.into()),
+            Err(reason) => section.fault(located.place, format!("`kubernetes.manifests`: {reason}")),
+        }
+    }
+    cluster.images = by_name(&section, "images", section::text);
+    let count = |node: &Node| section::count(0)(node).and_then(|n| u32::try_from(n).map_err(|error| error.to_string()));
+    cluster.replicas = by_name(&section, "replicas", count);
+    cluster.limits = limits(&section, "limits");
+    cluster.stressor_limits = limits(&section, "stressor_limits");
+    cluster.nodes = roles(&section);
+    cluster.entry = section.read("entry", None, |node| entry(node).map(Some));
+    cluster.entrance = section.read("entrance", cluster.entrance, entrance);
+    cluster.load = section.read("load", cluster.load, load);
+    cluster.ready = section.read("ready", cluster.ready, section::duration(Duration::from_secs(1)));
+    section.finish();
+    cluster
+}
+
+fn namespace(node: &Node) -> Result<String, String> {
+    let name = section::text(node)?;
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    let ends = name.starts_with('-') || name.ends_with('-');
+    if name.chars().all(plain) && !ends && name.len() <= 63 {
+        Ok(name)
+    } else {
+        Err(format!("`{name}` is no name of a namespace: use lower-case letters, digits and `-`, 63 at most"))
+    }
+}
+
+fn by_name<T>(
+    section: &Section<'_>,
+    key: &'static str,
+    read: impl Fn(&Node) -> Result<T, String>,
+) -> BTreeMap<String, T> {
+    let Some(below) = section.section(key) else { return BTreeMap::new() };
+    let mut values = BTreeMap::new();
+    for (name, Located { node, place }) in below.entries() {
+        match read(node) {
+            Ok(value) => _ = values.insert(name.name.clone(), value),
+            Err(reason) => below.fault(*place, format!("`kubernetes.{key}.{}`: {reason}", name.name)),
+        }
+    }
+    values
+}
+
+fn limits(section: &Section<'_>, key: &'static str) -> Limits {
+    let Some(below) = section.section(key) else { return Limits::default() };
+    let amount = |node: &Node| match node {
+        Node::Float(value) if *value > 0.0 => Ok(Some(value.to_string())),
+        other => section::text(other).map(Some),
+    };
+    let limits = Limits { cpu: below.read("cpu", None, amount), memory: below.read("memory", None, amount) };
+    below.finish();
+    limits
+}
+
+fn roles(section: &Section<'_>) -> Roles {
+    let Some(below) = section.section("nodes") else { return Roles::default() };
+    let role = |key| below.read(key, Nodes::All, nodes);
+    let roles = Roles { testbed: role("testbed"), infra: role("infra"), load: role("load") };
+    below.finish();
+    roles
+}
+
+fn nodes(node: &Node) -> Result<Nodes, String> {
+    match node {
+        Node::List(items) if !items.is_empty() => {
+            items.iter().map(|item| section::text(&item.node)).collect::<Result<_, _>>().map(Nodes::Named)
+        }
+        Node::Text(text) if text.contains(['=', '!', ' ']) => Ok(Nodes::Selected(text.clone())),
+        Node::Text(text) if !text.is_empty() => Ok(Nodes::Named(vec![text.clone()])),
+        other => Err(format!(
+            "names such as [n1, n2] or a label selector such as aefm.io/role=testbed are wanted, not {other}"
+        )),
+    }
+}
+
+fn entry(node: &Node) -> Result<(String, u16), String> {
+    let typed = section::text(node)?;
+    let parts = typed.split_once(':').and_then(|(name, port)| Some((name.to_owned(), port.parse().ok()?)));
+    parts.ok_or_else(|| format!("`{typed}` is no Service and port, such as frontend:5000"))
+}
+
+fn entrance(node: &Node) -> Result<Entrance, String> {
+    match node {
+        Node::Text(text) if text.starts_with("http://") || text.starts_with("https://") => {
+            Ok(Entrance::Url(text.trim_end_matches('/').to_owned()))
+        }
+        other => section::one_of(CHOICES)(other).map_err(|reason| format!("{reason}; or a URL is named")),
+    }
+}
+
+fn load(node: &Node) -> Result<LoadFrom, String> {
+    match node {
+        Node::Text(text) if text == "outside" => Ok(LoadFrom::Outside),
+        Node::Text(text) if text == "inside" => Ok(LoadFrom::Inside(1)),
+        Node::Int(pods @ 1..=1000) => Ok(LoadFrom::Inside(u32::try_from(*pods).unwrap_or(1))),
+        other => Err(format!("`inside`, `outside` or a number of load pods (1 to 1000) is wanted, not {other}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::experiment::{Experiment, PlatformKind};
+
+    fn read(text: &str) -> Result<Experiment, String> {
+        Experiment::read(text, &|_| false).map_err(|faults| faults.show("f", text))
+    }
+
+    #[test]
+    fn everything_but_the_platform_has_a_default() {
+        let experiment = read("platform: kubernetes\naxes: {rate: 10}").unwrap();
+        assert_eq!((experiment.platform, experiment.kubernetes), (PlatformKind::Kubernetes, Kubernetes::default()));
+        assert_eq!(read("axes: {rate: 10}").unwrap().platform, PlatformKind::Local);
+    }
+
+    #[test]
+    fn what_is_said_is_obeyed() {
+        let text = "platform: kubernetes\naxes: {rate: 10}\nkubernetes: {context: c, namespace: mine, image: 'x:1', \
+            manifests: here, entry: 'web:80', pull_policy: Never, replicas: {geo: 2}, limits: {cpu: 0.1, memory: 1Gi}, \
+            nodes: {testbed: [a, b], load: 'role=load', infra: c}, entrance: 'http://h:1/', load: 3, ready: 10m}";
+        let cluster = read(text).unwrap().kubernetes;
+        assert_eq!((cluster.deploy, cluster.entry), (Source::Folder("here".into()), Some(("web".into(), 80))));
+        assert_eq!((cluster.pull_policy, cluster.replicas["geo"], cluster.load), ("Never", 2, LoadFrom::Inside(3)));
+        assert_eq!(cluster.limits, Limits { cpu: Some("0.1".into()), memory: Some("1Gi".into()) });
+        assert_eq!(cluster.nodes.testbed, Nodes::Named(vec!["a".into(), "b".into()]));
+        assert_eq!(cluster.nodes.load, Nodes::Selected("role=load".into()));
+        assert_eq!((cluster.entrance, cluster.ready), (Entrance::Url("http://h:1".into()), Duration::from_secs(600)));
+    }
+
+    #[test]
+    fn faults_name_the_way_out() {
+        for (wrong, said) in [
+            ("namespace: My_Own", "lower-case letters"),
+            ("entrance: nodeprt", "nodeport"),
+            ("load: 0", "number of load pods"),
+            ("deploy: emulated, manifests: d", "name one of the two"),
+            ("entry: web", "frontend:5000"),
+            ("nodes: {testbd: [a]}", "did you mean `testbed`"),
+            ("replicas: {geo: many}", "`kubernetes.replicas.geo`"),
+            ("pull_policy: Sometimes", "IfNotPresent"),
+        ] {
+            let faults =
+                read(&format!("platform: kubernetes\naxes: {{rate: 10}}\nkubernetes: {{{wrong}}}")).unwrap_err();
+            assert!(faults.contains(said), "{wrong}: {faults}");
+        }
+    }
+}

@@ -1,0 +1,257 @@
+//! Brings objects up and takes them away: labelled, owned, in order, awaited.
+
+use super::cluster::{Cluster, ClusterError, name_of, title};
+use super::explain;
+use super::order;
+use super::ownership::{Root, RunOwner, claim};
+use super::ready::waits_for;
+use super::watched::{Objects, Watched, pods};
+use k8s_openapi::api::core::v1::Pod;
+use kube::Api;
+use kube::api::{ListParams, LogParams};
+use serde_json::{Value, json};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// Lines of a log that are told when a pod does not come up.
+const LOG_LINES: i64 = 5;
+/// How many objects are told of when several do not come up.
+const TOLD: usize = 3;
+/// Between two looks at whether an object that is not watched is gone.
+const LOOK: Duration = Duration::from_millis(500);
+/// How long objects may take to be gone.
+const REMOVAL: Duration = Duration::from_secs(120);
+
+/// Why objects are not there, or not gone.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DeployError {
+    /// The cluster refused.
+    #[error(transparent)]
+    Cluster(#[from] ClusterError),
+    /// Something of that name is there already.
+    #[error("deploy {object}: it is there already and {whose}; choose another namespace, or {way_out}")]
+    Taken {
+        /// The object.
+        object: String,
+        /// Whose it is.
+        whose: String,
+        /// What may be done about it.
+        way_out: String,
+    },
+    /// Not all is ready in time.
+    #[error("bring up {what}: {reasons}")]
+    NotReady {
+        /// Of what.
+        what: String,
+        /// Which objects are not, and why.
+        reasons: String,
+    },
+    /// Not all is gone in time.
+    #[error("take down {0}: still there after {REMOVAL:?}")]
+    NotGone(String),
+    /// The namespace is on its way out.
+    #[error(
+        "use namespace {0}: it is being deleted; wait until it is gone, or choose another one in `kubernetes.namespace`"
+    )]
+    Terminating(String),
+}
+
+/// A run's place in a cluster.
+#[derive(Clone)]
+pub(super) struct Site {
+    /// The connection.
+    pub cluster: Arc<Cluster>,
+    /// The namespace.
+    pub namespace: String,
+    /// The run.
+    pub owner: RunOwner,
+    /// What the cluster says of the run's objects.
+    pub watched: Arc<Watched>,
+    /// The root, once it is there.
+    pub root: Option<Root>,
+}
+
+impl Site {
+    /// Pods of the namespace.
+    #[must_use]
+    pub(super) fn pods(&self) -> Api<Pod> {
+        Api::namespaced(self.cluster.client(), &self.namespace)
+    }
+
+    /// Makes the namespace if it is missing, and waits for one that is on its way out to be gone first.
+    ///
+    /// # Errors
+    /// When it cannot be made, or does not go.
+    pub(super) async fn make_namespace(&self) -> Result<(), DeployError> {
+        let wanted = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": self.namespace } });
+        let deadline = Instant::now() + REMOVAL;
+        loop {
+            match self.cluster.get(&wanted).await? {
+                None => return self.cluster.apply(&wanted, false).await.map(drop).map_err(DeployError::from),
+                Some(there) if there["metadata"]["deletionTimestamp"].is_null() => return Ok(()),
+                Some(_) if Instant::now() >= deadline => return Err(DeployError::Terminating(self.namespace.clone())),
+                Some(_) => tokio::time::sleep(LOOK).await,
+            }
+        }
+    }
+
+    /// Applies objects in their order; those that are there are as they should be after that. Nothing that is not this
+    /// run's is touched.
+    ///
+    /// # Errors
+    /// When the cluster refuses one, or one is somebody else's.
+    pub(super) async fn apply(&self, mut objects: Vec<Value>, purpose: &str) -> Result<Vec<Value>, DeployError> {
+        order::sort(&mut objects);
+        let mut applied = Vec::new();
+        for mut object in objects {
+            self.owner.label(&mut object, purpose);
+            if let Some(root) = &self.root {
+                root.adopt(&mut object);
+            }
+            if let Some(there) = self.cluster.get(&object).await? {
+                self.check_claim(&object, &there)?;
+            }
+            applied.push(self.cluster.apply(&object, false).await?);
+        }
+        Ok(applied)
+    }
+
+    fn check_claim(&self, object: &Value, there: &Value) -> Result<(), DeployError> {
+        let taken = |whose, way_out| Err(DeployError::Taken { object: title(object), whose, way_out });
+        match claim(there, &self.owner) {
+            Ok(()) => Ok(()),
+            Err(Some(run)) => taken(format!("belongs to run {run}"), format!("`aefm clean --run {run}`")),
+            Err(None) => taken("no run of ours made it".to_owned(), "delete it".to_owned()),
+        }
+    }
+
+    /// Waits until all workloads among these objects are ready.
+    ///
+    /// # Errors
+    /// When some are not in time, or cannot be any more: which, and what is known of their pods.
+    pub(super) async fn wait_ready(
+        &self,
+        what: &str,
+        objects: &[Value],
+        patience: Duration,
+    ) -> Result<(), DeployError> {
+        let wanted: Vec<_> = objects.iter().filter_map(watched_key).collect();
+        let deadline = Instant::now() + patience;
+        let vain = |objects: &Objects| pods(objects).any(explain::is_final);
+        let all = self.watched.until(deadline, |objects| {
+            let ready = wanted.iter().all(|key| reason_of(objects, key).is_none());
+            (ready || vain(objects)).then_some(ready)
+        });
+        if all.await == Some(true) {
+            return Ok(());
+        }
+        let now = self.watched.now().borrow().clone();
+        let mut reasons = Vec::new();
+        for key in wanted.iter().filter(|key| reason_of(&now, key).is_some()) {
+            if reasons.len() == TOLD {
+                reasons.push("and more".to_owned());
+                break;
+            }
+            reasons.push(self.why(&now, key).await);
+        }
+        if !vain(&now) {
+            reasons.push(format!("it was given {patience:?} (`kubernetes.ready`)"));
+        }
+        Err(DeployError::NotReady { what: what.to_owned(), reasons: reasons.join("; ") })
+    }
+
+    async fn why(&self, now: &Objects, key: &(&'static str, String)) -> String {
+        let reason = reason_of(now, key).unwrap_or_default();
+        let mut told = format!("{} `{}`: {reason}", key.0, key.1);
+        let object = now.get(key);
+        let failure = object.and_then(|object| refused_pods(object));
+        let pods: Vec<_> = object.map(|object| pods_of(now, object)).unwrap_or_default();
+        let worst = pods.iter().find(|pod| explain::state(pod).is_some()).or(pods.first());
+        match (worst, failure) {
+            (_, Some(failure)) => told += &format!(": {failure}"),
+            (Some(pod), None) => told += &format!(": {}", self.explain(pod).await),
+            (None, None) => {}
+        }
+        told
+    }
+
+    /// All that is known of a pod.
+    pub(super) async fn explain(&self, pod: &Value) -> String {
+        let name = name_of(pod);
+        let about = ListParams::default().fields(&format!("involvedObject.name={name}"));
+        let events = self.cluster.list("v1", "Event", Some(&self.namespace), &about).await.unwrap_or_default();
+        let tail = |previous| LogParams { tail_lines: Some(LOG_LINES), previous, ..LogParams::default() };
+        let restarted = restarts(pod) > 0;
+        // A container that never ran has no log.
+        let log = self.pods().logs(&name, &tail(restarted)).await.unwrap_or_default();
+        explain::explain(pod, &events, &log)
+    }
+
+    /// Deletes objects in the order that is opposite to applying, and waits until they and their pods are gone.
+    ///
+    /// # Errors
+    /// When the cluster refuses, or they do not go.
+    pub(super) async fn remove(&self, objects: &[Value]) -> Result<(), DeployError> {
+        for object in objects.iter().rev() {
+            self.cluster.delete(object).await?;
+        }
+        let deadline = Instant::now() + REMOVAL;
+        for object in objects {
+            let uid = &object["metadata"]["uid"];
+            let same = |there: Value| uid.is_null() || there["metadata"]["uid"] == *uid;
+            while self.cluster.get(object).await?.is_some_and(same) {
+                if Instant::now() >= deadline {
+                    return Err(DeployError::NotGone(title(object)));
+                }
+                tokio::time::sleep(LOOK).await;
+            }
+        }
+        let pods_gone = self
+            .watched
+            .until(deadline, |now| objects.iter().all(|object| pods_of(now, object).is_empty()).then_some(()));
+        pods_gone.await.ok_or_else(|| DeployError::NotGone("pods of the application".to_owned()))
+    }
+}
+
+/// The key of an object that is watched.
+fn watched_key(object: &Value) -> Option<(&'static str, String)> {
+    let kinds = ["Pod", "Job", "Deployment", "StatefulSet", "DaemonSet"];
+    let kind = kinds.into_iter().find(|kind| object["kind"] == *kind)?;
+    Some((kind, name_of(object)))
+}
+
+fn reason_of(objects: &Objects, key: &(&'static str, String)) -> Option<String> {
+    let Some(object) = objects.get(key) else { return Some("it is not there yet".to_owned()) };
+    let pods: Vec<_> = pods_of(objects, object).into_iter().cloned().collect();
+    waits_for(object, &pods)
+}
+
+/// Why a workload may have no pods: a quota, a policy.
+fn refused_pods(object: &Value) -> Option<&str> {
+    let conditions = object["status"]["conditions"].as_array();
+    let failure = conditions
+        .into_iter()
+        .flatten()
+        .find(|condition| condition["type"] == "ReplicaFailure" && condition["status"] == "True");
+    failure?["message"].as_str()
+}
+
+/// The pods that a workload selects.
+#[must_use]
+pub(super) fn pods_of<'a>(objects: &'a Objects, object: &Value) -> Vec<&'a Value> {
+    let Some(wanted) = object["spec"]["selector"]["matchLabels"].as_object().filter(|wanted| !wanted.is_empty()) else {
+        return Vec::new();
+    };
+    if object["kind"] == "Service" {
+        return Vec::new();
+    }
+    pods(objects).filter(|pod| wanted.iter().all(|(label, value)| pod["metadata"]["labels"][label] == *value)).collect()
+}
+
+/// How often a pod's containers were started again.
+#[must_use]
+pub(super) fn restarts(pod: &Value) -> u64 {
+    let statuses = pod["status"]["containerStatuses"].as_array();
+    statuses.into_iter().flatten().filter_map(|status| status["restartCount"].as_u64()).sum()
+}

@@ -1,0 +1,203 @@
+//! The application in the cluster: brought up from nothing, reloaded, given its initial data, taken away.
+
+use super::application;
+use super::deploy::{DeployError, pods_of};
+use super::emulated::{self, Emulation};
+use super::entrance::{self, Way};
+use super::opening::OpenError;
+use super::ownership::PURPOSE_LABEL;
+use super::pod::PORT;
+use super::trouble::Baseline;
+use super::watched::{Objects, pods};
+use super::{Kubernetes, root};
+use crate::experiment::kubernetes::{Entrance, LoadFrom, Source};
+use crate::platform::local::data;
+use aefm_workloads::catalogue::Application;
+use aefm_workloads::graph::ServiceGraph;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+/// The label value of the application's purpose.
+const PURPOSE: &str = "application";
+/// The port that Jaeger answers queries on, unless it is told otherwise.
+const JAEGER_QUERY: u16 = 16_686;
+/// The annotation whose change makes a workload start its pods anew.
+const RELOADED: &str = "aefm.io/reloaded";
+
+impl Kubernetes {
+    /// Brings the application up from nothing.
+    pub(super) async fn restart(&mut self) -> Result<(), OpenError> {
+        self.remove_application().await?;
+        self.deployments += 1;
+        match self.experiment.kubernetes.deploy {
+            Source::Emulated => self.deploy_emulated().await?,
+            Source::Catalogue | Source::Folder(_) => self.deploy_objects().await?,
+        }
+        self.enter().await
+    }
+
+    /// Starts the components under test anew; stores keep their data. Emulated services are all started anew, since their
+    /// addresses are new then.
+    pub(super) async fn reload(&mut self) -> Result<(), OpenError> {
+        if self.experiment.kubernetes.deploy == Source::Emulated {
+            return self.restart().await;
+        }
+        self.deployments += 1;
+        let (testbed, infra) = (&self.survey.testbed, &self.survey.infra);
+        let objects = application::objects(&self.experiment.app, &self.experiment.kubernetes, testbed, infra)?;
+        let mut workloads = objects.under_test;
+        workloads
+            .retain(|object| ["Deployment", "StatefulSet", "DaemonSet"].iter().any(|kind| object["kind"] == *kind));
+        for object in &mut workloads {
+            object["spec"]["template"]["metadata"]["annotations"][RELOADED] = json!(self.deployments.to_string());
+        }
+        let applied = self.site.apply(workloads, PURPOSE).await?;
+        let patience = self.experiment.kubernetes.ready;
+        self.site.wait_ready("the components under test", &applied, patience).await?;
+        self.enter().await
+    }
+
+    /// Gives the application its initial data, where it has any and they are missing.
+    pub(super) async fn initialise(&self) -> Result<(), String> {
+        let app = &self.experiment.app;
+        if Application::by_name(app).map_err(|error| error.to_string())?.data.is_none() {
+            return Ok(());
+        }
+        let (service, port) = &self.entry;
+        let way = entrance::from_outside(&self.site, &Entrance::PortForward, service, *port).await;
+        let way = way.map_err(|error| error.to_string())?;
+        data::initialise(&self.spawner, app, &[], &way.url).await
+    }
+
+    /// Takes the application away and waits until it is gone.
+    pub(super) async fn remove_application(&mut self) -> Result<(), DeployError> {
+        self.entrance = None;
+        self.jaeger = None;
+        self.url.clear();
+        self.baseline = Baseline::default();
+        self.services.clear();
+        self.site.remove(&self.application).await?;
+        self.application.clear();
+        Ok(())
+    }
+
+    /// Finds the way to the application that is up now, and remembers how it is.
+    async fn enter(&mut self) -> Result<(), OpenError> {
+        let kubernetes = &self.experiment.kubernetes;
+        let (service, port) = &self.entry;
+        let way = match (kubernetes.load, self.address_of_entry()) {
+            (LoadFrom::Inside(_), Some(address)) => Way { url: format!("http://{address}"), forward: None },
+            (LoadFrom::Inside(_), None) => Way { url: entrance::from_inside(service, *port), forward: None },
+            (LoadFrom::Outside, _) => entrance::from_outside(&self.site, &kubernetes.entrance, service, *port).await?,
+        };
+        (self.url, self.entrance) = (way.url, way.forward);
+        self.jaeger = if self.experiment.is_emulated() { None } else { self.find_jaeger().await };
+        let now = self.site.watched.now().borrow().clone();
+        let own = self.application.iter().flat_map(|object| pods_of(&now, object));
+        self.baseline = Baseline::of(own.chain(root::pod(&now)));
+        Ok(())
+    }
+
+    /// Where emulated services send their spans: where they are gathered from.
+    fn otlp(&self) -> String {
+        let jaeger = self.experiment.collect.jaeger.as_ref().and_then(|jaeger| jaeger.otlp.clone());
+        jaeger.unwrap_or_else(|| format!("http://{}", self.receiver))
+    }
+
+    /// The way to the Jaeger that came with the application, if one did.
+    async fn find_jaeger(&self) -> Option<Way> {
+        let known =
+            Application::by_name(&self.experiment.app).ok().map(|application| application.traces.store.query_port);
+        let port = known.unwrap_or(JAEGER_QUERY);
+        let serves = |object: &&Value| {
+            let ports = object["spec"]["ports"].as_array();
+            object["kind"] == "Service" && ports.into_iter().flatten().any(|there| there["port"] == port)
+        };
+        let service = self.application.iter().find(serves)?;
+        let way = entrance::from_outside(&self.site, &Entrance::PortForward, service, port).await;
+        way.inspect_err(|error| tracing::warn!("failed to {error}")).ok()
+    }
+
+    /// The pod's own address, where the entry is an emulated service.
+    fn address_of_entry(&self) -> Option<&String> {
+        let name = self.entry.0["metadata"]["name"].as_str()?;
+        self.services.iter().find(|(service, _)| service == name).map(|(_, address)| address)
+    }
+
+    /// Brings the emulated services up, each when those that it calls have addresses.
+    async fn deploy_emulated(&mut self) -> Result<(), OpenError> {
+        let kubernetes = &self.experiment.kubernetes;
+        let graph = ServiceGraph::of_app(&self.experiment.app)?;
+        let emulation = Emulation {
+            options: self.options.clone(),
+            app: self.experiment.app.clone(),
+            limits: kubernetes.limits.clone(),
+            nodes: self.survey.testbed.clone(),
+            otlp: self.otlp(),
+            seed: self.seed,
+        };
+        let mut addresses: BTreeMap<String, String> = BTreeMap::new();
+        for step in emulated::steps(&graph) {
+            let mut objects = Vec::new();
+            for service in &step {
+                let peers = graph.children(service).into_iter();
+                let peers = peers.filter_map(|child| Some((child.to_owned(), addresses.get(child)?.clone())));
+                objects.extend(emulated::objects(&emulation, service, peers.collect())?);
+            }
+            let applied = self.site.apply(objects, PURPOSE).await?;
+            self.application.extend(applied.iter().cloned());
+            self.site.wait_ready(&format!("services {}", step.join(", ")), &applied, kubernetes.ready).await?;
+            let now = self.site.watched.now().borrow().clone();
+            for service in step {
+                let address = address_of(&now, &service).ok_or_else(|| OpenError::NoAddress(service.clone()))?;
+                addresses.insert(service, format!("{address}:{PORT}"));
+            }
+        }
+        self.entry = (self.service(graph.entry())?, PORT);
+        self.services = addresses.into_iter().collect();
+        Ok(())
+    }
+
+    /// Brings the catalogue's application or the user's own up: infrastructure first.
+    async fn deploy_objects(&mut self) -> Result<(), OpenError> {
+        let kubernetes = &self.experiment.kubernetes;
+        let (testbed, infra) = (&self.survey.testbed, &self.survey.infra);
+        let mut objects = application::objects(&self.experiment.app, kubernetes, testbed, infra)?;
+        let time = format!("{}-{}", self.site.owner.id(), self.deployments);
+        application::renew_volumes(&mut objects.infra, &time);
+        application::renew_volumes(&mut objects.under_test, &time);
+        for (what, part) in [("the infrastructure", objects.infra), ("the components under test", objects.under_test)] {
+            // Remembered before they are there: whatever ends this in between, they are removed.
+            let known = self.application.len();
+            self.application.extend(part.iter().cloned());
+            let applied = self.site.apply(part, PURPOSE).await?;
+            self.application.splice(known.., applied.iter().cloned());
+            self.site.wait_ready(what, &applied, kubernetes.ready).await?;
+        }
+        let (name, port) = match &kubernetes.entry {
+            Some(entry) => entry.clone(),
+            None => {
+                let entry = Application::by_name(&self.experiment.app)?.entry;
+                (entry.component, entry.port)
+            }
+        };
+        self.entry = (self.service(&name)?, port);
+        Ok(())
+    }
+
+    /// The Service of that name, among what was deployed.
+    fn service(&self, name: &str) -> Result<Value, OpenError> {
+        let called = |object: &&Value| object["kind"] == "Service" && object["metadata"]["name"] == name;
+        self.application.iter().find(called).cloned().ok_or_else(|| OpenError::NoEntry(name.to_owned()))
+    }
+}
+
+/// The address of a service's pod.
+fn address_of(objects: &Objects, service: &str) -> Option<String> {
+    let own = |pod: &&Value| {
+        let labels = &pod["metadata"]["labels"];
+        labels["app.kubernetes.io/name"] == service && labels[PURPOSE_LABEL] == PURPOSE
+    };
+    let alive = |pod: &&Value| pod["metadata"]["deletionTimestamp"].is_null();
+    pods(objects).filter(own).find(alive)?["status"]["podIP"].as_str().map(str::to_owned)
+}

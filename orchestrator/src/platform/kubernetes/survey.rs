@@ -1,0 +1,162 @@
+//! The cluster before a run: its nodes and what they are there for.
+
+use super::cluster::{Cluster, ClusterError, name_of};
+use crate::experiment::kubernetes::{Kubernetes, Nodes};
+use kube::api::ListParams;
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+/// Why a cluster cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum SurveyError {
+    /// It does not say what we ask.
+    #[error(transparent)]
+    Cluster(#[from] ClusterError),
+    /// No node has a role.
+    #[error("find a node for `{role}`: {wanted}; nodes that are ready and take pods: {known}")]
+    NoNode {
+        /// The role.
+        role: &'static str,
+        /// What was asked for.
+        wanted: String,
+        /// What there is.
+        known: String,
+    },
+}
+
+/// A cluster that can be used, and its nodes by role.
+#[derive(Clone)]
+pub struct Survey {
+    /// The connection.
+    pub cluster: Arc<Cluster>,
+    /// Nodes of components under test and of stressors.
+    pub testbed: Vec<String>,
+    /// Nodes of infrastructure.
+    pub infra: Vec<String>,
+    /// Nodes of load and receiver.
+    pub load: Vec<String>,
+    /// Whole cores of the smallest testbed node.
+    pub cores: usize,
+    nodes: Vec<Value>,
+}
+
+impl Survey {
+    /// Connects to the cluster and looks at its nodes.
+    ///
+    /// # Errors
+    /// When it cannot be reached, or a role has no node.
+    pub async fn make(experiment: &Kubernetes) -> Result<Self, SurveyError> {
+        let cluster = Arc::new(Cluster::connect(experiment.context.as_deref()).await?);
+        let nodes = cluster.list("v1", "Node", None, &ListParams::default()).await?;
+        let usable: Vec<_> = nodes.iter().filter(|node| takes_pods(node)).cloned().collect();
+        let roles = &experiment.nodes;
+        let testbed = choose(&cluster, "testbed", &roles.testbed, &usable).await?;
+        let infra = choose(&cluster, "infra", &roles.infra, &usable).await?;
+        let mut load = choose(&cluster, "load", &roles.load, &usable).await?;
+        if roles.load == Nodes::All {
+            // Load disturbs what it measures where it shares a node with it.
+            let apart: Vec<_> = load.iter().filter(|node| !testbed.contains(node)).cloned().collect();
+            load = if apart.is_empty() { load } else { apart };
+        }
+        let on_testbed = usable.iter().filter(|node| testbed.contains(&name_of(node)));
+        let cores =
+            on_testbed.clone().filter_map(|node| cores_of(&node["status"]["allocatable"]["cpu"])).min().unwrap_or(1);
+        let nodes = on_testbed.cloned().collect();
+        Ok(Self { cluster, testbed, infra, load, cores, nodes })
+    }
+
+    /// Whether load and components under test share a node.
+    #[must_use]
+    pub fn shared(&self) -> bool {
+        self.load.iter().any(|node| self.testbed.contains(node))
+    }
+
+    /// What `run.json` tells of it.
+    #[must_use]
+    pub fn describe(&self) -> Value {
+        let node = |node: &Value| {
+            let (info, there) = (&node["status"]["nodeInfo"], &node["status"]["allocatable"]);
+            json!({ "name": name_of(node), "cpu": there["cpu"], "memory": there["memory"], "kernel": info["kernelVersion"],
+                "kubelet": info["kubeletVersion"], "runtime": info["containerRuntimeVersion"], "architecture": info["architecture"] })
+        };
+        let nodes: Vec<_> = self.nodes.iter().map(node).collect();
+        json!({ "kubernetes": format!("1.{}", self.cluster.server_minor), "testbed": nodes, "infra": self.infra, "load": self.load })
+    }
+}
+
+async fn choose(
+    cluster: &Cluster,
+    role: &'static str,
+    wanted: &Nodes,
+    usable: &[Value],
+) -> Result<Vec<String>, SurveyError> {
+    let known: Vec<_> = usable.iter().map(name_of).collect();
+    let (chosen, asked) = match wanted {
+        Nodes::All => (known.clone(), "all are asked for".to_owned()),
+        Nodes::Named(names) => {
+            let missing: Vec<_> = names.iter().filter(|name| !known.contains(name)).cloned().collect();
+            let chosen = if missing.is_empty() { names.clone() } else { Vec::new() };
+            (chosen, format!("{} is asked for", missing.join(", ")))
+        }
+        Nodes::Selected(selector) => {
+            let selected = cluster.list("v1", "Node", None, &ListParams::default().labels(selector)).await?;
+            let names = selected.iter().map(name_of).filter(|name| known.contains(name)).collect();
+            (names, format!("the label selector {selector} is asked for"))
+        }
+    };
+    if chosen.is_empty() {
+        Err(SurveyError::NoNode { role, wanted: asked, known: known.join(", ") })
+    } else {
+        Ok(chosen)
+    }
+}
+
+/// Whether a node is ready and open for pods.
+fn takes_pods(node: &Value) -> bool {
+    let taints = node["spec"]["taints"].as_array();
+    let closed = taints.into_iter().flatten().any(|taint| taint["effect"] != "PreferNoSchedule");
+    is_ready(node) && node["spec"]["unschedulable"] != true && !closed
+}
+
+/// Whether a node says that it is ready.
+#[must_use]
+pub(super) fn is_ready(node: &Value) -> bool {
+    let conditions = node["status"]["conditions"].as_array();
+    conditions.into_iter().flatten().any(|condition| condition["type"] == "Ready" && condition["status"] == "True")
+}
+
+/// Whole cores of an amount as Kubernetes writes it (`3`, `1930m`, `"3.5"`), at least one.
+fn cores_of(amount: &Value) -> Option<usize> {
+    let text = amount.as_str()?;
+    let cores = match text.strip_suffix('m') {
+        Some(thousandths) => thousandths.parse::<f64>().ok()? / 1000.0,
+        None => text.parse::<f64>().ok()?,
+    };
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a number of cores")]
+    (cores.is_finite() && cores > 0.0).then(|| (cores.floor() as usize).max(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cores_come_in_any_form() {
+        for (amount, cores) in [("4", Some(4)), ("3920m", Some(3)), ("0.5", Some(1)), ("many", None), ("-1", None)] {
+            assert_eq!(cores_of(&json!(amount)), cores, "{amount}");
+        }
+    }
+
+    #[test]
+    fn nodes_that_take_no_pods_are_left_out() {
+        let ready = json!([{ "type": "Ready", "status": "True" }]);
+        let node = |spec: Value| json!({ "spec": spec, "status": { "conditions": ready } });
+        assert!(takes_pods(&node(json!({}))));
+        assert!(takes_pods(&node(json!({ "taints": [{ "effect": "PreferNoSchedule" }] }))));
+        assert!(!takes_pods(&node(json!({ "taints": [{ "key": "control-plane", "effect": "NoSchedule" }] }))));
+        assert!(!takes_pods(&node(json!({ "unschedulable": true }))));
+        assert!(!takes_pods(
+            &json!({ "spec": {}, "status": { "conditions": [{ "type": "Ready", "status": "Unknown" }] } })
+        ));
+    }
+}

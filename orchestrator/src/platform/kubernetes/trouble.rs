@@ -1,0 +1,97 @@
+//! What may break under a load: pods of the application that end or are started again, nodes that are gone.
+
+use super::cluster::name_of;
+use super::deploy::restarts;
+use super::survey::is_ready;
+use super::watched::{Objects, has_ended, pod};
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// The application as it was when it was ready.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Baseline {
+    /// Uid and restarts of each pod.
+    pods: BTreeMap<String, (Value, u64)>,
+    /// Nodes that they run on.
+    nodes: Vec<String>,
+}
+
+/// What is not as it was.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Broken {
+    /// What happened.
+    pub what: String,
+    /// The pod that it happened to, if it is still there.
+    pub pod: Option<Value>,
+}
+
+impl Baseline {
+    /// The state of these pods now.
+    pub(super) fn of<'a>(pods: impl IntoIterator<Item = &'a Value>) -> Self {
+        let mut baseline = Self::default();
+        for pod in pods {
+            baseline.pods.insert(name_of(pod), (pod["metadata"]["uid"].clone(), restarts(pod)));
+            let node = pod["spec"]["nodeName"].as_str().unwrap_or_default().to_owned();
+            if !baseline.nodes.contains(&node) {
+                baseline.nodes.push(node);
+            }
+        }
+        baseline
+    }
+
+    /// What is not as it was, if anything. Readiness does not count: to be slow under interference is what is measured.
+    #[must_use]
+    pub(super) fn broken(&self, objects: &Objects) -> Option<Broken> {
+        for node in &self.nodes {
+            let state = objects.get(&("Node", node.clone()));
+            if !state.is_some_and(is_ready) {
+                return Some(Broken { what: format!("node {node} is not ready any more"), pod: None });
+            }
+        }
+        self.pods.iter().find_map(|(name, (uid, before))| {
+            let broken = |what: String, pod: Option<&Value>| Some(Broken { what, pod: pod.cloned() });
+            let Some(there) = pod(objects, name).filter(|there| there["metadata"]["uid"] == *uid) else {
+                return broken(format!("pod {name} is gone"), None);
+            };
+            if restarts(there) > *before {
+                return broken(format!("pod {name} was started again"), Some(there));
+            }
+            if has_ended(there) || there["metadata"]["deletionTimestamp"].is_string() {
+                return broken(format!("pod {name} ended"), Some(there));
+            }
+            None
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn objects(pods: &[Value], ready: &str) -> Objects {
+        let node =
+            json!({ "metadata": { "name": "n" }, "status": { "conditions": [{ "type": "Ready", "status": ready }] } });
+        let mut objects = Objects::from([(("Node", "n".to_owned()), node)]);
+        objects.extend(pods.iter().map(|pod| (("Pod", name_of(pod)), pod.clone())));
+        objects
+    }
+
+    fn web(uid: &str, restarts: u64, phase: &str) -> Value {
+        json!({ "metadata": { "name": "web", "uid": uid }, "spec": { "nodeName": "n" },
+            "status": { "phase": phase, "containerStatuses": [{ "restartCount": restarts }] } })
+    }
+
+    #[test]
+    fn whatever_ends_in_mid_case_is_noticed() {
+        let baseline = Baseline::of([&web("u", 1, "Running")]);
+        let told = |pods: &[Value], ready| baseline.broken(&objects(pods, ready)).map(|broken| broken.what);
+        assert_eq!(told(&[web("u", 1, "Running")], "True"), None);
+        assert_eq!(told(&[web("u", 1, "Running")], "Unknown").unwrap(), "node n is not ready any more");
+        assert_eq!(told(&[web("u", 2, "Running")], "True").unwrap(), "pod web was started again");
+        assert_eq!(told(&[web("u", 1, "Failed")], "True").unwrap(), "pod web ended");
+        assert_eq!(told(&[web("v", 1, "Running")], "True").unwrap(), "pod web is gone");
+        assert_eq!(told(&[], "True").unwrap(), "pod web is gone");
+        assert_eq!(Baseline::default().broken(&objects(&[], "True")), None);
+    }
+}
