@@ -122,7 +122,7 @@ impl Kubernetes {
                 Some((Scope::Environment, broken))
             } else {
                 stressors.iter().find(ended).map(|(kind, name)| {
-                    let what = format!("{} interference ended in mid-case", kind.name());
+                    let what = format!("a stressor of {} ended", kind.name());
                     (Scope::Case, trouble::Broken { what, pod: watched::pod(objects, name).cloned() })
                 })
             };
@@ -134,7 +134,8 @@ impl Kubernetes {
             Some(pod) => format!(": {}", self.site.explain(pod).await),
             None => String::new(),
         };
-        PlatformError::new(scope, format!("{} under load{about}", broken.what))
+        let whole = if scope == Scope::Environment { "the application" } else { "interference" };
+        PlatformError::new(scope, format!("keep {whole} up under load: {}{about}", broken.what))
     }
 }
 

@@ -56,10 +56,10 @@ impl Baseline {
             if restarts(there) > *before {
                 return broken(format!("pod {name} was started again"), Some(there));
             }
-            if has_ended(there) || there["metadata"]["deletionTimestamp"].is_string() {
-                return broken(format!("pod {name} ended"), Some(there));
+            if there["metadata"]["deletionTimestamp"].is_string() {
+                return broken(format!("pod {name} is being deleted"), Some(there));
             }
-            None
+            if has_ended(there) { broken(format!("pod {name} ended"), Some(there)) } else { None }
         })
     }
 }
