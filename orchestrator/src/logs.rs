@@ -8,6 +8,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Mutex;
 use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::fmt::format::FmtSpan;
 use tracing_subscriber::layer::SubscriberExt;
@@ -32,12 +33,13 @@ pub(crate) fn begin(dir: &Path, level: Level, ui: &Ui) -> io::Result<()> {
         .with_span_events(FmtSpan::NONE)
         .with_writer(Mutex::new(file))
         .with_filter(LevelFilter::DEBUG);
+    // The cluster's client tells of every attempt that fails; what comes of them is told by whoever asked.
     let to_terminal = fmt::layer()
         .with_ansi(false)
         .with_target(false)
         .without_time()
         .with_writer(AboveBar(ui.clone()))
-        .with_filter(terminal);
+        .with_filter(Targets::new().with_default(terminal).with_target("kube_client", LevelFilter::OFF));
     let subscriber = tracing_subscriber::registry().with(to_file).with(to_terminal);
     tracing::subscriber::set_global_default(subscriber).map_err(io::Error::other)
 }
