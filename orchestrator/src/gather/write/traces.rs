@@ -46,7 +46,9 @@ impl Writing<'_> {
         };
         match settled.expected {
             Some(expected) => {
-                self.count("traces", expected, written.spans, |missing| format!("{missing} spans are missing: {cause}"))
+                self.count("traces", expected, written.spans, |missing| {
+                    format!("{missing} spans are missing: {cause}")
+                });
             }
             None => self.quality.push(QualityRow {
                 source: "traces".to_owned(),
