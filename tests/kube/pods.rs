@@ -1,0 +1,189 @@
+//! What goes through the API server to a pod and back: logs, attached streams, forwarded ports, proxied requests.
+
+use crate::ground::{Ground, PATIENCE, holds, on_both};
+use futures_util::{AsyncBufReadExt, TryStreamExt};
+use kube::Api;
+use kube::api::{AttachParams, DynamicObject, ListParams, LogParams};
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt, AsyncWriteExt, BufReader};
+
+on_both! {
+    a_log_is_followed_to_its_end => super::followed;
+    a_log_has_a_tail => super::tail;
+    a_container_that_waits_has_no_log => super::no_log;
+    standard_input_reaches_an_attached_container => super::attached;
+    the_end_of_the_input_ends_the_container => super::input_ends;
+    a_port_is_forwarded => super::forwarded;
+    a_port_that_refuses_is_told => super::refused_port;
+    a_service_has_the_ready_pods_and_a_proxy => super::service;
+    a_config_map_is_mounted => super::mounted;
+}
+
+impl Ground {
+    fn pods(&self) -> Api<k8s_openapi::api::core::v1::Pod> {
+        Api::namespaced(self.client.clone(), &self.namespace)
+    }
+
+    pub(crate) async fn logs(&self, pod: &str) -> String {
+        self.pods().logs(pod, &LogParams::default()).await.expect("a log")
+    }
+
+    /// Events about an object of this name.
+    pub(crate) async fn events(&self, name: &str) -> Vec<Value> {
+        let begun = std::time::Instant::now();
+        loop {
+            let of = ListParams::default().fields(&format!("involvedObject.name={name}"));
+            let found = self.api("Event").list(&of).await.expect("a list").items;
+            // They come a little after what they tell of.
+            if found.iter().any(|one: &DynamicObject| one.data["type"] == "Warning") || begun.elapsed() > PATIENCE {
+                return found.into_iter().map(|one| serde_json::to_value(one).expect("it came as JSON")).collect();
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+    }
+}
+
+fn is_running(pod: &Value) -> bool {
+    pod["status"]["phase"] == "Running" && holds(pod, "Ready")
+}
+
+fn has_ended(pod: &Value) -> bool {
+    ["Succeeded", "Failed"].iter().any(|phase| pod["status"]["phase"] == *phase)
+}
+
+async fn followed(ground: Ground) {
+    ground.create(&ground.pod("p", "for i in 1 2 3 4; do echo line $i; sleep 0.3; done")).await.expect("it is made");
+    ground.until("Pod", "p", "has begun", |pod| pod["status"]["phase"] != "Pending").await;
+    let params = LogParams { follow: true, ..LogParams::default() };
+    let lines = ground.pods().log_stream("p", &params).await.expect("a stream").lines();
+    let lines: Vec<String> =
+        tokio::time::timeout(PATIENCE, lines.try_collect()).await.expect("it ends").expect("it holds");
+    assert_eq!(lines, ["line 1", "line 2", "line 3", "line 4"]);
+    let done = ground.until("Pod", "p", "has ended", has_ended).await;
+    assert_eq!(done["status"]["phase"], "Succeeded");
+    assert_eq!(ground.logs("p").await.lines().count(), 4, "it can be read afterwards");
+}
+
+async fn tail(ground: Ground) {
+    ground.create(&ground.pod("p", "echo one; echo two >&2; echo three")).await.expect("it is made");
+    ground.until("Pod", "p", "has ended", has_ended).await;
+    let params = LogParams { tail_lines: Some(1), timestamps: true, ..LogParams::default() };
+    let last = ground.pods().logs("p", &params).await.expect("a log");
+    let (at, text) = last.trim_end().split_once(' ').expect("an instant and a line");
+    assert!(at.ends_with('Z') && at.starts_with("20"), "{at}");
+    assert!(["two", "three"].contains(&text), "the two streams may change places: {text}");
+}
+
+async fn no_log(ground: Ground) {
+    let mut pod = ground.pod("p", "sleep 1000");
+    pod["spec"]["nodeSelector"] = json!({"aefm.test/nowhere": "yes"});
+    ground.create(&pod).await.expect("it is made");
+    match ground.pods().logs("p", &LogParams::default()).await {
+        // A real server has none to give for a pod that has no node: an empty one, or a refusal.
+        Ok(text) => assert_eq!(text, ""),
+        Err(kube::Error::Api(status)) => assert_eq!(status.code, 400, "{status:?}"),
+        Err(error) => panic!("{error}"),
+    }
+}
+
+async fn with_input(ground: &Ground, script: &str) -> kube::api::AttachedProcess {
+    let mut pod = ground.pod("p", script);
+    pod["spec"]["containers"][0]["stdin"] = json!(true);
+    pod["spec"]["containers"][0]["stdinOnce"] = json!(true);
+    ground.create(&pod).await.expect("it is made");
+    ground.until("Pod", "p", "runs", is_running).await;
+    let params = AttachParams::default().stdin(true).stdout(true).stderr(false);
+    ground.pods().attach("p", &params).await.expect("it is attached")
+}
+
+async fn attached(ground: Ground) {
+    let mut process = with_input(&ground, "while read line; do echo got $line; done").await;
+    let mut input = process.stdin().expect("it was asked for");
+    let mut output = BufReader::new(process.stdout().expect("it was asked for")).lines();
+    for word in ["one", "two"] {
+        input.write_all(format!("{word}\n").as_bytes()).await.expect("it takes a line");
+        let line = tokio::time::timeout(PATIENCE, output.next_line()).await.expect("an answer in time");
+        assert_eq!(line.expect("it holds"), Some(format!("got {word}")));
+    }
+    assert_eq!(ground.logs("p").await, "got one\ngot two\n", "what is attached to is logged, too");
+}
+
+async fn input_ends(ground: Ground) {
+    let mut process = with_input(&ground, "cat >/dev/null; echo over; exit 4").await;
+    let mut input = process.stdin().expect("it was asked for");
+    input.write_all(b"x\n").await.expect("it takes a line");
+    input.shutdown().await.expect("it can be closed");
+    drop(input);
+    let ended = ground.until("Pod", "p", "has ended", has_ended).await;
+    assert_eq!(ended["status"]["containerStatuses"][0]["state"]["terminated"]["exitCode"], 4);
+    assert_eq!(ground.logs("p").await, "over\n");
+}
+
+/// A pod that serves its own `/bin` folder on port 8080.
+async fn serving(ground: &Ground) {
+    let mut pod = ground.pod("p", "httpd -f -h /bin -p $POD_IP:8080");
+    pod["metadata"]["labels"] = json!({"app": "web"});
+    let container = &mut pod["spec"]["containers"][0];
+    container["ports"] = json!([{"name": "http", "containerPort": 8080}]);
+    container["readinessProbe"] = json!({"tcpSocket": {"port": "http"}, "periodSeconds": 1});
+    // The kubelet forwards to the pod's loopback: it listens there as well, where that is another address.
+    if ground.double.is_none() {
+        container["command"][3] = json!("httpd -f -h /bin -p 8080");
+    }
+    ground.create(&pod).await.expect("it is made");
+    ground.until("Pod", "p", "is ready", is_running).await;
+}
+
+async fn forwarded(ground: Ground) {
+    serving(&ground).await;
+    for _ in 0..2 {
+        let mut forwarder = ground.pods().portforward("p", &[8080]).await.expect("it is forwarded");
+        let mut stream = forwarder.take_stream(8080).expect("it was asked for");
+        stream.write_all(b"GET /nothing HTTP/1.0\r\n\r\n").await.expect("it takes a request");
+        let mut answer = String::new();
+        tokio::time::timeout(PATIENCE, stream.read_to_string(&mut answer)).await.expect("it ends").expect("it holds");
+        assert!(answer.starts_with("HTTP/1.1 404"), "{answer}");
+    }
+}
+
+async fn refused_port(ground: Ground) {
+    ground.create(&ground.pod("p", "sleep 1000")).await.expect("it is made");
+    ground.until("Pod", "p", "runs", is_running).await;
+    let mut forwarder = ground.pods().portforward("p", &[9]).await.expect("the pod is there");
+    let error = forwarder.take_error(9).expect("a channel of its own");
+    let mut stream = forwarder.take_stream(9).expect("it was asked for");
+    stream.write_all(b"x").await.expect("nobody knows yet");
+    let why = tokio::time::timeout(PATIENCE, error).await.expect("it is told in time");
+    assert!(why.is_some_and(|why| why.contains("refused")), "the error names the cause");
+}
+
+async fn service(ground: Ground) {
+    serving(&ground).await;
+    let service = json!({
+        "apiVersion": "v1", "kind": "Service", "metadata": {"name": "web"},
+        "spec": {"selector": {"app": "web"}, "ports": [{"name": "main", "port": 80, "targetPort": "http"}]},
+    });
+    let made = ground.apply(&service).await;
+    assert!(made["spec"]["clusterIP"].as_str().is_some_and(|address| address.split('.').count() == 4), "{made}");
+    let has_pod = |one: &Value| one["subsets"][0]["addresses"][0]["targetRef"]["name"] == "p";
+    let there = ground.until("Endpoints", "web", "has the pod", has_pod).await;
+    assert_eq!(there["subsets"][0]["ports"][0]["port"], 8080);
+    let path = format!("/api/v1/namespaces/{}/services/web:main/proxy/nothing", ground.namespace);
+    let request = hyper::Request::get(path).body(Vec::new()).expect("a request");
+    match ground.client.request_text(request).await {
+        Err(kube::Error::Api(status)) => assert_eq!(status.code, 404, "the pod itself answered"),
+        other => panic!("{other:?}"),
+    }
+}
+
+async fn mounted(ground: Ground) {
+    ground.apply(&crate::ground::config_map("spec", "spec.json", "{\"rate\": 5}\n")).await;
+    let mut pod = ground.pod("p", "cat \"$FILE\"");
+    pod["spec"]["volumes"] = json!([{"name": "spec", "configMap": {"name": "spec"}}]);
+    let container = &mut pod["spec"]["containers"][0];
+    container["volumeMounts"] = json!([{"name": "spec", "mountPath": "/etc/aefm"}]);
+    container["env"] = json!([{"name": "FILE", "value": "/etc/aefm/spec.json"}]);
+    ground.create(&pod).await.expect("it is made");
+    ground.until("Pod", "p", "has ended", has_ended).await;
+    assert_eq!(ground.logs("p").await, "{\"rate\": 5}\n");
+}
