@@ -5,6 +5,7 @@
 //! `AEFM_KUBE_IMAGE`, which must be on its nodes and have `/bin/busybox`
 //! (`.ci/cluster image FOLDER aefm.local/busybox:1 /bin/busybox`).
 
+mod attaching;
 mod failing;
 mod faults;
 mod ground;

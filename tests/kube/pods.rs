@@ -1,18 +1,17 @@
-//! What goes through the API server to a pod and back: logs, attached streams, forwarded ports, proxied requests.
+//! What goes through the API server to a pod and back: logs, forwarded ports, proxied requests; and its last words.
 
 use crate::ground::{Ground, PATIENCE, holds, on_both};
 use futures_util::{AsyncBufReadExt, TryStreamExt};
 use kube::Api;
-use kube::api::{AttachParams, DynamicObject, ListParams, LogParams};
+use kube::api::{DynamicObject, ListParams, LogParams};
 use serde_json::{Value, json};
-use tokio::io::{AsyncBufReadExt as _, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 on_both! {
     a_log_is_followed_to_its_end => super::followed;
     a_log_has_a_tail => super::tail;
     a_container_that_waits_has_no_log => super::no_log;
-    standard_input_reaches_an_attached_container => super::attached;
-    the_end_of_the_input_ends_the_container => super::input_ends;
+    a_pod_that_is_deleted_is_told_so_first => super::told_to_end;
     a_port_is_forwarded => super::forwarded;
     a_port_that_refuses_is_told => super::refused_port;
     a_service_has_the_ready_pods_and_a_proxy => super::service;
@@ -20,7 +19,7 @@ on_both! {
 }
 
 impl Ground {
-    fn pods(&self) -> Api<k8s_openapi::api::core::v1::Pod> {
+    pub(crate) fn pods(&self) -> Api<k8s_openapi::api::core::v1::Pod> {
         Api::namespaced(self.client.clone(), &self.namespace)
     }
 
@@ -43,11 +42,11 @@ impl Ground {
     }
 }
 
-fn is_running(pod: &Value) -> bool {
+pub(crate) fn is_running(pod: &Value) -> bool {
     pod["status"]["phase"] == "Running" && holds(pod, "Ready")
 }
 
-fn has_ended(pod: &Value) -> bool {
+pub(crate) fn has_ended(pod: &Value) -> bool {
     ["Succeeded", "Failed"].iter().any(|phase| pod["status"]["phase"] == *phase)
 }
 
@@ -86,37 +85,20 @@ async fn no_log(ground: Ground) {
     }
 }
 
-async fn with_input(ground: &Ground, script: &str) -> kube::api::AttachedProcess {
-    let mut pod = ground.pod("p", script);
-    pod["spec"]["containers"][0]["stdin"] = json!(true);
-    pod["spec"]["containers"][0]["stdinOnce"] = json!(true);
+async fn told_to_end(ground: Ground) {
+    let mut pod = ground.pod("p", "trap 'echo told; exit 0' TERM; while :; do sleep 0.1; done");
+    pod["spec"]["terminationGracePeriodSeconds"] = json!(600);
     ground.create(&pod).await.expect("it is made");
     ground.until("Pod", "p", "runs", is_running).await;
-    let params = AttachParams::default().stdin(true).stdout(true).stderr(false);
-    ground.pods().attach("p", &params).await.expect("it is attached")
-}
-
-async fn attached(ground: Ground) {
-    let mut process = with_input(&ground, "while read line; do echo got $line; done").await;
-    let mut input = process.stdin().expect("it was asked for");
-    let mut output = BufReader::new(process.stdout().expect("it was asked for")).lines();
-    for word in ["one", "two"] {
-        input.write_all(format!("{word}\n").as_bytes()).await.expect("it takes a line");
-        let line = tokio::time::timeout(PATIENCE, output.next_line()).await.expect("an answer in time");
-        assert_eq!(line.expect("it holds"), Some(format!("got {word}")));
-    }
-    assert_eq!(ground.logs("p").await, "got one\ngot two\n", "what is attached to is logged, too");
-}
-
-async fn input_ends(ground: Ground) {
-    let mut process = with_input(&ground, "cat >/dev/null; echo over; exit 4").await;
-    let mut input = process.stdin().expect("it was asked for");
-    input.write_all(b"x\n").await.expect("it takes a line");
-    input.shutdown().await.expect("it can be closed");
-    drop(input);
-    let ended = ground.until("Pod", "p", "has ended", has_ended).await;
-    assert_eq!(ended["status"]["containerStatuses"][0]["state"]["terminated"]["exitCode"], 4);
-    assert_eq!(ground.logs("p").await, "over\n");
+    let params = LogParams { follow: true, ..LogParams::default() };
+    let lines = ground.pods().log_stream("p", &params).await.expect("a stream").lines();
+    ground.delete("Pod", "p", &kube::api::DeleteParams::default()).await.expect("it is to go");
+    let going = ground.get("Pod", "p").await;
+    assert!(going.is_err() || going.is_ok_and(|pod| pod["metadata"]["deletionTimestamp"].is_string()));
+    let lines: Vec<String> =
+        tokio::time::timeout(PATIENCE, lines.try_collect()).await.expect("it ends").expect("it holds");
+    assert_eq!(lines, ["told"]);
+    ground.until_gone("Pod", "p").await;
 }
 
 /// A pod that serves its own `/bin` folder on port 8080.

@@ -61,9 +61,9 @@ async fn carry_out(
         return Err(denied(resource, request));
     }
     match (resource.plural, request.subresource.as_str()) {
-        ("pods", "log") => pods::log(cluster, request),
-        ("pods", "attach" | "exec") => pods::attach(cluster, request, http),
-        ("pods", "portforward") => pods::port_forward(cluster, request, http),
+        ("pods", "log") => pods::log(&cluster, request),
+        ("pods", "attach" | "exec") => pods::attach(&cluster, request, http),
+        ("pods", "portforward") => pods::port_forward(&cluster, request, http),
         ("pods", "eviction") => pods::evict(&cluster, request).map(|status| made(&status)),
         ("services", "proxy") => proxy::forward(&cluster, request, http).await,
         (_, "") if request.verb == "watch" => {

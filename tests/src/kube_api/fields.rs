@@ -82,7 +82,7 @@ pub(crate) fn get<'a>(object: &'a Value, path: &[Step]) -> Option<&'a Value> {
     path.iter().try_fold(object, |value, step| match step.split_at(2) {
         ("f:", key) => value.get(key),
         ("k:", key) => value.as_array()?.get(position(value, key)?),
-        (_, key) => value.as_array()?.iter().find(|item| item.to_string() == key),
+        (_, key) => value.as_array()?.iter().find(|item| **item == literal(key)),
     })
 }
 
@@ -104,7 +104,7 @@ pub(crate) fn remove(object: &mut Value, path: &[Step]) {
             let at = if kind == "k:" {
                 position(object, key)
             } else {
-                object.as_array().and_then(|items| items.iter().position(|item| item.to_string() == key))
+                object.as_array().and_then(|items| items.iter().position(|item| *item == literal(key)))
             };
             let (Some(at), Some(items)) = (at, object.as_array_mut()) else { return };
             if rest.is_empty() {
@@ -114,6 +114,11 @@ pub(crate) fn remove(object: &mut Value, path: &[Step]) {
             }
         }
     }
+}
+
+/// The item of a set that a step names.
+fn literal(key: &str) -> Value {
+    serde_json::from_str(key).unwrap_or_default()
 }
 
 fn position(list: &Value, key: &str) -> Option<usize> {

@@ -47,8 +47,8 @@ fn container(cluster: &Cluster, request: &Request) -> Result<Arc<Container>, Ref
 }
 
 /// `pods/log`: what there is, and with `follow` what is to come.
-pub(crate) fn log(cluster: Arc<Cluster>, request: &Request) -> Result<Response<Body>, Refusal> {
-    let container = container(&cluster, request)?;
+pub(crate) fn log(cluster: &Cluster, request: &Request) -> Result<Response<Body>, Refusal> {
+    let container = container(cluster, request)?;
     let lines = container.log.len();
     let tail = request.option("tailLines").parse().map_or(0, |tail: usize| lines.saturating_sub(tail));
     let since = number_option(request, "sinceSeconds")
@@ -102,14 +102,14 @@ impl Follow {
 
 /// `pods/attach`; the double has no `exec`.
 pub(crate) fn attach(
-    cluster: Arc<Cluster>,
+    cluster: &Cluster,
     request: &Request,
     http: hyper::Request<Incoming>,
 ) -> Result<Response<Body>, Refusal> {
     if request.subresource == "exec" {
         return Err(Refusal::not_implemented("the double runs no second process in a container"));
     }
-    let container = container(&cluster, request)?;
+    let container = container(cluster, request)?;
     if let Some(code) = container.code() {
         return Err(Refusal::bad_request(format!("container {} is not running: exited with {code}", request.name)));
     }
@@ -123,11 +123,11 @@ pub(crate) fn attach(
 
 /// `pods/portforward`.
 pub(crate) fn port_forward(
-    cluster: Arc<Cluster>,
+    cluster: &Cluster,
     request: &Request,
     http: hyper::Request<Incoming>,
 ) -> Result<Response<Body>, Refusal> {
-    let pod = pod(&cluster, request)?;
+    let pod = pod(cluster, request)?;
     if text(&pod, "/status/phase") != "Running" {
         return Err(Refusal::bad_request(format!("pod {} is not running", request.name)));
     }

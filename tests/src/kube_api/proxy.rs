@@ -50,9 +50,9 @@ fn target(cluster: &Cluster, request: &Request) -> Result<(String, u16), Refusal
     let key = Key::new(resource::of("Service"), &request.namespace, name);
     cluster.read(|store| {
         let service = store.get(&key).ok_or_else(|| Refusal::not_found(key.resource, name))?;
-        let at = list(service, "/spec/ports")
-            .iter()
-            .position(|one| port.is_empty() || one["name"] == port || one["port"].to_string() == port);
+        let at = list(service, "/spec/ports").iter().position(|one| {
+            port.is_empty() || one["name"] == port || port.parse::<u64>().is_ok_and(|port| one["port"] == port)
+        });
         let endpoints = store.get(&Key::new(resource::of("Endpoints"), &request.namespace, name));
         let nobody = || Refusal::unavailable(format!("no endpoints available for service \"{}\"", request.name));
         let subset = endpoints.and_then(|endpoints| list(endpoints, "/subsets").first()).ok_or_else(nobody)?;

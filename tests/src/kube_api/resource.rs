@@ -1,7 +1,7 @@
 //! The resources the double serves: what discovery lists, and how a path's words become a kind.
 
 /// A kind of object and how the API speaks of it.
-#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Resource {
     /// "" for the core group.
     pub(crate) group: &'static str,

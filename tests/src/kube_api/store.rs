@@ -43,6 +43,7 @@ pub(crate) struct Store {
     /// Changes up to this revision are forgotten.
     floor: u64,
     uids: u64,
+    births: u64,
 }
 
 impl Store {
@@ -75,9 +76,10 @@ impl Store {
         format!("00000000-0000-4000-8000-{:012x}", self.uids)
     }
 
-    /// Objects made so far: a number for names that no object had before. One that is refused does not count.
+    /// A number for the next name that is drawn. Neither what is refused nor the event that tells of it moves it on: a
+    /// controller that tries again tries the same.
     pub(crate) fn births(&self) -> u64 {
-        self.uids
+        self.births
     }
 
     /// Writes an object; one that is as it was keeps its revision, as on the real server.
@@ -89,6 +91,7 @@ impl Store {
                 return before.clone();
             }
         }
+        self.births += u64::from(before.is_none() && key.resource.kind != "Event");
         self.revision += 1;
         object["metadata"]["resourceVersion"] = json!(self.revision.to_string());
         let after = Arc::new(object);
@@ -147,4 +150,45 @@ pub(crate) fn list<'a>(object: &'a Value, pointer: &str) -> &'a [Value] {
 /// Whether its deletion has been asked for.
 pub(crate) fn is_terminating(object: &Value) -> bool {
     !object["metadata"]["deletionTimestamp"].is_null()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::resource;
+    use super::*;
+    use proptest::prelude::*;
+
+    fn objects(store: &Store) -> BTreeMap<Key, Value> {
+        store.all().map(|(key, object)| (key.clone(), (**object).clone())).collect()
+    }
+
+    proptest! {
+        /// What a list had and a watch from its revision tells come to what is there.
+        #[test]
+        fn the_log_after_a_list_leads_to_now(writes in proptest::collection::vec((0..4_u8, 0..3_u8), 0..40), at in 0..40_usize) {
+            let mut store = Store::default();
+            let mut listed = (objects(&store), store.revision());
+            for (step, (name, value)) in writes.iter().enumerate() {
+                if step == at {
+                    listed = (objects(&store), store.revision());
+                }
+                let key = Key::new(resource::of("ConfigMap"), "a", &name.to_string());
+                if *value == 0 {
+                    store.remove(&key);
+                } else {
+                    store.put(key, json!({"metadata": {}, "data": {"k": value}}));
+                }
+            }
+            let (mut seen, revision) = listed;
+            for change in store.since(revision).expect("nothing is forgotten yet") {
+                match &change.after {
+                    Some(after) => drop(seen.insert(change.key.clone(), (**after).clone())),
+                    None => prop_assert!(seen.remove(&change.key).is_some(), "what goes was there"),
+                }
+            }
+            prop_assert_eq!(seen, objects(&store));
+            store.compact();
+            prop_assert!(store.since(revision).is_none(), "the past is gone");
+        }
+    }
 }

@@ -11,6 +11,8 @@ pub(crate) struct Container {
     pub(crate) log: Log,
     /// Bytes for its standard input; an empty piece is its end. Nothing if it has none.
     pub(crate) stdin: Option<mpsc::UnboundedSender<Bytes>>,
+    /// Whether its input ends with the first client that leaves.
+    pub(crate) stdin_once: bool,
     signals: mpsc::UnboundedSender<Signal>,
     /// Its exit code, once it has one.
     ended: watch::Sender<Option<i32>>,
@@ -20,7 +22,8 @@ impl Container {
     /// One that only pretends to run; with a code: that has already ended.
     pub(crate) fn pretended(code: Option<i32>) -> (Self, mpsc::UnboundedReceiver<Signal>) {
         let (signals, received) = mpsc::unbounded_channel();
-        let container = Self { log: Log::default(), stdin: None, signals, ended: watch::Sender::new(code) };
+        let container =
+            Self { log: Log::default(), stdin: None, stdin_once: false, signals, ended: watch::Sender::new(code) };
         if code.is_some() {
             container.log.close();
         }
@@ -33,8 +36,13 @@ impl Container {
         let (signals, received) = mpsc::unbounded_channel();
         let (stdin, input) = mpsc::unbounded_channel();
         let stdin = start.stdin.then_some(stdin);
-        let container =
-            std::sync::Arc::new(Self { log: Log::default(), stdin, signals, ended: watch::Sender::new(None) });
+        let container = std::sync::Arc::new(Self {
+            log: Log::default(),
+            stdin,
+            stdin_once: start.stdin_once,
+            signals,
+            ended: watch::Sender::new(None),
+        });
         tokio::spawn(process::supervise(child, container.clone(), input, received));
         Ok(container)
     }

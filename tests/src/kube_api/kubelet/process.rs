@@ -22,6 +22,8 @@ pub(crate) struct Start {
     pub(crate) environment: Vec<(String, String)>,
     pub(crate) folder: PathBuf,
     pub(crate) stdin: bool,
+    /// Whether its input ends with the first client that leaves.
+    pub(crate) stdin_once: bool,
 }
 
 pub(crate) fn spawn(start: &Start) -> io::Result<Child> {

@@ -143,7 +143,7 @@ impl Slot {
     }
 
     async fn probe(&mut self, address: &str) {
-        if !self.next_probe.is_some_and(|at| Instant::now() >= at) {
+        if self.next_probe.is_none_or(|at| Instant::now() < at) {
             return;
         }
         let period = number(&self.spec, "/readinessProbe/periodSeconds").unwrap_or(10);

@@ -39,6 +39,7 @@ pub(crate) fn start(
         environment,
         folder: folder.to_owned(),
         stdin: container["stdin"] == true,
+        stdin_once: container["stdinOnce"] == true,
     })
 }
 

@@ -20,7 +20,21 @@ pub(super) struct Wanted {
 }
 
 /// Carries bytes both ways until the container or the client ends. What was written before is in the log alone.
-pub(super) async fn serve(socket: Socket, container: &Container, wanted: Wanted, mut cuts: watch::Receiver<u64>) {
+pub(super) async fn serve(socket: Socket, container: &Container, wanted: Wanted, cuts: watch::Receiver<u64>) {
+    carry(socket, container, &wanted, cuts).await;
+    if wanted.stdin && container.stdin_once {
+        close_input(container);
+    }
+}
+
+fn close_input(container: &Container) {
+    if let Some(stdin) = &container.stdin {
+        // A process that reads no more has ended, or will.
+        let _ = stdin.send(Bytes::new());
+    }
+}
+
+async fn carry(socket: Socket, container: &Container, wanted: &Wanted, mut cuts: watch::Receiver<u64>) {
     let (mut send, mut receive) = socket.split();
     let mut at = container.log.len();
     loop {
@@ -41,7 +55,7 @@ pub(super) async fn serve(socket: Socket, container: &Container, wanted: Wanted,
                 }
             }
             message = receive.next() => match message {
-                Some(Ok(Message::Binary(bytes))) => input(container, &wanted, &bytes),
+                Some(Ok(Message::Binary(bytes))) => input(container, wanted, &bytes),
                 Some(Ok(Message::Close(_)) | Err(_)) | None => return,
                 Some(Ok(_)) => {}
             },
