@@ -112,6 +112,11 @@ async fn refusals(ground: Ground) {
     assert_eq!(ground.create(&config_map("a", "k", "v")).await.expect_err("it is there").0, 409);
     assert_eq!(ground.get("ConfigMap", "b").await.expect_err("it is not there").0, 404);
     assert_eq!(ground.delete("ConfigMap", "b", &DeleteParams::default()).await.expect_err("it is not there").0, 404);
+    let nameless = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {}});
+    assert_eq!(ground.create(&nameless).await.expect_err("it has no name").0, 422);
+    let drawn = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"generateName": "a-"}});
+    let made = ground.create(&drawn).await.expect("a name is drawn");
+    assert!(made["metadata"]["name"].as_str().is_some_and(|name| name.len() > 2 && name.starts_with("a-")), "{made}");
     ground.apply(&ground.deployment("web", 0, "sleep 1000")).await;
     let selector = json!({"spec": {"selector": {"matchLabels": {"app": "other"}}}});
     let (code, message) = ground.merge("Deployment", "web", &selector).await.expect_err("it cannot change");

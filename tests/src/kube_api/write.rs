@@ -35,14 +35,12 @@ impl Store {
         let mut object = body.clone();
         let mut key = key.clone();
         if key.name.is_empty() {
-            key.name = format!("{}{:05x}", text(body, "/metadata/generateName"), self.births());
-        }
-        if key.name.is_empty() {
-            return Err(Refusal::invalid(
-                key.resource,
-                "",
-                "metadata.name: Required value: name or generateName is required",
-            ));
+            let base = text(body, "/metadata/generateName");
+            if base.is_empty() {
+                let why = "metadata.name: Required value: name or generateName is required";
+                return Err(Refusal::invalid(key.resource, "", why));
+            }
+            key.name = format!("{base}{:05x}", self.births());
         }
         if self.get(&key).is_some() {
             return Err(Refusal::exists(key.resource, &key.name));

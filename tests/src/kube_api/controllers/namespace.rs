@@ -17,9 +17,9 @@ pub(super) fn step(store: &mut Store, now: Timestamp) {
         for resource in RESOURCES.iter().filter(|resource| resource.namespaced) {
             inside.extend(store.list(resource, Some(&key.name)).map(|(key, object)| (key.clone(), object.clone())));
         }
-        for (key, object) in inside.iter().filter(|(_, object)| !is_terminating(object)) {
-            // Gone meanwhile is as good; `object` says that nobody has asked yet.
-            let _ = (object, store.delete(key, &Deletion::default(), now));
+        for (key, _) in inside.iter().filter(|(_, object)| !is_terminating(object)) {
+            // Gone meanwhile is as good.
+            let _ = store.delete(key, &Deletion::default(), now);
         }
         let stuck = inside.iter().filter(|(_, object)| !list(object, "/metadata/finalizers").is_empty()).count();
         let mut status = namespace["status"].clone();

@@ -28,8 +28,7 @@ fn fit(store: &mut Store, set: &Value, now: Timestamp) -> Option<String> {
     }
     for _ in pods.len()..wanted {
         let name = format!("{}-{:05x}", text(set, "/metadata/name"), store.births() & 0xf_ffff);
-        let pod = from_template(&set["spec"]["template"], &name, super::resource::of("ReplicaSet"), set);
-        let mut pod = pod;
+        let mut pod = from_template(&set["spec"]["template"], &name, super::resource::of("ReplicaSet"), set);
         (pod["apiVersion"], pod["kind"]) = (json!("v1"), json!("Pod"));
         let key = Key::new(super::resource::of("Pod"), text(set, "/metadata/namespace"), &name);
         if let Err(refusal) = store.create(&key, &pod, &writer, now) {
