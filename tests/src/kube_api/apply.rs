@@ -80,7 +80,6 @@ pub(crate) fn apply(
     let at = owners.iter().position(is_own);
     let before = at.map(|at| owners.remove(at));
     let mut object = live.clone();
-    merge_applied(&mut object, applied, "");
     // An item goes before its fields: without them it could not be told apart any more.
     for path in before.iter().flat_map(|own| own.fields.difference(&wanted)) {
         let others_below = |owner: &Owner| owner.fields.iter().any(|field| field.starts_with(path));
@@ -88,6 +87,8 @@ pub(crate) fn apply(
             fields::remove(&mut object, path);
         }
     }
+    // After that: a map that is empty for what went may be one that is wanted empty.
+    merge_applied(&mut object, applied, "");
     let same = before.as_ref().is_some_and(|own| own.fields == wanted) && unmanaged(&object) == unmanaged(live);
     let time = before.filter(|_| same).map_or_else(|| json!(now), |own| own.time);
     let (manager, api_version) = (writer.manager.clone(), applied["apiVersion"].clone());
