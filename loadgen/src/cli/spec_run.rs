@@ -49,7 +49,7 @@ pub(super) fn obey(path: &Path, args: &Args) -> Result<u8, Failure> {
                 eprintln!("aefm-load: {open} of {} connections are open: failed to {fault}", plan.connections);
                 Ok(())
             }
-            Event::Ready { .. } => Ok(()),
+            Event::Ready { .. } | Event::Waiting { .. } => Ok(()),
             Event::Started(start_ns) => records::write(&mut output, &LoadRecord::Started { start_ns }),
             Event::Second(second) => records::write(&mut output, &LoadRecord::Second(records::second(second, shard))),
         };

@@ -5,13 +5,14 @@ use super::ownership::{PURPOSE_LABEL, RUN_LABEL};
 use serde_json::Value;
 
 /// Parts of an object that the cluster keeps for itself, and those that differ from run to run.
-const NOT_COMPARED: [&str; 8] = [
+const NOT_COMPARED: [&str; 9] = [
     "managedFields",
     "resourceVersion",
     "generation",
     "uid",
     "creationTimestamp",
     "ownerReferences",
+    "app.kubernetes.io/managed-by",
     RUN_LABEL,
     PURPOSE_LABEL,
 ];
