@@ -1,7 +1,87 @@
 //! A run's tables in other forms.
 
 mod aefm_csv;
-pub(crate) mod read;
+mod alibaba;
+mod attributes;
+mod csv;
+mod file;
+mod jaeger;
+mod otlp;
 
-pub use aefm_csv::{CsvError, write_aefm_csv};
-pub use read::{Rows, TableError, read_table};
+use crate::read::TableError;
+use std::collections::BTreeSet;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// The forms.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// The five CSV files of AEFM 0.2.0, with its names and columns and correct numbers.
+    AefmCsv,
+    /// Spans as OTLP's JSON, a trace a line, a file a case.
+    Otlp,
+    /// Spans as Jaeger's JSON, a file a case.
+    JaegerJson,
+    /// Every table as one CSV file.
+    Csv,
+    /// The columns of Alibaba's microservice trace of 2022.
+    Alibaba,
+}
+
+/// Why a run could not be exported.
+#[derive(Debug, thiserror::Error)]
+pub enum ExportError {
+    /// A table could not be read.
+    #[error(transparent)]
+    Table(#[from] TableError),
+    /// A file could not be written.
+    #[error("write {}: {cause}", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What went wrong.
+        #[source]
+        cause: io::Error,
+    },
+    /// The run's folder could not be listed.
+    #[error("list the tables in {}: {cause}", path.display())]
+    List {
+        /// The folder.
+        path: PathBuf,
+        /// What went wrong.
+        #[source]
+        cause: io::Error,
+    },
+}
+
+/// Writes a run's `cases` into the folder `out` (made when missing) and says how many rows, or spans, there are.
+///
+/// # Errors
+/// A table cannot be read, or a file cannot be written. A file appears complete or not at all.
+pub fn export(form: Form, run: &Path, cases: &[String], out: &Path) -> Result<u64, ExportError> {
+    match form {
+        Form::AefmCsv => Ok(aefm_csv::write_aefm_csv(run, cases, out)?.iter().sum()),
+        Form::Otlp => otlp::write(run, cases, out),
+        Form::JaegerJson => jaeger::write(run, cases, out),
+        Form::Csv => csv::write(run, cases, out),
+        Form::Alibaba => alibaba::write(run, cases, out),
+    }
+}
+
+/// Ids of the cases of a run, sorted: those that the `cases` table has.
+///
+/// # Errors
+/// The run's folder cannot be listed, or holds no cases.
+pub fn cases(run: &Path) -> Result<Vec<String>, ExportError> {
+    let path = run.join("cases");
+    let error = |cause| ExportError::List { path: path.clone(), cause };
+    let mut ids = BTreeSet::new();
+    for entry in std::fs::read_dir(&path).map_err(error)? {
+        let name = entry.map_err(error)?.file_name();
+        ids.extend(name.to_str().and_then(|name| name.strip_prefix("case=")).map(str::to_owned));
+    }
+    Ok(ids.into_iter().collect())
+}
+
+#[cfg(test)]
+mod tests;

@@ -3,8 +3,11 @@
 //! Files are read in pieces, and spans beyond a budget of memory wait on disk ([`spill`]), so that what is imported is
 //! bounded by the disk alone.
 
+mod aefm_csv;
 mod pieces;
 pub mod spill;
+
+pub use aefm_csv::{ImportedCsv, import_aefm_csv};
 
 use crate::jaeger::json::{self as jaeger_json, Traces};
 use crate::otlp;
@@ -15,7 +18,8 @@ use aefm_workloads::labels::CaseLabels;
 use pieces::{Format, Pieces};
 use spill::{Spill, SpillError};
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::sync_channel;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// What kind of files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,6 +75,12 @@ pub struct Imported {
 /// Memory for spans before they go to disk.
 pub const BUDGET_BYTES: usize = 160 << 20;
 
+/// Threads that decode: it is most of what reading Jaeger's JSON costs.
+const DECODERS: usize = 2;
+
+/// About so many bytes are handed from thread to thread at a time.
+const HANDED_BYTES: usize = 1 << 20;
+
 /// A piece of a file on its way to a decoder.
 struct Piece {
     path: PathBuf,
@@ -94,31 +104,17 @@ pub fn import(
     let mut spill = Spill::new(dir, budget_bytes);
     let mut imported = Imported::default();
     // Reading and cutting here, decoding there: on two cores both are busy.
-    let (to_decoder, pieces) = sync_channel::<Piece>(8);
-    let (to_spill, decoded) = sync_channel::<Result<Traces, ImportError>>(8);
+    let (to_decoder, batches) = sync_channel::<Vec<Piece>>(4);
+    let batches = Arc::new(Mutex::new(batches));
+    let (to_spill, decoded) = sync_channel::<Result<Traces, ImportError>>(4);
     std::thread::scope(|scope| {
-        let reader = scope.spawn(move || {
-            for path in files {
-                for piece in Pieces::open(kind, path)? {
-                    let (at, bytes, format) = piece?;
-                    if to_decoder.send(Piece { path: path.clone(), at, bytes, format }).is_err() {
-                        // The decoder has ended because of an error, which it reports itself.
-                        return Ok(());
-                    }
-                }
-            }
-            Ok::<(), ImportError>(())
-        });
-        scope.spawn(move || {
-            let mut names = Names::default();
-            for piece in pieces {
-                let traces = decode(&piece, &mut names);
-                let is_end = traces.is_err();
-                if to_spill.send(traces).is_err() || is_end {
-                    return;
-                }
-            }
-        });
+        let reader = scope.spawn(move || read(kind, files, &to_decoder));
+        for _ in 0..DECODERS {
+            let (batches, to_spill) = (Arc::clone(&batches), to_spill.clone());
+            scope.spawn(move || decode_all(&batches, &to_spill));
+        }
+        // With the last decoder these end, and with them the reader.
+        drop((batches, to_spill));
         for traces in decoded {
             let traces = traces?;
             imported.invalid += traces.invalid;
@@ -135,21 +131,58 @@ pub fn import(
     Ok(imported)
 }
 
-fn decode(piece: &Piece, names: &mut Names) -> Result<Traces, ImportError> {
-    let mut traces = Traces::default();
-    let wrong = |reason: String| ImportError::Format { path: piece.path.clone(), at: piece.at, reason };
-    let mut take = |decoded: otlp::decode::Decoded| {
-        traces.invalid += decoded.invalid;
-        traces.traces.push(decoded.spans);
-    };
-    match piece.format {
-        Format::JaegerTrace => {
-            jaeger_json::read_trace(&piece.bytes, names, &mut traces).map_err(|error| wrong(error.to_string()))?;
+/// Cuts the files into pieces and hands them over, many at a time: a thread that is woken for each costs more than it
+/// does.
+fn read(kind: Kind, files: &[PathBuf], to_decoder: &SyncSender<Vec<Piece>>) -> Result<(), ImportError> {
+    for path in files {
+        let (mut batch, mut batch_bytes) = (Vec::new(), 0);
+        for piece in Pieces::open(kind, path)? {
+            let (at, bytes, format) = piece?;
+            batch_bytes += bytes.len();
+            batch.push(Piece { path: path.clone(), at, bytes, format });
+            // A closed channel: the decoder has ended because of an error, which it reports itself.
+            if batch_bytes >= HANDED_BYTES && to_decoder.send(std::mem::take(&mut batch)).is_err() {
+                return Ok(());
+            }
+            if batch.is_empty() {
+                batch_bytes = 0;
+            }
         }
-        Format::OtlpJson => take(otlp::json::read(&piece.bytes, names).map_err(|error| wrong(error.to_string()))?),
-        Format::OtlpProto => take(otlp::decode::decode(&piece.bytes, names).map_err(|error| wrong(error.to_string()))?),
+        if to_decoder.send(batch).is_err() {
+            return Ok(());
+        }
     }
-    Ok(traces)
+    Ok(())
+}
+
+/// Decodes what the reader hands over, until there is no more, or an error.
+fn decode_all(batches: &Mutex<Receiver<Vec<Piece>>>, to_spill: &SyncSender<Result<Traces, ImportError>>) {
+    let mut names = Names::default();
+    loop {
+        // Held while it waits: whoever is next in line gets the next batch.
+        let next = batches.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        let Ok(pieces) = next else { return };
+        let mut traces = Traces::default();
+        let read = pieces.iter().try_for_each(|piece| decode(piece, &mut names, &mut traces));
+        let is_end = read.is_err();
+        if to_spill.send(read.map(|()| traces)).is_err() || is_end {
+            return;
+        }
+    }
+}
+
+fn decode(piece: &Piece, names: &mut Names, traces: &mut Traces) -> Result<(), ImportError> {
+    let wrong = |reason: String| ImportError::Format { path: piece.path.clone(), at: piece.at, reason };
+    let decoded = match piece.format {
+        Format::JaegerTrace => {
+            return jaeger_json::read_trace(&piece.bytes, names, traces).map_err(|error| wrong(error.to_string()));
+        }
+        Format::OtlpJson => otlp::json::read(&piece.bytes, names).map_err(|error| wrong(error.to_string()))?,
+        Format::OtlpProto => otlp::decode::decode(&piece.bytes, names).map_err(|error| wrong(error.to_string()))?,
+    };
+    traces.invalid += decoded.invalid;
+    traces.traces.push(decoded.spans);
+    Ok(())
 }
 
 fn write(spill: Spill, dir: &Path, labels: &CaseLabels) -> Result<TraceReport, ImportError> {

@@ -5,9 +5,16 @@ use std::fmt::Write as _;
 /// Appends `text` as a JSON string.
 pub(crate) fn push_string(out: &mut String, text: &str) {
     out.push('"');
+    let is_special = |byte: u8| byte < 0x20 || byte == b'"' || byte == b'\\';
+    // Without a way out of the loop the compiler looks at many bytes at once; most texts need no more.
+    if !text.bytes().fold(false, |found, byte| found | is_special(byte)) {
+        out.push_str(text);
+        out.push('"');
+        return;
+    }
     let mut plain = 0;
     for (index, byte) in text.bytes().enumerate() {
-        if byte >= 0x20 && byte != b'"' && byte != b'\\' {
+        if !is_special(byte) {
             continue;
         }
         out.push_str(&text[plain..index]);
@@ -44,7 +51,21 @@ pub(crate) fn push_double(out: &mut String, number: f64) {
 }
 
 pub(crate) fn push_int(out: &mut String, number: i64) {
-    push_format(out, format_args!("{number}"));
+    let mut digits = [0; 20];
+    let mut from = digits.len();
+    let mut rest = number.unsigned_abs();
+    loop {
+        from -= 1;
+        digits[from] = b'0' + (rest % 10) as u8;
+        rest /= 10;
+        if rest == 0 {
+            break;
+        }
+    }
+    if number < 0 {
+        out.push('-');
+    }
+    out.push_str(std::str::from_utf8(&digits[from..]).unwrap_or_default());
 }
 
 fn push_format(out: &mut String, arguments: std::fmt::Arguments<'_>) {
@@ -90,6 +111,15 @@ mod tests {
             let mut out = String::new();
             push_string(&mut out, &text);
             prop_assert_eq!(serde_json::from_str::<String>(&out).unwrap(), text);
+        }
+
+        #[test]
+        fn any_int_is_written_as_rust_writes_it(number: i64) {
+            for number in [number, number % 1000, i64::MIN, i64::MAX, 0] {
+                let mut out = String::new();
+                push_int(&mut out, number);
+                prop_assert_eq!(out, number.to_string());
+            }
         }
 
         #[test]

@@ -14,6 +14,7 @@ mod json_text;
 pub mod otlp;
 pub mod proc;
 pub mod prometheus;
+pub mod read;
 pub mod records;
 pub mod requests;
 pub mod schema;

@@ -1,13 +1,11 @@
 //! The `requests` table of one case, read back: what joins a trace to the client's own view of it.
 
+use crate::read::{TableCause, TableError, read_columns};
 use aefm_workloads::load::{Outcome, Phase};
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::Int64Type;
-use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// What the client knows of one request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,45 +25,14 @@ pub struct RequestLog {
     requests: BTreeMap<u64, RequestFacts>,
 }
 
-/// Why a `requests` table could not be read.
-#[derive(Debug, thiserror::Error)]
-#[error("read requests from {}: {cause}", path.display())]
-pub struct RequestsError {
-    /// The file.
-    pub path: PathBuf,
-    /// What went wrong.
-    #[source]
-    pub cause: RequestsCause,
-}
-
-/// What went wrong in reading a `requests` table.
-#[derive(Debug, thiserror::Error)]
-pub enum RequestsCause {
-    /// The file cannot be opened.
-    #[error(transparent)]
-    Io(#[from] std::io::Error),
-    /// It is not Parquet, or broken.
-    #[error(transparent)]
-    Parquet(#[from] parquet::errors::ParquetError),
-    /// It is broken within.
-    #[error(transparent)]
-    Arrow(#[from] arrow::error::ArrowError),
-    /// It lacks a column, or the column has another type than the schema says.
-    #[error("it has no column {0} of the type that the schema says")]
-    Column(&'static str),
-    /// A word that is none of the known ones.
-    #[error("unknown {0} {1:?}")]
-    Word(&'static str, String),
-}
-
 impl RequestLog {
     /// Reads the table at `path`.
     ///
     /// # Errors
     /// The file is not there, not Parquet, or not of this schema.
-    pub fn read(path: &Path) -> Result<Self, RequestsError> {
+    pub fn read(path: &Path) -> Result<Self, TableError> {
         let mut log = Self::default();
-        log.read_file(path).map_err(|cause| RequestsError { path: path.to_owned(), cause })?;
+        log.read_file(path)?;
         Ok(log)
     }
 
@@ -73,37 +40,35 @@ impl RequestLog {
     ///
     /// # Errors
     /// The folder is not there, or a part is not Parquet or not of this schema.
-    pub fn read_parts(dir: &Path) -> Result<Self, RequestsError> {
-        let error = |path: &Path, cause| RequestsError { path: path.to_owned(), cause };
+    pub fn read_parts(dir: &Path) -> Result<Self, TableError> {
+        let error = |cause: std::io::Error| TableError { path: dir.to_owned(), cause: cause.into() };
         let mut log = Self::default();
-        for entry in std::fs::read_dir(dir).map_err(|cause| error(dir, cause.into()))? {
-            let path = entry.map_err(|cause| error(dir, cause.into()))?.path();
+        for entry in std::fs::read_dir(dir).map_err(error)? {
+            let path = entry.map_err(error)?.path();
             let shown = path.file_name().and_then(|name| name.to_str()).is_some_and(|name| !name.starts_with('.'));
             if shown && path.extension().is_some_and(|kind| kind == "parquet") {
-                log.read_file(&path).map_err(|cause| error(&path, cause))?;
+                log.read_file(&path)?;
             }
         }
         Ok(log)
     }
 
-    fn read_file(&mut self, path: &Path) -> Result<(), RequestsCause> {
-        let builder = ParquetRecordBatchReaderBuilder::try_new(File::open(path)?)?;
-        let columns = ["request", "phase", "intended_ns", "done_ns", "outcome"];
-        let mask = ProjectionMask::columns(builder.parquet_schema(), columns);
-        for batch in builder.with_projection(mask).build()? {
-            self.read_batch(&batch?)?;
+    fn read_file(&mut self, path: &Path) -> Result<(), TableError> {
+        let mut rows = read_columns(path, &["request", "phase", "intended_ns", "done_ns", "outcome"])?;
+        while let Some(batch) = rows.next().transpose()? {
+            self.read_batch(&batch).map_err(|cause| rows.error(cause))?;
         }
         Ok(())
     }
 
-    fn read_batch(&mut self, batch: &RecordBatch) -> Result<(), RequestsCause> {
+    fn read_batch(&mut self, batch: &RecordBatch) -> Result<(), TableCause> {
         let ints = |name| {
             let column = batch.column_by_name(name).and_then(|column| column.as_primitive_opt::<Int64Type>());
-            column.ok_or(RequestsCause::Column(name))
+            column.ok_or(TableCause::Column(name))
         };
         let texts = |name| {
             let column = batch.column_by_name(name).and_then(|column| column.as_string_opt::<i32>());
-            column.ok_or(RequestsCause::Column(name))
+            column.ok_or(TableCause::Column(name))
         };
         let (request, intended, done) = (ints("request")?, ints("intended_ns")?, ints("done_ns")?);
         let (phase, outcome) = (texts("phase")?, texts("outcome")?);
@@ -147,14 +112,14 @@ impl RequestLog {
     }
 }
 
-fn outcome_of(name: &str) -> Result<Outcome, RequestsCause> {
+fn outcome_of(name: &str) -> Result<Outcome, TableCause> {
     let known = Outcome::ALL.into_iter().find(|outcome| outcome.name() == name);
-    known.ok_or_else(|| RequestsCause::Word("outcome", name.to_owned()))
+    known.ok_or_else(|| TableCause::Word("outcome", name.to_owned()))
 }
 
-fn phase_of(name: &str) -> Result<Phase, RequestsCause> {
+fn phase_of(name: &str) -> Result<Phase, TableCause> {
     let known = [Phase::WarmUp, Phase::Measure].into_iter().find(|phase| phase.name() == name);
-    known.ok_or_else(|| RequestsCause::Word("phase", name.to_owned()))
+    known.ok_or_else(|| TableCause::Word("phase", name.to_owned()))
 }
 
 #[cfg(test)]
@@ -199,8 +164,8 @@ mod tests {
         writer.push(&[Cell::Text("load"), Cell::Null, Cell::Null, Cell::Null, Cell::Text("ok"), Cell::Null]).unwrap();
         writer.finish().unwrap();
         let error = RequestLog::read(&other).unwrap_err();
-        assert!(matches!(error.cause, RequestsCause::Column("request")), "{error}");
+        assert!(matches!(error.cause, TableCause::Column("request")), "{error}");
         std::fs::write(&other, "not parquet").unwrap();
-        assert!(matches!(RequestLog::read(&other).unwrap_err().cause, RequestsCause::Parquet(_)));
+        assert!(matches!(RequestLog::read(&other).unwrap_err().cause, TableCause::Parquet(_)));
     }
 }

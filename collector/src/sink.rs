@@ -4,12 +4,13 @@
 //! `*.parquet` never see half of one, and a writer that is dropped or fails leaves nothing.
 
 mod cells;
+mod encoder;
 mod file;
 
 use crate::schema::Table;
 use aefm_workloads::labels::CaseLabels;
 use cells::Batch;
-use file::PartFile;
+use encoder::Encoder;
 use parquet::arrow::arrow_writer::{ArrowWriter, ArrowWriterOptions};
 use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::errors::ParquetError;
@@ -17,16 +18,14 @@ use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::schema::types::ColumnPath;
 use std::path::{Path, PathBuf};
 
+pub(crate) use cells::Hex;
 pub use cells::{Cell, RowError};
+pub(crate) use file::PartFile;
 
 /// A batch is handed to the encoder at so many rows...
 const BATCH_ROWS: usize = 8192;
 /// ...or so many bytes of text, whichever comes first.
 const BATCH_BYTES: usize = 4 << 20;
-/// A row group is closed at so many rows...
-const GROUP_ROWS: usize = 1 << 17;
-/// ...or when its encoders hold so many bytes.
-const GROUP_BYTES: usize = 32 << 20;
 
 /// Why a table could not be written. Names the table, the case, the file and the cause.
 #[derive(Debug, thiserror::Error)]
@@ -79,7 +78,7 @@ pub struct TableWriter {
     place: Place,
     batch: Batch,
     // None after a failure: what follows it would only hide the first cause.
-    writer: Option<ArrowWriter<PartFile>>,
+    writer: Option<Encoder>,
     rows: u64,
 }
 
@@ -90,6 +89,11 @@ struct Place {
 }
 
 impl Place {
+    fn of(dir: &Path, table: &Table, labels: &CaseLabels) -> Self {
+        let path = part_path(dir, &table.name, &labels.case_id);
+        Self { table: table.name.to_string(), case: labels.case_id.clone(), path }
+    }
+
     fn error(&self, cause: impl Into<SinkCause>) -> SinkError {
         SinkError { table: self.table.clone(), case: self.case.clone(), path: self.path.clone(), cause: cause.into() }
     }
@@ -107,15 +111,30 @@ impl TableWriter {
     /// # Errors
     /// The folder or file cannot be made, or a factor has a column's name.
     pub fn create(dir: &Path, table: &Table, labels: &CaseLabels) -> Result<Self, SinkError> {
-        let path = part_path(dir, &table.name, &labels.case_id);
-        let place = Place { table: table.name.to_string(), case: labels.case_id.clone(), path };
-        match Self::open(&place, table, labels) {
+        Self::open(Place::of(dir, table, labels), table, labels, false)
+    }
+
+    /// Like [`TableWriter::create`], for a table of very many rows: threads share the work of encoding it.
+    ///
+    /// # Errors
+    /// Likewise, or no thread can be had.
+    pub fn create_shared(dir: &Path, table: &Table, labels: &CaseLabels) -> Result<Self, SinkError> {
+        Self::open(Place::of(dir, table, labels), table, labels, true)
+    }
+
+    fn open(place: Place, table: &Table, labels: &CaseLabels, is_shared: bool) -> Result<Self, SinkError> {
+        match Self::encoder(&place, table, labels, is_shared) {
             Ok((writer, batch)) => Ok(Self { place, batch, writer: Some(writer), rows: 0 }),
             Err(cause) => Err(place.error(cause)),
         }
     }
 
-    fn open(place: &Place, table: &Table, labels: &CaseLabels) -> Result<(ArrowWriter<PartFile>, Batch), SinkCause> {
+    fn encoder(
+        place: &Place,
+        table: &Table,
+        labels: &CaseLabels,
+        is_shared: bool,
+    ) -> Result<(Encoder, Batch), SinkCause> {
         for name in [&*labels.case_id, &*table.name] {
             if !is_plain(name) {
                 return Err(SinkCause::Name(name.to_owned()));
@@ -128,6 +147,7 @@ impl TableWriter {
         let schema = table.schema(labels);
         let options = ArrowWriterOptions::new().with_properties(properties(table)).with_skip_arrow_metadata(true);
         let writer = ArrowWriter::try_new_with_options(file, schema.clone(), options)?;
+        let writer = if is_shared { Encoder::shared(writer, &schema)? } else { Encoder::Alone(Box::new(writer)) };
         Ok((writer, Batch::new(schema, labels, table)))
     }
 
@@ -154,13 +174,8 @@ impl TableWriter {
         let Some(writer) = &mut self.writer else {
             return Err(self.place.error(std::io::Error::other("an earlier write to this file failed")));
         };
-        let written = self.batch.take().and_then(|batch| {
-            writer.write(&batch)?;
-            if writer.in_progress_rows() >= GROUP_ROWS || writer.memory_size() >= GROUP_BYTES {
-                writer.flush()?;
-            }
-            Ok(())
-        });
+        let text_bytes = self.batch.bytes();
+        let written = self.batch.take().and_then(|batch| writer.write(batch, text_bytes));
         written.map_err(|error| {
             self.writer = None;
             self.place.error(error)
@@ -173,10 +188,9 @@ impl TableWriter {
     /// It could not be written, synced or renamed; nothing is left of it then.
     pub fn finish(mut self) -> Result<Written, SinkError> {
         self.encode()?;
-        let close = |writer: Option<ArrowWriter<PartFile>>| -> Result<u64, SinkCause> {
-            let file =
-                writer.ok_or_else(|| std::io::Error::other("an earlier write to this file failed"))?.into_inner()?;
-            Ok(file.publish()?)
+        let close = |writer: Option<Encoder>| -> Result<u64, SinkCause> {
+            let writer = writer.ok_or_else(|| std::io::Error::other("an earlier write to this file failed"))?;
+            Ok(writer.finish()?.publish()?)
         };
         match close(self.writer.take()) {
             Ok(bytes) => Ok(Written { path: self.place.path, rows: self.rows, bytes }),

@@ -173,6 +173,18 @@ impl Names {
     }
 }
 
+/// An id of exactly this length in hex, not all zero.
+pub(crate) fn id_of<const N: usize>(hex: &str) -> Option<[u8; N]> {
+    if hex.len() != 2 * N || !hex.is_ascii() {
+        return None;
+    }
+    let mut bytes = [0; N];
+    for (place, byte) in bytes.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(&hex[2 * place..2 * place + 2], 16).ok()?;
+    }
+    (bytes != [0; N]).then_some(bytes)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -9,6 +9,7 @@ mod group;
 mod sample;
 mod self_time;
 mod services;
+mod skew;
 pub mod tables;
 #[cfg(test)]
 pub(crate) mod testing;

@@ -152,7 +152,7 @@ pub struct ImportArgs {
     /// What the files are.
     #[arg(value_enum)]
     pub(crate) kind: Traces,
-    /// The files: answers of Jaeger's `/api/traces`, or OTLP as JSON or protobuf.
+    /// The files: answers of Jaeger's `/api/traces`, or OTLP as JSON or protobuf; for aefm-csv the folder of the five.
     #[arg(required = true, value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
     /// Folder of the tables; made when missing.
@@ -167,6 +167,8 @@ pub enum Traces {
     Jaeger,
     /// OTLP.
     Otlp,
+    /// The five CSV files of AEFM 0.2.0.
+    AefmCsv,
 }
 
 /// `aefm export`
@@ -187,4 +189,12 @@ pub struct ExportArgs {
 pub enum ExportFormat {
     /// The five CSV files of AEFM 0.2.0, with its names and columns.
     AefmCsv,
+    /// Spans as OTLP's JSON, a trace a line, a file a case.
+    Otlp,
+    /// Spans as Jaeger's JSON, a file a case; microseconds, as Jaeger has them.
+    JaegerJson,
+    /// Every table as one CSV file.
+    Csv,
+    /// MSCallGraph, MSRTMCR, MSResource and Node of Alibaba's microservice trace of 2022.
+    Alibaba,
 }

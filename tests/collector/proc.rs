@@ -30,6 +30,15 @@ fn cpu_ns(pid: u32) -> u64 {
     stat.split(' ').next().unwrap().parse().unwrap()
 }
 
+/// Looks again and again until it holds; how long that takes is the machine's affair.
+fn until(what: &str, holds: impl Fn() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !holds() {
+        assert!(Instant::now() < deadline, "waited in vain for {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
 fn options(processes: &[(String, u32)]) -> SamplerOptions {
     SamplerOptions { interval: Duration::from_millis(100), ..SamplerOptions::new("here", processes, Some(0)) }
 }
@@ -40,11 +49,7 @@ fn cpu_use_is_what_the_kernel_counts() {
     let pid = burner.0.id();
     let before = cpu_ns(pid);
     let sampler = Sampler::start(options(&[("burner".to_owned(), pid)])).unwrap();
-    // Until it has used some CPU; how long that takes is the machine's affair.
-    let deadline = Instant::now() + Duration::from_secs(60);
-    while cpu_ns(pid) - before < 400_000_000 && Instant::now() < deadline {
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    until("the burner to use some CPU", || cpu_ns(pid) - before >= 400_000_000);
     let observed = sampler.stop();
     let used = (cpu_ns(pid) - before) as f64;
     let rows: Vec<_> = observed.rows.iter().filter(|row| row.subject == "burner").collect();
@@ -67,9 +72,11 @@ fn a_process_that_ends_is_reported_and_the_others_go_on() {
         ("never".to_owned(), 4_000_000),
     ]))
     .unwrap();
-    std::thread::sleep(Duration::from_millis(250));
+    until("two samples of all", || sampler.samples() >= 2);
     burner.end();
-    std::thread::sleep(Duration::from_millis(350));
+    // Of the four that follow at most the first can have seen it still.
+    let then = sampler.samples();
+    until("samples without the one that ended", || sampler.samples() >= then + 4);
     let observed = sampler.stop();
     let gone: Vec<_> = observed.gone.iter().map(|gone| gone.subject.as_str()).collect();
     assert_eq!(gone, ["never", "mortal"]);

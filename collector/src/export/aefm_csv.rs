@@ -4,31 +4,16 @@
 //! each step once a child, and dropped what fell below zero), a trace's duration is its root's, and traces of one span
 //! and failed ones are there.
 
-use super::read::{TableError, any, float, int, read_table, text};
+use super::ExportError;
+use super::file::push_field;
+use crate::read::{any, float, int, read_table, text};
 use crate::schema::SPANS;
 use crate::sink::part_path;
 use arrow::array::RecordBatch;
 use std::collections::{BTreeMap, HashMap};
 use std::fs::{self, File};
-use std::io::{self, BufWriter, Write};
+use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
-
-/// Why files could not be written.
-#[derive(Debug, thiserror::Error)]
-pub enum CsvError {
-    /// A table could not be read.
-    #[error(transparent)]
-    Table(#[from] TableError),
-    /// A file could not be written.
-    #[error("write {}: {cause}", path.display())]
-    Write {
-        /// The file.
-        path: PathBuf,
-        /// What went wrong.
-        #[source]
-        cause: io::Error,
-    },
-}
 
 /// The five files and their columns before those of the case.
 const FILES: [(&str, &[&str]); 5] = [
@@ -83,11 +68,11 @@ struct Row {
 ///
 /// # Errors
 /// A table cannot be read, or a file cannot be written.
-pub fn write_aefm_csv(run: &Path, cases: &[String], out: &Path) -> Result<[u64; 5], CsvError> {
-    fs::create_dir_all(out).map_err(|cause| CsvError::Write { path: out.to_owned(), cause })?;
+pub(super) fn write_aefm_csv(run: &Path, cases: &[String], out: &Path) -> Result<[u64; 5], ExportError> {
+    fs::create_dir_all(out).map_err(|cause| ExportError::Write { path: out.to_owned(), cause })?;
     let open = |(name, _): &(&str, &[&str])| {
         let path = out.join(format!("{name}.csv"));
-        File::create(&path).map(BufWriter::new).map_err(|cause| CsvError::Write { path, cause })
+        File::create(&path).map(BufWriter::new).map_err(|cause| ExportError::Write { path, cause })
     };
     let writers = FILES.iter().map(open).collect::<Result<Vec<_>, _>>()?;
     let mut files = Files { dir: out.to_owned(), writers, has_header: false };
@@ -98,13 +83,13 @@ pub fn write_aefm_csv(run: &Path, cases: &[String], out: &Path) -> Result<[u64; 
         }
     }
     for writer in &mut files.writers {
-        writer.flush().map_err(|cause| CsvError::Write { path: out.to_owned(), cause })?;
+        writer.flush().map_err(|cause| ExportError::Write { path: out.to_owned(), cause })?;
     }
     Ok(rows)
 }
 
 impl Files {
-    fn case(&mut self, run: &Path, case: &str) -> Result<[u64; 5], CsvError> {
+    fn case(&mut self, run: &Path, case: &str) -> Result<[u64; 5], ExportError> {
         let mut factors = Vec::new();
         let mut traces: BTreeMap<String, Vec<Row>> = BTreeMap::new();
         for batch in read_table(&part_path(run, "spans", case))? {
@@ -158,7 +143,7 @@ impl Files {
         Ok(counts)
     }
 
-    fn header(&mut self, batch: &RecordBatch) -> Result<(), CsvError> {
+    fn header(&mut self, batch: &RecordBatch) -> Result<(), ExportError> {
         if self.has_header {
             return Ok(());
         }
@@ -172,13 +157,13 @@ impl Files {
         Ok(())
     }
 
-    fn line(&mut self, place: usize, fields: &[String]) -> Result<(), CsvError> {
+    fn line(&mut self, place: usize, fields: &[String]) -> Result<(), ExportError> {
         let path = self.dir.join(format!("{}.csv", FILES[place].0));
-        writeln!(self.writers[place], "{}", fields.join(",")).map_err(|cause| CsvError::Write { path, cause })
+        writeln!(self.writers[place], "{}", fields.join(",")).map_err(|cause| ExportError::Write { path, cause })
     }
 
     /// Requests answered well per second of the measured phase.
-    fn throughput(&mut self, run: &Path, case: &str, factors: &[String]) -> Result<u64, CsvError> {
+    fn throughput(&mut self, run: &Path, case: &str, factors: &[String]) -> Result<u64, ExportError> {
         let path = part_path(run, "load", case);
         if !path.exists() {
             return Ok(0);
@@ -201,7 +186,7 @@ impl Files {
 
     /// One row a parent and child. `merged_child_duration` and `step` are the parent's children merged where they
     /// overlap, in microseconds and numbered from 0, as in the original; `exact_parent_duration` is the self time.
-    fn raw(&mut self, trace_id: &str, spans: &[Row], factors: &[String]) -> Result<u64, CsvError> {
+    fn raw(&mut self, trace_id: &str, spans: &[Row], factors: &[String]) -> Result<u64, ExportError> {
         let places: HashMap<&str, usize> = spans.iter().enumerate().map(|(place, span)| (&*span.id, place)).collect();
         let mut children: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
         let mut trace_us = f64::INFINITY;
@@ -242,7 +227,7 @@ impl Files {
         Ok(count)
     }
 
-    fn end_to_end(&mut self, trace_id: &str, spans: &[Row], factors: &[String]) -> Result<u64, CsvError> {
+    fn end_to_end(&mut self, trace_id: &str, spans: &[Row], factors: &[String]) -> Result<u64, ExportError> {
         let ids: std::collections::HashSet<&str> = spans.iter().map(|span| &*span.id).collect();
         let is_root = |span: &&Row| span.parent.as_deref().is_none_or(|parent| !ids.contains(parent));
         let root = spans.iter().filter(is_root).min_by(|a, b| a.start_us.total_cmp(&b.start_us));
@@ -252,7 +237,7 @@ impl Files {
     }
 
     /// One row a container; what has CPU and no memory stays, with an empty field.
-    fn hardware(&mut self, run: &Path, case: &str, factors: &[String]) -> Result<u64, CsvError> {
+    fn hardware(&mut self, run: &Path, case: &str, factors: &[String]) -> Result<u64, ExportError> {
         let path = part_path(run, "usage", case);
         if !path.exists() {
             return Ok(0);
@@ -300,9 +285,11 @@ fn factor_end(batch: &RecordBatch) -> usize {
     batch.schema_ref().fields().iter().position(|field| Some(field.name().as_str()) == first).unwrap_or(2)
 }
 
-/// Quoted where it has to be.
+/// A field of CSV.
 fn field(text: &str) -> String {
-    if text.contains([',', '"', '\n', '\r']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text.to_owned() }
+    let mut field = String::new();
+    push_field(&mut field, text);
+    field
 }
 
 #[cfg(test)]

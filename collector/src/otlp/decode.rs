@@ -44,6 +44,7 @@ fn resource_spans(message: &[u8], names: &mut Names, decoded: &mut Decoded) -> R
         }
     }
     let origin = origin(resource, names)?;
+    let mut attributes = String::new();
     for field in Fields(message) {
         let field = field?;
         // 1000 was the number of the same before OTLP 0.15.
@@ -51,7 +52,7 @@ fn resource_spans(message: &[u8], names: &mut Names, decoded: &mut Decoded) -> R
             for field in Fields(field.bytes()?) {
                 let field = field?;
                 if field.number == 2 {
-                    match span(field.bytes()?, &origin, names)? {
+                    match span(field.bytes()?, &origin, names, &mut attributes)? {
                         Some(span) => decoded.spans.push(span),
                         None => decoded.invalid += 1,
                     }
@@ -107,8 +108,7 @@ fn string_value(message: &[u8]) -> Result<Option<&[u8]>, WireError> {
 }
 
 /// The fields of a span in the making.
-#[derive(Default)]
-struct Draft<'a> {
+struct Draft<'a, 'b> {
     trace_id: &'a [u8],
     span_id: &'a [u8],
     parent: &'a [u8],
@@ -116,7 +116,8 @@ struct Draft<'a> {
     kind: u64,
     start_ns: u64,
     end_ns: u64,
-    attributes: String,
+    // Borrowed, so that it grows once and not with every span.
+    attributes: &'b mut String,
     facts: Facts,
     events: String,
     links: String,
@@ -130,15 +131,38 @@ struct Facts {
     http_status: Option<u16>,
 }
 
-fn span(message: &[u8], origin: &Arc<Origin>, names: &mut Names) -> Result<Option<Span>, WireError> {
-    let mut draft = Draft::default();
+fn span(
+    message: &[u8],
+    origin: &Arc<Origin>,
+    names: &mut Names,
+    attributes: &mut String,
+) -> Result<Option<Span>, WireError> {
+    attributes.clear();
+    let mut draft = Draft::new(attributes);
     for field in Fields(message) {
         draft.field(field?, names)?;
     }
     Ok(draft.finish(origin, names))
 }
 
-impl<'a> Draft<'a> {
+impl<'a, 'b> Draft<'a, 'b> {
+    fn new(attributes: &'b mut String) -> Self {
+        Self {
+            trace_id: &[],
+            span_id: &[],
+            parent: &[],
+            operation: None,
+            kind: 0,
+            start_ns: 0,
+            end_ns: 0,
+            attributes,
+            facts: Facts::default(),
+            events: String::new(),
+            links: String::new(),
+            status_message: &[],
+        }
+    }
+
     fn field(&mut self, field: Field<'a>, names: &mut Names) -> Result<(), WireError> {
         match field.number {
             1 => self.trace_id = field.bytes()?,
@@ -161,9 +185,9 @@ impl<'a> Draft<'a> {
         let (key, value) = key_value(message)?;
         self.facts.attribute(key, value)?;
         self.attributes.push(if self.attributes.is_empty() { '{' } else { ',' });
-        push_string(&mut self.attributes, &text(key));
+        push_string(self.attributes, &text(key));
         self.attributes.push(':');
-        push_value(&mut self.attributes, value, 0)
+        push_value(self.attributes, value, 0)
     }
 
     fn status(&mut self, message: &'a [u8]) -> Result<(), WireError> {
@@ -204,7 +228,10 @@ impl<'a> Draft<'a> {
             negative: end_ns < start_ns,
             error: self.facts.error,
             http_status: self.facts.http_status,
-            attributes: (!self.attributes.is_empty()).then(|| close(self.attributes, '}')),
+            attributes: (!self.attributes.is_empty()).then(|| {
+                self.attributes.push('}');
+                self.attributes.as_str().into()
+            }),
             extra: (extra != Extra::default()).then(|| Box::new(extra)),
         })
     }

@@ -7,7 +7,7 @@ mod shape;
 
 use super::decode::{Decoded, NODE_KEYS, POD_KEYS, UNKNOWN_SERVICE};
 use crate::json_text::{Object, push_double, push_int, push_string};
-use crate::span::{Extra, Names, Origin, Span, SpanKind};
+use crate::span::{Extra, Names, Origin, Span, SpanKind, id_of};
 use aefm_workloads::ids::{SpanId, TraceId};
 use shape::{Any, Event, JsonSpan, KeyValue, Link, Message};
 use std::sync::Arc;
@@ -61,9 +61,9 @@ fn span(json: &JsonSpan<'_>, origin: &Arc<Origin>, names: &mut Names) -> Option<
     let (start_ns, end_ns) = (json.start_time_unix_nano.0, json.end_time_unix_nano.0);
     let status = &json.status;
     let mut span = Span {
-        trace_id: TraceId(id(&json.trace_id)?),
-        span_id: SpanId(id(&json.span_id)?),
-        parent: id(&json.parent_span_id).map(SpanId),
+        trace_id: TraceId(id_of(&json.trace_id)?),
+        span_id: SpanId(id_of(&json.span_id)?),
+        parent: id_of(&json.parent_span_id).map(SpanId),
         origin: Arc::clone(origin),
         operation: names.name(&json.name),
         kind: json.kind.name.as_deref().map_or_else(|| SpanKind::from_number(json.kind.number), SpanKind::from_name),
@@ -121,7 +121,10 @@ impl Any<'_> {
         } else if let Some(number) = self.int_value {
             push_int(out, number.0);
         } else if let Some(number) = self.double_value {
-            push_double(out, number);
+            match number.get().trim_matches('"').parse() {
+                Ok(number) => push_double(out, number),
+                Err(_) => push_string(out, number.get()),
+            }
         } else if let Some(pairs) = &self.kvlist_value {
             push_pairs(out, &pairs.values);
         } else if let Some(list) = &self.array_value {
@@ -173,18 +176,6 @@ fn array<T>(items: &[T], mut push: impl FnMut(&T, &mut Object<'_>)) -> Box<str> 
     }
     text.push(']');
     text.into()
-}
-
-/// An id of exactly this length in hex, not all zero.
-fn id<const N: usize>(hex: &str) -> Option<[u8; N]> {
-    if hex.len() != 2 * N || !hex.is_ascii() {
-        return None;
-    }
-    let mut bytes = [0; N];
-    for (place, byte) in bytes.iter_mut().enumerate() {
-        *byte = u8::from_str_radix(&hex[2 * place..2 * place + 2], 16).ok()?;
-    }
-    (bytes != [0; N]).then_some(bytes)
 }
 
 #[cfg(test)]

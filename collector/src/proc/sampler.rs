@@ -7,6 +7,8 @@ use crate::clock::now_ns;
 use nix::sched::{CpuSet, sched_setaffinity};
 use nix::unistd::Pid;
 use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -101,6 +103,7 @@ pub enum SamplerError {
 #[derive(Debug)]
 pub struct Sampler {
     stop: Sender<()>,
+    samples: Arc<AtomicU64>,
     thread: Option<JoinHandle<Observed>>,
 }
 
@@ -115,9 +118,18 @@ impl Sampler {
             return Err(SamplerError::Interval(options.interval));
         }
         let (stop, stopped) = channel();
-        let thread =
-            std::thread::Builder::new().name("aefm-sampler".to_owned()).spawn(move || watch(options, &stopped))?;
-        Ok(Self { stop, thread: Some(thread) })
+        let samples = Arc::new(AtomicU64::new(0));
+        let taken = Arc::clone(&samples);
+        let thread = std::thread::Builder::new()
+            .name("aefm-sampler".to_owned())
+            .spawn(move || watch(options, &stopped, &taken))?;
+        Ok(Self { stop, samples, thread: Some(thread) })
+    }
+
+    /// How many samples were taken so far.
+    #[must_use]
+    pub fn samples(&self) -> u64 {
+        self.samples.load(Ordering::Acquire)
     }
 
     /// Takes a last sample of the interval begun, ends the thread and hands over what was seen.
@@ -159,13 +171,14 @@ struct Watch {
     limit: usize,
 }
 
-fn watch(options: SamplerOptions, stopped: &Receiver<()>) -> Observed {
+fn watch(options: SamplerOptions, stopped: &Receiver<()>, taken: &AtomicU64) -> Observed {
     let unpinned = options.core.and_then(|core| pin(core).err()).map(|error| error.to_string());
     let mut watch = Watch::new(options.node, options.subjects, options.rows);
     watch.observed.unpinned = unpinned;
     let mut due = Instant::now() + options.interval;
     while let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(due.saturating_duration_since(Instant::now())) {
         watch.sample();
+        taken.fetch_add(1, Ordering::Release);
         due += options.interval;
         // Fixed phase: a late sample does not shift the next; those missed meanwhile are counted.
         while due <= Instant::now() {

@@ -1,7 +1,7 @@
 //! The table `metrics` of a case, read back.
 
 use super::{MetricRow, Scope};
-use crate::export::read::{TableError, float, int, read_table, text};
+use crate::read::{TableError, float, int, read_table, text};
 use arrow::array::RecordBatch;
 use std::path::Path;
 

@@ -1,7 +1,7 @@
 //! The tables `cases` and `quality` of a case, read back.
 
 use super::{CaseRow, QualityRow, Status};
-use crate::export::read::{TableError, int, read_table, text};
+use crate::read::{TableError, int, read_table, text};
 use aefm_workloads::load::Verdict;
 use std::path::Path;
 

@@ -20,20 +20,7 @@ values of one key they are exact to three digits.
 const RECIPES: &str = "
 ## Reading it
 
-```python
-import pandas as pd                      # with pyarrow
-spans = pd.read_parquet(\"RUN/spans\")     # all cases; RUN/spans/case=c003 for one
-
-import polars as pl
-load = pl.scan_parquet(\"RUN/load/**/*.parquet\", hive_partitioning=False).collect()
-
-import duckdb
-duckdb.sql(\"select rate_hz, cpu, median(self_p95_ns) from 'RUN/services/*/*.parquet' where service = 'search' group by all\")
-```
-
-```r
-library(arrow); spans <- open_dataset(\"RUN/spans\") |> dplyr::collect()
-```
+[reading.md](reading.md) has recipes for pandas, polars, DuckDB and R.
 
 The `hdr` column holds HdrHistograms (V2, not compressed): add those of many seconds before you take a quantile.
 ";

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 /// Written under a hidden name; removed when dropped unless [`PartFile::publish`] succeeded.
-pub(super) struct PartFile {
+pub(crate) struct PartFile {
     file: File,
     hidden: PathBuf,
     path: PathBuf,
@@ -13,7 +13,7 @@ pub(super) struct PartFile {
 }
 
 impl PartFile {
-    pub(super) fn create(path: &Path) -> io::Result<Self> {
+    pub(crate) fn create(path: &Path) -> io::Result<Self> {
         let folder = path.parent().ok_or_else(|| io::Error::other("a table file has a folder"))?;
         fs::create_dir_all(folder)?;
         let mut name = std::ffi::OsString::from(".");
@@ -24,7 +24,7 @@ impl PartFile {
     }
 
     /// Syncs, renames and syncs the folder; says how many bytes the file has.
-    pub(super) fn publish(mut self) -> io::Result<u64> {
+    pub(crate) fn publish(mut self) -> io::Result<u64> {
         self.file.sync_all()?;
         let bytes = self.file.metadata()?.len();
         fs::rename(&self.hidden, &self.path)?;

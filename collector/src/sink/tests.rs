@@ -87,14 +87,15 @@ proptest! {
     fn a_table_round_trips(rows in prop::collection::vec(
         (any::<Option<i64>>(), any::<Option<f64>>(), any::<Option<String>>(), any::<Option<bool>>(), any::<Option<Vec<u8>>>()),
         0..200,
-    )) {
+    ), is_shared: bool) {
         let dir = tempfile::tempdir().unwrap();
         let columns = [
             ("i".to_owned(), ColumnType::Int), ("f".to_owned(), ColumnType::Float), ("t".to_owned(), ColumnType::Text),
             ("b".to_owned(), ColumnType::Flag), ("y".to_owned(), ColumnType::Bytes),
         ];
         let table = user_table("mine", &columns);
-        let mut writer = TableWriter::create(dir.path(), &table, &labels()).unwrap();
+        let create = if is_shared { TableWriter::create_shared } else { TableWriter::create };
+        let mut writer = create(dir.path(), &table, &labels()).unwrap();
         for (i, f, t, b, y) in &rows {
             let bytes = y.as_deref().map_or(Cell::Null, Cell::Bytes);
             writer.push(&[(*i).into(), (*f).into(), t.as_deref().into(), b.map_or(Cell::Null, Cell::Flag), bytes]).unwrap();
@@ -118,4 +119,32 @@ proptest! {
         }
         prop_assert_eq!(format!("{back:?}"), format!("{rows:?}"));
     }
+}
+
+#[test]
+fn a_table_of_several_row_groups_is_the_same_however_it_was_written() {
+    let columns = [("i".to_owned(), ColumnType::Int), ("t".to_owned(), ColumnType::Text)];
+    let table = user_table("mine", &columns);
+    let texts = ["a".repeat(100), "b".repeat(3_000)];
+    let [alone, shared] = [TableWriter::create, TableWriter::create_shared].map(|create| {
+        let dir = tempfile::tempdir().unwrap();
+        let mut writer = create(dir.path(), &table, &labels()).unwrap();
+        for row in 0..140_000_i64 {
+            writer.push(&[Cell::Int(row), Cell::Text(&texts[usize::from(row % 500 == 0)])]).unwrap();
+        }
+        let path = writer.finish().unwrap().path;
+        let builder = ParquetRecordBatchReaderBuilder::try_new(fs::File::open(path).unwrap()).unwrap();
+        assert!(builder.metadata().num_row_groups() > 1);
+        builder.build().unwrap().map(Result::unwrap).collect::<Vec<_>>()
+    });
+    assert_eq!(values(&alone), values(&shared));
+}
+
+/// The values of all batches, one row a line.
+fn values(batches: &[arrow::array::RecordBatch]) -> Vec<(i64, usize)> {
+    let rows = batches.iter().flat_map(|batch| {
+        let (i, t) = (batch.column(5).as_primitive::<Int64Type>(), batch.column(6).as_string::<i32>());
+        (0..batch.num_rows()).map(move |row| (i.value(row), t.value(row).len()))
+    });
+    rows.collect()
 }

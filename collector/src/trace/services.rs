@@ -7,6 +7,7 @@ use crate::span::{Origin, Span};
 use aefm_workloads::labels::CaseLabels;
 use hdrhistogram::Histogram;
 use std::collections::{BTreeMap, HashMap};
+use std::hash::{Hash, Hasher};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -22,13 +23,39 @@ struct Service {
 #[derive(Default)]
 pub(super) struct Services {
     // By service and pod: the node may differ between spans of one pod that say it and those that do not.
-    services: HashMap<(Arc<str>, Option<Arc<str>>), Service>,
+    places: HashMap<(Arc<str>, Option<Arc<str>>), usize>,
+    services: Vec<Service>,
+    // Origins are shared between spans: most are found here, without their names being hashed.
+    known: HashMap<Shared, usize>,
+}
+
+/// An origin by its address, which it keeps as long as it is held here.
+struct Shared(Arc<Origin>);
+
+impl PartialEq for Shared {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for Shared {}
+
+impl Hash for Shared {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        Arc::as_ptr(&self.0).hash(state);
+    }
 }
 
 impl Services {
     pub(super) fn add(&mut self, span: &Span, self_ns: i64, critical_ns: i64) {
-        let Origin { service, pod, .. } = &*span.origin;
-        let entry = self.services.entry((Arc::clone(service), pod.clone())).or_default();
+        let place = *self.known.entry(Shared(Arc::clone(&span.origin))).or_insert_with(|| {
+            let Origin { service, pod, .. } = &*span.origin;
+            *self.places.entry((Arc::clone(service), pod.clone())).or_insert_with(|| {
+                self.services.push(Service::default());
+                self.services.len() - 1
+            })
+        });
+        let entry = &mut self.services[place];
         entry.errors += u64::from(span.error);
         entry.own.push(self_ns);
         entry.total.push(span.duration_ns);
@@ -38,7 +65,8 @@ impl Services {
     /// Self times (ns) by service, the pods of a service together.
     pub(super) fn self_times(&self) -> BTreeMap<String, Histogram<u64>> {
         let mut times: BTreeMap<String, Histogram<u64>> = BTreeMap::new();
-        for ((name, _), service) in &self.services {
+        for ((name, _), place) in &self.places {
+            let service = &self.services[*place];
             match times.get_mut(&**name) {
                 // All have the same bounds.
                 Some(sum) => _ = sum.add(service.own.histogram()),
@@ -48,12 +76,13 @@ impl Services {
         times
     }
 
-    pub(super) fn write(self, dir: &Path, labels: &CaseLabels) -> Result<Written, SinkError> {
+    pub(super) fn write(mut self, dir: &Path, labels: &CaseLabels) -> Result<Written, SinkError> {
         let mut writer = TableWriter::create(dir, &SERVICES, labels)?;
-        let critical: i64 = self.services.values().map(|service| service.critical_ns).sum();
-        let mut services: Vec<_> = self.services.into_iter().collect();
-        services.sort_by(|(a, _), (b, _)| a.cmp(b));
-        for ((name, pod), mut service) in services {
+        let critical: i64 = self.services.iter().map(|service| service.critical_ns).sum();
+        let mut places: Vec<_> = self.places.into_iter().collect();
+        places.sort_unstable();
+        for ((name, pod), place) in places {
+            let mut service = std::mem::take(&mut self.services[place]);
             let own = service.own.quantiles([0.5, 0.9, 0.95, 0.99, 1.0]).map(Cell::from);
             let total = service.total.quantiles([0.5, 0.9, 0.95, 0.99, 1.0]).map(Cell::from);
             let share = (critical > 0).then(|| service.critical_ns as f64 / critical as f64);

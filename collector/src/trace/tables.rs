@@ -5,7 +5,8 @@ use super::edges::Edges;
 use super::group::group;
 use super::self_time::self_times;
 use super::services::Services;
-use super::tree::Tree;
+use super::skew::adjusted_starts;
+use super::tree::{Flags, Tree};
 use crate::requests::{RequestFacts, RequestLog};
 use crate::schema::{SPANS, TRACES};
 use crate::sink::{Cell, SinkError, TableWriter};
@@ -114,7 +115,7 @@ impl TraceTables {
     /// A file could not be made.
     pub fn create(dir: &Path, labels: &CaseLabels) -> Result<Self, SinkError> {
         Ok(Self {
-            spans: TableWriter::create(dir, &SPANS, labels)?,
+            spans: TableWriter::create_shared(dir, &SPANS, labels)?,
             traces: TableWriter::create(dir, &TRACES, labels)?,
             services: Services::default(),
             edges: Edges::default(),
@@ -135,6 +136,7 @@ impl TraceTables {
         let Some(root) = tree.root() else { return Ok(()) };
         let own = self_times(spans, &tree);
         let critical = Steps::new(spans, &tree, root).critical_times();
+        let starts = adjusted_starts(spans, &tree);
         if join.is_none() || cause.phase == Some(Phase::Measure) {
             for ((span, own), critical) in spans.iter().zip(&own).zip(&critical) {
                 self.services.add(span, *own, *critical);
@@ -142,7 +144,8 @@ impl TraceTables {
             self.edges.add(spans, &tree);
         }
         for (node, span) in spans.iter().enumerate() {
-            push_span(&mut self.spans, span, &cause, (own[node], critical[node]), &tree, node)?;
+            let times = Times { adjusted_start_ns: starts[node], self_ns: own[node], critical_ns: critical[node] };
+            push_span(&mut self.spans, span, &cause, &times, tree.flags[node])?;
         }
         self.add_trace(spans, &tree, root, &cause)
     }
@@ -213,15 +216,20 @@ fn request_cell(request: Option<u64>) -> Cell<'static> {
     request.and_then(|request| i64::try_from(request).ok()).into()
 }
 
+/// What the analysis says of one span.
+struct Times {
+    adjusted_start_ns: i64,
+    self_ns: i64,
+    critical_ns: i64,
+}
+
 fn push_span(
     writer: &mut TableWriter,
     span: &Span,
     cause: &Cause,
-    (self_ns, critical_ns): (i64, i64),
-    tree: &Tree,
-    node: usize,
+    times: &Times,
+    flags: Flags,
 ) -> Result<(), SinkError> {
-    let flags = tree.flags[node];
     let words = flags.words();
     let extra = span.extra.as_deref();
     writer.push(&[
@@ -236,9 +244,10 @@ fn push_span(
         span.origin.pod.as_deref().into(),
         span.origin.node.as_deref().into(),
         Cell::Int(span.start_ns),
+        Cell::Int(times.adjusted_start_ns),
         Cell::Int(span.duration_ns),
-        Cell::Int(self_ns),
-        Cell::Int(critical_ns),
+        Cell::Int(times.self_ns),
+        Cell::Int(times.critical_ns),
         Cell::Flag(span.error),
         span.http_status.map(i64::from).into(),
         Cell::Flag(flags.orphan),

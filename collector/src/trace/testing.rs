@@ -35,8 +35,9 @@ prop_compose! {
 /// Any trace of up to 24 spans, in canonical order.
 pub(crate) fn any_trace() -> impl Strategy<Value = Vec<Span>> {
     (1..24_u64).prop_flat_map(|count| prop::collection::vec(any_span(count), count as usize)).prop_map(|drafts| {
-        let spans = (0..).zip(drafts).map(|(id, (parent, start, length, kind))| {
-            let mut span = span(id, parent, start, start + length);
+        // Ids begin at 1: zero is none.
+        let spans = (1..).zip(drafts).map(|(id, (parent, start, length, kind))| {
+            let mut span = span(id, parent.map(|id| id + 1), start, start + length);
             span.kind = crate::span::SpanKind::from_number(kind);
             span
         });

@@ -2,40 +2,36 @@
 
 use super::{Exit, complain};
 use crate::cli::{ExportArgs, ExportFormat};
-use aefm_collector::export::write_aefm_csv;
-use std::collections::BTreeSet;
+use aefm_collector::export::{Form, cases, export};
 use std::io::{self, Write};
-use std::path::Path;
 
 pub(super) fn run(args: &ExportArgs) -> Exit {
-    let cases = cases(&args.run);
+    let form = match args.format {
+        ExportFormat::AefmCsv => Form::AefmCsv,
+        ExportFormat::Otlp => Form::Otlp,
+        ExportFormat::JaegerJson => Form::JaegerJson,
+        ExportFormat::Csv => Form::Csv,
+        ExportFormat::Alibaba => Form::Alibaba,
+    };
+    let cases = cases(&args.run).unwrap_or_default();
     if cases.is_empty() {
         complain(&format!("{} holds no cases: name a run's folder, data/<experiment>/<run>", args.run.display()));
         return Exit::Usage;
     }
-    let written = match args.format {
-        ExportFormat::AefmCsv => std::fs::create_dir_all(&args.out)
-            .map_err(|error| format!("make {}: {error}", args.out.display()))
-            .and_then(|()| write_aefm_csv(&args.run, &cases, &args.out).map_err(|error| error.to_string())),
-    };
-    match written {
-        Ok(rows) => {
-            let rows: u64 = rows.iter().sum();
+    match export(form, &args.run, &cases, &args.out) {
+        Ok(count) => {
+            let what = match form {
+                Form::AefmCsv | Form::Csv => "rows",
+                Form::Otlp | Form::JaegerJson => "spans",
+                Form::Alibaba => "calls",
+            };
             // Nobody reads: the files are there all the same.
-            drop(writeln!(io::stdout(), "{rows} rows of {} cases in {}", cases.len(), args.out.display()));
+            drop(writeln!(io::stdout(), "{count} {what} of {} cases in {}", cases.len(), args.out.display()));
             Exit::Ok
         }
-        Err(reason) => {
-            complain(&format!("failed to {reason}"));
+        Err(error) => {
+            complain(&format!("failed to {error}"));
             Exit::Failed
         }
     }
-}
-
-/// Ids of the cases of a run, sorted.
-fn cases(run: &Path) -> Vec<String> {
-    let folders = std::fs::read_dir(run.join("cases")).into_iter().flatten().flatten();
-    let ids: BTreeSet<_> =
-        folders.filter_map(|folder| folder.file_name().to_str()?.strip_prefix("case=").map(str::to_owned)).collect();
-    ids.into_iter().collect()
 }

@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 use serde::de::{self, Deserializer, Visitor};
+use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::fmt;
 
@@ -120,8 +121,9 @@ pub(super) struct Any<'a> {
     pub(super) bool_value: Option<bool>,
     #[serde(alias = "int_value")]
     pub(super) int_value: Option<Whole>,
-    #[serde(alias = "double_value")]
-    pub(super) double_value: Option<f64>,
+    // As it was written, to the last digit; what has no number is a string.
+    #[serde(borrow, alias = "double_value")]
+    pub(super) double_value: Option<&'a RawValue>,
     #[serde(borrow, alias = "array_value")]
     pub(super) array_value: Option<Values<'a>>,
     #[serde(borrow, alias = "kvlist_value")]
