@@ -138,9 +138,18 @@ fn alibabas_columns_are_filled() {
     let mut metrics = TableWriter::create(run.path(), &METRICS, &labels()).unwrap();
     for (scope, subject, t_s, cpu) in [("pod", "s1-0", 1, 0.5), ("pod", "s2-0", 1, 1.5), ("node", "n1", 2, 2.0)] {
         let mut row = vec![Cell::Null; METRICS.columns.len()];
-        let node = Cell::Text("n1");
-        (row[0], row[1], row[2]) = (Cell::Text(scope), Cell::Text(subject), node);
-        (row[3], row[5], row[7]) = (Cell::Int(t_s * 1_000_000_000), Cell::Float(cpu), Cell::Int(1 << 20));
+        let cells = [
+            ("scope", Cell::Text(scope)),
+            ("subject", Cell::Text(subject)),
+            ("source", Cell::Text("kernel")),
+            ("node", Cell::Text("n1")),
+            ("t_ns", Cell::Int(t_s * 1_000_000_000)),
+            ("cpu_cores", Cell::Float(cpu)),
+            ("memory_bytes", Cell::Int(1 << 20)),
+        ];
+        for (name, cell) in cells {
+            row[METRICS.columns.iter().position(|column| column.name == name).unwrap()] = cell;
+        }
         metrics.push(&row).unwrap();
     }
     metrics.finish().unwrap();
