@@ -175,7 +175,7 @@ impl TableWriter {
             return Err(self.place.error(std::io::Error::other("an earlier write to this file failed")));
         };
         let text_bytes = self.batch.bytes();
-        let written = self.batch.take().and_then(|batch| writer.write(batch, text_bytes));
+        let written = self.batch.take().and_then(|batch| writer.write(&batch, text_bytes));
         written.map_err(|error| {
             self.writer = None;
             self.place.error(error)

@@ -131,9 +131,9 @@ pub(super) fn push_tag(out: &mut String, key: &str, value: &str) {
     push_string(tag.key("type"), name);
     let out = tag.key("value");
     if is_raw {
-        out.push_str(value)
+        out.push_str(value);
     } else {
-        push_string(out, value)
+        push_string(out, value);
     }
     tag.end();
 }

@@ -67,10 +67,10 @@ impl Encoder {
     }
 
     /// Adds a batch whose texts have about so many bytes.
-    pub(super) fn write(&mut self, batch: RecordBatch, text_bytes: usize) -> Result<(), SinkCause> {
+    pub(super) fn write(&mut self, batch: &RecordBatch, text_bytes: usize) -> Result<(), SinkCause> {
         match self {
             Self::Alone(writer) => {
-                writer.write(&batch)?;
+                writer.write(batch)?;
                 if writer.in_progress_rows() >= GROUP_ROWS || writer.memory_size() >= GROUP_BYTES {
                     writer.flush()?;
                 }
@@ -93,7 +93,7 @@ impl Encoder {
 }
 
 impl Shared {
-    fn write(&mut self, batch: RecordBatch, text_bytes: usize) -> Result<(), SinkCause> {
+    fn write(&mut self, batch: &RecordBatch, text_bytes: usize) -> Result<(), SinkCause> {
         if batch.num_rows() == 0 {
             return Ok(());
         }

@@ -53,11 +53,14 @@ pub(super) fn read(path: &Path, columns: &[&str]) -> Result<File, ImportError> {
     Ok(file)
 }
 
+/// A case's factors by name, as the files have them.
+type Factors<'a> = Vec<(&'a str, &'a str)>;
+
 /// The cases of all files, in the order in which they first appear: `c001` and so on.
 pub(super) fn cases_of(files: &[File], run_id: &str) -> Result<Vec<Case>, String> {
     // A factor's place may differ from file to file: cases go by name and value.
     let mut places: HashMap<BTreeMap<&str, &str>, usize> = HashMap::new();
-    let mut found: Vec<(Vec<(&str, &str)>, Vec<Vec<usize>>)> = Vec::new();
+    let mut found: Vec<(Factors<'_>, Vec<Vec<usize>>)> = Vec::new();
     for (number, file) in files.iter().enumerate() {
         for (row, values) in file.factor_rows.iter().enumerate() {
             let named = file.factors.iter().map(String::as_str).zip(values.iter().map(String::as_str));
