@@ -43,7 +43,9 @@ pub(crate) struct Faults {
 
 impl Faults {
     pub(crate) fn inject(&mut self, fault: Fault) {
-        self.pending.push(fault);
+        if fault.times > 0 {
+            self.pending.push(fault);
+        }
     }
 
     pub(crate) fn deny(&mut self, verb: &str, resource: &str) {
