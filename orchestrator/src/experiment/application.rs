@@ -14,6 +14,8 @@ pub struct ExternalApplication {
     pub url: String,
     /// The header by which it takes up a caller's trace.
     pub trace: TraceContext,
+    /// Names of its processes on this machine, whose use is measured.
+    pub processes: Vec<String>,
 }
 
 const HEADERS: &[(&str, TraceContext)] = &[
@@ -38,8 +40,9 @@ pub(super) fn read(top: &Section<'_>, app: &str, platform: PlatformKind) -> Opti
     }
     let known = Application::by_name(app).map_or(TraceContext::W3c, |known| known.traces.header.context());
     let trace = section.read("trace_header", known, section::one_of(HEADERS));
+    let processes = section.read("processes", Vec::new(), section::texts);
     section.finish();
-    Some(ExternalApplication { url: url?, trace })
+    Some(ExternalApplication { url: url?, trace, processes })
 }
 
 /// What cannot be done to an application that is not ours.

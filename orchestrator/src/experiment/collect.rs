@@ -2,7 +2,7 @@
 
 use super::access::{self, Access};
 use super::node::Node;
-use super::section::{Section, bytes, count, duration, text};
+use super::section::{Section, bytes, count, duration, text, texts};
 use super::tables::{self, UserTable};
 use super::{PlatformKind, address};
 use serde::Serialize;
@@ -167,13 +167,6 @@ fn queries(section: &Section<'_>) -> Vec<(String, String)> {
         name.zip(query).filter(|_| !taken)
     };
     queries.entries().iter().filter_map(query).collect()
-}
-
-fn texts(node: &Node) -> Result<Vec<String>, String> {
-    match node {
-        Node::List(items) => items.iter().map(|item| text(&item.node)).collect(),
-        one => Ok(vec![text(one)?]),
-    }
 }
 
 #[cfg(test)]

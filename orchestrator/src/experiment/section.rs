@@ -95,6 +95,14 @@ pub(super) fn text(node: &Node) -> Result<String, String> {
     }
 }
 
+/// A list of texts; one alone counts as a list of it.
+pub(super) fn texts(node: &Node) -> Result<Vec<String>, String> {
+    match node {
+        Node::List(items) => items.iter().map(|item| text(&item.node)).collect(),
+        one => Ok(vec![text(one)?]),
+    }
+}
+
 /// `true` or `false`.
 pub(super) fn flag(node: &Node) -> Result<bool, String> {
     match node {

@@ -128,7 +128,11 @@ impl Platform for Local {
     }
 
     fn observe(&self, interval: Duration, core: Option<usize>) -> Result<Observer, String> {
-        let options = SamplerOptions { interval, ..SamplerOptions::new(&self.node, &self.services.subjects(), core) };
+        let subjects = match &self.application {
+            Some(application) => external::processes(&application.processes),
+            None => self.services.subjects(),
+        };
+        let options = SamplerOptions { interval, ..SamplerOptions::new(&self.node, &subjects, core) };
         Sampler::start(options).map(Observer::Machine).map_err(|error| error.to_string())
     }
 

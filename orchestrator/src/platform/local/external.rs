@@ -1,5 +1,6 @@
-//! An application that runs already: whether it can be reached.
+//! An application that runs already: whether it can be reached, and which of this machine's processes are its own.
 
+use std::fs;
 use std::time::{Duration, Instant};
 use tokio::net::TcpStream;
 
@@ -26,5 +27,35 @@ pub(super) async fn answers(url: &str) -> Result<String, String> {
             Ok(Err(_)) => tokio::time::sleep(AGAIN).await,
             Err(_) => return Err(failed(&format!("no connection within {DEADLINE:?}"))),
         }
+    }
+}
+
+/// The processes of this machine that have one of these names, the whole of it, as the kernel knows them (15 bytes).
+/// Several of one name are told apart by their ids.
+pub(super) fn processes(names: &[String]) -> Vec<(String, u32)> {
+    let pids = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let pids = pids.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    let name = |pid: u32| fs::read_to_string(format!("/proc/{pid}/comm")).ok();
+    let known =
+        |comm: &str| names.iter().find(|name| name.as_bytes().get(..15).unwrap_or(name.as_bytes()) == comm.as_bytes());
+    let found: Vec<(String, u32)> = pids.filter_map(|pid| Some((known(name(pid)?.trim_end())?.clone(), pid))).collect();
+    let is_one = |name: &String| found.iter().filter(|(other, _)| other == name).count() == 1;
+    let subject =
+        |(name, pid): &(String, u32)| (if is_one(name) { name.clone() } else { format!("{name}-{pid}") }, *pid);
+    found.iter().map(subject).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn processes_go_by_their_whole_name() {
+        let mut child = std::process::Command::new("sleep").arg("60").spawn().expect("it is everywhere");
+        let found = processes(&["sleep".to_owned(), "slee".to_owned()]);
+        child.kill().and_then(|()| child.wait()).expect("it can be ended");
+        assert!(found.iter().any(|(_, pid)| *pid == child.id()));
+        assert!(found.iter().all(|(name, _)| name.starts_with("sleep")), "{found:?}");
+        assert_eq!(processes(&["no such process".to_owned()]), []);
     }
 }
