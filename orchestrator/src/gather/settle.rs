@@ -1,5 +1,6 @@
 //! Waits until a case's spans are all there, or it is known that they will not come.
 
+use super::remote::{Answer, Traces};
 use super::sources::{Evidence, Sources};
 use super::window::Window;
 use crate::platform::Census;
@@ -9,8 +10,6 @@ use aefm_workloads::ids::trace_prefix;
 use aefm_workloads::load::Outcome;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-
-use super::remote::{Answer, Traces};
 
 /// Time between two looks at what the services say.
 const LOOK: Duration = Duration::from_millis(150);
@@ -41,9 +40,10 @@ pub(super) async fn settle(
 ) -> Settled {
     let begun = Instant::now();
     let prefix = trace_prefix(window.trace_seed);
-    let census = match sources.remotes.has_jaeger() {
-        true => exported(sources, evidence, prefix, begun).await,
-        false => wait(sources, evidence, prefix, begun).await,
+    let census = if sources.remotes.has_jaeger() {
+        exported(sources, evidence, prefix, begun).await
+    } else {
+        wait(sources, evidence, prefix, begun).await
     };
     let counted = (!census.is_empty()).then(|| ended(&census));
     let mut jaeger = sources.remotes.traces(window, requests, &evidence.endpoints, counted).await;
