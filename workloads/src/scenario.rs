@@ -1,8 +1,9 @@
 //! Scenario files: workloads without code. A scenario is weighted sessions of one or more requests, whose templates
 //! take seeded values, and values from the answers of requests before.
 //!
-//! A session is drawn from (seed, number) alone, as a native workload's request is. An engine starts session n at
-//! intended time n and sends its later requests when the answers before them are in, without think time.
+//! A session is drawn from (seed, number) alone, as a native workload's request is. An engine gives each connection a
+//! session, sends its next request at the next intended time after the answer before it, without think time, and starts
+//! another session when there is none left: the rate counts requests, and every request has its intended time.
 
 mod check;
 mod draws;
@@ -62,15 +63,14 @@ pub enum ScenarioError {
     Faults(Vec<ScenarioFault>),
 }
 
-/// One session under way.
+/// One session under way. All its methods take the scenario that started it.
 #[derive(Clone, Debug)]
-pub struct Session<'a> {
-    scenario: &'a Scenario,
-    plan: &'a SessionPlan,
+pub struct Session {
+    kind: usize,
     seed: u64,
     number: u64,
     next: usize,
-    taken: BTreeMap<&'a str, String>,
+    taken: BTreeMap<String, String>,
 }
 
 impl Scenario {
@@ -95,39 +95,40 @@ impl Scenario {
         &self.about
     }
 
-    /// Whether every session is one request, so that no answer has to be read.
+    /// Whether something is taken from an answer, so that answers have to be read.
     #[must_use]
-    pub fn is_single(&self) -> bool {
-        self.sessions.iter().all(|session| session.requests.len() == 1)
+    pub fn reads_answers(&self) -> bool {
+        self.sessions.iter().flat_map(|session| &session.requests).any(|request| !request.take.is_empty())
     }
 
     /// Session `number` under `seed`, before its first request.
     #[must_use]
-    pub fn start(&self, seed: u64, number: u64) -> Session<'_> {
+    pub fn start(&self, seed: u64, number: u64) -> Session {
         let kind = self.weights.sample(&mut draw(seed, Stream::Content, number));
-        Session { scenario: self, plan: &self.sessions[kind], seed, number, next: 0, taken: BTreeMap::new() }
-    }
-
-    /// For a scenario of single requests: makes `request` the request of that number under `seed`.
-    pub fn fill(&self, seed: u64, number: u64, request: &mut Request) {
-        self.start(seed, number).next(request);
+        Session { kind, seed, number, next: 0, taken: BTreeMap::new() }
     }
 }
 
-impl<'a> Session<'a> {
+impl Session {
     /// The kind of session this is.
     #[must_use]
-    pub fn name(&self) -> &'a str {
-        &self.plan.name
+    pub fn name<'a>(&self, scenario: &'a Scenario) -> &'a str {
+        &scenario.sessions[self.kind].name
     }
 
-    /// Makes `request` the session's next request. False: there is none. The answer of each request but the last must
-    /// go to [`answer`](Self::answer) before the next one.
-    pub fn next(&mut self, request: &mut Request) -> bool {
-        let Some(plan) = self.plan.requests.get(self.next) else { return false };
+    /// Whether it has begun and has more requests to come.
+    #[must_use]
+    pub fn goes_on(&self, scenario: &Scenario) -> bool {
+        (1..scenario.sessions[self.kind].requests.len()).contains(&self.next)
+    }
+
+    /// Makes `request` the session's next request. False: there is none. The answer of each request must go to
+    /// [`answer`](Self::answer) before the next one.
+    pub fn next(&mut self, scenario: &Scenario, request: &mut Request) -> bool {
+        let Some(plan) = scenario.sessions[self.kind].requests.get(self.next) else { return false };
         self.next += 1;
         request.start(plan.method);
-        let value = |name: &str, out: &mut Vec<u8>| self.value(name, out);
+        let value = |name: &str, out: &mut Vec<u8>| self.value(scenario, name, out);
         let text = |template: &Template| {
             let mut bytes = Vec::new();
             template.fill(value, &mut bytes);
@@ -144,24 +145,30 @@ impl<'a> Session<'a> {
     ///
     /// # Errors
     /// When something is not there: the session cannot go on.
-    pub fn answer<'b>(&mut self, header: impl Fn(&str) -> Option<&'b str>, body: &[u8]) -> Result<(), TakeError> {
-        let Some(plan) = self.next.checked_sub(1).and_then(|at| self.plan.requests.get(at)) else { return Ok(()) };
+    pub fn answer<'b>(
+        &mut self,
+        scenario: &Scenario,
+        header: impl Fn(&str) -> Option<&'b str>,
+        body: &[u8],
+    ) -> Result<(), TakeError> {
+        let requests = &scenario.sessions[self.kind].requests;
+        let Some(plan) = self.next.checked_sub(1).and_then(|at| requests.get(at)) else { return Ok(()) };
         for (name, taker) in &plan.take {
             let text = taker.take(name, &header, body)?;
-            self.taken.insert(name, text);
+            self.taken.insert(name.clone(), text);
         }
         Ok(())
     }
 
     /// Adds a value: one taken from an answer, else one drawn. The check has made sure that there is one.
-    fn value(&self, name: &str, out: &mut Vec<u8>) {
+    fn value(&self, scenario: &Scenario, name: &str, out: &mut Vec<u8>) {
         if let Some(text) = self.taken.get(name) {
             out.extend(text.as_bytes());
             return;
         }
         // A row's columns are of one row: the draw is that of the row's name.
         let (name, column) = name.split_once('.').map_or((name, None), |(name, column)| (name, Some(column)));
-        if let Some(generator) = self.scenario.values.get(name) {
+        if let Some(generator) = scenario.values.get(name) {
             let mut draw = draw(derive_text(self.seed, name), Stream::Content, self.number);
             generator.write(&mut draw, self.number, column, out);
         }

@@ -43,26 +43,31 @@ fn shop() -> Scenario {
 }
 
 fn buying(scenario: &Scenario) -> u64 {
-    (0..).find(|number| scenario.start(1, *number).name() == "buy").unwrap()
+    (0..).find(|number| scenario.start(1, *number).name(scenario) == "buy").unwrap()
+}
+
+/// The first request of session `number`.
+fn fill(scenario: &Scenario, seed: u64, number: u64, request: &mut Request) {
+    scenario.start(seed, number).next(scenario, request);
 }
 
 #[test]
 fn sessions_come_by_their_weights() {
     let shop = shop();
-    let names = (0..20_000).map(|number| shop.start(1, number).name().to_owned());
+    let names = (0..20_000).map(|number| shop.start(1, number).name(&shop).to_owned());
     assert_shares(names, [("browse".to_owned(), 0.75), ("buy".to_owned(), 0.25)]);
-    assert!(!shop.is_single());
+    assert!(shop.reads_answers());
 }
 
 #[test]
 fn values_have_their_distributions() {
     let text = SHOP.split("  - name: buy").next().unwrap();
     let browse = Scenario::from_yaml(text, |_| Ok("name,password\na,b\n".to_owned())).unwrap();
-    assert!(browse.is_single());
+    assert!(!browse.reads_answers());
     let mut request = Request::default();
     let mut targets = Vec::new();
     for number in 0..20_000 {
-        browse.fill(5, number, &mut request);
+        fill(&browse, 5, number, &mut request);
         targets.push(request.target.clone());
     }
     let part = |target: &str, name: &str| crate::mix::tests::value(target, name).to_owned();
@@ -89,20 +94,20 @@ fn a_session_carries_what_answers_brought() {
     let number = buying(&shop);
     let mut session = shop.start(1, number);
     let mut request = Request::default();
-    assert!(session.next(&mut request));
+    assert!(session.next(&shop, &mut request) && session.goes_on(&shop));
     let user = if number.is_multiple_of(2) { "ada\",\"password\":\"a" } else { "bob, jr\",\"password\":\"b" };
     assert_eq!(String::from_utf8_lossy(&request.body), format!("{{\"user\":\"{user}\"}}"));
     assert_eq!((request.method, request.target.as_str()), ("POST", "/login"));
     assert_eq!(request.headers, [("Content-Type", "application/json".to_owned())]);
     let header = |name: &str| (name == "x-trace").then_some("t1");
-    session.answer(header, br#"{"data":{"token":"a/b"},"x":"seat=12;"}"#).unwrap();
-    assert!(session.next(&mut request));
+    session.answer(&shop, header, br#"{"data":{"token":"a/b"},"x":"seat=12;"}"#).unwrap();
+    assert!(session.next(&shop, &mut request) && !session.goes_on(&shop));
     let order = 100 + 2 * (number % 3);
     assert_eq!(request.target, format!("/cart/{order}?token=a%2Fb&seat=12"));
     assert_eq!(request.headers, [("Authorization", "Bearer a/b".to_owned()), ("X-Trace", "t1".to_owned())]);
     assert_eq!(request.body, format!("costs ${order}").into_bytes());
-    session.answer(|_| None, b"").unwrap();
-    assert!(!session.next(&mut request));
+    session.answer(&shop, |_| None, b"").unwrap();
+    assert!(!session.next(&shop, &mut request));
 }
 
 #[test]
@@ -110,7 +115,7 @@ fn an_answer_without_what_is_needed_ends_the_session_with_a_reason() {
     let shop = shop();
     let started = || {
         let mut session = shop.start(1, buying(&shop));
-        session.next(&mut Request::default());
+        session.next(&shop, &mut Request::default());
         session
     };
     let header = |_: &str| Some("t");
@@ -119,10 +124,10 @@ fn an_answer_without_what_is_needed_ends_the_session_with_a_reason() {
         (b"<html>seat=1;", "take `token` from the answer: its body is not JSON"),
         (br#"{"x":"seat=1;"}"#, "take `token` from the answer: its body has nothing at `/data/token`"),
     ] {
-        let told = started().answer(header, body).unwrap_err().to_string();
+        let told = started().answer(&shop, header, body).unwrap_err().to_string();
         assert!(told.starts_with(reason), "{told}");
     }
-    let told = started().answer(|_| None, br#"{"data":{"token":1},"x":"seat=1;"}"#).unwrap_err().to_string();
+    let told = started().answer(&shop, |_| None, br#"{"data":{"token":1},"x":"seat=1;"}"#).unwrap_err().to_string();
     assert_eq!(told, "take `trace` from the answer: it has no header `x-trace`");
 }
 
@@ -132,10 +137,10 @@ fn a_session_is_the_same_whoever_draws_it() {
     let mut requests = [Request::default(), Request::default()];
     let mut differs = false;
     for number in 0..200 {
-        one.fill(9, number, &mut requests[0]);
-        other.fill(9, number, &mut requests[1]);
+        fill(&one, 9, number, &mut requests[0]);
+        fill(&other, 9, number, &mut requests[1]);
         assert_eq!(requests[0], requests[1]);
-        other.fill(10, number, &mut requests[1]);
+        fill(&other, 10, number, &mut requests[1]);
         differs |= requests[0] != requests[1];
     }
     assert!(differs, "another seed is another sequence");
@@ -156,7 +161,7 @@ sessions:
 ";
     let scenario = Scenario::from_yaml(text, |_| Err(String::new())).unwrap();
     let (mut own, mut native) = (Request::default(), Request::default());
-    scenario.fill(1, 1, &mut own);
+    fill(&scenario, 1, 1, &mut own);
     Workload::by_name("hotel-reservation/search").unwrap().fill(1, 1, &mut native);
     let names = |request: &Request| {
         let query = request.target.split_once('?').unwrap().1;
