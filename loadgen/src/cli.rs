@@ -6,6 +6,7 @@ mod spec_run;
 mod start;
 
 use crate::options::{self, Options};
+use crate::run::RunError;
 use args::Args;
 use clap::Parser;
 use std::ffi::OsString;
@@ -43,6 +44,15 @@ impl Failure {
     #[expect(clippy::needless_pass_by_value, reason = "it is what map_err hands over")]
     fn run(error: impl ToString) -> Self {
         Self { code: exit::FAILED, text: error.to_string() }
+    }
+}
+
+impl From<RunError> for Failure {
+    fn from(error: RunError) -> Self {
+        match error {
+            RunError::Script(_) => Self::usage(error),
+            _ => Self::run(error),
+        }
     }
 }
 

@@ -4,6 +4,8 @@ use crate::http1::Answer;
 use crate::http2::Session;
 use crate::link::Link;
 use crate::record::Flight;
+use aefm_workloads::load::Outcome;
+use std::collections::VecDeque;
 
 /// What a connection is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,8 +18,27 @@ pub(crate) enum State {
     Opening,
     /// Open, and free for a request.
     Idle,
+    /// Free, but resting: a script's `delay`.
+    Resting,
     /// Carrying a request; in HTTP/2 as many as it takes.
     Busy,
+}
+
+/// A request that was written behind another one.
+#[derive(Debug)]
+pub(crate) struct Behind {
+    pub(crate) flight: Flight,
+    /// Its answer has no body.
+    pub(crate) bodiless: bool,
+}
+
+/// The end of a request that is told with that of the last one of its pipeline.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub(crate) flight: Flight,
+    pub(crate) outcome: Outcome,
+    pub(crate) status: u16,
+    pub(crate) received: u64,
 }
 
 #[derive(Debug)]
@@ -32,6 +53,8 @@ pub(crate) struct Conn {
     pub(crate) connected_ns: u64,
     /// Since when it is free, monotonic ns.
     pub(crate) free_since_ns: u64,
+    /// Until when it rests, monotonic ns.
+    pub(crate) rests_until_ns: u64,
     /// Links in a row that ended without one answer.
     pub(crate) failures: u32,
     /// Answers on this link.
@@ -41,6 +64,10 @@ pub(crate) struct Conn {
     /// A request waits for the link, or is under way on it.
     pub(crate) carries: bool,
     pub(crate) flight: Flight,
+    /// What comes behind it in a pipeline.
+    pub(crate) behind: VecDeque<Behind>,
+    /// What has ended of it, where whole pipelines are measured.
+    pub(crate) ended: Vec<Ended>,
     pub(crate) answer: Answer,
     /// Bytes received for the request under way.
     pub(crate) received: u64,
@@ -53,7 +80,8 @@ pub(crate) struct Conn {
 }
 
 impl Conn {
-    pub(crate) fn new() -> Self {
+    /// `hears`: answers are kept.
+    pub(crate) fn new(hears: bool) -> Self {
         Self {
             state: State::Closed,
             link: None,
@@ -61,12 +89,15 @@ impl Conn {
             opening_ns: 0,
             connected_ns: 0,
             free_since_ns: 0,
+            rests_until_ns: 0,
             failures: 0,
             answers: 0,
             tried: false,
             carries: false,
             flight: Flight::default(),
-            answer: Answer::default(),
+            behind: VecDeque::new(),
+            ended: Vec::new(),
+            answer: Answer::new(hears),
             received: 0,
             unwritten: Vec::new(),
             session: None,
@@ -80,6 +111,11 @@ impl Conn {
             self.state = State::Busy;
         }
         matches!(self.state, State::Idle | State::Parked)
+    }
+
+    /// Whether nothing is under way on it, and it can carry something.
+    pub(crate) fn is_free(&self) -> bool {
+        matches!(self.state, State::Idle | State::Parked | State::Resting)
     }
 
     /// The token of this link's events.

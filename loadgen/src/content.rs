@@ -1,34 +1,47 @@
 //! What requests ask for, apart from any protocol.
 
+use crate::lua::Script;
 use aefm_workloads::mix::{Request, Workload};
+use aefm_workloads::scenario::Scenario;
+use std::sync::Arc;
 
 /// Where requests' contents come from.
 #[derive(Clone, Debug)]
 pub enum Content {
     /// The same request each time.
     Fixed(Request),
-    /// A native workload: request `n` is drawn from (seed, n).
-    Workload {
-        /// The workload.
-        workload: Workload,
+    /// A native workload's.
+    Workload(Drawn),
+    /// A scenario's sessions, drawn from (seed, session).
+    Scenario {
+        /// The scenario.
+        scenario: Arc<Scenario>,
         /// Its seed.
         seed: u64,
-        /// Path in front of the workload's own, without a slash at its end; mostly empty.
+        /// Path in front of the scenario's own, without a slash at its end; mostly empty.
         prefix: String,
     },
+    /// A Lua script's, in HTTP/1.1 as the script wrote it.
+    Script(Arc<Script>),
 }
 
-impl Content {
+/// A native workload: request `n` is drawn from (seed, n).
+#[derive(Clone, Debug)]
+pub struct Drawn {
+    /// The workload.
+    pub workload: Workload,
+    /// Its seed.
+    pub seed: u64,
+    /// Path in front of the workload's own, without a slash at its end; mostly empty.
+    pub prefix: String,
+}
+
+impl Drawn {
     /// Makes `request` the request of that number.
     pub fn fill(&self, number: u64, request: &mut Request) {
-        match self {
-            Self::Fixed(fixed) => request.clone_from(fixed),
-            Self::Workload { workload, seed, prefix } => {
-                workload.fill(*seed, number, request);
-                if !prefix.is_empty() {
-                    request.target.insert_str(0, prefix);
-                }
-            }
+        self.workload.fill(self.seed, number, request);
+        if !self.prefix.is_empty() {
+            request.target.insert_str(0, &self.prefix);
         }
     }
 }

@@ -2,7 +2,10 @@
 
 mod answer;
 mod chunks;
+mod heard;
 mod request;
 
 pub(crate) use answer::{Answer, Fed};
-pub(crate) use request::Requests;
+pub(crate) use chunks::{Chunks, ChunksFed};
+pub(crate) use heard::Heard;
+pub(crate) use request::{Fixed, write_request};

@@ -17,6 +17,7 @@ use crate::tls::TlsOptions;
 use aefm_workloads::draw::derive_text;
 use aefm_workloads::labels::{CaseLabels, FactorValue};
 use aefm_workloads::load::{RequestsSink, TraceContext};
+use aefm_workloads::scenario::ScenarioError;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use thiserror::Error;
@@ -29,12 +30,14 @@ pub enum OptionsError {
         "know how fast to send: give a rate such as -R 1000, or -R max for the closed loop (as fast as answers come)"
     )]
     NoRate,
-    /// wrk scripts.
-    #[error("run the script {0}: Lua scripts are not supported yet; native workloads are (-w NAME)")]
-    Script(PathBuf),
-    /// Scenario files.
-    #[error("run the scenario {0}: scenarios are not supported yet; native workloads are (-w NAME)")]
-    Scenario(PathBuf),
+    /// A scenario file.
+    #[error("use {path}: failed to {error}")]
+    Scenario {
+        /// Which.
+        path: PathBuf,
+        /// What is wrong, with line and column.
+        error: Box<ScenarioError>,
+    },
     /// A combination that makes no sense.
     #[error("use {0}")]
     Conflict(&'static str),
@@ -131,6 +134,7 @@ pub(crate) fn from_args(args: &Args, drawn_seed: u64) -> Result<Options, Options
     let share = args.shard.as_deref().map(shard).transpose()?.unwrap_or(Share::WHOLE);
     let labels = labels(args, seed);
     let requests = args.parquet.clone().filter(|_| args.log_requests);
+    let fields = fields(args, &target)?;
     let plan = Plan {
         connect_to: args.connect_to.as_deref().map(|to| Target::parse(&format!("http://{to}"))).transpose()?,
         protocol: protocol(args)?,
@@ -140,8 +144,8 @@ pub(crate) fn from_args(args: &Args, drawn_seed: u64) -> Result<Options, Options
             name: args.sni.clone(),
             insecure: args.insecure,
         },
-        content: body::content(args, &target, seed)?,
-        fields: fields(args, &target)?,
+        content: body::content(args, &target, &fields, seed)?,
+        fields,
         context: Context::new(trace, trace_seed),
         trace_seed: (trace != TraceContext::None).then_some(trace_seed),
         load: match times.load {
@@ -168,6 +172,7 @@ pub(crate) fn from_args(args: &Args, drawn_seed: u64) -> Result<Options, Options
         },
         spin: args.pace == Pace::Spin,
         start_at_ns: args.start_at.as_deref().map(start_at).transpose()?,
+        whole_pipelines: args.batch_latency,
         requests: requests.map(|dir| RequestsSink { dir, labels: labels.clone(), limit: None }),
         target,
     };
@@ -186,11 +191,11 @@ pub(crate) fn from_args(args: &Args, drawn_seed: u64) -> Result<Options, Options
 }
 
 fn refuse_what_is_not_there(args: &Args) -> Result<(), OptionsError> {
-    if let Some(path) = &args.script {
-        return Err(OptionsError::Script(path.clone()));
+    if args.http2 && (args.script.is_some() || args.scenario.is_some()) {
+        return Err(OptionsError::Conflict("--http2 with -s or --scenario: scripts and scenarios speak HTTP/1.1"));
     }
-    if let Some(path) = &args.scenario {
-        return Err(OptionsError::Scenario(path.clone()));
+    if args.script.is_none() && !args.script_args.is_empty() {
+        return Err(OptionsError::Conflict("arguments after the URL without a script: they are for -s"));
     }
     if args.no_keepalive && args.http2 {
         return Err(OptionsError::Conflict("--no-keepalive with --http2: its connections carry many requests"));
@@ -303,7 +308,8 @@ fn fields(args: &Args, target: &Target) -> Result<Fields, OptionsError> {
         }
         fields.fields.push((name.to_owned(), value.to_owned()));
     }
-    if !fields.has("host") {
+    // A script makes its own from what it does to the table `wrk`.
+    if !fields.has("host") && args.script.is_none() {
         fields.fields.insert(0, ("Host".to_owned(), target.authority.clone()));
     }
     if args.no_keepalive && !fields.has("connection") {
@@ -315,7 +321,8 @@ fn fields(args: &Args, target: &Target) -> Result<Fields, OptionsError> {
 /// Labels of a run outside an experiment.
 fn labels(args: &Args, seed: u64) -> CaseLabels {
     let rate = args.rate.as_deref().and_then(|rate| number(rate).ok());
-    let workload = args.workload.clone().or_else(|| args.url.clone()).unwrap_or_default();
+    let file = args.script.as_ref().or(args.scenario.as_ref()).map(|path| path.display().to_string());
+    let workload = args.workload.clone().or(file).or_else(|| args.url.clone()).unwrap_or_default();
     let mut factors = vec![("workload".to_owned(), FactorValue::Text(workload))];
     factors.extend(rate.map(|rate| ("rate_hz".to_owned(), FactorValue::Float(rate))));
     CaseLabels { run_id: format!("{seed:016x}"), case_id: "c000".to_owned(), factors }

@@ -102,6 +102,8 @@ pub struct Plan {
     pub spin: bool,
     /// Time zero on the wall clock; none: as soon as the connections are there.
     pub start_at_ns: Option<i64>,
+    /// All requests of a pipeline end with the last one (wrk2's `-B`).
+    pub whole_pipelines: bool,
     /// Where the `requests` table goes.
     pub requests: Option<RequestsSink>,
 }

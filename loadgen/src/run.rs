@@ -5,8 +5,10 @@ mod machine;
 use crate::clock;
 use crate::commands::{Command, Commands};
 use crate::control::Control;
+use crate::lua::{self, ScriptError};
 use crate::plan::{Plan, Protocol};
 use crate::request_log::{LogEnd, RequestLog, RowContext};
+use crate::requests::Requests;
 use crate::tally::{Second, Tally};
 use crate::target::Addresses;
 use crate::tls::{TlsConfig, TlsError};
@@ -24,6 +26,9 @@ use thiserror::Error;
 /// Why a run cannot be had.
 #[derive(Debug, Error)]
 pub enum RunError {
+    /// The script; nothing was sent.
+    #[error(transparent)]
+    Script(#[from] ScriptError),
     /// TLS files or names.
     #[error(transparent)]
     Tls(#[from] TlsError),
@@ -79,6 +84,8 @@ pub struct Finished {
     pub orphaned: bool,
     /// How the `requests` table came out.
     pub(crate) log: LogEnd,
+    /// The script, whose `done` is still to be called.
+    pub(crate) script: Option<lua::Session>,
     /// How much the cgroup held us back.
     pub throttling: Throttling,
     /// Connections open at time zero.
@@ -101,6 +108,7 @@ const CUT_LEAD_NS: u64 = 10_000_000;
 pub fn run(plan: &Arc<Plan>, commands: &Commands, tell: &mut dyn FnMut(Event<'_>)) -> Result<Finished, RunError> {
     machine::raise_file_limit();
     machine::pin_process(&plan.cores)?;
+    let (requests, script) = Requests::of_workers(plan)?;
     let throttled = Throttling::now();
     let addresses = Addresses::default();
     let resolver = resolve(plan, &addresses);
@@ -111,7 +119,7 @@ pub fn run(plan: &Arc<Plan>, commands: &Commands, tell: &mut dyn FnMut(Event<'_>
     let (log, log_fault) = start_log(plan, &zero_wall_ns);
     let (sender, receiver) = channel();
     commands.attach(sender.clone());
-    let threads = start_workers(&shared, &sender, log.as_ref())?;
+    let threads = start_workers(&shared, requests, &sender, log.as_ref())?;
     drop(sender);
     let mut conductor = Conductor {
         shared,
@@ -120,6 +128,9 @@ pub fn run(plan: &Arc<Plan>, commands: &Commands, tell: &mut dyn FnMut(Event<'_>
         zero_ns: 0,
         tally: Tally::new(plan.calendar(), workers, plan.schedule()),
         running: workers,
+        stopped: 0,
+        stop_ns: 0,
+        ended_by_script: false,
         open: 0,
         cut_ns: u64::MAX,
         interrupts: 0,
@@ -138,7 +149,7 @@ pub fn run(plan: &Arc<Plan>, commands: &Commands, tell: &mut dyn FnMut(Event<'_>
     }
     let mut log = log.map(RequestLog::finish).unwrap_or_default();
     log.error = log.error.or(log_fault);
-    Ok(conductor.finish(log, throttled))
+    Ok(Finished { script, ..conductor.finish(log, throttled) })
 }
 
 fn tls(plan: &Plan) -> Result<Option<TlsConfig>, TlsError> {
@@ -188,12 +199,13 @@ fn start_log(plan: &Plan, zero_wall_ns: &Arc<AtomicU64>) -> (Option<RequestLog>,
 
 fn start_workers(
     shared: &Arc<Shared>,
+    requests: Vec<Requests>,
     sender: &Sender<Told>,
     log: Option<&RequestLog>,
 ) -> Result<Vec<JoinHandle<()>>, RunError> {
     let mut threads = Vec::new();
-    for index in 0..shared.plan.workers() {
-        let worker = Worker::new(index, shared, sender.clone(), log.map(RequestLog::queue))?;
+    for (index, requests) in requests.into_iter().enumerate() {
+        let worker = Worker::new(index, shared, requests, sender.clone(), log.map(RequestLog::queue))?;
         let core = shared.plan.cores.get(index % shared.plan.cores.len().max(1)).copied();
         let tell = sender.clone();
         let work = move || {
@@ -218,6 +230,11 @@ struct Conductor {
     zero_ns: u64,
     tally: Tally,
     running: usize,
+    /// Workers that their script has stopped, and the last intended time of those.
+    stopped: usize,
+    stop_ns: u64,
+    /// All of them: the end is as the script wants it.
+    ended_by_script: bool,
     open: usize,
     cut_ns: u64,
     interrupts: u32,
@@ -291,6 +308,7 @@ impl Conductor {
         match told {
             Told::Ready { open, .. } => self.open += open,
             Told::Bin { worker, bin } => self.tally.add(worker, *bin),
+            Told::Stopped { at_ns } => self.hear_stop(at_ns),
             Told::Ended { totals } => {
                 self.tally.totals.add(&totals);
                 self.running -= 1;
@@ -302,6 +320,16 @@ impl Conductor {
             Told::Command(command) => self.obey(command),
         }
         Ok(())
+    }
+
+    /// A worker's script has stopped it. With the last one the schedule ends.
+    fn hear_stop(&mut self, at_ns: u64) {
+        self.stopped += 1;
+        self.stop_ns = self.stop_ns.max(at_ns);
+        if self.stopped == self.shared.plan.workers() && self.cut_ns == u64::MAX {
+            self.ended_by_script = true;
+            self.cut(self.stop_ns + 1);
+        }
     }
 
     fn obey(&mut self, command: Command) {
@@ -347,12 +375,13 @@ impl Conductor {
             // The run is over when its requests are.
             end_ns = end_ns.min(self.tally.totals.wall_ns);
         }
-        let interrupted = self.cut_ns < plan.end_ns();
+        let interrupted = self.cut_ns < plan.end_ns() && !self.ended_by_script;
         Finished {
             measured_ns: end_ns.saturating_sub(plan.warmup_ns),
             interrupted,
             orphaned: self.orphaned,
             log,
+            script: None,
             throttling: Throttling::now().since(throttled),
             open: self.open,
             zero_wall_ns: self.zero_wall_ns.load(Ordering::Relaxed).cast_signed(),

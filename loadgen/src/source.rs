@@ -82,6 +82,14 @@ impl Source {
         }
     }
 
+    /// The next request, due or not: it goes behind the one taken before.
+    pub(crate) fn take_along(&mut self, now_ns: u64) -> Option<Intended> {
+        match &mut self.kind {
+            Kind::Open(part) => part.next_if(|next| next.offset_ns < self.end_ns),
+            Kind::Closed { .. } => self.take(now_ns),
+        }
+    }
+
     /// At the end: the next request of the schedule that was not sent.
     pub(crate) fn take_left(&mut self) -> Option<Intended> {
         match &mut self.kind {

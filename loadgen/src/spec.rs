@@ -1,13 +1,17 @@
 //! `--spec`: the load spec of the contract, made a plan.
 
-use crate::content::{Content, Fields};
+use crate::content::{Content, Drawn, Fields};
 use crate::context::Context;
+use crate::lua::Script;
 use crate::plan::{Loop, Plan, Protocol};
 use crate::schedule::{Profile, ProfileError, Schedule, Share};
 use crate::target::{Target, UrlError};
 use crate::tls::TlsOptions;
-use aefm_workloads::load::{LoadSpec, TraceContext};
+use aefm_workloads::load::{LoadSpec, TraceContext, Written};
 use aefm_workloads::mix::{Request, Workload};
+use aefm_workloads::scenario::{Scenario, ScenarioError};
+use std::path::Path;
+use std::sync::Arc;
 use thiserror::Error;
 
 /// Why a spec makes no plan.
@@ -25,6 +29,9 @@ pub enum SpecError {
     /// A workload that is not there.
     #[error("find the workload `{0}`: there are {1}")]
     Workload(String, String),
+    /// A scenario with faults.
+    #[error("use {0}: failed to {1}")]
+    Scenario(String, Box<ScenarioError>),
     /// A number that has to be above 0.
     #[error("use {0} = 0: it has to be above 0")]
     Zero(&'static str),
@@ -46,6 +53,27 @@ pub(crate) fn default_fields(target: &Target) -> Fields {
     Fields { fields: vec![("Host".to_owned(), target.authority.clone())] }
 }
 
+fn content(spec: &LoadSpec, target: &Target) -> Result<Content, SpecError> {
+    let prefix = || target.path.trim_end_matches('/').to_owned();
+    let seed = spec.seed;
+    Ok(match (&spec.written, &spec.workload) {
+        (Some(Written::Script { name, text }), _) => Content::Script(Arc::new(Script {
+            args: vec![spec.url.clone()],
+            seed: Some(seed),
+            prints_to_stderr: true,
+            ..Script::new(Path::new(name), text.clone().into_bytes(), target)
+        })),
+        (Some(Written::Scenario { name, text, files }), _) => {
+            let read = |file: &str| files.get(file).cloned().ok_or_else(|| "it did not come with the spec".to_owned());
+            let scenario = Scenario::from_yaml(text, read);
+            let scenario = scenario.map_err(|error| SpecError::Scenario(name.clone(), Box::new(error)))?;
+            Content::Scenario { scenario: Arc::new(scenario), seed, prefix: prefix() }
+        }
+        (None, Some(name)) => Content::Workload(Drawn { workload: workload(name)?, seed, prefix: prefix() }),
+        (None, None) => Content::Fixed(Request { method: "GET", target: target.path.clone(), ..Request::default() }),
+    })
+}
+
 /// The plan of a JSON spec.
 ///
 /// # Errors
@@ -53,14 +81,7 @@ pub(crate) fn default_fields(target: &Target) -> Fields {
 pub fn plan(json: &str) -> Result<Plan, SpecError> {
     let spec: LoadSpec = serde_json::from_str(json)?;
     let target = Target::parse(&spec.url)?;
-    let content = match &spec.workload {
-        None => Content::Fixed(Request { method: "GET", target: target.path.clone(), ..Request::default() }),
-        Some(name) => Content::Workload {
-            workload: workload(name)?,
-            seed: spec.seed,
-            prefix: target.path.trim_end_matches('/').to_owned(),
-        },
-    };
+    let content = content(&spec, &target)?;
     for (name, value) in [
         ("duration_ms", spec.duration_ms),
         ("timeout_ms", spec.timeout_ms),
@@ -97,6 +118,7 @@ pub fn plan(json: &str) -> Result<Plan, SpecError> {
         connect_timeout_ns: ms(spec.timeout_ms),
         spin: false,
         start_at_ns: spec.start_at_ns,
+        whole_pipelines: false,
         requests: spec.requests,
     })
 }

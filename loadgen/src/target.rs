@@ -88,6 +88,12 @@ impl Target {
         })
     }
 
+    /// The port, if the URL names one.
+    #[must_use]
+    pub fn named_port(&self) -> Option<u16> {
+        split_port(&self.authority).ok().and_then(|(_, port)| port)
+    }
+
     /// Asks the resolver for the addresses. Blocks.
     ///
     /// # Errors
@@ -192,6 +198,12 @@ mod tests {
         assert_eq!(parts("http://u:p@[::1]:8080"), own(false, "::1", 8080, "[::1]:8080", "/"));
         let unix = Target::parse("unix:/run/x.sock:/status").unwrap();
         assert_eq!((unix.unix, unix.path.as_str()), (Some(PathBuf::from("/run/x.sock")), "/status"));
+    }
+
+    #[test]
+    fn a_port_may_go_without_saying() {
+        let named = |url| Target::parse(url).unwrap().named_port();
+        assert_eq!((named("http://a"), named("http://[::1]:80/"), named("unix:/x")), (None, Some(80), None));
     }
 
     #[test]

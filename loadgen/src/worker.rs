@@ -4,6 +4,7 @@
 //! Any free connection takes the worker's oldest due request. The backlog is the range between the next request of
 //! the schedule and now, so it needs no memory however long a server stalls.
 
+mod hooks;
 mod http2;
 mod open;
 mod receive;
@@ -13,11 +14,11 @@ use crate::clock;
 use crate::conn::{Conn, State};
 use crate::control::Control;
 use crate::fifo::Fifo;
-use crate::http1::Requests;
 use crate::plan::Plan;
 use crate::poll::{Poll, WAKE};
 use crate::record::{Bin, Recorder, Totals};
 use crate::request_log::RowQueue;
+use crate::requests::Requests;
 use crate::source::Source;
 use crate::target::Addresses;
 use crate::tls::TlsConfig;
@@ -46,6 +47,8 @@ pub(crate) enum Told {
     Ready { open: usize, fault: Option<String> },
     /// The next of its bins. In order, without gaps.
     Bin { worker: usize, bin: Box<Bin> },
+    /// Its script has stopped it: it sends nothing intended after this, ns since time zero.
+    Stopped { at_ns: u64 },
     /// It is through.
     Ended { totals: Box<Totals> },
     /// It could not go on.
@@ -90,12 +93,17 @@ pub(crate) struct Worker {
     connections_max: usize,
     /// Within [`Self::release`].
     releasing: bool,
+    /// Its script has stopped it: it waits for the end of the run.
+    stopped: bool,
+    /// The last intended time of a pipeline, ns since time zero.
+    ahead_ns: u64,
 }
 
 impl Worker {
     pub(crate) fn new(
         index: usize,
         shared: &Arc<Shared>,
+        requests: Requests,
         tell: Sender<Told>,
         log: Option<RowQueue>,
     ) -> Result<Self, WorkerError> {
@@ -110,7 +118,7 @@ impl Worker {
             index,
             shared: Arc::clone(shared),
             poll,
-            conns: (0..connections).map(|_| Conn::new()).collect(),
+            conns: (0..connections).map(|_| Conn::new(requests.hears())).collect(),
             idle: VecDeque::with_capacity(connections),
             busy: Fifo::new(connections),
             timers: BinaryHeap::new(),
@@ -118,7 +126,7 @@ impl Worker {
             untried: if plan.keepalive { connections } else { 0 },
             last_fault: None,
             source: plan.source(index, workers),
-            requests: Requests::new(&plan.content, &plan.fields, plan.context),
+            requests,
             http2: http2::Http2::new(plan),
             recorder: Recorder::new(plan.calendar()),
             scratch: vec![0; 64 * 1024].into_boxed_slice(),
@@ -127,6 +135,8 @@ impl Worker {
             log,
             connections_max: split(plan.connections_max).max(connections),
             releasing: false,
+            stopped: false,
+            ahead_ns: 0,
         })
     }
 
@@ -147,6 +157,7 @@ impl Worker {
         while let Some(now_ns) = self.still_going() {
             self.expire(now_ns);
             self.release(now_ns);
+            self.heed_stop(now_ns);
             self.close_bins(now_ns);
             self.arm(now_ns)?;
             self.turn()?;
@@ -163,7 +174,7 @@ impl Worker {
         loop {
             if self.untried == 0 && !told {
                 told = true;
-                let open = self.conns.iter().filter(|conn| matches!(conn.state, State::Idle | State::Parked)).count();
+                let open = self.conns.iter().filter(|conn| conn.is_free()).count();
                 let _ = self.tell.send(Told::Ready { open, fault: self.last_fault.clone() });
             }
             let now_ns = clock::now_ns();
@@ -194,7 +205,7 @@ impl Worker {
         }
         let now_ns = clock::now_ns();
         let at_ns = now_ns - self.zero_ns;
-        let through = self.busy.first().is_none() && self.source.exhausted();
+        let through = self.busy.first().is_none() && (self.stopped || self.source.exhausted());
         let over = at_ns >= self.source.end_ns() + self.shared.plan.grace_ns
             || (through && (at_ns >= self.source.end_ns() || self.source.limited()));
         (!over).then_some(now_ns)
@@ -269,7 +280,7 @@ impl Worker {
         }
         match self.conns[index as usize].state {
             State::Opening => self.opening(index),
-            State::Idle | State::Busy => {
+            State::Idle | State::Resting | State::Busy => {
                 if flags.contains(EpollFlags::EPOLLOUT) && !self.write_rest(index) {
                     return;
                 }

@@ -92,7 +92,14 @@ fn read(file: Option<&Path>, handlers: &Handlers) -> Result<(Experiment, String)
         }
     };
     match Experiment::read(&text, &|axis| handlers.acts_on(axis)) {
-        Ok(experiment) => Ok((experiment, text)),
+        Ok(mut experiment) => {
+            let folder = file.and_then(Path::parent).unwrap_or(Path::new(""));
+            experiment.read_written(folder).map_err(|error| {
+                complain(&format!("failed to {error}; nothing was started"));
+                Exit::Usage
+            })?;
+            Ok((experiment, text))
+        }
         Err(faults) => {
             use std::io::Write;
             drop(std::io::stderr().write_all(faults.show(&name, &text).as_bytes()));

@@ -11,11 +11,12 @@ pub mod node;
 pub mod pressure;
 mod section;
 pub mod tables;
+mod written;
 
 use aefm_workloads::catalogue::Application;
 use aefm_workloads::graph::ServiceGraph;
 use aefm_workloads::interference::Kind;
-use aefm_workloads::load::{Arrival, TraceContext};
+use aefm_workloads::load::{Arrival, TraceContext, Written};
 use aefm_workloads::matrix::Axis;
 use aefm_workloads::mix::Workload;
 use application::ExternalApplication;
@@ -29,7 +30,7 @@ use serde::Serialize;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// The experiment that runs when no file is named, as its commented source.
@@ -51,8 +52,10 @@ pub struct Experiment {
     pub app: String,
     /// Where it runs already, if nothing is to be brought up.
     pub application: Option<ExternalApplication>,
-    /// The workload, by its name.
+    /// The workload, by its name; `script:PATH` or `scenario:PATH` for one of the user's own.
     pub workload: String,
+    /// That script or scenario, once [`Experiment::read_written`] has read it.
+    pub written: Option<Written>,
     /// Seed of everything drawn; drawn itself when absent.
     pub seed: Option<u64>,
     /// Whether cases run in shuffled order.
@@ -164,6 +167,15 @@ impl Experiment {
         if faults.is_empty() { Ok(experiment) } else { Err(faults) }
     }
 
+    /// Reads the script or scenario that the workload names, if it is one; relative paths start from `folder`.
+    ///
+    /// # Errors
+    /// It cannot be read, or is no scenario; says where.
+    pub fn read_written(&mut self, folder: &Path) -> Result<(), String> {
+        self.written = written::read(&self.workload, folder)?;
+        Ok(())
+    }
+
     fn from_section(top: &Section<'_>, handled: &dyn Fn(&str) -> bool) -> Self {
         let app = top.read("app", DEFAULT_APP.to_owned(), known_app);
         let axes = axes::read(top, handled);
@@ -187,6 +199,7 @@ impl Experiment {
             platform,
             application,
             workload: top.read("workload", format!("{app}/mixed"), |node| workload(&app, &section::text(node)?)),
+            written: None,
             seed: top.read("seed", None, |node| section::count(0)(node).map(Some)),
             shuffle: top.read("shuffle", true, section::flag),
             environment,
@@ -225,6 +238,9 @@ fn known_app(node: &node::Node) -> Result<String, String> {
 }
 
 fn workload(app: &str, name: &str) -> Result<String, String> {
+    if written::named(name).is_some() {
+        return Ok(name.to_owned());
+    }
     let full = if name.contains('/') { name.to_owned() } else { format!("{app}/{name}") };
     match Workload::by_name(&full) {
         Some(workload) if workload.name.starts_with(&format!("{app}/")) => Ok(full),

@@ -175,11 +175,13 @@ impl Run {
         let (load, workload, url) =
             (self.experiment.load.clone(), self.experiment.workload.clone(), self.entrance.clone());
         let trace = self.experiment.trace_context();
+        let written = self.experiment.written.clone();
         let case = &self.current()?.case;
         let millis = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
         Ok(LoadSpec {
             url,
-            workload: Some(workload),
+            workload: Some(workload).filter(|_| written.is_none()),
+            written,
             arrival: load.arrival,
             rate_hz: case.rate_hz,
             warmup_ms: millis(load.warmup),

@@ -171,6 +171,7 @@ pub(crate) mod tests {
         let load = LoadSpec {
             url: "http://10.0.0.1:8080".into(),
             workload: None,
+            written: None,
             arrival: Arrival::Constant,
             rate_hz: 10.0,
             warmup_ms: 0,

@@ -5,6 +5,8 @@ mod files;
 mod harness;
 mod http2;
 mod limits;
+mod scenarios;
+mod scripts;
 mod spec;
 mod tls;
 mod truth;

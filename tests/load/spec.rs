@@ -4,7 +4,7 @@ use crate::harness::program;
 use aefm_tests::target::Target;
 use aefm_workloads::ids::trace_id;
 use aefm_workloads::labels::CaseLabels;
-use aefm_workloads::load::{Arrival, LoadRecord, LoadSpec, Phase, RequestsSink, TraceContext};
+use aefm_workloads::load::{Arrival, LoadRecord, LoadSpec, Outcome, Phase, RequestsSink, TraceContext, Written};
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, Stdio};
 
@@ -12,6 +12,7 @@ fn spec(url: String) -> LoadSpec {
     LoadSpec {
         url,
         workload: Some("hotel-reservation/mixed".to_owned()),
+        written: None,
         arrival: Arrival::Poisson,
         rate_hz: 200.0,
         warmup_ms: 500,
@@ -79,6 +80,35 @@ fn records_come_in_order_and_add_up() {
 }
 
 #[test]
+fn what_a_user_wrote_comes_within_the_spec() {
+    let target = Target::healthy();
+    let script = Written::Script {
+        name: "own.lua".into(),
+        text: "print('not a record')\nfunction request() return wrk.format('GET', '/script/' .. wrk.path) end".into(),
+    };
+    let scenario = Written::Scenario {
+        name: "own.yaml".into(),
+        text: "name: x\nvalues: {v: {csv: {file: v.csv}}}\nsessions: [{name: s, requests: [{path: '/own/${v.a}'}]}]"
+            .into(),
+        files: [("v.csv".into(), "a\nb\n".into())].into(),
+    };
+    for (written, path) in [(script, "/script//"), (scenario, "/own/b")] {
+        let from = target.seen.requests();
+        let spec = LoadSpec { written: Some(written), warmup_ms: 0, duration_ms: 500, ..spec(target.url()) };
+        let mut child = start(&spec);
+        let records = records(&mut child);
+        let Some(LoadRecord::Summary(summary)) = records.last() else { panic!("the summary is last") };
+        assert!(summary.outcomes[&Outcome::Ok] > 50, "{summary:?}");
+        assert!(child.wait().unwrap().code().is_some());
+        let heads = target.seen.heads().split_off(from);
+        assert!(heads.iter().all(|head| head.contains(path) && head.contains("traceparent: 00-")), "{heads:?}");
+    }
+    let broken = Written::Script { name: "own.lua".into(), text: "x = = 1".into() };
+    let mut child = start(&LoadSpec { written: Some(broken), ..spec(target.url()) });
+    assert!(records(&mut child).is_empty() && child.wait().unwrap().code() == Some(2));
+}
+
+#[test]
 fn a_line_stop_ends_the_schedule_and_finishes_the_summary() {
     let target = Target::healthy();
     let mut child = start(&LoadSpec { duration_ms: 60_000, ..spec(target.url()) });
@@ -115,7 +145,7 @@ fn a_table_that_cannot_be_written_does_not_disturb_the_load() {
     let records = records(&mut child);
     let Some(LoadRecord::Summary(summary)) = records.last() else { panic!("the summary is last") };
     assert!(summary.requests_error.as_ref().unwrap().contains("/proc/nowhere"), "{summary:?}");
-    assert!(summary.outcomes[&aefm_workloads::load::Outcome::Ok] > 50);
+    assert!(summary.outcomes[&Outcome::Ok] > 50);
 }
 
 #[test]

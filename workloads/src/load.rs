@@ -15,6 +15,9 @@ pub struct LoadSpec {
     pub url: String,
     /// A native workload by its name (`hotel-reservation/mixed`); without one every request is a GET of `url`.
     pub workload: Option<String>,
+    /// Requests that the user has written, instead of `workload`.
+    #[serde(default)]
+    pub written: Option<Written>,
     /// How intended times are drawn.
     pub arrival: Arrival,
     /// Mean rate of intended requests per second.
@@ -41,6 +44,28 @@ pub struct LoadSpec {
     pub start_at_ns: Option<i64>,
     /// Where the `requests` table goes; without one it is not written.
     pub requests: Option<RequestsSink>,
+}
+
+/// Requests that the user has written, whole: whoever obeys the spec needs no file.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Written {
+    /// A Lua script for wrk or wrk2.
+    Script {
+        /// Its file's name, for messages.
+        name: String,
+        /// Its text.
+        text: String,
+    },
+    /// A scenario.
+    Scenario {
+        /// Its file's name, for messages.
+        name: String,
+        /// Its text.
+        text: String,
+        /// The CSV files that it names, with their texts.
+        files: BTreeMap<String, String>,
+    },
 }
 
 /// Where the load process itself writes the `requests` table, streaming.

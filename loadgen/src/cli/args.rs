@@ -16,6 +16,9 @@ pub(crate) struct Args {
     /// http://HOST:PORT/PATH, https://..., or unix:/SOCKET[:/PATH]
     #[arg(required_unless_present = "spec")]
     pub(crate) url: Option<String>,
+    /// Arguments of the script's init(), after `--`
+    #[arg(last = true, value_name = "SCRIPT ARGS")]
+    pub(crate) script_args: Vec<String>,
 
     // What wrk2 has.
     /// Worker threads; half of the cores by default
@@ -42,12 +45,15 @@ pub(crate) struct Args {
     /// Print the spectrum of service times, too: uncorrected, from when a request was sent
     #[arg(short = 'U', long = "u_latency", alias = "u-latency")]
     pub(crate) u_latency: bool,
-    /// As in wrk2: measure whole batches of pipelined requests; without a script that makes them it changes nothing
+    /// As in wrk2: requests that a script pipelines end with the last of them
     #[arg(short = 'B', long = "batch_latency", alias = "batch-latency")]
     pub(crate) batch_latency: bool,
-    /// A wrk or wrk2 script (not yet)
-    #[arg(short, long, value_name = "FILE")]
+    /// A Lua script for wrk or wrk2: setup, init, delay, request, response, done
+    #[arg(short, long, value_name = "FILE", conflicts_with_all = ["workload", "scenario", "body_file"])]
     pub(crate) script: Option<PathBuf>,
+    /// What math.randomseed does in a script: draws from --seed, shard and worker, or the time that the script gives it
+    #[arg(long, value_enum, default_value = "seed", requires = "script")]
+    pub(crate) script_seed: ScriptSeed,
     /// DeathStarBench's arrival processes: fixed and exp are constant and poisson, norm and zipf approximations
     #[arg(short = 'D', long, value_enum, value_name = "DIST", conflicts_with = "arrival")]
     pub(crate) dist: Option<Dist>,
@@ -103,8 +109,8 @@ pub(crate) struct Args {
     /// A native workload, such as hotel-reservation/mixed
     #[arg(short, long, value_name = "NAME", conflicts_with_all = ["method", "body", "body_file"])]
     pub(crate) workload: Option<String>,
-    /// A scenario (not yet)
-    #[arg(long, value_name = "FILE")]
+    /// A scenario: a YAML file of weighted sessions with seeded values and values from answers
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["workload", "method", "body", "body_file"])]
     pub(crate) scenario: Option<PathBuf>,
     /// Trace context to inject
     #[arg(long, value_enum, default_value = "none")]
@@ -183,6 +189,12 @@ pub(crate) enum Dist {
     Exp,
     Norm,
     Zipf,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ScriptSeed {
+    Seed,
+    Wall,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

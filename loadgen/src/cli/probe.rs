@@ -77,7 +77,7 @@ fn probe(plan: &Plan, rate_hz: f64, goal: &Objectives, commands: &Commands) -> R
         plan.load = Loop::Open(schedule.clone().at(profile));
     }
     let plan = Arc::new(plan);
-    let finished = run(&plan, commands, &mut |_| {}).map_err(Failure::run)?;
+    let finished = run(&plan, commands, &mut |_| {})?;
     let summary = Summary::new(&plan, finished);
     if summary.interrupted {
         return Ok(None);

@@ -3,8 +3,10 @@
 use super::args::Args;
 use super::{Failure, exit};
 use crate::commands::Commands;
+use crate::lua::Totals;
 use crate::options;
 use crate::output::records;
+use crate::output::text::Pace;
 use crate::plan::Plan;
 use crate::run::{Event, run};
 use crate::spec;
@@ -42,6 +44,7 @@ pub(super) fn obey(path: &Path, args: &Args) -> Result<u8, Failure> {
     }
     let mut output = std::io::stdout().lock();
     let shard = u32::try_from(plan.share.index).unwrap_or(u32::MAX);
+    let mut pace = Pace::default();
     // A reader that is gone does not end the load; standard input's end does.
     let mut tell = |event: Event<'_>| {
         let _ = match event {
@@ -51,12 +54,19 @@ pub(super) fn obey(path: &Path, args: &Args) -> Result<u8, Failure> {
             }
             Event::Ready { .. } | Event::Waiting { .. } => Ok(()),
             Event::Started(start_ns) => records::write(&mut output, &LoadRecord::Started { start_ns }),
-            Event::Second(second) => records::write(&mut output, &LoadRecord::Second(records::second(second, shard))),
+            Event::Second(second) => {
+                pace.add(second);
+                records::write(&mut output, &LoadRecord::Second(records::second(second, shard)))
+            }
         };
     };
-    let finished = run(&plan, &commands, &mut tell).map_err(Failure::run)?;
+    let mut finished = run(&plan, &commands, &mut tell)?;
+    let script = finished.script.take();
     let orphaned = finished.orphaned;
     let summary = Summary::new(&plan, finished);
     let _ = records::write(&mut output, &LoadRecord::Summary(summary.to_record()));
+    if let Some(Err(error)) = script.map(|script| script.done(Totals::new(&summary, pace.seconds()))) {
+        eprintln!("aefm-load: failed to {error}");
+    }
     Ok(if orphaned { exit::INTERRUPTED } else { super::start::code(&summary, &[]) })
 }

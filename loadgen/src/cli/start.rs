@@ -2,6 +2,7 @@
 
 use super::{Failure, exit};
 use crate::commands::Commands;
+use crate::lua::Totals;
 use crate::options::Options;
 use crate::output::files::Files;
 use crate::output::live::Live;
@@ -33,7 +34,8 @@ pub(super) fn once(options: &Options) -> Result<u8, Failure> {
             Event::Ready { .. } | Event::Waiting { .. } => {}
         }
     };
-    let finished = run(&plan, &commands, &mut tell).map_err(Failure::run)?;
+    let mut finished = run(&plan, &commands, &mut tell)?;
+    let script = finished.script.take();
     let mut summary = Summary::new(&plan, finished);
     summary.slo_missed = options.slo.as_ref().map(|slo| slo.missed(&summary)).unwrap_or_default();
     let broken = files.finish();
@@ -43,11 +45,19 @@ pub(super) fn once(options: &Options) -> Result<u8, Failure> {
     } else {
         print(&text::summary(&summary, &pace, options.spectrum, options.uncorrected))?;
     }
+    let done = script.map(|script| script.done(Totals::new(&summary, pace.seconds())));
+    if let Some(Err(error)) = &done {
+        eprintln!("aefm-load: failed to {error}");
+    }
     for error in summary.requests_error.iter().chain(&broken) {
         eprintln!("aefm-load: failed to {error}");
     }
     Ok(match code(&summary, &summary.slo_missed) {
-        exit::VALID | exit::SUSPECT if !broken.is_empty() || summary.requests_error.is_some() => exit::FAILED,
+        exit::VALID | exit::SUSPECT
+            if !broken.is_empty() || summary.requests_error.is_some() || matches!(done, Some(Err(_))) =>
+        {
+            exit::FAILED
+        }
         code => code,
     })
 }

@@ -1,6 +1,7 @@
 //! Reads one answer after another from whatever pieces the network delivers.
 
 use super::chunks::{Chunks, ChunksFed};
+use super::heard::{BODY_BYTES_MAX, Heard};
 use std::mem::MaybeUninit;
 use thiserror::Error;
 
@@ -27,6 +28,9 @@ pub(crate) enum Fault {
     /// 101, which nobody asked for.
     #[error("take the answer: the server switched protocols")]
     Upgrade,
+    /// More than can be kept for a reader.
+    #[error("keep the answer for the script or scenario: its body is longer than {BODY_BYTES_MAX} bytes")]
+    TooLong,
 }
 
 /// How far a piece brought us.
@@ -58,9 +62,16 @@ pub(crate) struct Answer {
     pub(crate) status: u16,
     /// Whether the connection may carry another request after it.
     pub(crate) keep_alive: bool,
+    /// Where fields and body are kept, if somebody reads them.
+    pub(crate) heard: Option<Box<Heard>>,
 }
 
 impl Answer {
+    /// `hears`: fields and body are kept.
+    pub(crate) fn new(hears: bool) -> Self {
+        Self { heard: hears.then(Box::default), ..Self::default() }
+    }
+
     /// Gets ready for the next answer.
     pub(crate) fn start(&mut self, bodiless: bool) {
         self.state = State::Head;
@@ -68,6 +79,9 @@ impl Answer {
         self.bodiless = bodiless;
         self.status = 0;
         self.keep_alive = true;
+        if let Some(heard) = &mut self.heard {
+            heard.clear();
+        }
     }
 
     /// Takes the next piece.
@@ -85,15 +99,26 @@ impl Answer {
                     let taken = rest.len().min(usize::try_from(*left).unwrap_or(usize::MAX));
                     *left -= taken as u64;
                     used += taken;
-                    return Ok(if *left == 0 { Fed::Done(used) } else { Fed::More });
+                    let done = *left == 0;
+                    keep(&mut self.heard, &rest[..taken])?;
+                    return Ok(if done { Fed::Done(used) } else { Fed::More });
                 }
                 State::Chunked(chunks) => {
-                    return match chunks.feed(rest).ok_or(Fault::Chunk)? {
+                    let mut kept = Ok(());
+                    let fed = chunks.feed(rest, |data| {
+                        kept = keep(&mut self.heard, data);
+                        kept.is_ok()
+                    });
+                    kept?;
+                    return match fed.ok_or(Fault::Chunk)? {
                         ChunksFed::More => Ok(Fed::More),
                         ChunksFed::Done(taken) => Ok(Fed::Done(used + taken)),
                     };
                 }
-                State::UntilClose => return Ok(Fed::More),
+                State::UntilClose => {
+                    keep(&mut self.heard, rest)?;
+                    return Ok(Fed::More);
+                }
             }
         }
     }
@@ -162,6 +187,9 @@ impl Answer {
         }
         self.status = status;
         self.keep_alive = body.keep_alive;
+        if let Some(heard) = &mut self.heard {
+            response.headers.iter().for_each(|field| heard.add_field(field.name.as_bytes(), field.value));
+        }
         self.state = if self.bodiless || status == 204 || status == 304 {
             State::Length(0)
         } else if body.chunked {
@@ -174,6 +202,12 @@ impl Answer {
         };
         Ok(Some(length))
     }
+}
+
+/// Keeps data of the body, if somebody reads them.
+fn keep(heard: &mut Option<Box<Heard>>, data: &[u8]) -> Result<(), Fault> {
+    let fits = heard.as_mut().is_none_or(|heard| heard.add_body(data));
+    if fits { Ok(()) } else { Err(Fault::TooLong) }
 }
 
 /// What the head says of body and connection.

@@ -22,13 +22,13 @@ enum At {
 }
 
 /// How far a piece brought us.
-pub(super) enum ChunksFed {
+pub(crate) enum ChunksFed {
     More,
     Done(usize),
 }
 
 #[derive(Debug)]
-pub(super) struct Chunks {
+pub(crate) struct Chunks {
     at: At,
     size: u64,
     digits: u8,
@@ -42,12 +42,15 @@ impl Default for Chunks {
 }
 
 impl Chunks {
-    /// Takes the next piece; none if it is not chunked.
-    pub(super) fn feed(&mut self, piece: &[u8]) -> Option<ChunksFed> {
+    /// Takes the next piece and hands on the data in it; none if it is not chunked, or the data are not taken.
+    pub(crate) fn feed(&mut self, piece: &[u8], mut data: impl FnMut(&[u8]) -> bool) -> Option<ChunksFed> {
         let mut used = 0;
         while used < piece.len() {
             if self.at == At::Data {
                 let taken = (piece.len() - used).min(usize::try_from(self.size).unwrap_or(usize::MAX));
+                if !data(&piece[used..used + taken]) {
+                    return None;
+                }
                 self.size -= taken as u64;
                 used += taken;
                 if self.size == 0 {

@@ -1,6 +1,6 @@
-//! The bytes of requests: made once for a fixed request, into a reused buffer for a workload's.
+//! The bytes of requests: made once for a fixed request, into a reused buffer for others.
 
-use crate::content::{Content, Fields};
+use crate::content::Fields;
 use crate::context::Context;
 use aefm_workloads::mix::Request;
 
@@ -15,7 +15,7 @@ pub(crate) struct Fixed {
 }
 
 impl Fixed {
-    fn new(fields: &Fields, request: &Request, context: Option<Context>) -> Self {
+    pub(crate) fn new(fields: &Fields, request: &Request, context: Option<Context>) -> Self {
         let mut bytes = Vec::with_capacity(512);
         write_head(&mut bytes, fields, request);
         let context_at = bytes.len();
@@ -26,51 +26,32 @@ impl Fixed {
         bytes.extend_from_slice(&request.body);
         Self { bytes, context, context_at, bodiless: request.method == "HEAD" }
     }
-}
 
-/// Makes the bytes of request after request.
-#[derive(Debug)]
-pub(crate) enum Requests {
-    Fixed(Fixed),
-    Drawn { content: Content, fields: Fields, context: Option<Context>, request: Request, bytes: Vec<u8> },
-}
-
-impl Requests {
-    pub(crate) fn new(content: &Content, fields: &Fields, context: Option<Context>) -> Self {
-        match content {
-            Content::Fixed(request) => Self::Fixed(Fixed::new(fields, request, context)),
-            Content::Workload { .. } => Self::Drawn {
-                content: content.clone(),
-                fields: fields.clone(),
-                context,
-                request: Request::default(),
-                bytes: Vec::with_capacity(1024),
-            },
+    /// Makes it the request of this number.
+    pub(crate) fn number(&mut self, number: u64) {
+        if let Some(context) = self.context {
+            context.overwrite(number, &mut self.bytes[self.context_at..]);
         }
     }
 
-    /// The bytes of request `number`, and whether its answer has no body.
-    pub(crate) fn bytes(&mut self, number: u64) -> (&[u8], bool) {
-        match self {
-            Self::Fixed(fixed) => {
-                if let Some(context) = fixed.context {
-                    context.overwrite(number, &mut fixed.bytes[fixed.context_at..]);
-                }
-                (&fixed.bytes, fixed.bodiless)
-            }
-            Self::Drawn { content, fields, context, request, bytes } => {
-                content.fill(number, request);
-                bytes.clear();
-                write_head(bytes, fields, request);
-                if let Some(context) = context {
-                    context.append(number, bytes);
-                }
-                bytes.extend_from_slice(b"\r\n");
-                bytes.extend_from_slice(&request.body);
-                (bytes, request.method == "HEAD")
-            }
-        }
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.bytes
     }
+
+    /// Whether its answer has no body.
+    pub(crate) const fn bodiless(&self) -> bool {
+        self.bodiless
+    }
+}
+
+/// Writes a whole request; `context` with the request's number, if there is one.
+pub(crate) fn write_request(bytes: &mut Vec<u8>, fields: &Fields, request: &Request, context: Option<(Context, u64)>) {
+    write_head(bytes, fields, request);
+    if let Some((context, number)) = context {
+        context.append(number, bytes);
+    }
+    bytes.extend_from_slice(b"\r\n");
+    bytes.extend_from_slice(&request.body);
 }
 
 /// Everything up to the trace context, each line ended.

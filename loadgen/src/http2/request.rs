@@ -54,8 +54,13 @@ impl Requests {
     }
 
     fn make(&mut self, number: u64) {
-        if self.made.is_none() || matches!(self.content, Content::Workload { .. }) {
-            self.content.fill(number, &mut self.request);
+        if self.made.is_none() || matches!(self.content, Content::Workload(_)) {
+            match &self.content {
+                Content::Fixed(fixed) => self.request.clone_from(fixed),
+                Content::Workload(drawn) => drawn.fill(number, &mut self.request),
+                // Options refuse them with HTTP/2.
+                Content::Scenario { .. } | Content::Script(_) => {}
+            }
             self.block.clear();
             push_fields(&mut self.block, &self.fields, &self.request, self.https);
             if let Some(context) = self.context {

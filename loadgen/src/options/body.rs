@@ -1,30 +1,62 @@
-//! What to send, from `-m`, `-b`, `--body-file` and `-w`.
+//! What to send, from `-m`, `-b`, `--body-file`, `-w`, `-s` and `--scenario`.
 
 use super::{Args, OptionsError, bad, read};
-use crate::content::Content;
+use crate::cli::args::ScriptSeed;
+use crate::content::{Content, Drawn, Fields};
+use crate::lua::Script;
 use crate::spec::workload;
 use crate::target::Target;
 use aefm_workloads::mix::Request;
+use aefm_workloads::scenario::Scenario;
+use std::path::Path;
+use std::sync::Arc;
 
 const METHODS: [&str; 8] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"];
 
-pub(super) fn content(args: &Args, target: &Target, seed: u64) -> Result<Content, OptionsError> {
+pub(super) fn content(args: &Args, target: &Target, fields: &Fields, seed: u64) -> Result<Content, OptionsError> {
+    let prefix = || target.path.trim_end_matches('/').to_owned();
     if let Some(name) = &args.workload {
-        let prefix = target.path.trim_end_matches('/').to_owned();
-        return Ok(Content::Workload { workload: workload(name)?, seed, prefix });
+        return Ok(Content::Workload(Drawn { workload: workload(name)?, seed, prefix: prefix() }));
+    }
+    if let Some(path) = &args.scenario {
+        return Ok(Content::Scenario { scenario: Arc::new(scenario(path)?), seed, prefix: prefix() });
     }
     let body = match (&args.body, &args.body_file) {
         (Some(text), _) => text.clone().into_bytes(),
         (None, Some(path)) => read(path)?,
         (None, None) => Vec::new(),
     };
-    let method = match args.method.as_deref() {
-        None if body.is_empty() => "GET",
-        None => "POST",
+    let method = method(args, &body)?;
+    if let Some(path) = &args.script {
+        let script = Script {
+            args: args.url.iter().chain(&args.script_args).cloned().collect(),
+            headers: fields.fields.clone(),
+            method: method.to_owned(),
+            body: Some(body).filter(|body| !body.is_empty()),
+            seed: (args.script_seed == ScriptSeed::Seed).then_some(seed),
+            prints_to_stderr: args.json || args.find_max.is_some(),
+            ..Script::new(path, read(path)?, target)
+        };
+        return Ok(Content::Script(Arc::new(script)));
+    }
+    Ok(Content::Fixed(Request { method, target: target.path.clone(), headers: Vec::new(), body }))
+}
+
+fn method(args: &Args, body: &[u8]) -> Result<&'static str, OptionsError> {
+    match args.method.as_deref() {
+        None if body.is_empty() => Ok("GET"),
+        None => Ok("POST"),
         Some(typed) => METHODS
             .into_iter()
             .find(|known| known.eq_ignore_ascii_case(typed))
-            .ok_or_else(|| bad("-m", typed, "it is one of GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS and TRACE"))?,
-    };
-    Ok(Content::Fixed(Request { method, target: target.path.clone(), headers: Vec::new(), body }))
+            .ok_or_else(|| bad("-m", typed, "it is one of GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS and TRACE")),
+    }
+}
+
+/// The scenario of a file. CSV files are named from its folder.
+fn scenario(path: &Path) -> Result<Scenario, OptionsError> {
+    let text = String::from_utf8_lossy(&read(path)?).into_owned();
+    let folder = path.parent().unwrap_or(Path::new(""));
+    Scenario::from_yaml(&text, |name| std::fs::read_to_string(folder.join(name)).map_err(|error| error.to_string()))
+        .map_err(|error| OptionsError::Scenario { path: path.to_owned(), error: Box::new(error) })
 }

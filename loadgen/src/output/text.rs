@@ -56,6 +56,11 @@ impl Pace {
         }
     }
 
+    /// The answers of each second.
+    pub(crate) fn seconds(&self) -> impl Iterator<Item = f64> {
+        self.0.iter().copied()
+    }
+
     fn row(&self, threads: usize) -> [String; 4] {
         let values: Vec<f64> = self.0.iter().map(|count| count / threads as f64).collect();
         let n = values.len().max(1) as f64;

@@ -11,7 +11,7 @@ pub struct Flight {
     pub number: u64,
     /// When it was to be sent.
     pub intended_ns: u64,
-    /// When it was sent.
+    /// When it was sent: before it was due, where it is pipelined behind another one.
     pub sent_ns: u64,
     /// When a connection could have taken it: the later of intended and the moment its connection was free.
     pub possible_ns: u64,
@@ -76,7 +76,7 @@ impl Recorder {
     /// A request that was sent has ended.
     pub fn done(&mut self, flight: &Flight, outcome: Outcome, done_ns: u64, status: u16, bytes: u64) {
         let number = self.calendar.bin(flight.intended_ns);
-        let response_ns = done_ns - flight.intended_ns;
+        let response_ns = done_ns - flight.intended_ns.min(flight.sent_ns);
         let (bin, under_way) = self.bin(number);
         *under_way -= 1;
         bin.outcomes[outcome as usize] += 1;

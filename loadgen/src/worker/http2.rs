@@ -158,7 +158,7 @@ impl Worker {
         conn.state = State::Busy;
         let fresh = http2.spare.pop().unwrap_or_else(|| {
             http2.beyond += 1;
-            self.conns.push(Conn { tried: true, ..Conn::new() });
+            self.conns.push(Conn { tried: true, ..Conn::new(false) });
             self.conns.len() as u32 - 1
         });
         self.recorder.totals_mut().reconnects += 1;

@@ -17,7 +17,7 @@ impl Worker {
             if self.shared.plan.keepalive {
                 self.open(index, now_ns);
             } else {
-                self.park(index, now_ns);
+                self.set_idle(index, now_ns);
             }
         }
     }
@@ -33,7 +33,7 @@ impl Worker {
     pub(super) fn grow(&mut self, now_ns: u64) {
         if self.may_grow() {
             let index = self.conns.len() as u32;
-            self.conns.push(Conn::new());
+            self.conns.push(Conn::new(self.requests.hears()));
             self.conns[index as usize].tried = true;
             self.busy.grow();
             self.open(index, now_ns);
@@ -51,7 +51,8 @@ impl Worker {
         conn.answers = 0;
         self.hopeful += 1;
         // Each try goes to the next address, so that one that is down does not take a share of the load with it.
-        let address = self.shared.addresses.get(connection + conn.failures as usize);
+        let address = self.requests.address();
+        let address = address.or_else(|| self.shared.addresses.get(connection + conn.failures as usize));
         let link = match &address {
             Some(address) => Link::connect(address, self.shared.tls.as_ref()),
             None => Err(io::Error::other("its name has no address")),
@@ -104,8 +105,7 @@ impl Worker {
         let conn = &mut self.conns[index as usize];
         if conn.carries {
             conn.state = State::Busy;
-            let number = conn.flight.number;
-            self.write(index, number);
+            self.write_rest(index);
         } else {
             self.set_idle(index, now_ns);
         }
@@ -122,7 +122,7 @@ impl Worker {
         self.last_fault = Some(text.clone());
         self.recorder.totals_mut().fault(text);
         if self.conns[index as usize].carries {
-            self.end_flight(index, Outcome::Connect, now_ns);
+            self.end_flights(index, Outcome::Connect, now_ns);
         }
         self.close(index, now_ns, false);
     }
@@ -159,24 +159,11 @@ impl Worker {
         }
         self.has_tried(index);
         if !keepalive && (failures == 0 || self.source.is_open()) {
-            self.park(index, now_ns);
+            self.set_idle(index, now_ns);
         } else {
             let at_ns = now_ns + back_off_ns(failures);
             self.timers.push(Reverse((at_ns, index, self.conns[index as usize].generation)));
         }
-    }
-
-    fn park(&mut self, index: u32, now_ns: u64) {
-        self.set_idle(index, now_ns);
-        self.conns[index as usize].state = State::Parked;
-    }
-
-    /// The connection is free from now on.
-    pub(super) fn set_idle(&mut self, index: u32, now_ns: u64) {
-        let conn = &mut self.conns[index as usize];
-        conn.state = State::Idle;
-        conn.free_since_ns = now_ns;
-        self.idle.push_back((index, conn.generation));
     }
 
     /// A deadline of an opening link, or the time to try again.
@@ -184,8 +171,9 @@ impl Worker {
         match self.conns[index as usize].state {
             State::Opening => self.open_failed(index, now_ns, &io::ErrorKind::TimedOut.into()),
             State::Closed if self.shared.plan.keepalive => self.open(index, now_ns),
-            State::Closed => self.park(index, now_ns),
-            State::Parked | State::Idle | State::Busy => {}
+            State::Closed => self.set_idle(index, now_ns),
+            State::Resting if now_ns >= self.conns[index as usize].rests_until_ns => self.set_free(index, now_ns),
+            State::Resting | State::Parked | State::Idle | State::Busy => {}
         }
     }
 }

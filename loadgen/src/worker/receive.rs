@@ -44,39 +44,69 @@ impl Worker {
     /// `count` bytes have come into the scratch buffer.
     fn take(&mut self, index: u32, count: usize, closing: bool) {
         let now_ns = clock::now_ns();
-        let conn = &mut self.conns[index as usize];
-        if conn.state != State::Busy {
-            self.recorder.totals_mut().fault("read: bytes that no request asked for".to_owned());
-            return self.close(index, now_ns, false);
-        }
-        if conn.flight.first_byte_ns == 0 {
-            conn.flight.first_byte_ns = now_ns - self.zero_ns;
-        }
-        conn.received += count as u64;
-        match conn.answer.feed(&self.scratch[..count]) {
-            Ok(Fed::More) => {}
-            Ok(Fed::Done(used)) => self.answered(index, now_ns, used < count || closing),
-            Err(fault) => {
-                self.recorder.totals_mut().fault(fault.to_string());
-                self.end_flight(index, Outcome::Protocol, now_ns);
-                self.close(index, now_ns, false);
+        let mut from = 0;
+        loop {
+            let conn = &mut self.conns[index as usize];
+            if conn.state != State::Busy {
+                self.recorder.totals_mut().fault("read: bytes that no request asked for".to_owned());
+                return self.close(index, now_ns, false);
+            }
+            if conn.flight.first_byte_ns == 0 {
+                conn.flight.first_byte_ns = now_ns - self.zero_ns;
+            }
+            match conn.answer.feed(&self.scratch[from..count]) {
+                Ok(Fed::More) => {
+                    conn.received += (count - from) as u64;
+                    return;
+                }
+                Ok(Fed::Done(used)) => {
+                    conn.received += used as u64;
+                    from += used;
+                    if conn.behind.is_empty() {
+                        return self.answered(index, now_ns, from < count || closing);
+                    }
+                    self.end_answer(index, now_ns);
+                    if from == count {
+                        return;
+                    }
+                }
+                Err(fault) => {
+                    self.recorder.totals_mut().fault(fault.to_string());
+                    self.end_flights(index, Outcome::Protocol, now_ns);
+                    return self.close(index, now_ns, false);
+                }
             }
         }
     }
 
-    /// The answer is complete. `last`: the connection cannot carry another one.
-    fn answered(&mut self, index: u32, now_ns: u64, last: bool) {
+    /// An answer is complete. Whether the connection may carry another one.
+    fn end_answer(&mut self, index: u32, now_ns: u64) -> bool {
         let conn = &mut self.conns[index as usize];
-        let outcome = outcome_of(conn.answer.status);
+        let mut outcome = outcome_of(conn.answer.status);
         conn.answers += 1;
         conn.failures = 0;
         // An answer before the request was out leaves the stream in the middle of it.
-        let last = last || !conn.answer.keep_alive || !conn.unwritten.is_empty() || !self.shared.plan.keepalive;
+        let usable = conn.answer.keep_alive && conn.unwritten.is_empty() && self.shared.plan.keepalive;
+        if let Some(heard) = &conn.answer.heard
+            && let Err(fault) = self.requests.hear(index, conn.answer.status, heard)
+        {
+            self.recorder.totals_mut().fault(fault);
+            outcome = Outcome::Protocol;
+        }
         self.end_flight(index, outcome, now_ns);
-        if last {
-            self.close(index, now_ns, true);
-        } else {
+        usable
+    }
+
+    /// The last answer that is awaited is complete. `last`: the connection cannot carry another one.
+    fn answered(&mut self, index: u32, now_ns: u64, last: bool) {
+        if self.end_answer(index, now_ns) && !last {
             self.set_idle(index, now_ns);
+        } else {
+            if self.conns[index as usize].carries {
+                self.recorder.totals_mut().fault("read: the server closed the connection within a pipeline".to_owned());
+                self.end_flights(index, Outcome::Reset, now_ns);
+            }
+            self.close(index, now_ns, true);
         }
         self.release(now_ns);
     }
@@ -91,7 +121,7 @@ impl Worker {
             }
             let text = if conn.answer.untouched() { "before the answer" } else { "in the answer" };
             self.recorder.totals_mut().fault(format!("read: the server closed the connection {text}"));
-            self.end_flight(index, Outcome::Reset, now_ns);
+            self.end_flights(index, Outcome::Reset, now_ns);
         }
         self.close(index, now_ns, false);
     }
@@ -102,7 +132,7 @@ impl Worker {
         if self.conns[index as usize].carries {
             // What is no TLS is no protocol; all else is a connection that broke.
             let outcome = if error.kind() == io::ErrorKind::InvalidData { Outcome::Protocol } else { Outcome::Reset };
-            self.end_flight(index, outcome, now_ns);
+            self.end_flights(index, outcome, now_ns);
         }
         self.close(index, now_ns, false);
     }

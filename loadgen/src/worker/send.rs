@@ -2,18 +2,21 @@
 
 use super::Worker;
 use crate::clock;
-use crate::conn::State;
+use crate::conn::{Behind, Ended, State};
 use crate::record::Flight;
 use crate::request_log::Row;
 use crate::schedule::Intended;
 use aefm_workloads::load::Outcome;
 use std::io;
 
+/// How long a connection of the closed loop rests when its next request could not be made.
+const FAULT_REST_NS: u64 = 10_000_000;
+
 impl Worker {
     /// Whether a request that gets due can be dealt with: by a free connection, or by giving it up because there is
     /// none and none is coming.
     pub(super) fn can_take(&mut self) -> bool {
-        self.hopeless() || self.may_grow() || self.next_idle().is_some()
+        !self.stopped && (self.hopeless() || self.may_grow() || self.next_idle().is_some())
     }
 
     /// No connection is open or opening. Only an open loop gives requests up for it.
@@ -36,7 +39,7 @@ impl Worker {
     /// Sends all that is due and finds a connection. `now_ns` is fresh.
     pub(super) fn release(&mut self, now_ns: u64) {
         // A write that fails ends a request, which comes here again: the loop that is running goes on with it.
-        if self.zero_ns == 0 || now_ns < self.zero_ns || self.releasing {
+        if self.zero_ns == 0 || now_ns < self.zero_ns || self.releasing || self.stopped {
             return;
         }
         self.releasing = true;
@@ -63,39 +66,79 @@ impl Worker {
         }
     }
 
-    fn send(&mut self, index: u32, next: Intended, now_ns: u64) {
+    fn send(&mut self, index: u32, next: Intended, mut now_ns: u64) {
+        if self.http2.is_some() {
+            return self.send_stream(index, self.departure(index, next, now_ns));
+        }
+        let count = match self.requests.make(index, next.number) {
+            Ok(count) => count,
+            Err(fault) => return self.not_made(index, next, fault, now_ns),
+        };
+        if self.requests.take_time() {
+            now_ns = clock::now_ns();
+        }
+        let flight = self.departure(index, next, now_ns);
         let conn = &mut self.conns[index as usize];
-        let free_ns = conn.free_since_ns.saturating_sub(self.zero_ns);
-        let flight = Flight {
+        conn.flight = flight;
+        conn.carries = true;
+        conn.received = 0;
+        conn.answer.start(self.requests.bodiless(0));
+        self.busy.push(index);
+        self.recorder.sent(&flight);
+        if count > 1 {
+            self.line_up(index, count, flight);
+        }
+        self.write(index, now_ns);
+    }
+
+    /// A request that leaves on this connection now.
+    fn departure(&self, index: u32, next: Intended, now_ns: u64) -> Flight {
+        let free_ns = self.conns[index as usize].free_since_ns.saturating_sub(self.zero_ns);
+        Flight {
             number: next.number,
             intended_ns: next.offset_ns,
             possible_ns: next.offset_ns.max(free_ns),
             sent_ns: now_ns - self.zero_ns,
             first_byte_ns: 0,
-        };
-        if conn.session.is_some() {
-            return self.send_stream(index, flight);
         }
-        conn.flight = flight;
-        conn.carries = true;
-        self.busy.push(index);
-        if conn.state == State::Parked {
-            // The connect is part of the request, and so of its service time.
-            self.recorder.sent(&flight);
-            return self.open(index, now_ns);
-        }
-        conn.state = State::Busy;
-        self.recorder.sent(&flight);
-        self.write(index, next.number);
     }
 
-    /// Writes the request of a connection that is busy with it.
-    pub(super) fn write(&mut self, index: u32, number: u64) {
+    /// Takes requests along in a pipeline of `count`, as far as there are any.
+    fn line_up(&mut self, index: u32, count: usize, first: Flight) {
+        for at in 1..count {
+            let Some(next) = self.source.take_along(first.sent_ns) else { return };
+            let possible_ns = first.possible_ns.max(next.offset_ns);
+            let flight = Flight { number: next.number, intended_ns: next.offset_ns, possible_ns, ..first };
+            self.recorder.sent(&flight);
+            self.ahead_ns = next.offset_ns;
+            let behind = Behind { flight, bodiless: self.requests.bodiless(at) };
+            self.conns[index as usize].behind.push_back(behind);
+        }
+    }
+
+    /// A request that could not be made has ended.
+    fn not_made(&mut self, index: u32, next: Intended, fault: String, now_ns: u64) {
+        self.recorder.totals_mut().fault(fault);
+        self.not_sent(next, Outcome::Protocol, now_ns - self.zero_ns);
+        if self.source.is_open() {
+            self.set_free(index, now_ns);
+        } else {
+            // Nothing else would slow it down.
+            self.rest(index, now_ns + FAULT_REST_NS);
+        }
+    }
+
+    /// Writes what was made for a connection that carries it, or opens it first: the connect is part of the request,
+    /// and so of its service time.
+    fn write(&mut self, index: u32, now_ns: u64) {
         let conn = &mut self.conns[index as usize];
-        let Some(link) = &mut conn.link else { return };
-        let (bytes, bodiless) = self.requests.bytes(number);
-        conn.answer.start(bodiless);
-        conn.received = 0;
+        let behind = conn.behind.iter().map(|behind| behind.flight.number);
+        let bytes = self.requests.bytes(std::iter::once(conn.flight.number).chain(behind));
+        let Some(link) = &mut conn.link else {
+            conn.unwritten.extend_from_slice(bytes);
+            return self.open(index, now_ns);
+        };
+        conn.state = State::Busy;
         match link.write(bytes) {
             Ok(count) if count == bytes.len() => {}
             Ok(count) => conn.unwritten.extend_from_slice(&bytes[count..]),
@@ -145,7 +188,7 @@ impl Worker {
         if self.http2.is_some() {
             return self.time_out_stream(key, now_ns);
         }
-        self.end_flight(key, Outcome::Timeout, now_ns);
+        self.end_flights(key, Outcome::Timeout, now_ns);
         self.close(key, now_ns, false);
     }
 
@@ -158,14 +201,33 @@ impl Worker {
         }
     }
 
-    /// The request under way on this connection has ended.
+    /// All requests under way on this connection have ended, without an answer.
+    pub(super) fn end_flights(&mut self, index: u32, outcome: Outcome, now_ns: u64) {
+        self.requests.lose(index);
+        while self.conns[index as usize].carries {
+            self.end_flight(index, outcome, now_ns);
+        }
+    }
+
+    /// The request under way on this connection has ended. The one behind it, if there is one, takes its place.
     pub(super) fn end_flight(&mut self, index: u32, outcome: Outcome, now_ns: u64) {
         let conn = &mut self.conns[index as usize];
         let (flight, status, received) = (conn.flight, conn.answer.status, conn.received);
-        conn.carries = false;
         conn.received = 0;
         conn.answer.status = 0;
-        self.busy.remove(index);
+        if let Some(next) = conn.behind.pop_front() {
+            conn.flight = next.flight;
+            conn.answer.start(next.bodiless);
+            if self.shared.plan.whole_pipelines {
+                return conn.ended.push(Ended { flight, outcome, status, received });
+            }
+        } else {
+            conn.carries = false;
+            self.busy.remove(index);
+            for ended in std::mem::take(&mut conn.ended) {
+                self.note_end(&ended.flight, ended.outcome, now_ns, ended.status, ended.received);
+            }
+        }
         self.note_end(&flight, outcome, now_ns, status, received);
     }
 
