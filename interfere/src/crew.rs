@@ -6,6 +6,7 @@ use nix::sys::prctl;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 /// Why a thread could not do its work.
 #[derive(Debug, thiserror::Error)]
@@ -51,6 +52,29 @@ impl Shift {
     #[must_use]
     pub fn dial(&self) -> f64 {
         f64::from_bits(self.shared.dial.load(Ordering::Relaxed))
+    }
+
+    /// Blocks while nothing is asked, which costs no time at all. True: it did, and the time grid has moved on.
+    pub fn wait_for_work(&self) -> bool {
+        let idle = || self.dial() == 0.0 && !self.stopped();
+        let waits = idle();
+        while idle() {
+            thread::park();
+        }
+        waits
+    }
+
+    /// Blocks that long, or until something else is asked.
+    pub fn rest(&self, time: Duration) {
+        let due = self.dial().to_bits();
+        let until_ns = clock::mono_ns() + u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        while self.dial().to_bits() == due && !self.stopped() {
+            let left_ns = until_ns.saturating_sub(clock::mono_ns());
+            if left_ns == 0 {
+                return;
+            }
+            thread::park_timeout(Duration::from_nanos(left_ns));
+        }
     }
 
     /// Time to go.
@@ -119,6 +143,12 @@ impl Crew {
     /// Sets every worker's due.
     pub fn turn(&self, due: f64) {
         self.shared.dial.store(due.to_bits(), Ordering::Relaxed);
+        self.wake();
+    }
+
+    /// Ends every worker's wait: each looks again at what is asked.
+    fn wake(&self) {
+        self.threads.iter().for_each(|thread| thread.thread().unpark());
     }
 
     /// How many work.
@@ -143,6 +173,7 @@ impl Crew {
 impl Drop for Crew {
     fn drop(&mut self) {
         self.shared.stop.store(true, Ordering::Relaxed);
+        self.wake();
         for thread in self.threads.drain(..) {
             // A worker's panic has been printed; there is nothing left to undo.
             let _ = thread.join();
@@ -184,6 +215,25 @@ mod tests {
         }
         assert_eq!(crew.failure(), None);
         drop(crew);
+    }
+
+    #[test]
+    fn nothing_asked_is_waited_out_and_a_rest_ends_with_a_new_request() {
+        let crew = Crew::hire(&[None], |shift| {
+            while !shift.stopped() {
+                shift.wait_for_work();
+                shift.add(1);
+                shift.rest(Duration::from_secs(3600));
+                shift.add(1);
+            }
+        })
+        .unwrap();
+        for stage in 1..=20_u32 {
+            crew.turn(f64::from(stage % 2));
+            while crew.total() < stage.into() {
+                thread::yield_now();
+            }
+        }
     }
 
     #[test]

@@ -170,6 +170,9 @@ fn labour(shift: &Shift, pace: &Pace, work: &mut Work) -> Result<(), String> {
     let mut duty = account;
     let mut due = shift.dial();
     while !shift.stopped() {
+        if shift.wait_for_work() {
+            edge_ns += clock::mono_ns().saturating_sub(edge_ns) / pace.period_ns * pace.period_ns;
+        }
         if due.to_bits() != shift.dial().to_bits() {
             due = shift.dial();
             duty = account;

@@ -2,6 +2,7 @@
 //! what its kind presses on and (but for `cpu`) counts only CPU time that it really had.
 
 mod chase;
+mod turns;
 
 use crate::clock;
 use crate::crew::pin;
@@ -14,6 +15,7 @@ use aefm_workloads::interference::{CpuWork, Kind};
 use chase::Chase;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
+pub use turns::{Turns, turns};
 
 /// How long a probe measures.
 const SPAN_NS: u64 = 400_000_000;

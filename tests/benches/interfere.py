@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """aefm-interfere beside its peers, on this machine, in the same minutes.
 
-Usage: interfere.py PROGRAM [PART...]      parts: cpu membw net memcap kills (default: all)
+Usage: interfere.py PROGRAM [PART...]      parts: cpu membw net memcap overhead kills (default: all)
 
 PROGRAM is a release build of aefm-interfere. Peers that are not installed (Debian: stress-ng, iperf3, mbw) are left
 out and named. Everything is measured from outside by the kernel's own counters where it has them: CPU time by
@@ -89,7 +89,7 @@ def stop(process):
 
 
 def bench_cpu():
-    print("cpu: percent of core 0, windows of 100 ms, 4 s each; mean error (points) and sd")
+    print("cpu: percent of core 0, windows of 100 ms, 5 s each; mean error (points) and sd")
     peers = {"aefm fair": lambda x: [PROGRAM, "cpu", "-i", f"{x}%", "--cores", "0", "-d", "20s"]}
     if have("stress-ng"):
         for name, method in (("stress-ng all", "all"), ("stress-ng int64", "int64")):
@@ -98,7 +98,7 @@ def bench_cpu():
     for target in (30, 50, 80):
         for name, command in peers.items():
             process = start(command(target))
-            shares = windows(process, 4)
+            shares = windows(process, 5)
             stop(process)
             print(f"  {target:3} % {name:16} error {statistics.mean(shares) - target:+6.2f}  sd {statistics.stdev(shares):6.2f}"
                   f"  windows {min(shares):5.1f}..{max(shares):5.1f}  {load()}")
@@ -111,27 +111,53 @@ def summary(command, **options):
     return next((line for line in lines if line.get("summary")), None)
 
 
+def plain_loops(folder):
+    """The program of plain loops beside this file, compiled; none where there is no compiler or no such processor."""
+    if os.uname().machine != "x86_64" or not have("cc"):
+        return None
+    program = os.path.join(folder, "memory")
+    source = os.path.join(os.path.dirname(os.path.abspath(__file__)), "memory.c")
+    subprocess.run(["cc", "-O2", "-pthread", "-o", program, source], check=True)
+    return program
+
+
+def plain(program, what, mib, seconds=3):
+    cores = [str(core) for core in sorted(os.sched_getaffinity(0))]
+    return float(subprocess.run([program, what, str(mib), str(seconds), *cores], capture_output=True, text=True).stdout)
+
+
 def bench_membw():
     print("mem_bandwidth: all cores, GB/s (1e9); 3 s each")
     best = {}
-    for _ in range(2):
-        for access in ("read", "non_temporal", "copy"):
-            line = summary([PROGRAM, "membw", "-i", "100%", "--access", access, "-d", "3s"])
-            best[access] = max(best.get(access, 0), line["bytes_per_s"])
-            print(f"  aefm {access:13} {line['bytes_per_s'] / 1e9:6.1f}  {load()}")
-        if have("stress-ng"):
-            cores = len(os.sched_getaffinity(0))
-            out = subprocess.run(["stress-ng", "--stream", str(cores), "-t", "5s", "--metrics"], capture_output=True, text=True)
-            rows = [line for line in (out.stdout + out.stderr).splitlines() if "memory rate" in line]
-            for row in rows:
-                print(f"  stress-ng stream x{cores}: {row.split('memory rate')[1].strip(' :')}  {load()}")
-        if have("mbw"):
-            out = subprocess.run(["mbw", "-n", "5", "-t0", "-q", "256"], capture_output=True, text=True).stdout
-            print(f"  mbw memcpy, one thread: {out.strip().splitlines()[-1]}  {load()}")
+    with tempfile.TemporaryDirectory() as folder:
+        loops = plain_loops(folder)
+        for _ in range(3):
+            membw_round(best, loops)
+    print("  best of all rounds: " + "  ".join(f"{name} {rate / 1e9:.1f}" for name, rate in best.items()))
     peak = best["read"]
     for share in (30, 60, 90):
         line = summary([PROGRAM, "membw", "-i", f"{share}%", "--peak", str(peak), "-d", "5s"])
         print(f"  held {share:3} % of {peak / 1e9:.1f}: {line['achieved']:.2f} %  saturated {line['saturated']}  {load()}")
+
+
+def membw_round(best, loops):
+    for what in ("read", "store") if loops else ():
+        rate = plain(loops, what, 256)
+        best[f"plain {what}"] = max(best.get(f"plain {what}", 0), rate * 1e9)
+        print(f"  plain loop {what:7} {rate:6.1f}  {load()}")
+    for access in ("read", "non_temporal", "copy"):
+        line = summary([PROGRAM, "membw", "-i", "100%", "--access", access, "-d", "3s"])
+        best[access] = max(best.get(access, 0), line["bytes_per_s"])
+        print(f"  aefm {access:13} {line['bytes_per_s'] / 1e9:6.1f}  {load()}")
+    if have("stress-ng"):
+        cores = len(os.sched_getaffinity(0))
+        out = subprocess.run(["stress-ng", "--stream", str(cores), "-t", "5s", "--metrics"], capture_output=True, text=True)
+        rows = [line for line in (out.stdout + out.stderr).splitlines() if "memory rate" in line]
+        for row in rows:
+            print(f"  stress-ng stream x{cores}: {row.split('memory rate')[1].strip(' :')}  {load()}")
+    if have("mbw"):
+        out = subprocess.run(["mbw", "-n", "5", "-t0", "-q", "256"], capture_output=True, text=True).stdout
+        print(f"  mbw memcpy, one thread: {out.strip().splitlines()[-1]}  {load()}")
 
 
 def cpu_of(command, **options):
@@ -168,24 +194,49 @@ def bench_net():
 
 
 def bench_memcap():
-    print("mem_capacity: 8 GiB, time until resident, then CPU share")
-    for _ in range(2):
-        began = time.monotonic()
-        process = start([PROGRAM, "memcap", "-i", "8GiB", "-d", "40s", "--report", "100ms", "--json"])
-        full = None
-        for line in process.stdout:
-            if json.loads(line)["achieved"] >= 8 * 2**30 * 0.999:
-                full = time.monotonic() - began
-                break
-            if time.monotonic() - began > 30:
-                break
-        if full:
-            shares = windows(process, 5, settle=0.5)
-            print(f"  resident after {full:.2f} s, then {statistics.mean(shares):.2f} % of a core  {load()}")
-        else:
-            print(f"  not resident after 30 s  {load()}")
-        process.kill()
-        process.wait()
+    print("mem_capacity: 8 GiB, time until resident, then CPU share; beside it a plain memset by a thread a core")
+    with tempfile.TemporaryDirectory() as folder:
+        loops = plain_loops(folder)
+        for _ in range(3):
+            if loops:
+                print(f"  plain memset {plain(loops, 'fill', 8192):.2f} s  {load()}")
+            memcap_round()
+
+
+def memcap_round():
+    began = time.monotonic()
+    process = start([PROGRAM, "memcap", "-i", "8GiB", "-d", "40s", "--report", "100ms", "--json"])
+    full = None
+    for line in process.stdout:
+        if json.loads(line)["achieved"] >= 8 * 2**30 * 0.999:
+            full = time.monotonic() - began
+            break
+        if time.monotonic() - began > 30:
+            break
+    if full:
+        shares = windows(process, 5, settle=0.5)
+        print(f"  resident after {full:.2f} s, then {statistics.mean(shares):.2f} % of a core  {load()}")
+    else:
+        print(f"  not resident after 30 s  {load()}")
+    process.kill()
+    process.wait()
+
+
+def bench_overhead():
+    print("overhead: what a process uses that presses on next to nothing, over 5 s, reporting ten times a second")
+    for name, words, retuned in (("cpu 1 %", ["cpu", "-i", "1%", "--cores", "0"], None), ("cpu retuned to 0", ["cpu", "-i", "50%"], 0),
+                                 ("memcap 8 MiB", ["memcap", "-i", "8MiB"], None), ("net retuned to 0", ["net", "-i", "1Gbit/s"], 0),
+                                 ("net 10 Mbit/s", ["net", "-i", "10Mbit/s"], None)):
+        process = start([PROGRAM, *words, "-d", "30s", "--report", "100ms", "--json", "--control"], stdin=subprocess.PIPE)
+        if retuned is not None:
+            time.sleep(1)
+            process.stdin.write(json.dumps({"intensity": retuned}) + "\n")
+            process.stdin.flush()
+        shares = windows(process, 5)
+        with open(f"/proc/{process.pid}/status") as file:
+            resident = next(int(line.split()[1]) for line in file if line.startswith("VmRSS"))
+        stop(process)
+        print(f"  {name:17} {statistics.mean(shares):6.3f} % of a core, {resident / 1024:5.1f} MiB resident  {load()}")
 
 
 def bench_kills(rounds=1000):
@@ -231,7 +282,8 @@ def bench_kills(rounds=1000):
     print(f"  nothing left after {1000 * slowest:.0f} ms at most; files left: {left or 'none'}  {load()}")
 
 
-PARTS = {"cpu": bench_cpu, "membw": bench_membw, "net": bench_net, "memcap": bench_memcap, "kills": bench_kills}
+PARTS = {"cpu": bench_cpu, "membw": bench_membw, "net": bench_net, "memcap": bench_memcap, "overhead": bench_overhead,
+         "kills": bench_kills}
 
 if __name__ == "__main__":
     if len(sys.argv) < 2 or any(part not in PARTS for part in sys.argv[2:]):

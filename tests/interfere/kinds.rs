@@ -149,3 +149,22 @@ fn what_shares_a_core_feels_its_cache_taken() {
     eprintln!("l2 at 100 % over 2 %: {ratios:.2?}");
     assert!(ratios[3] > 1.1, "{ratios:.2?}");
 }
+
+/// What a core has for itself is taken by each kind's own sweep: a probe's first pass after it costs more than after as
+/// long a pause. The kinds whose caches this machine does not name are left out, and said.
+#[test]
+fn a_sweep_takes_what_a_core_has_for_itself() {
+    use aefm_interfere::machine::Machine;
+    use aefm_interfere::probe::turns;
+    use aefm_workloads::interference::Kind;
+    let machine = Machine::here().expect("a machine");
+    let core = machine.allowed()[0];
+    for kind in [Kind::L1d, Kind::L1i, Kind::L2, Kind::Tlb] {
+        let Some(turns) = turns(kind, core, &machine) else {
+            eprintln!("{}: this machine does not say what it has", kind.name());
+            continue;
+        };
+        eprintln!("{}: {:.2} times the cost, apart {}", kind.name(), turns.ratio(), turns.apart());
+        assert!(turns.apart() && turns.ratio() > 1.1, "{}: {:.2}", kind.name(), turns.ratio());
+    }
+}

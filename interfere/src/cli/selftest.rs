@@ -1,16 +1,17 @@
 //! `aefm-interfere selftest`: how much each kind moves its own probe and those of the others, on this machine.
 //!
 //! A row is a kind that presses (as a process of its own, as in any run), a column a probe on the same core or
-//! beside it; a cell is the probe's cost under pressure over its cost without, before and after. A probe whose cost
-//! without pressure differs by more than it is moved proves nothing, and is marked so.
+//! beside it; a cell is the probe's cost under pressure over its cost beside the same process at next to no intensity,
+//! before and after: what is left is the pressure, not the wake-ups. A probe whose cost without pressure differs by
+//! more than it is moved proves nothing, and is marked so. What a core has for itself is probed by turns, too.
 
 use super::Failure;
 use crate::guard;
 use crate::machine::Machine;
-use crate::probe::{self, Reading};
+use crate::probe::{self, Reading, Turns};
 use crate::stressor::descriptor;
 use crate::supervise::child::Child;
-use aefm_workloads::interference::{Access, InterferenceSpec, Kind, StressOptions};
+use aefm_workloads::interference::{Access, InterferenceSample, InterferenceSpec, Kind, StressOptions};
 use std::fmt::Write;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -30,6 +31,8 @@ const KINDS: [Kind; 10] = [
 ];
 /// A kind has so long to be held.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// Next to no intensity, in percent: the same process and the same wake-ups, pressing on nothing.
+const CONTROL: f64 = 0.2;
 /// A probe is moved when its cost changes by more than this share.
 const MOVED: f64 = 0.05;
 
@@ -74,21 +77,25 @@ pub(super) fn run(core: usize, json: bool) -> Result<ExitCode, Failure> {
         if descriptor(kind).is_none_or(|descriptor| (descriptor.support)(&machine).is_err()) {
             continue;
         }
-        let before = KINDS.map(baseline);
-        let mut pressed = press(kind, core).map_err(Failure::run)?;
-        let under = KINDS.map(|probe| {
-            pressed.renew();
-            pressed.samples();
-            baseline(probe)
-        });
-        drop(pressed);
-        let after = KINDS.map(baseline);
+        let mut child = Child::start(&spec(kind, core)).map_err(Failure::run)?;
+        let mut probed_at = |intensity| {
+            press(&mut child, intensity);
+            KINDS.map(|probe| {
+                child.renew();
+                child.samples();
+                baseline(probe)
+            })
+        };
+        let (before, under, after) = (probed_at(CONTROL), probed_at(pressing(kind)), probed_at(CONTROL));
+        drop(child);
         let cells: Vec<_> = (0..KINDS.len()).map(|at| cell(before[at], under[at], after[at])).collect();
         let own = KINDS.iter().position(|probe| *probe == kind).and_then(|at| cells[at]);
-        if own.is_none_or(|own| own.ratio() <= 1.0 + MOVED) {
+        let turns = probe::turns(kind, core, &machine);
+        let by_turns = turns.as_ref().is_some_and(|turns| turns.apart() && turns.ratio() > 1.0 + MOVED);
+        if own.is_none_or(|own| own.ratio() <= 1.0 + MOVED) && !by_turns {
             unmoved.push(kind.name());
         }
-        table.push_str(&if json { json_row(kind, &cells) } else { row(kind, &cells) });
+        table.push_str(&if json { json_row(kind, &cells, turns.as_ref()) } else { row(kind, &cells, turns.as_ref()) });
     }
     if json {
         table = table.split_off(heading().len());
@@ -103,29 +110,38 @@ pub(super) fn run(core: usize, json: bool) -> Result<ExitCode, Failure> {
     Ok(ExitCode::from(super::NOT_HELD))
 }
 
-const LEGEND: &str = "rows press on the core, columns are probes on it (mem_bandwidth and llc: beside it): cost under pressure over cost without;\n\
-    - not moved, ? moved by less than the probe drifts by itself\n";
+const LEGEND: &str = "rows press on the core, columns are probes on it (mem_bandwidth and llc: beside it): cost under \
+    pressure over cost beside the same process at 0.2 %;\n- not moved, ? moved by less than the probe drifts by itself;\n\
+    turns: the probe's first pass after one sweep of the kind over that after as long a pause, in one thread (what a \
+    process switch takes by itself is not in it)\n";
 
-/// A kind at work on the core, held or as far as it goes.
-fn press(kind: Kind, core: usize) -> Result<Child, crate::supervise::child::ChildError> {
-    // Not all of the core's time and of the memory: the probes need some themselves.
-    let intensity = match kind {
+/// How hard a kind presses: not with all of the core's time and of the memory, since the probes need some themselves.
+fn pressing(kind: Kind) -> f64 {
+    match kind {
         Kind::Cpu => 60.0,
-        Kind::MemCapacity | Kind::Tlb | Kind::Ctx | Kind::Network => 50.0,
+        Kind::MemCapacity => 20.0,
+        Kind::Tlb | Kind::Ctx | Kind::Network => 50.0,
         _ => 100.0,
-    };
+    }
+}
+
+fn spec(kind: Kind, core: usize) -> InterferenceSpec {
     // A copy moves the most bytes a core can.
     let options = StressOptions { access: Some(Access::Copy), ..StressOptions::default() };
-    let spec =
-        InterferenceSpec { cores: vec![core], report_ms: 100, options, ..InterferenceSpec::new(kind, intensity) };
-    let mut child = Child::start(&spec)?;
+    let deadline_ms = 600_000;
+    InterferenceSpec { cores: vec![core], report_ms: 100, deadline_ms, options, ..InterferenceSpec::new(kind, CONTROL) }
+}
+
+/// Makes a kind press that hard: returns when it is held, or as far as it goes.
+fn press(child: &mut Child, intensity: f64) {
+    child.retune(intensity);
     let until = Instant::now() + PATIENCE;
+    let held = |sample: &InterferenceSample| sample.held && (sample.requested - intensity).abs() < 1e-9;
     while Instant::now() < until && !child.ended() {
-        if child.wait_sample(until - Instant::now()).iter().any(|sample| sample.held) {
+        if child.wait_sample(until - Instant::now()).iter().any(held) {
             break;
         }
     }
-    Ok(child)
 }
 
 fn cell(before: Option<Reading>, under: Option<Reading>, after: Option<Reading>) -> Option<Cell> {
@@ -134,21 +150,26 @@ fn cell(before: Option<Reading>, under: Option<Reading>, after: Option<Reading>)
 
 fn heading() -> String {
     let names: String = KINDS.iter().map(|kind| format!("{:>14}", kind.name())).collect();
-    format!("{:<14}{names}\n", "")
+    format!("{:<14}{names}{:>14}\n", "", "turns")
 }
 
-fn row(kind: Kind, cells: &[Option<Cell>]) -> String {
+fn row(kind: Kind, cells: &[Option<Cell>], turns: Option<&Turns>) -> String {
     let texts: String =
         cells.iter().map(|cell| format!("{:>14}", cell.map_or_else(|| "none".to_owned(), Cell::text))).collect();
-    format!("{:<14}{texts}\n", kind.name())
+    let turns =
+        turns.map_or_else(String::new, |turns| format!("{:.2}{}", turns.ratio(), if turns.apart() { "" } else { "?" }));
+    format!("{:<14}{texts}{turns:>14}\n", kind.name())
 }
 
-fn json_row(kind: Kind, cells: &[Option<Cell>]) -> String {
+fn json_row(kind: Kind, cells: &[Option<Cell>], turns: Option<&Turns>) -> String {
     let mut line = format!("{{\"kind\":\"{}\"", kind.name());
     for (probe, cell) in KINDS.iter().zip(cells) {
         let value = cell.map_or_else(|| "null".to_owned(), |cell| format!("{:.4}", cell.ratio()));
         // Writing to a string cannot fail.
         let _ = write!(line, ",\"{}\":{value}", probe.name());
+    }
+    if let Some(turns) = turns {
+        let _ = write!(line, ",\"turns\":{:.4},\"apart\":{}", turns.ratio(), turns.apart());
     }
     line + "}\n"
 }

@@ -1,5 +1,8 @@
-//! Code made for its size: a chain of jumps with one to a cache line, so that running through it fills the instruction
-//! cache and does nothing else.
+//! Code made for its size: chains of jumps from line to line, so that running through them fills the instruction cache
+//! and does nothing else.
+//!
+//! Each line is gone through several times, entered at another place each time. Cores keep decoded instructions by where
+//! they were entered: with one place a line, all of them would be kept there, and the cache itself not be looked at.
 
 #![expect(unsafe_code, reason = "mapping, writing and calling machine code")]
 
@@ -9,6 +12,9 @@ use std::num::NonZeroUsize;
 use std::ptr::NonNull;
 
 const LINE_BYTES: usize = 64;
+/// Places of a line where it is entered, that far apart.
+const PLACES: usize = 4;
+const PLACE_BYTES: usize = LINE_BYTES / PLACES;
 
 /// Whether code can be made for this architecture.
 pub const SUPPORTED: bool = cfg!(any(target_arch = "x86_64", target_arch = "aarch64"));
@@ -39,7 +45,9 @@ impl Chain {
         let code = unsafe { std::slice::from_raw_parts_mut(start.as_ptr().cast::<u8>(), length.get()) };
         for (index, line) in code.chunks_exact_mut(LINE_BYTES).enumerate() {
             let instruction = if index + 1 < lines { jump_to_next_line() } else { give_back() };
-            line[..instruction.len()].copy_from_slice(instruction);
+            for place in line.chunks_exact_mut(PLACE_BYTES) {
+                place[..instruction.len()].copy_from_slice(instruction);
+            }
         }
         // SAFETY: the range is the mapping; from here on nothing writes to it.
         unsafe { mprotect(start, length.get(), ProtFlags::PROT_READ | ProtFlags::PROT_EXEC)? };
@@ -47,14 +55,17 @@ impl Chain {
         Ok(chain)
     }
 
-    /// Runs through its last `bytes` bytes (in whole lines).
+    /// Runs through its last `bytes` bytes (in whole lines), once for each place of a line.
     pub fn run(&self, bytes: usize) {
         let lines = (bytes / LINE_BYTES).clamp(1, self.lines);
-        // SAFETY: a line within the mapping.
-        let entry = unsafe { self.start.as_ptr().byte_add((self.lines - lines) * LINE_BYTES) };
-        // SAFETY: every line begins with a jump to the next, the last with a return; no register or memory is touched,
-        // which is a function without arguments to the C convention.
-        unsafe { std::mem::transmute::<*mut c_void, extern "C" fn()>(entry)() }
+        for place in 0..PLACES {
+            // SAFETY: a place in a line within the mapping.
+            let entry =
+                unsafe { self.start.as_ptr().byte_add((self.lines - lines) * LINE_BYTES + place * PLACE_BYTES) };
+            // SAFETY: every place of a line is a jump to that of the next, in the last line a return; no register or
+            // memory is touched, which is a function without arguments to the C convention.
+            unsafe { std::mem::transmute::<*mut c_void, extern "C" fn()>(entry)() }
+        }
     }
 }
 

@@ -105,6 +105,10 @@ fn work(shift: &Shift, mut burn: Burn, class: CpuClass) {
                 return;
             }
         }
+        if shift.wait_for_work() {
+            edge_ns += clock::mono_ns().saturating_sub(edge_ns) / PERIOD_NS * PERIOD_NS;
+            continue;
+        }
         let quota = share * PERIOD_NS as f64;
         let grant_ns = duty.grant(quota).min(PERIOD_NS as f64);
         let until_ns = booked_ns + grant_ns as u64;

@@ -15,15 +15,14 @@ use aefm_workloads::interference::Kind;
 use aefm_workloads::quantity::Unit;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 /// Memory is taken and given back in pieces of this size.
 const BLOCK_BYTES: u64 = 32 << 20;
 /// How often a worker with nothing to take looks at what the node has left. Each look reads a few files of the kernel's.
-const LOOK_NS: u64 = 100_000_000;
-/// How often it looks whether something else is asked.
-const NAP_NS: u64 = 20_000_000;
-/// Pages that all workers together touch again a second: some 0.3 % of a core.
-const TOUCHES_PER_S: u64 = 20_000;
+const LOOK: Duration = Duration::from_millis(100);
+/// Pages that all workers together touch again in a look's time: some 0.3 % of a core.
+const TOUCHES: u64 = 2_000;
 /// Above this share of time in which tasks wait for memory, memory is given back.
 const PRESSURE_PERCENT: f64 = 20.0;
 /// Without growth for so long it no longer counts as filling.
@@ -150,6 +149,9 @@ impl Holder {
         while !shift.stopped() {
             let held = blocks.iter().map(|block| block.bytes() as u64).sum();
             shift.show(held);
+            if held == 0 {
+                shift.wait_for_work();
+            }
             let headroom = self.machine.headroom_bytes(self.reserve_bytes).unwrap_or(0);
             let pressed = self.machine.memory_pressure().is_some_and(|pressure| pressure > PRESSURE_PERCENT);
             let step = next_step(shift.dial() as u64, held, blocks.len(), headroom, pressed, self.workers);
@@ -161,19 +163,11 @@ impl Holder {
                 },
                 Step::Drop(count) | Step::Yield(count) => blocks.truncate(blocks.len() - count),
                 Step::Short | Step::Rest => {
-                    cursor.touch(&blocks, TOUCHES_PER_S * LOOK_NS / clock::SECOND_NS / self.workers.max(1));
-                    rest(shift);
+                    cursor.touch(&blocks, TOUCHES / self.workers.max(1));
+                    shift.rest(LOOK);
                 }
             }
         }
-    }
-}
-
-/// Sleeps for a look's time, or until something else is asked.
-fn rest(shift: &Shift) {
-    let (due, until_ns) = (shift.dial().to_bits(), clock::mono_ns() + LOOK_NS);
-    while !shift.stopped() && shift.dial().to_bits() == due && clock::mono_ns() < until_ns {
-        clock::sleep_until(clock::mono_ns() + NAP_NS);
     }
 }
 

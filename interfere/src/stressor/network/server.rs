@@ -6,9 +6,11 @@ use super::client::{Sender, control_line};
 use super::{socket, udp};
 use crate::clock;
 use crate::crew::pin;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::prctl;
 use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::thread::{self, JoinHandle};
@@ -118,13 +120,11 @@ fn listen(listener: &TcpListener, token: &Token, cores: &[usize], shared: &Arc<S
     }
 }
 
-/// Until somebody knocks, but no longer than a look takes.
-fn wait_for(listener: &TcpListener) {
-    use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-    use std::os::fd::AsFd;
+/// Until something comes, but no longer than a look takes.
+pub(super) fn wait_for(socket: &impl AsFd) {
     let timeout = PollTimeout::try_from(LOOK).unwrap_or(PollTimeout::ZERO);
     // Whatever ends the wait, the caller looks again.
-    let _ = poll(&mut [PollFd::new(listener.as_fd(), PollFlags::POLLIN)], timeout);
+    let _ = poll(&mut [PollFd::new(socket.as_fd(), PollFlags::POLLIN)], timeout);
 }
 
 /// Serves a connection if its client proves to hold the token.
@@ -134,6 +134,8 @@ fn admit(mut stream: TcpStream, peer: SocketAddr, token: &Token, shared: &Shared
         .and_then(|()| stream.set_read_timeout(Some(PATIENCE)))
         .and_then(|()| stream.set_write_timeout(Some(PATIENCE)))
         .and_then(|()| stream.set_nodelay(true))
+        // A client that asks for nothing says nothing: the system finds out whether it is still there.
+        .and_then(|()| socket2::SockRef::from(&stream).set_keepalive(true))
         .and_then(|()| challenge(&mut stream, token));
     match proved {
         Ok(request) => {
@@ -198,7 +200,7 @@ fn source(stream: &TcpStream, shared: &Shared) -> io::Result<()> {
         edge_ns += periods * PERIOD_NS;
         #[expect(clippy::cast_precision_loss, reason = "what one period sends is far below 2^52")]
         pacer.settle(quota, periods, used as f64);
-        clock::sleep_until(edge_ns);
+        asked.pause(stream, edge_ns);
     }
     Ok(())
 }
@@ -238,7 +240,12 @@ impl Asked {
             Err(error) if idle(&error) => {}
             Err(error) => return Err(error),
         }
-        Ok(clock::mono_ns() - self.heard_ns < LEASE_NS)
+        Ok(self.bytes_per_s == 0.0 || clock::mono_ns() - self.heard_ns < LEASE_NS)
+    }
+
+    /// Until the next period begins; while nothing is asked for, until the client says something.
+    pub(super) fn pause(&self, control: &TcpStream, edge_ns: u64) {
+        if self.bytes_per_s == 0.0 { wait_for(control) } else { clock::sleep_until(edge_ns) }
     }
 }
 

@@ -5,7 +5,7 @@
 //! be made to send to a third party.
 
 use super::client::{BoxedFlow, Flow, Renewal, quota};
-use super::server::{Asked, Shared, idle};
+use super::server::{Asked, Shared, idle, wait_for};
 use super::socket;
 use crate::clock;
 use crate::crew::Shift;
@@ -41,7 +41,7 @@ pub(super) fn sink(
     shared: &Shared,
 ) -> io::Result<()> {
     let mut buffer = [0; 65_536];
-    let (mut all, mut told_ns) = (0_u64, 0);
+    let (mut all, mut told, mut told_ns) = (0_u64, 0, 0);
     while !shared.stopped() {
         match datagrams.recv_from(&mut buffer) {
             Ok((length, from)) if from.ip() == peer && belongs(&buffer[..length], flow) => {
@@ -49,14 +49,19 @@ pub(super) fn sink(
                 shared.count(length as u64);
             }
             Ok(_) => {}
+            // All that came is told: whoever asks for nothing is waited for.
+            Err(error) if idle(&error) && told == all => wait_for(datagrams),
             Err(error) if idle(&error) => {}
             Err(error) => return Err(error),
         }
         if clock::mono_ns() - told_ns >= TELL_NS {
             told_ns = clock::mono_ns();
-            match socket::write_now(stream, format!("{all}\n").as_bytes()) {
-                Err(error) if !idle(&error) => return Err(error),
-                _ => {}
+            if told != all {
+                match socket::write_now(stream, format!("{all}\n").as_bytes()) {
+                    Ok(_) => told = all,
+                    Err(error) if idle(&error) => {}
+                    Err(error) => return Err(error),
+                }
             }
             if socket::gone(stream) {
                 return Ok(());
@@ -93,7 +98,7 @@ pub(super) fn source(
         let periods = (clock::mono_ns().saturating_sub(edge_ns) / PERIOD_NS).max(1);
         edge_ns += periods * PERIOD_NS;
         account.settle(due, periods, sent as f64);
-        clock::sleep_until(edge_ns);
+        asked.pause(stream, edge_ns);
     }
     Ok(())
 }

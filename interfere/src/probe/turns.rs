@@ -1,0 +1,114 @@
+//! Turns: a probe of what a core has for itself and a kind's own sweep, one after the other in one thread.
+//!
+//! On a core that two processes share, switching between them takes a first-level cache by itself, whatever either
+//! touches. Without a switch between sweep and probe, what the probe feels is the sweep alone: that is what a sibling
+//! hardware thread, or an interrupted victim, feels of it.
+
+use super::chase::Chase;
+use crate::clock;
+use crate::crew::pin;
+use crate::kernels::code::Chain;
+use crate::kernels::pages::Pages as Field;
+use crate::kernels::{Vectors, stream};
+use crate::machine::Machine;
+use crate::mapping::{Mapping, Pages};
+use aefm_workloads::interference::Kind;
+
+/// Turns of each sort.
+const TURNS: usize = 300;
+/// Passes that make the probe's own lines resident before each turn.
+const WARM_PASSES: usize = 3;
+/// Pages of the probe: they fit into a second-level translation cache; and of a sweep: they fill it.
+const PROBE_PAGES: usize = 1024;
+const SWEEP_PAGES: usize = 8192;
+
+/// Costs of a probe's first pass after a turn, in ns, ascending.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Turns {
+    /// After a sweep.
+    swept: Vec<u64>,
+    /// After as long a pause that touched nothing.
+    idle: Vec<u64>,
+}
+
+impl Turns {
+    /// Cost after a sweep over cost after a pause, by the medians.
+    #[must_use]
+    pub fn ratio(&self) -> f64 {
+        #[expect(clippy::cast_precision_loss, reason = "a pass takes far less than 2^52 ns")]
+        let median = |costs: &[u64]| costs[costs.len() / 2] as f64;
+        median(&self.swept) / median(&self.idle).max(1.0)
+    }
+
+    /// Whether three quarters of the passes after a sweep cost more than three quarters of those after a pause.
+    #[must_use]
+    pub fn apart(&self) -> bool {
+        self.swept[self.swept.len() / 4] > self.idle[self.idle.len() * 3 / 4]
+    }
+}
+
+/// Takes turns on a core. None: the kind presses on nothing that a core has for itself, or this machine lacks it.
+#[must_use]
+pub fn turns(kind: Kind, core: usize, machine: &Machine) -> Option<Turns> {
+    pin(core).ok()?;
+    match kind {
+        Kind::L1d => data(machine.data_cache(core, 1)?.bytes),
+        Kind::L2 => data(machine.data_cache(core, 2)?.bytes),
+        Kind::L1i => {
+            let bytes = machine.instruction_cache(core)?.bytes;
+            let (own, other) = (Chain::new(bytes / 2).ok()?, Chain::new(bytes).ok()?);
+            Some(alternate(|| own.run(bytes / 2), || other.run(bytes)))
+        }
+        Kind::Tlb => {
+            let (mut own, mut other) = (Field::new(PROBE_PAGES).ok()?, Field::new(SWEEP_PAGES).ok()?);
+            Some(alternate(|| own.walk(PROBE_PAGES as u64), || other.walk(SWEEP_PAGES as u64)))
+        }
+        _ => None,
+    }
+}
+
+fn data(bytes: usize) -> Option<Turns> {
+    let mut own = Chase::new(bytes / 2)?;
+    let lines = own.lines();
+    let mut other = Mapping::new(bytes, Pages::Huge).ok()?;
+    other.touch(1);
+    let vectors = Vectors::detect();
+    Some(alternate(|| own.walk(lines), || stream::read(vectors, other.words())))
+}
+
+/// Sweeps in every second turn; in the others it waits for as long as the last sweep took.
+fn alternate(mut pass: impl FnMut(), mut sweep: impl FnMut()) -> Turns {
+    let mut turns = Turns { swept: Vec::with_capacity(TURNS), idle: Vec::with_capacity(TURNS) };
+    for _ in 0..TURNS {
+        (0..WARM_PASSES).for_each(|_| pass());
+        let start_ns = clock::mono_ns();
+        sweep();
+        let swept_ns = clock::mono_ns();
+        pass();
+        turns.swept.push(clock::mono_ns() - swept_ns);
+        (0..WARM_PASSES).for_each(|_| pass());
+        let until_ns = clock::mono_ns() + (swept_ns - start_ns).min(clock::SECOND_NS / 1000);
+        let mut now_ns = clock::mono_ns();
+        while now_ns < until_ns {
+            now_ns = clock::mono_ns();
+        }
+        pass();
+        turns.idle.push(clock::mono_ns() - now_ns);
+    }
+    turns.swept.sort_unstable();
+    turns.idle.sort_unstable();
+    turns
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quartiles_tell_turns_apart() {
+        let turns = |swept: [u64; 4], idle: [u64; 4]| Turns { swept: swept.into(), idle: idle.into() };
+        assert!(turns([1, 30, 40, 50], [10, 10, 10, 12]).apart());
+        assert!(!turns([1, 12, 40, 50], [10, 10, 10, 12]).apart());
+        assert!((turns([1, 2, 40, 50], [10, 10, 20, 30]).ratio() - 2.0).abs() < 1e-9);
+    }
+}
