@@ -30,7 +30,7 @@ const KINDS: [Kind; 10] = [
     Kind::Ctx,
 ];
 /// A kind has so long to be held.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(20);
 /// Next to no intensity, in percent: the same process and the same wake-ups, pressing on nothing.
 const CONTROL: f64 = 0.2;
 /// A probe is moved when its cost changes by more than this share.
@@ -119,8 +119,7 @@ const LEGEND: &str = "rows press on the core, columns are probes on it (mem_band
 fn pressing(kind: Kind) -> f64 {
     match kind {
         Kind::Cpu => 60.0,
-        Kind::MemCapacity => 20.0,
-        Kind::Tlb | Kind::Ctx | Kind::Network => 50.0,
+        Kind::MemCapacity | Kind::Tlb | Kind::Ctx | Kind::Network => 50.0,
         _ => 100.0,
     }
 }
@@ -138,9 +137,10 @@ fn press(child: &mut Child, intensity: f64) {
     let until = Instant::now() + PATIENCE;
     let held = |sample: &InterferenceSample| sample.held && (sample.requested - intensity).abs() < 1e-9;
     while Instant::now() < until && !child.ended() {
-        if child.wait_sample(until - Instant::now()).iter().any(held) {
+        if child.wait_sample(until.saturating_duration_since(Instant::now())).iter().any(held) {
             break;
         }
+        child.renew();
     }
 }
 
