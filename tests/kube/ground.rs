@@ -57,8 +57,7 @@ pub(crate) fn on_double<F: Future<Output = ()>>(test: impl FnOnce(Ground) -> F) 
 /// Runs a test on the real cluster; without one it says so, and in CI it fails.
 pub(crate) fn on_real<F: Future<Output = ()>>(test: impl FnOnce(Ground) -> F) {
     let Some(kubeconfig) = std::env::var_os("AEFM_KUBECONFIG").map(PathBuf::from) else {
-        assert!(std::env::var_os("CI").is_none(), "AEFM_KUBECONFIG must name a real cluster in CI");
-        eprintln!("skipped: AEFM_KUBECONFIG names no real cluster");
+        aefm_tests::no_cluster();
         return;
     };
     let image = std::env::var("AEFM_KUBE_IMAGE").unwrap_or_else(|_| "aefm.local/busybox:1".to_owned());
