@@ -60,10 +60,10 @@ fn a_scenarios_sessions_take_from_answers_what_they_need() {
     let mut booked = 0;
     for number in 0..40 {
         let mut session = scenario.start(11, number);
-        while session.next(&mut request) {
+        while session.next(&scenario, &mut request) {
             let answer = send(app.address(), request.method, &request.target, &[], "");
             assert_eq!(answer.status, 200, "{} {}: {}", request.method, request.target, answer.body);
-            session.answer(|_| None, answer.body.as_bytes()).unwrap();
+            session.answer(&scenario, |_| None, answer.body.as_bytes()).unwrap();
             booked += u64::from(request.target.starts_with("/reservation"));
         }
     }
