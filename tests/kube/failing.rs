@@ -20,7 +20,7 @@ fn failed_for(job: &Value) -> Option<&str> {
 }
 
 async fn failing_job(ground: Ground) {
-    ground.apply(&job(&ground, "exit 3", json!({"backoffLimit": 0}))).await;
+    ground.apply(&job(&ground, "exit 3", &json!({"backoffLimit": 0}))).await;
     let failed = ground.until("Job", "j", "has failed", |job| failed_for(job).is_some()).await;
     assert_eq!(failed_for(&failed), Some("BackoffLimitExceeded"));
     let pod = ground.list("Pod", "job-name=j").await.remove(0);
@@ -32,7 +32,7 @@ async fn failing_job(ground: Ground) {
 }
 
 async fn job_deadline(ground: Ground) {
-    ground.apply(&job(&ground, "sleep 1000", json!({"activeDeadlineSeconds": 2}))).await;
+    ground.apply(&job(&ground, "sleep 1000", &json!({"activeDeadlineSeconds": 2}))).await;
     let failed = ground.until("Job", "j", "has failed", |job| failed_for(job).is_some()).await;
     assert_eq!(failed_for(&failed), Some("DeadlineExceeded"));
 }

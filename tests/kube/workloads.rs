@@ -118,7 +118,7 @@ async fn ordered(ground: Ground) {
     ground.until("Pod", "db-0", "is back", |pod| pod["metadata"]["uid"] != old && holds(pod, "Ready")).await;
 }
 
-pub(crate) fn job(ground: &Ground, script: &str, spec: Value) -> Value {
+pub(crate) fn job(ground: &Ground, script: &str, spec: &Value) -> Value {
     let mut pod = ground.pod_spec(script);
     pod["restartPolicy"] = json!("Never");
     let mut job = json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "j"}, "spec": spec});
@@ -128,7 +128,7 @@ pub(crate) fn job(ground: &Ground, script: &str, spec: Value) -> Value {
 
 async fn indexed(ground: Ground) {
     let spec = json!({"completionMode": "Indexed", "completions": 3, "parallelism": 3});
-    ground.apply(&job(&ground, "echo I am $JOB_COMPLETION_INDEX", spec)).await;
+    ground.apply(&job(&ground, "echo I am $JOB_COMPLETION_INDEX", &spec)).await;
     let done = ground.until("Job", "j", "is complete", |job| holds(job, "Complete")).await;
     assert_eq!((&done["status"]["succeeded"], &done["status"]["completedIndexes"]), (&json!(3), &json!("0-2")));
     let pods = ground.list("Pod", "job-name=j").await;
