@@ -52,9 +52,14 @@ mod tests {
     #[test]
     fn processes_go_by_their_whole_name() {
         let mut child = std::process::Command::new("sleep").arg("60").spawn().expect("it is everywhere");
-        let found = processes(&["sleep".to_owned(), "slee".to_owned()]);
+        // The kernel gives a process its new name a moment after it told that it runs.
+        let look = || {
+            let found = processes(&["sleep".to_owned(), "slee".to_owned()]);
+            found.iter().any(|(_, pid)| *pid == child.id()).then_some(found)
+        };
+        let found = aefm_tests::processes::wait_for(Duration::from_secs(10), look);
         child.kill().and_then(|()| child.wait()).expect("it can be ended");
-        assert!(found.iter().any(|(_, pid)| *pid == child.id()));
+        let found = found.expect("it is found by its name");
         assert!(found.iter().all(|(name, _)| name.starts_with("sleep")), "{found:?}");
         assert_eq!(processes(&["no such process".to_owned()]), []);
     }
