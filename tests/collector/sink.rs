@@ -35,14 +35,14 @@ fn a_full_disk_is_an_error_that_says_so_and_leaves_no_file() {
     let labels = CaseLabels { run_id: "r".into(), case_id: "c1".into(), factors: Vec::new() };
     let mut writer = TableWriter::create(disk.0, &SPANS, &labels).unwrap();
     let error = (0..1_000_000_u64).find_map(|number| {
-        let mut row = [Cell::Null; 22];
+        let mut row = [Cell::Null; 23];
         // Ids that do not compress.
         let bytes = [mix(number).to_be_bytes(), mix(!number).to_be_bytes()].concat();
         row[0] = Cell::Trace(TraceId(bytes.try_into().unwrap()));
         row[1] = Cell::Span(SpanId(mix(number ^ 7).to_be_bytes()));
         (row[5], row[6]) = (Cell::Text("geo"), Cell::Text("near"));
-        row[10..14].fill(Cell::Int(mix(number).cast_signed()));
-        (row[14], row[16]) = (Cell::Flag(false), Cell::Flag(false));
+        row[10..15].fill(Cell::Int(mix(number).cast_signed()));
+        (row[15], row[17]) = (Cell::Flag(false), Cell::Flag(false));
         writer.push(&row).err()
     });
     let error = error.expect("a megabyte is not enough").to_string();
