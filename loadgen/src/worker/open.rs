@@ -80,14 +80,16 @@ impl Worker {
             self.recorder.totals_mut().connect.saturating_record(now_ns - conn.opening_ns);
         }
         match link.handshake() {
-            Ok(true) => self.secured(index, now_ns),
+            Ok(true) => self.secured(index),
             Ok(false) => {}
             Err(error) => self.open_failed(index, now_ns, &error),
         }
     }
 
     /// The link carries bytes.
-    fn secured(&mut self, index: u32, now_ns: u64) {
+    fn secured(&mut self, index: u32) {
+        // The handshake may have gone all the way since the connect was seen.
+        let now_ns = clock::now_ns();
         if self.shared.tls.is_some() {
             let connected_ns = self.conns[index as usize].connected_ns;
             self.recorder.totals_mut().tls.saturating_record(now_ns - connected_ns);
