@@ -8,7 +8,9 @@ mod file;
 mod jaeger;
 mod otlp;
 
-use crate::read::TableError;
+use crate::read::{TableError, Traces, read_traces};
+use crate::sink::part_path;
+use file::OutFile;
 use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -66,6 +68,27 @@ pub fn export(form: Form, run: &Path, cases: &[String], out: &Path) -> Result<u6
         Form::Csv => csv::write(run, cases, out),
         Form::Alibaba => alibaba::write(run, cases, out),
     }
+}
+
+/// Writes `<case>.<extension>` for each case that has spans (its `quality` says why one has none), and says how many
+/// spans there were.
+fn a_file_a_case(
+    run: &Path,
+    cases: &[String],
+    out: &Path,
+    extension: &str,
+    write: impl Fn(&mut OutFile, Traces) -> Result<u64, ExportError>,
+) -> Result<u64, ExportError> {
+    let mut spans = 0;
+    for case in cases {
+        let path = part_path(run, "spans", case);
+        if path.exists() {
+            let mut file = OutFile::create(&out.join(format!("{case}.{extension}")))?;
+            spans += write(&mut file, read_traces(&path)?)?;
+            file.finish()?;
+        }
+    }
+    Ok(spans)
 }
 
 /// Ids of the cases of a run, sorted: those that the `cases` table has.

@@ -4,6 +4,7 @@
 //! printed into rows, [`otlp`] receives spans and [`jaeger`] searches them, [`trace`] makes tables of them, [`proc`]
 //! watches processes and the node, [`prometheus`] asks for what is measured elsewhere, [`user`] takes tables of the user's.
 
+mod aefm_csv;
 pub mod clock;
 pub mod export;
 pub mod grpc;

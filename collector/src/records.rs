@@ -3,9 +3,11 @@
 mod case;
 mod interference;
 mod load;
+mod quantile;
 mod stored;
 
 pub use case::{CaseRow, QualityRow, Status, write_cases, write_quality};
 pub use interference::{InterferenceWriter, NodeSample, write_interference};
-pub use load::{LoadWriter, RecordError, merge, merge_of, write_load};
+pub use load::{LoadWriter, RecordError, Times, merge, write_load};
+pub use quantile::{BEYOND_MIN, REPORTED, quantile, quantiles};
 pub use stored::{read_cases, read_quality};

@@ -1,5 +1,6 @@
 //! The shell around the engine: starts workers, fixes time zero, collects what they tell, obeys commands.
 
+mod finished;
 mod machine;
 
 use crate::clock;
@@ -13,7 +14,7 @@ use crate::tally::{Second, Tally};
 use crate::target::Addresses;
 use crate::tls::{TlsConfig, TlsError};
 use crate::worker::{Shared, Told, Worker, WorkerError};
-use aefm_workloads::load::Outcome;
+pub use finished::Finished;
 pub use machine::Throttling;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -72,28 +73,6 @@ pub enum Event<'a> {
     },
 }
 
-/// A run that is over.
-pub struct Finished {
-    /// What happened.
-    pub tally: Tally,
-    /// The measured phase's length, ns: shorter than planned if the run was ended early.
-    pub measured_ns: u64,
-    /// Ended early, by whatever.
-    pub interrupted: bool,
-    /// Ended early because the parent is gone.
-    pub orphaned: bool,
-    /// How the `requests` table came out.
-    pub(crate) log: LogEnd,
-    /// The script, whose `done` is still to be called.
-    pub(crate) script: Option<lua::Session>,
-    /// How much the cgroup held us back.
-    pub throttling: Throttling,
-    /// Connections open at time zero.
-    pub open: usize,
-    /// Time zero, ns since the epoch.
-    pub zero_wall_ns: i64,
-}
-
 /// Time for workers to get to their timers between hearing of time zero and time zero.
 const LEAD_NS: u64 = 3_000_000;
 /// How often the run is looked at, should the workers have nothing to say.
@@ -149,7 +128,7 @@ pub fn run(plan: &Arc<Plan>, commands: &Commands, tell: &mut dyn FnMut(Event<'_>
     }
     let mut log = log.map(RequestLog::finish).unwrap_or_default();
     log.error = log.error.or(log_fault);
-    Ok(Finished { script, ..conductor.finish(log, throttled) })
+    Ok(conductor.finish(log, script, throttled))
 }
 
 fn tls(plan: &Plan) -> Result<Option<TlsConfig>, TlsError> {
@@ -364,7 +343,7 @@ impl Conductor {
         }
     }
 
-    fn finish(self, log: LogEnd, throttled: Throttling) -> Finished {
+    fn finish(self, log: LogEnd, script: Option<lua::Session>, throttled: Throttling) -> Finished {
         let plan = &self.shared.plan;
         let limited = match &plan.load {
             crate::plan::Loop::Open(schedule) => schedule.limit().is_some(),
@@ -381,31 +360,11 @@ impl Conductor {
             interrupted,
             orphaned: self.orphaned,
             log,
-            script: None,
+            script,
             throttling: Throttling::now().since(throttled),
             open: self.open,
             zero_wall_ns: self.zero_wall_ns.load(Ordering::Relaxed).cast_signed(),
             tally: self.tally,
         }
-    }
-}
-
-impl Finished {
-    /// Requests of the measured phase.
-    #[must_use]
-    pub fn intended(&self) -> u64 {
-        self.tally.measured.ended()
-    }
-
-    /// Whether anything was answered with success.
-    #[must_use]
-    pub fn succeeded(&self) -> bool {
-        self.tally.count(Outcome::Ok) > 0
-    }
-
-    /// Sends per second of the measured phase.
-    #[must_use]
-    pub fn rate_sent_hz(&self) -> f64 {
-        if self.measured_ns == 0 { 0.0 } else { self.tally.measured.sent as f64 * 1e9 / self.measured_ns as f64 }
     }
 }

@@ -5,49 +5,17 @@
 //! and failed ones are there.
 
 use super::ExportError;
-use super::file::push_field;
+use super::file::{OutFile, push_field};
+use crate::aefm_csv::FILES;
 use crate::read::{any, float, int, read_table, text};
 use crate::schema::SPANS;
 use crate::sink::part_path;
 use arrow::array::RecordBatch;
 use std::collections::{BTreeMap, HashMap};
-use std::fs::{self, File};
-use std::io::{BufWriter, Write};
-use std::path::{Path, PathBuf};
-
-/// The five files and their columns before those of the case.
-const FILES: [(&str, &[&str]); 5] = [
-    ("throughput_data", &["real_throughput"]),
-    (
-        "raw_data",
-        &[
-            "trace_id",
-            "parent_id",
-            "trace_time",
-            "start_time",
-            "end_time",
-            "child_id",
-            "child_operation",
-            "parent_operation",
-            "child_ms",
-            "child_pod",
-            "parent_ms",
-            "parent_pod",
-            "parent_duration",
-            "child_duration",
-            "merged_child_duration",
-            "step",
-            "exact_parent_duration",
-        ],
-    ),
-    ("statistical_data", &["microservice", "pod", "p50", "p95"]),
-    ("end_to_end_data", &["trace_id", "trace_duration"]),
-    ("hardware_data", &["microservice", "pod", "cpu_usage", "mem_usage"]),
-];
+use std::path::Path;
 
 struct Files {
-    dir: PathBuf,
-    writers: Vec<BufWriter<File>>,
+    files: Vec<OutFile>,
     // The case's columns have been written into the headers.
     has_header: bool,
 }
@@ -69,22 +37,15 @@ struct Row {
 /// # Errors
 /// A table cannot be read, or a file cannot be written.
 pub(super) fn write_aefm_csv(run: &Path, cases: &[String], out: &Path) -> Result<[u64; 5], ExportError> {
-    fs::create_dir_all(out).map_err(|cause| ExportError::Write { path: out.to_owned(), cause })?;
-    let open = |(name, _): &(&str, &[&str])| {
-        let path = out.join(format!("{name}.csv"));
-        File::create(&path).map(BufWriter::new).map_err(|cause| ExportError::Write { path, cause })
-    };
-    let writers = FILES.iter().map(open).collect::<Result<Vec<_>, _>>()?;
-    let mut files = Files { dir: out.to_owned(), writers, has_header: false };
+    let open = |(name, _): &(&str, &[&str])| OutFile::create(&out.join(format!("{name}.csv")));
+    let mut files = Files { files: FILES.iter().map(open).collect::<Result<_, _>>()?, has_header: false };
     let mut rows = [0; 5];
     for case in cases {
         for (count, more) in rows.iter_mut().zip(files.case(run, case)?) {
             *count += more;
         }
     }
-    for writer in &mut files.writers {
-        writer.flush().map_err(|cause| ExportError::Write { path: out.to_owned(), cause })?;
-    }
+    files.files.into_iter().try_for_each(OutFile::finish)?;
     Ok(rows)
 }
 
@@ -158,8 +119,7 @@ impl Files {
     }
 
     fn line(&mut self, place: usize, fields: &[String]) -> Result<(), ExportError> {
-        let path = self.dir.join(format!("{}.csv", FILES[place].0));
-        writeln!(self.writers[place], "{}", fields.join(",")).map_err(|cause| ExportError::Write { path, cause })
+        self.files[place].write(&format!("{}\n", fields.join(",")))
     }
 
     /// Requests answered well per second of the measured phase.
@@ -310,7 +270,7 @@ mod tests {
         write_trace_tables(run.path(), &labels, spans, None).unwrap();
         let rows = write_aefm_csv(run.path(), &["c1".to_owned()], out.path()).unwrap();
         assert_eq!(rows, [0, 2, 2, 1, 0]);
-        let file = |name: &str| fs::read_to_string(out.path().join(format!("{name}.csv"))).unwrap();
+        let file = |name: &str| std::fs::read_to_string(out.path().join(format!("{name}.csv"))).unwrap();
         let raw = file("raw_data");
         assert!(raw.starts_with("trace_id,parent_id,trace_time,start_time,end_time,child_id,"), "{raw}");
         assert!(raw.lines().nth(1).unwrap().ends_with(",100,60,60,0,40,2,\"a,b\""), "{raw}");

@@ -1,27 +1,19 @@
 //! Spans as Jaeger's JSON (`<case>.json`), as its page opens it and CRISP reads it. Jaeger keeps microseconds: what is
 //! below them is cut off.
 
-use super::ExportError;
 use super::attributes::{members, objects, push_tag};
-use super::file::OutFile;
+use super::{ExportError, a_file_a_case};
 use crate::json_text::{Object, push_string};
-use crate::read::read_traces;
-use crate::sink::{Hex, part_path};
+use crate::sink::Hex;
 use crate::span::{Origin, Span};
 use std::path::Path;
 
 /// One file a case.
 pub(super) fn write(run: &Path, cases: &[String], out: &Path) -> Result<u64, ExportError> {
-    let mut spans = 0;
-    for case in cases {
-        let path = part_path(run, "spans", case);
-        // A case without spans has no such table; its `quality` says why.
-        if !path.exists() {
-            continue;
-        }
-        let mut file = OutFile::create(&out.join(format!("{case}.json")))?;
+    a_file_a_case(run, cases, out, "json", |file, traces| {
+        let mut spans = 0;
         let mut text = String::from("{\"data\":[");
-        for (place, trace) in read_traces(&path)?.enumerate() {
+        for (place, trace) in traces.enumerate() {
             let trace = trace?;
             text.push_str(if place > 0 { ",\n" } else { "\n" });
             push_trace(&mut text, &trace.spans);
@@ -29,11 +21,10 @@ pub(super) fn write(run: &Path, cases: &[String], out: &Path) -> Result<u64, Exp
             text.clear();
             spans += trace.spans.len() as u64;
         }
+        text.push_str("\n],\"total\":0,\"limit\":0,\"offset\":0,\"errors\":null}\n");
         file.write(&text)?;
-        file.write("\n],\"total\":0,\"limit\":0,\"offset\":0,\"errors\":null}\n")?;
-        file.finish()?;
-    }
-    Ok(spans)
+        Ok(spans)
+    })
 }
 
 fn push_trace(out: &mut String, spans: &[Span]) {

@@ -2,28 +2,20 @@
 //!
 //! Format: <https://opentelemetry.io/docs/specs/otel/protocol/file-exporter/>.
 
-use super::ExportError;
 use super::attributes::{members, objects, push_otlp};
-use super::file::OutFile;
+use super::{ExportError, a_file_a_case};
 use crate::json_text::{Object, push_string};
-use crate::read::read_traces;
-use crate::sink::{Hex, part_path};
+use crate::sink::Hex;
 use crate::span::{Origin, Span};
 use serde_json::value::RawValue;
 use std::path::Path;
 
 /// One line a trace, one file a case.
 pub(super) fn write(run: &Path, cases: &[String], out: &Path) -> Result<u64, ExportError> {
-    let mut spans = 0;
-    for case in cases {
-        let path = part_path(run, "spans", case);
-        // A case without spans has no such table; its `quality` says why.
-        if !path.exists() {
-            continue;
-        }
-        let mut file = OutFile::create(&out.join(format!("{case}.otlp.jsonl")))?;
+    a_file_a_case(run, cases, out, "otlp.jsonl", |file, traces| {
+        let mut spans = 0;
         let mut line = String::new();
-        for trace in read_traces(&path)? {
+        for trace in traces {
             let trace = trace?;
             line.clear();
             push_trace(&mut line, &trace.spans);
@@ -31,9 +23,8 @@ pub(super) fn write(run: &Path, cases: &[String], out: &Path) -> Result<u64, Exp
             file.write(&line)?;
             spans += trace.spans.len() as u64;
         }
-        file.finish()?;
-    }
-    Ok(spans)
+        Ok(spans)
+    })
 }
 
 /// Appends a trace as `TracesData`, the spans of one origin together.

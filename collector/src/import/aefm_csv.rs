@@ -8,42 +8,13 @@ mod files;
 mod pairs;
 
 use super::ImportError;
+use crate::aefm_csv::FILES;
 use crate::schema::{CASES, ColumnType, QUALITY, user_table};
 use crate::sink::{Cell, SinkError, TableWriter};
 use crate::trace::{TraceReport, write_trace_tables};
 use aefm_workloads::labels::CaseLabels;
 use files::{Case, File, cases_of, read};
 use std::path::{Path, PathBuf};
-
-/// The files: name, own columns, of which those marked are text.
-const FILES: [(&str, &[&str]); 5] = [
-    ("throughput_data", &["real_throughput"]),
-    (
-        "raw_data",
-        &[
-            "trace_id",
-            "parent_id",
-            "trace_time",
-            "start_time",
-            "end_time",
-            "child_id",
-            "child_operation",
-            "parent_operation",
-            "child_ms",
-            "child_pod",
-            "parent_ms",
-            "parent_pod",
-            "parent_duration",
-            "child_duration",
-            "merged_child_duration",
-            "step",
-            "exact_parent_duration",
-        ],
-    ),
-    ("statistical_data", &["microservice", "pod", "p50", "p95"]),
-    ("end_to_end_data", &["trace_id", "trace_duration"]),
-    ("hardware_data", &["microservice", "pod", "cpu_usage", "mem_usage"]),
-];
 
 /// Where the pairs are among [`FILES`].
 const PAIRS: usize = 1;

@@ -83,9 +83,9 @@ impl LoadWriter {
         if outcomes != record.intended {
             return Err(RecordError::Sum { second: record.second, outcomes, intended: record.intended });
         }
-        let (hdr, response) = self.histogram("response", record.second, &record.response_hdr)?;
-        let (_, service) = self.histogram("service", record.second, &record.service_hdr)?;
-        let (_, lag) = self.histogram("lag", record.second, &record.lag_hdr)?;
+        let (hdr, response) = Times::Response.read(record, &mut self.deserializer)?;
+        let (_, service) = Times::Service.read(record, &mut self.deserializer)?;
+        let (_, lag) = Times::Lag.read(record, &mut self.deserializer)?;
         let counts = [record.intended, record.sent, of(Outcome::Ok), errors.iter().sum()].map(Cell::from);
         let ends = [of(Outcome::Unfinished), of(Outcome::Unsent), record.bytes].map(Cell::from);
         let key = [Cell::Int(record.shard.into()), Cell::Text(record.phase.name()), Cell::Int(record.second.into())];
@@ -93,19 +93,6 @@ impl LoadWriter {
         let quantiles = [&quantiles(&response)[..], &max, &quantiles(&service), &quantiles(&lag)].concat();
         let row = [&key[..], &counts, &errors.map(Cell::from), &ends, &quantiles, &[Cell::Bytes(&hdr)]].concat();
         Ok(self.writer.push(&row)?)
-    }
-
-    fn histogram(
-        &mut self,
-        name: &'static str,
-        second: u32,
-        text: &str,
-    ) -> Result<(Vec<u8>, Histogram<u64>), RecordError> {
-        let decoded = base64::engine::general_purpose::STANDARD.decode(text);
-        let bytes = decoded.map_err(|cause| RecordError::Base64 { name, second, cause })?;
-        let histogram = self.deserializer.deserialize(&mut &bytes[..]);
-        let histogram = histogram.map_err(|cause| RecordError::Hdr { name, second, cause })?;
-        Ok((bytes, histogram))
     }
 
     /// Completes the table.
@@ -137,32 +124,58 @@ pub fn write_load(dir: &Path, labels: &CaseLabels, seconds: &[LoadSecond]) -> Re
     Ok(writer.finish()?)
 }
 
-/// The response times (ns) of many seconds and shards as one histogram: added, never averaged.
-///
-/// # Errors
-/// A histogram is broken.
-pub fn merge<'a>(seconds: impl IntoIterator<Item = &'a LoadSecond>) -> Result<Histogram<u64>, RecordError> {
-    merge_of(seconds, |second| &second.response_hdr)
+/// One of a second's histograms.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Times {
+    /// Response times.
+    Response,
+    /// Service times.
+    Service,
+    /// Send lags.
+    Lag,
 }
 
-/// The same of whichever histogram (ns) of a second `which` chooses.
+impl Times {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Response => "response",
+            Self::Service => "service",
+            Self::Lag => "lag",
+        }
+    }
+
+    fn of(self, record: &LoadSecond) -> &str {
+        match self {
+            Self::Response => &record.response_hdr,
+            Self::Service => &record.service_hdr,
+            Self::Lag => &record.lag_hdr,
+        }
+    }
+
+    /// A second's histogram (ns), and its bytes.
+    fn read(self, record: &LoadSecond, by: &mut Deserializer) -> Result<(Vec<u8>, Histogram<u64>), RecordError> {
+        let (name, second) = (self.name(), record.second);
+        let decoded = base64::engine::general_purpose::STANDARD.decode(self.of(record));
+        let bytes = decoded.map_err(|cause| RecordError::Base64 { name, second, cause })?;
+        let histogram = by.deserialize(&mut &bytes[..]);
+        let histogram = histogram.map_err(|cause| RecordError::Hdr { name, second, cause })?;
+        Ok((bytes, histogram))
+    }
+}
+
+/// These times (ns) of many seconds and shards as one histogram: added, never averaged.
 ///
 /// # Errors
 /// A histogram is broken.
-pub fn merge_of<'a>(
+pub fn merge<'a>(
     seconds: impl IntoIterator<Item = &'a LoadSecond>,
-    which: impl Fn(&LoadSecond) -> &str,
+    times: Times,
 ) -> Result<Histogram<u64>, RecordError> {
     let mut sum = Histogram::<u64>::new(3)?;
     sum.auto(true);
     let mut deserializer = Deserializer::new();
     for record in seconds {
-        let (name, second) = ("chosen", record.second);
-        let decoded = base64::engine::general_purpose::STANDARD.decode(which(record));
-        let bytes = decoded.map_err(|cause| RecordError::Base64 { name, second, cause })?;
-        let histogram: Histogram<u64> =
-            deserializer.deserialize(&mut &bytes[..]).map_err(|cause| RecordError::Hdr { name, second, cause })?;
-        sum.add(&histogram)?;
+        sum.add(times.read(record, &mut deserializer)?.1)?;
     }
     Ok(sum)
 }
@@ -242,7 +255,7 @@ mod tests {
     fn shards_are_added_not_averaged() {
         // The mean of the two medians would be 5 ms.
         let fast: Vec<u64> = vec![1_000_000; 9];
-        let sum = merge(&[second(0, &fast), second(1, &[9_000_000])]).unwrap();
+        let sum = merge(&[second(0, &fast), second(1, &[9_000_000])], Times::Response).unwrap();
         assert_eq!(sum.len(), 10);
         assert!(sum.value_at_quantile(0.5) < 1_100_000 && sum.max() > 8_900_000);
     }

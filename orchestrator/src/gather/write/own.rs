@@ -81,7 +81,7 @@ pub(super) fn count(seconds: &[LoadSecond], report: &mut CaseReport) {
     let measured = || seconds.iter().filter(|second| second.phase == Phase::Measure);
     report.intended = measured().map(|second| second.intended).sum();
     report.ok = measured().filter_map(|second| second.outcomes.get(&Outcome::Ok)).sum();
-    match records::merge(measured()) {
+    match records::merge(measured(), records::Times::Response) {
         Ok(response) => _ = report.response.add(response),
         Err(error) => tracing::warn!("response times of the table of results are incomplete: {error}"),
     }

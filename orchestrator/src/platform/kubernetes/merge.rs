@@ -1,13 +1,9 @@
 //! Many shards' records as one load's: counts and histograms are added, quantiles are taken from the sums.
 
-use aefm_collector::records::{RecordError, merge_of};
-use aefm_workloads::load::{LoadSecond, LoadSummary, Outcome, Phase, Quantiles, Verdict};
-use hdrhistogram::Histogram;
+use aefm_collector::records::{self, RecordError, Times, quantiles};
+use aefm_workloads::load::{LoadSecond, LoadSummary, Outcome, Phase, Verdict};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
-
-/// Fewer samples beyond a quantile than this say nothing of it.
-const BEYOND: f64 = 10.0;
 
 /// The summary of a load from those of its shards (in their order) and all their seconds.
 ///
@@ -32,9 +28,9 @@ pub(super) fn merge(shards: &[LoadSummary], seconds: &[LoadSecond]) -> Result<Op
         intended: shards.iter().map(|shard| shard.intended).sum(),
         outcomes,
         rate_sent_hz: shards.iter().map(|shard| shard.rate_sent_hz).sum(),
-        response_time_us: quantiles(&merge_of(measured(), |second| &second.response_hdr)?),
-        service_time_us: quantiles(&merge_of(measured(), |second| &second.service_hdr)?),
-        send_lag_us: quantiles(&merge_of(measured(), |second| &second.lag_hdr)?),
+        response_time_us: quantiles(&records::merge(measured(), Times::Response)?),
+        service_time_us: quantiles(&records::merge(measured(), Times::Service)?),
+        send_lag_us: quantiles(&records::merge(measured(), Times::Lag)?),
         verdict: if shards.iter().all(|shard| shard.verdict == Verdict::Valid) {
             Verdict::Valid
         } else {
@@ -55,29 +51,12 @@ fn fingerprint(shards: &[LoadSummary]) -> String {
     digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn quantiles(ns: &Histogram<u64>) -> Quantiles {
-    #[expect(clippy::cast_precision_loss, reason = "far below 2^53")]
-    let us = |ns: u64| ns as f64 / 1e3;
-    #[expect(clippy::cast_precision_loss, reason = "a count of requests")]
-    let of = |share: f64| (ns.len() as f64 * (1.0 - share) >= BEYOND).then(|| us(ns.value_at_quantile(share)));
-    let some = !ns.is_empty();
-    Quantiles {
-        mean: some.then(|| ns.mean() / 1e3),
-        p50: of(0.5),
-        p75: of(0.75),
-        p90: of(0.9),
-        p95: of(0.95),
-        p99: of(0.99),
-        p99_9: of(0.999),
-        p99_99: of(0.9999),
-        max: some.then(|| us(ns.max())),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use aefm_workloads::load::Quantiles;
     use base64::Engine as _;
+    use hdrhistogram::Histogram;
     use hdrhistogram::serialization::{Serializer, V2Serializer};
     use proptest::prelude::*;
 
@@ -130,7 +109,7 @@ mod tests {
             let (a, b) = (one.len() as u64, two.len() as u64);
             let merged = merge(&[summary(a, Verdict::Valid), summary(b, Verdict::Valid)], &[second(0, &one), second(1, &two)]);
             let merged = merged.unwrap().unwrap();
-            let whole = merge_of(&[second(0, &[one, two].concat())], |second| &second.response_hdr).unwrap();
+            let whole = records::merge(&[second(0, &[one, two].concat())], Times::Response).unwrap();
             prop_assert_eq!(merged.response_time_us, quantiles(&whole));
             prop_assert_eq!((merged.intended, merged.outcomes[&Outcome::Ok], merged.requests_not_logged), (a + b, a + b, 2));
             prop_assert_eq!(merged.rate_sent_hz, 20.0);
