@@ -13,13 +13,13 @@ pub enum SurveyError {
     #[error(transparent)]
     Cluster(#[from] ClusterError),
     /// No node has a role.
-    #[error("find a node for `{role}`: {wanted}; nodes that are ready and take pods: {known}")]
+    #[error("find a node for `{role}`: {wanted}; of the cluster's nodes, {known}")]
     NoNode {
         /// The role.
         role: &'static str,
         /// What was asked for.
         wanted: String,
-        /// What there is.
+        /// The nodes there are, with why each takes no pods if it takes none.
         known: String,
     },
 }
@@ -48,11 +48,11 @@ impl Survey {
     pub async fn make(experiment: &Kubernetes) -> Result<Self, SurveyError> {
         let cluster = Arc::new(Cluster::connect(experiment.context.as_deref()).await?);
         let nodes = cluster.list("v1", "Node", None, &ListParams::default()).await?;
-        let usable: Vec<_> = nodes.iter().filter(|node| takes_pods(node)).cloned().collect();
+        let usable: Vec<_> = nodes.iter().filter(|node| closed_because(node).is_none()).cloned().collect();
         let roles = &experiment.nodes;
-        let testbed = choose(&cluster, "testbed", &roles.testbed, &usable).await?;
-        let infra = choose(&cluster, "infra", &roles.infra, &usable).await?;
-        let mut load = choose(&cluster, "load", &roles.load, &usable).await?;
+        let testbed = choose(&cluster, "testbed", &roles.testbed, &nodes).await?;
+        let infra = choose(&cluster, "infra", &roles.infra, &nodes).await?;
+        let mut load = choose(&cluster, "load", &roles.load, &nodes).await?;
         if roles.load == Nodes::All {
             // Load disturbs what it measures where it shares a node with it.
             let apart: Vec<_> = load.iter().filter(|node| !testbed.contains(node)).cloned().collect();
@@ -88,9 +88,9 @@ async fn choose(
     cluster: &Cluster,
     role: &'static str,
     wanted: &Nodes,
-    usable: &[Value],
+    nodes: &[Value],
 ) -> Result<Vec<String>, SurveyError> {
-    let known: Vec<_> = usable.iter().map(name_of).collect();
+    let known: Vec<_> = nodes.iter().filter(|node| closed_because(node).is_none()).map(name_of).collect();
     let (chosen, asked) = match wanted {
         Nodes::All => (known.clone(), "all are asked for".to_owned()),
         Nodes::Named(names) => {
@@ -104,18 +104,31 @@ async fn choose(
             (names, format!("the label selector {selector} is asked for"))
         }
     };
-    if chosen.is_empty() {
-        Err(SurveyError::NoNode { role, wanted: asked, known: known.join(", ") })
-    } else {
-        Ok(chosen)
-    }
+    if chosen.is_empty() { Err(SurveyError::NoNode { role, wanted: asked, known: tell(nodes) }) } else { Ok(chosen) }
 }
 
-/// Whether a node is ready and open for pods.
-fn takes_pods(node: &Value) -> bool {
+/// `node-1 takes pods, node-2 does not (disk-pressure)`, or that there is none.
+fn tell(nodes: &[Value]) -> String {
+    let told = nodes.iter().map(|node| match closed_because(node) {
+        None => format!("{} takes pods", name_of(node)),
+        Some(why) => format!("{} does not ({why})", name_of(node)),
+    });
+    if nodes.is_empty() { "there is none".to_owned() } else { told.collect::<Vec<_>>().join(", ") }
+}
+
+/// Why a node takes no pods; `None` where it is ready and open for them.
+fn closed_because(node: &Value) -> Option<String> {
     let taints = node["spec"]["taints"].as_array();
-    let closed = taints.into_iter().flatten().any(|taint| taint["effect"] != "PreferNoSchedule");
-    is_ready(node) && node["spec"]["unschedulable"] != true && !closed
+    let closing = taints.into_iter().flatten().find(|taint| taint["effect"] != "PreferNoSchedule");
+    if !is_ready(node) {
+        let conditions = node["status"]["conditions"].as_array();
+        let ready = conditions.into_iter().flatten().find(|condition| condition["type"] == "Ready");
+        Some(ready.and_then(|it| it["message"].as_str()).unwrap_or("it never said that it is ready").to_owned())
+    } else if node["spec"]["unschedulable"] == true {
+        Some("cordoned".to_owned())
+    } else {
+        closing.map(|taint| format!("tainted: {}", taint["key"].as_str().unwrap_or("by nobody")))
+    }
 }
 
 /// Whether a node says that it is ready.
@@ -148,15 +161,21 @@ mod tests {
     }
 
     #[test]
-    fn nodes_that_take_no_pods_are_left_out() {
+    fn nodes_that_take_no_pods_are_left_out_and_told_with_the_reason() {
         let ready = json!([{ "type": "Ready", "status": "True" }]);
-        let node = |spec: Value| json!({ "spec": spec, "status": { "conditions": ready } });
-        assert!(takes_pods(&node(json!({}))));
-        assert!(takes_pods(&node(json!({ "taints": [{ "effect": "PreferNoSchedule" }] }))));
-        assert!(!takes_pods(&node(json!({ "taints": [{ "key": "control-plane", "effect": "NoSchedule" }] }))));
-        assert!(!takes_pods(&node(json!({ "unschedulable": true }))));
-        assert!(!takes_pods(
-            &json!({ "spec": {}, "status": { "conditions": [{ "type": "Ready", "status": "Unknown" }] } })
-        ));
+        let node = |name: &str, spec: Value| json!({ "metadata": { "name": name }, "spec": spec, "status": { "conditions": ready } });
+        let open = node("a", json!({ "taints": [{ "effect": "PreferNoSchedule" }] }));
+        let full = node("b", json!({ "taints": [{ "key": "disk-pressure", "effect": "NoSchedule" }] }));
+        let cordoned = node("c", json!({ "unschedulable": true }));
+        let away = json!([{ "type": "Ready", "status": "Unknown", "message": "Kubelet stopped posting node status." }]);
+        let lost = json!({ "metadata": { "name": "d" }, "status": { "conditions": away } });
+        let (new, none) = (json!({ "metadata": { "name": "e" } }), tell(&[]));
+        assert_eq!(closed_because(&node("f", json!({}))), None);
+        assert_eq!(
+            tell(&[open, full, cordoned, lost, new]),
+            "a takes pods, b does not (tainted: disk-pressure), c does not (cordoned), \
+             d does not (Kubelet stopped posting node status.), e does not (it never said that it is ready)"
+        );
+        assert_eq!(none, "there is none");
     }
 }
