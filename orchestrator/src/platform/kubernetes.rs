@@ -24,6 +24,7 @@ pub mod ownership;
 pub mod pod;
 pub mod ready;
 pub mod render;
+pub mod rights;
 mod ring;
 pub mod root;
 mod stressor;
