@@ -4,10 +4,11 @@ pub(crate) mod args;
 mod probe;
 mod spec_run;
 mod start;
+mod workloads;
 
 use crate::options::{self, Options};
 use crate::run::RunError;
-use args::Args;
+use args::{Args, Instead};
 use clap::Parser;
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -66,9 +67,10 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             return ExitCode::from(if error.use_stderr() { exit::USAGE } else { exit::VALID });
         }
     };
-    let done = match &args.spec {
-        Some(path) => spec_run::obey(path, &args),
-        None => options::from_args(&args, crate::clock::seed()).map_err(Failure::usage).and_then(|options| {
+    let done = match (&args.instead, &args.spec) {
+        (Some(Instead::Workloads { json }), _) => workloads::list(*json, &mut std::io::stdout().lock()),
+        (None, Some(path)) => spec_run::obey(path, &args),
+        (None, None) => options::from_args(&args, crate::clock::seed()).map_err(Failure::usage).and_then(|options| {
             options.warnings.iter().for_each(|warning| eprintln!("aefm-load: {warning}"));
             match &options {
                 Options { find_max: Some(goal), .. } => probe::find_max(&options, goal),

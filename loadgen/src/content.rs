@@ -62,7 +62,7 @@ impl Fields {
 
     /// All fields to send with this request but Content-Length and the trace context.
     pub fn for_request<'a>(&'a self, request: &'a Request) -> impl Iterator<Item = (&'a str, &'a str)> {
-        let own = request.headers.iter().map(|(name, value)| (*name, value.as_str()));
+        let own = request.headers.iter().map(|(name, value)| (*name, value.as_ref()));
         self.fields
             .iter()
             .map(|(name, value)| (name.as_str(), value.as_str()))

@@ -2,7 +2,7 @@
 """aefm-load beside its peers, on this machine, in the same minutes.
 
 Usage: load.py PROGRAM [--wrk2 PATH] [--oha PATH] [--pairs N] [PART...]
-parts: closed h2 paced peak workers memory (default: all but memory)
+parts: closed h2 paced peak workers contents memory (default: all but memory)
 
 PROGRAM is a release build of aefm-load. nginx (Debian: nginx-light), on core 0, is the server; clients run on core 1, one
 after the other, round after round, since the machine's other load changes. wrk and h2load come from Debian (wrk,
@@ -16,6 +16,7 @@ import os
 import random
 import re
 import shutil
+import socket
 import statistics
 import subprocess
 import sys
@@ -231,6 +232,56 @@ def workers(tools):
     print(f"  one worker {one:,.0f}, two {two:,.0f}: {two / one:.3f}")
 
 
+LOOKUP = """
+local requests, last = {}, 0
+function init() for k = 1, 1000 do requests[k] = wrk.format("GET", "/" .. k) end end
+function request() last = last % 1000 + 1; return requests[last] end
+"""
+
+
+def first_request(command):
+    """What the client sends first, as (method, path, body)."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        process = subprocess.Popen([*command, "-q", f"http://127.0.0.1:{server.getsockname()[1]}/"], stdout=subprocess.DEVNULL,
+                                   stderr=subprocess.DEVNULL)
+        with server.accept()[0].makefile("rwb") as stream:
+            method, path, _ = stream.readline().decode().split()
+            fields = dict(line.decode().lower().split(": ") for line in iter(lambda: stream.readline().strip(), b""))
+            body = stream.read(int(fields.get("content-length", 0)))
+            stream.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+            stream.flush()
+            process.wait()
+    return method, path, body
+
+
+def contents(tools):
+    """What drawing each request costs: native workloads and a Lua look-up beside a static request of the same shape."""
+    print(f"contents: closed loop, 64 connections, one worker; to the same request sent again and again, {tools.pairs} pairs")
+    print("  | requests | bytes of body | rate (95 %) | CPU per request (95 %) |\n  | --- | --- | --- | --- |")
+    listed = subprocess.run([tools.program, "workloads", "--json"], capture_output=True, text=True, check=True).stdout
+    common = ["-t1", "-c64", f"-d{SECONDS}s", "-R", "max", "-q", "--json"]
+    with Server(), tempfile.TemporaryDirectory() as folder:
+        script, sample = os.path.join(folder, "lookup.lua"), os.path.join(folder, "body")
+        with open(script, "w") as file:
+            file.write(LOOKUP)
+        names = [(one["name"], ["-w", one["name"]]) for one in json.loads(listed)]
+        for name, drawn in [*names, ("Lua request() that looks a string up", ["-s", script])]:
+            method, path, body = first_request([tools.program, *drawn, "-t1", "-c1", "-d2s", "-R1", "--requests", "1"])
+            with open(sample, "wb") as file:
+                file.write(body)
+            fixed = ["-m", method, "-H", "Content-Type: application/json", *(["--body-file", sample] if body else [])]
+            rates, cpu = [], []
+            for _ in range(tools.pairs):
+                pair = {}
+                for kind, command in random.sample([("drawn", [*drawn, URL]), ("fixed", [*fixed, URL[:-1] + path])], 2):
+                    output, cpu_s, _ = run([tools.program, *common, *command])
+                    pair[kind] = (answered_ours(output) / SECONDS, cpu_s / answered_ours(output))
+                rates.append(pair["drawn"][0] / pair["fixed"][0])
+                cpu.append(pair["drawn"][1] / pair["fixed"][1])
+            shown = ["{:.3f} ({:.3f}-{:.3f})".format(*interval(ratios)) for ratios in (rates, cpu)]
+            print(f"  | {name} | {len(body)} | {shown[0]} | {shown[1]} |", flush=True)
+
+
 def memory(tools):
     """Default options, 10^7 and 10^8 requests: the closed loop, as fast as it goes."""
     with Server():
@@ -241,7 +292,7 @@ def memory(tools):
 
 
 def main():
-    parts = {part.__name__: part for part in (closed, h2, paced, peak, workers, memory)}
+    parts = {part.__name__: part for part in (closed, h2, paced, peak, workers, contents, memory)}
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("program")
     parser.add_argument("parts", nargs="*", metavar="PART")

@@ -7,6 +7,7 @@ mod interrupts;
 mod neighbours;
 #[path = "../collector/parts.rs"]
 mod parts;
+mod requests;
 mod runs;
 mod session;
 mod sources;

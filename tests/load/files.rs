@@ -191,3 +191,18 @@ fn the_highest_rate_is_found() {
     assert!((60.0..300.0).contains(&found), "{json}");
     assert!(json["curve"].as_array().unwrap().len() >= 3);
 }
+
+#[test]
+fn every_workload_that_is_listed_can_be_sent() {
+    let target = Target::healthy();
+    let (code, out, _) = text("workloads", "--json");
+    let listed: Vec<Value> = serde_json::from_str(&out).unwrap();
+    assert!(code == 0 && listed.len() == 11);
+    let (_, plain, _) = text("", "workloads");
+    for one in listed {
+        let (name, about) = (one["name"].as_str().unwrap(), one["about"].as_str().unwrap());
+        assert!(plain.lines().any(|line| line.starts_with(name) && line.ends_with(about)), "{plain}");
+        let (_, out, _) = text(&format!("-t1 -c1 -d1s -R20 --requests 1 --json -w {name}"), &target.url());
+        assert_eq!(serde_json::from_str::<Value>(&out).unwrap()["outcomes"]["ok"], 1, "{name}");
+    }
+}

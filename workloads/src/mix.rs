@@ -7,8 +7,8 @@ pub(crate) mod text;
 mod train;
 
 use crate::draw::{Draw, Stream, draw};
-use std::fmt;
-use std::fmt::Write;
+use std::borrow::Cow;
+use std::fmt::{self, Write};
 
 /// A request to send, without what the client adds (Host, Content-Length, trace context). Meant to be reused: filling
 /// it again keeps its buffers.
@@ -19,7 +19,7 @@ pub struct Request {
     /// Path and query (origin form).
     pub target: String,
     /// Header fields beyond those that the client adds.
-    pub headers: Vec<(&'static str, String)>,
+    pub headers: Vec<(&'static str, Cow<'static, str>)>,
     /// The body; empty means none.
     pub body: Vec<u8>,
 }
@@ -31,6 +31,18 @@ impl Request {
         self.target.clear();
         self.headers.clear();
         self.body.clear();
+    }
+
+    /// Starts over with a form to come.
+    pub(crate) fn start_form(&mut self, method: &'static str) {
+        self.start(method);
+        self.headers.push(("Content-Type", "application/x-www-form-urlencoded".into()));
+    }
+
+    /// Starts over with JSON to come.
+    pub(crate) fn start_json(&mut self, method: &'static str) {
+        self.start(method);
+        self.headers.push(("Content-Type", "application/json".into()));
     }
 
     /// Adds to the target.

@@ -135,7 +135,7 @@ impl Session {
             String::from_utf8_lossy(&bytes).into_owned()
         };
         request.target.push_str(&text(&plan.path));
-        request.headers.extend(plan.headers.iter().map(|(name, template)| (*name, text(template))));
+        request.headers.extend(plan.headers.iter().map(|(name, template)| (*name, text(template).into())));
         plan.body.fill(value, &mut request.body);
         true
     }

@@ -1,6 +1,6 @@
 //! What may be typed: clap only. `options.rs` makes sense of it.
 
-use clap::{ArgAction, Parser, ValueEnum};
+use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
 const EXIT_CODES: &str = "\
@@ -9,10 +9,24 @@ Exit codes: 0 valid; 1 failed; 2 usage; 3 ran, but the measurement is suspect; 4
 
 Numbers may have the suffixes k, M and G; durations are 250ms, 30s, 2m or 1h, bare numbers are seconds.";
 
+/// What there is to do but to put load on something.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Instead {
+    /// List the native workloads (-w) and what each sends
+    Workloads {
+        /// As one JSON array
+        #[arg(long)]
+        json: bool,
+    },
+}
+
 /// Open-loop HTTP load whose latency numbers can be trusted
 #[derive(Debug, Parser)]
 #[command(name = "aefm-load", version, after_help = EXIT_CODES, disable_version_flag = true, args_override_self = true)]
+#[command(subcommand_negates_reqs = true, args_conflicts_with_subcommands = true, disable_help_subcommand = true)]
 pub(crate) struct Args {
+    #[command(subcommand)]
+    pub(crate) instead: Option<Instead>,
     /// http://HOST:PORT/PATH, https://..., or unix:/SOCKET[:/PATH]
     #[arg(required_unless_present = "spec")]
     pub(crate) url: Option<String>,

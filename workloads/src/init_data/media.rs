@@ -6,15 +6,13 @@ use crate::population::{Cast, Movie, Movies};
 use serde_json::{Value, json};
 
 fn send_json(request: &mut Request, target: &str, body: &Value) {
-    request.start("POST");
-    request.headers.push(("Content-Type", "application/json".to_owned()));
+    request.start_json("POST");
     request.target.push_str(target);
     request.body.extend(body.to_string().as_bytes());
 }
 
 fn form(request: &mut Request, target: &str) {
-    request.start("POST");
-    request.headers.push(("Content-Type", "application/x-www-form-urlencoded".to_owned()));
+    request.start_form("POST");
     request.target.push_str(target);
 }
 

@@ -81,8 +81,7 @@ fn mentions(body: &[u8]) -> Vec<u32> {
 }
 
 fn form(request: &mut Request, target: &str) {
-    request.start("POST");
-    request.headers.push(("Content-Type", "application/x-www-form-urlencoded".to_owned()));
+    request.start_form("POST");
     request.target.push_str(target);
 }
 

@@ -24,8 +24,7 @@ pub(super) fn compose_review(draw: &mut Draw, request: &mut Request) {
     let user = draw.random_range(1..=REVIEWERS);
     let movie = draw.random_range(0..TITLES.len());
     let rating: u32 = draw.random_range(0..=10);
-    request.start("POST");
-    request.headers.push(("Content-Type", "application/x-www-form-urlencoded".to_owned()));
+    request.start_form("POST");
     request.write(format_args!("/wrk2-api/review/compose"));
     let body = &mut request.body;
     append!(body, "username=username_", user, "&password=password_", user, "&title=");

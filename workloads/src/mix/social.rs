@@ -27,11 +27,6 @@ pub(super) fn mixed(draw: &mut Draw, request: &mut Request) {
     }
 }
 
-fn form(request: &mut Request, method: &'static str) {
-    request.start(method);
-    request.headers.push(("Content-Type", "application/x-www-form-urlencoded".to_owned()));
-}
-
 pub(super) fn read_home(draw: &mut Draw, request: &mut Request) {
     read("home", draw, request);
 }
@@ -43,13 +38,13 @@ pub(super) fn read_user(draw: &mut Draw, request: &mut Request) {
 fn read(timeline: &str, draw: &mut Draw, request: &mut Request) {
     let user = draw.random_range(0..USERS);
     let start = draw.random_range(0..=100);
-    form(request, "GET");
+    request.start_form("GET");
     request.write(format_args!("/wrk2-api/{timeline}-timeline/read?user_id={user}&start={start}&stop={}", start + 10));
 }
 
 pub(super) fn compose(draw: &mut Draw, request: &mut Request) {
     let user = draw.random_range(0..USERS);
-    form(request, "POST");
+    request.start_form("POST");
     request.write(format_args!("/wrk2-api/post/compose"));
     post(draw, user, USERS, &mut request.body);
 }

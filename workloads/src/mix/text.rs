@@ -35,12 +35,17 @@ pub(crate) fn digits(draw: &mut Draw, count: usize, out: &mut Vec<u8>) {
 /// Four characters a draw, each pair from 32 bits: the bias of the multiplication is below 2^-20.
 fn characters<const PAIRS: usize>(draw: &mut Draw, pairs: &[[u8; 2]; PAIRS], count: usize, out: &mut Vec<u8>) {
     let pick = |bits: u64| pairs[(((bits & 0xffff_ffff) * PAIRS as u64) >> 32) as usize];
-    let start = out.len();
-    out.resize(start + count, 0);
-    for four in out[start..].chunks_mut(4) {
+    let mut next = || {
         let bits: u64 = draw.random();
         let ([one, two], [three, last]) = (pick(bits), pick(bits >> 32));
-        four.copy_from_slice(&[one, two, three, last][..four.len()]);
+        [one, two, three, last]
+    };
+    let start = out.len();
+    out.resize(start + count, 0);
+    let (fours, rest) = out[start..].as_chunks_mut::<4>();
+    fours.fill_with(&mut next);
+    if !rest.is_empty() {
+        rest.copy_from_slice(&next()[..rest.len()]);
     }
 }
 

@@ -6,8 +6,7 @@ use rand::RngExt;
 
 pub(super) fn query(draw: &mut Draw, request: &mut Request) {
     let (from, to) = if draw.random() { ("shanghai", "suzhou") } else { ("suzhou", "shanghai") };
-    request.start("POST");
-    request.headers.push(("Content-Type", "application/json".to_owned()));
+    request.start_json("POST");
     request.write(format_args!("/api/v1/travelservice/trips/left"));
     // The day does not exist; the original asks for it, and the services take it as text.
     text::format(

@@ -98,13 +98,13 @@ fn a_session_carries_what_answers_brought() {
     let user = if number.is_multiple_of(2) { "ada\",\"password\":\"a" } else { "bob, jr\",\"password\":\"b" };
     assert_eq!(String::from_utf8_lossy(&request.body), format!("{{\"user\":\"{user}\"}}"));
     assert_eq!((request.method, request.target.as_str()), ("POST", "/login"));
-    assert_eq!(request.headers, [("Content-Type", "application/json".to_owned())]);
+    assert_eq!(request.headers, [("Content-Type", "application/json".into())]);
     let header = |name: &str| (name == "x-trace").then_some("t1");
     session.answer(&shop, header, br#"{"data":{"token":"a/b"},"x":"seat=12;"}"#).unwrap();
     assert!(session.next(&shop, &mut request) && !session.goes_on(&shop));
     let order = 100 + 2 * (number % 3);
     assert_eq!(request.target, format!("/cart/{order}?token=a%2Fb&seat=12"));
-    assert_eq!(request.headers, [("Authorization", "Bearer a/b".to_owned()), ("X-Trace", "t1".to_owned())]);
+    assert_eq!(request.headers, [("Authorization", "Bearer a/b".into()), ("X-Trace", "t1".into())]);
     assert_eq!(request.body, format!("costs ${order}").into_bytes());
     session.answer(&shop, |_| None, b"").unwrap();
     assert!(!session.next(&shop, &mut request));

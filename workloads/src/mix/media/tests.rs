@@ -10,7 +10,7 @@ fn a_review_is_of_a_movie_that_is_there_by_a_user_who_is_there() {
     let (mut users, mut ratings, mut seen) = (Vec::new(), Vec::new(), HashSet::new());
     for request in requests("media-microservices/compose-review", 1) {
         assert_eq!((request.method, request.target.as_str()), ("POST", "/wrk2-api/review/compose"));
-        assert_eq!(request.headers, [("Content-Type", "application/x-www-form-urlencoded".to_owned())]);
+        assert_eq!(request.headers, [("Content-Type", "application/x-www-form-urlencoded".into())]);
         let body = std::str::from_utf8(&request.body).unwrap();
         let user = value(body, "username").strip_prefix("username_").unwrap();
         let names: Vec<_> = body.split('&').map(|pair| pair.split('=').next().unwrap()).collect();

@@ -12,7 +12,7 @@ fn body(request: &Request) -> &str {
 #[test]
 fn the_mix_is_that_of_the_original() {
     let kinds = requests("social-network/mixed", 1).map(|request| {
-        assert_eq!(request.headers, [("Content-Type", FORM.to_owned())]);
+        assert_eq!(request.headers, [("Content-Type", FORM.into())]);
         (request.method, request.target.split('?').next().unwrap().to_owned())
     });
     let shares = [

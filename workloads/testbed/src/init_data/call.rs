@@ -84,7 +84,7 @@ impl Caller {
         let mut built =
             hyper::Request::builder().method(request.method).uri(format!("{}{}", self.base, request.target));
         for (name, value) in &request.headers {
-            built = built.header(*name, value);
+            built = built.header(*name, value.as_ref());
         }
         let built = match built.body(Full::new(Bytes::copy_from_slice(&request.body))) {
             Ok(built) => built,
