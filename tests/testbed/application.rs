@@ -38,7 +38,7 @@ fn every_native_workload_runs_against_its_application_without_an_error() {
         for workload in Workload::ALL.iter().filter(|workload| workload.app() == name) {
             for number in 0..40 {
                 workload.fill(3, number, &mut request);
-                let headers: Vec<_> = request.headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+                let headers: Vec<_> = request.headers.iter().map(|(name, value)| (*name, value.as_ref())).collect();
                 let body = std::str::from_utf8(&request.body).unwrap();
                 let answer = send(app.address(), request.method, &request.target, &headers, body);
                 assert_eq!(answer.status, 200, "{workload} {number}: {}", answer.body);
