@@ -5,21 +5,23 @@
 
 mod aefm_csv;
 mod pieces;
-pub mod spill;
+mod record;
+mod spill;
 
 pub use aefm_csv::{ImportedCsv, import_aefm_csv};
+pub use spill::SpillError;
 
-use crate::jaeger::json::{self as jaeger_json, Traces};
+use crate::jaeger::json as jaeger_json;
 use crate::otlp;
 use crate::sink::SinkError;
 use crate::span::{Names, Span};
 use crate::trace::{TraceReport, TraceTables};
 use aefm_workloads::labels::CaseLabels;
-use pieces::{Format, Pieces};
-use spill::{Spill, SpillError};
+use pieces::{Batch, Format, Pieces};
+use record::{Book, Writer};
+use spill::Spill;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
 
 /// What kind of files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,17 +79,11 @@ pub const BUDGET_BYTES: usize = 160 << 20;
 
 /// Threads that decode: it is most of what reading Jaeger's JSON costs.
 const DECODERS: usize = 2;
+/// Batches that may wait before and behind each.
+const QUEUE: usize = 2;
 
-/// About so many bytes are handed from thread to thread at a time.
-const HANDED_BYTES: usize = 1 << 20;
-
-/// A piece of a file on its way to a decoder.
-struct Piece {
-    path: PathBuf,
-    at: u64,
-    bytes: Vec<u8>,
-    format: Format,
-}
+/// Some of a file on its way to a decoder.
+type Sent<'a> = (&'a Path, Batch);
 
 /// Imports `files` as the case that `labels` name, into the dataset at `dir`, within about `budget_bytes` of spans in
 /// memory ([`BUDGET_BYTES`]).
@@ -101,26 +97,27 @@ pub fn import(
     labels: &CaseLabels,
     budget_bytes: usize,
 ) -> Result<Imported, ImportError> {
-    let mut spill = Spill::new(dir, budget_bytes);
+    let book = Book::default();
+    let mut spill = Spill::new(dir, budget_bytes, &book);
     let mut imported = Imported::default();
-    // Reading and cutting here, decoding there: on two cores both are busy.
-    let (to_decoder, batches) = sync_channel::<Vec<Piece>>(4);
-    let batches = Arc::new(Mutex::new(batches));
-    let (to_spill, decoded) = sync_channel::<Result<Traces, ImportError>>(4);
     std::thread::scope(|scope| {
-        let reader = scope.spawn(move || read(kind, files, &to_decoder));
+        // Reading and cutting here, decoding there: on two cores both are busy.
+        let (mut to_decoders, mut from_decoders) = (Vec::new(), Vec::new());
         for _ in 0..DECODERS {
-            let (batches, to_spill) = (Arc::clone(&batches), to_spill.clone());
-            scope.spawn(move || decode_all(&batches, &to_spill));
+            let (to_decoder, batches) = sync_channel::<Sent>(QUEUE);
+            let (to_spill, decoded) = sync_channel::<Result<Decoded, ImportError>>(QUEUE);
+            let book = &book;
+            scope.spawn(move || decode_all(batches, book, &to_spill));
+            to_decoders.push(to_decoder);
+            from_decoders.push(decoded);
         }
-        // With the last decoder these end, and with them the reader.
-        drop((batches, to_spill));
-        for traces in decoded {
-            let traces = traces?;
-            imported.invalid += traces.invalid;
-            for span in traces.traces.into_iter().flatten() {
-                spill.push(span)?;
-            }
+        // It ends with the files, or with a decoder; and the decoders end with it.
+        let reader = scope.spawn(move || read(kind, files, &to_decoders));
+        // In the order of the file, so that the same files always become the same tables.
+        for decoded in from_decoders.iter().cycle().map_while(|decoder| decoder.recv().ok()) {
+            let decoded = decoded?;
+            imported.invalid += decoded.invalid;
+            spill.push(&decoded.records)?;
         }
         reader.join().unwrap_or_else(|_| {
             Err(ImportError::Read { path: PathBuf::new(), cause: std::io::Error::other("the reading thread panicked") })
@@ -131,61 +128,61 @@ pub fn import(
     Ok(imported)
 }
 
-/// Cuts the files into pieces and hands them over, many at a time: a thread that is woken for each costs more than it
-/// does.
-fn read(kind: Kind, files: &[PathBuf], to_decoder: &SyncSender<Vec<Piece>>) -> Result<(), ImportError> {
+/// Cuts the files into pieces and hands them to the decoders in turn.
+fn read<'a>(kind: Kind, files: &'a [PathBuf], to_decoders: &[SyncSender<Sent<'a>>]) -> Result<(), ImportError> {
+    let mut turns = to_decoders.iter().cycle();
     for path in files {
-        let (mut batch, mut batch_bytes) = (Vec::new(), 0);
-        for piece in Pieces::open(kind, path)? {
-            let (at, bytes, format) = piece?;
-            batch_bytes += bytes.len();
-            batch.push(Piece { path: path.clone(), at, bytes, format });
+        for (batch, decoder) in Pieces::open(kind, path)?.zip(&mut turns) {
             // A closed channel: the decoder has ended because of an error, which it reports itself.
-            if batch_bytes >= HANDED_BYTES && to_decoder.send(std::mem::take(&mut batch)).is_err() {
+            if decoder.send((path, batch?)).is_err() {
                 return Ok(());
             }
-            if batch.is_empty() {
-                batch_bytes = 0;
-            }
-        }
-        if to_decoder.send(batch).is_err() {
-            return Ok(());
         }
     }
     Ok(())
 }
 
-/// Decodes what the reader hands over, until there is no more, or an error.
-fn decode_all(batches: &Mutex<Receiver<Vec<Piece>>>, to_spill: &SyncSender<Result<Traces, ImportError>>) {
-    let mut names = Names::default();
-    loop {
-        // Held while it waits: whoever is next in line gets the next batch.
-        let next = batches.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        let Ok(pieces) = next else { return };
-        let mut traces = Traces::default();
-        let read = pieces.iter().try_for_each(|piece| decode(piece, &mut names, &mut traces));
-        let is_end = read.is_err();
-        if to_spill.send(read.map(|()| traces)).is_err() || is_end {
+/// What a batch of pieces held.
+#[derive(Default)]
+struct Decoded {
+    records: Vec<u8>,
+    invalid: u64,
+}
+
+/// Decodes what the reader hands over, until there is no more, or an error. Spans end here, as records: they would share
+/// their names, and the counts of who shares them, with the thread that takes them.
+fn decode_all(batches: Receiver<Sent<'_>>, book: &Book, to_spill: &SyncSender<Result<Decoded, ImportError>>) {
+    let (mut names, mut writer) = (Names::default(), Writer::new(book));
+    for (path, batch) in batches {
+        let decoded = decode(path, &batch, &mut names, &mut writer);
+        let is_end = decoded.is_err();
+        if to_spill.send(decoded).is_err() || is_end {
             return;
         }
     }
 }
 
-fn decode(piece: &Piece, names: &mut Names, traces: &mut Traces) -> Result<(), ImportError> {
-    let wrong = |reason: String| ImportError::Format { path: piece.path.clone(), at: piece.at, reason };
-    let decoded = match piece.format {
-        Format::JaegerTrace => {
-            return jaeger_json::read_trace(&piece.bytes, names, traces).map_err(|error| wrong(error.to_string()));
-        }
-        Format::OtlpJson => otlp::json::read(&piece.bytes, names).map_err(|error| wrong(error.to_string()))?,
-        Format::OtlpProto => otlp::decode::decode(&piece.bytes, names).map_err(|error| wrong(error.to_string()))?,
-    };
-    traces.invalid += decoded.invalid;
-    traces.traces.push(decoded.spans);
-    Ok(())
+fn decode(path: &Path, batch: &Batch, names: &mut Names, writer: &mut Writer<'_>) -> Result<Decoded, ImportError> {
+    let mut decoded = Decoded::default();
+    for (at, piece) in batch.iter() {
+        let read = spans(piece, batch.format, names, &mut decoded.invalid);
+        let spans = read.map_err(|reason| ImportError::Format { path: path.to_owned(), at, reason })?;
+        spans.iter().for_each(|span| writer.write(span, &mut decoded.records));
+    }
+    Ok(decoded)
 }
 
-fn write(spill: Spill, dir: &Path, labels: &CaseLabels) -> Result<TraceReport, ImportError> {
+fn spans(piece: &[u8], format: Format, names: &mut Names, invalid: &mut u64) -> Result<Vec<Span>, String> {
+    let decoded = match format {
+        Format::JaegerTrace => jaeger_json::read_trace(piece, names).map_err(|error| error.to_string())?,
+        Format::OtlpJson => otlp::json::read(piece, names).map_err(|error| error.to_string())?,
+        Format::OtlpProto => otlp::decode::decode(piece, names).map_err(|error| error.to_string())?,
+    };
+    *invalid += decoded.invalid;
+    Ok(decoded.spans)
+}
+
+fn write(spill: Spill<'_>, dir: &Path, labels: &CaseLabels) -> Result<TraceReport, ImportError> {
     let mut tables = TraceTables::create(dir, labels)?;
     let mut copies = 0;
     spill.drain(|spans: Vec<Span>| {

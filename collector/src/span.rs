@@ -1,6 +1,7 @@
 //! A span as every source delivers it, small enough to hold a case's millions.
 
 use aefm_workloads::ids::{SpanId, TraceId};
+use foldhash::fast::RandomState;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
@@ -130,12 +131,12 @@ impl Span {
 /// cannot fill the memory: beyond a bound it starts afresh, and what spans hold stays valid.
 #[derive(Debug, Default)]
 pub struct Names {
-    names: HashSet<Name>,
-    origins: HashMap<Origin, Arc<Origin>>,
+    names: HashSet<Name, RandomState>,
+    origins: HashMap<Origin, Arc<Origin>, RandomState>,
 }
 
 /// So many distinct names are shared at a time, and none that is longer than this.
-const NAMES: usize = 1 << 14;
+pub(crate) const NAMES: usize = 1 << 14;
 const NAME_BYTES: usize = 1 << 10;
 
 impl Names {
@@ -173,6 +174,30 @@ impl Names {
     }
 }
 
+/// What is known of shared values, found by their address: most spans' names are found without being read. It holds what
+/// it knows, so that no address becomes another value's; beyond a bound it starts afresh.
+#[derive(Debug)]
+pub(crate) struct ByAddress<T: ?Sized, V> {
+    known: HashMap<usize, (Arc<T>, V), RandomState>,
+}
+
+impl<T: ?Sized, V> Default for ByAddress<T, V> {
+    fn default() -> Self {
+        Self { known: HashMap::default() }
+    }
+}
+
+impl<T: ?Sized, V> ByAddress<T, V> {
+    /// What is known of `shared`, or what `learn` says of it.
+    pub(crate) fn of(&mut self, shared: &Arc<T>, learn: impl FnOnce() -> V) -> &mut V {
+        let address = Arc::as_ptr(shared).cast::<u8>() as usize;
+        if self.known.len() >= NAMES && !self.known.contains_key(&address) {
+            self.known.clear();
+        }
+        &mut self.known.entry(address).or_insert_with(|| (Arc::clone(shared), learn())).1
+    }
+}
+
 /// An id of exactly this length in hex, not all zero.
 pub(crate) fn id_of<const N: usize>(hex: &str) -> Option<[u8; N]> {
     if hex.len() != 2 * N || !hex.is_ascii() {
@@ -200,6 +225,19 @@ mod tests {
             assert_eq!(&*name, number.to_string());
         }
         assert!(names.names.len() <= NAMES);
+    }
+
+    #[test]
+    fn what_is_known_by_address_is_learnt_once_and_never_mistaken() {
+        let mut lengths = ByAddress::default();
+        let name = Name::from("geo");
+        assert_eq!(*lengths.of(&name, || 3), 3);
+        assert_eq!(*lengths.of(&name, || unreachable!("it is known")), 3);
+        // Each of these is dropped at once: were it not held, the next would get its address.
+        for number in 0..NAMES * 2 {
+            assert_eq!(*lengths.of(&Name::from(number.to_string().as_str()), || number), number);
+            assert!(lengths.known.len() <= NAMES);
+        }
     }
 
     #[test]

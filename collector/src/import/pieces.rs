@@ -1,8 +1,13 @@
 //! Files of any size in pieces that can be decoded one by one.
 
+mod mask;
+mod scan;
+
 use super::{ImportError, Kind};
+use scan::Scan;
 use std::fs::File;
 use std::io::Read as _;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 /// How a piece is to be decoded.
@@ -31,13 +36,28 @@ enum Layout {
 const PIECE_MAX: usize = 512 << 20;
 const CHUNK: usize = 1 << 20;
 
-/// The pieces of one file, with their place in it.
+/// Some pieces of a file, as they lie in it.
+pub(super) struct Batch {
+    bytes: Vec<u8>,
+    /// Where in the file `bytes` begin.
+    at: u64,
+    pieces: Vec<Range<usize>>,
+    pub(super) format: Format,
+}
+
+impl Batch {
+    /// The pieces, each with its place in the file.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (u64, &[u8])> {
+        self.pieces.iter().map(|piece| (self.at + piece.start as u64, &self.bytes[piece.clone()]))
+    }
+}
+
+/// The pieces of one file, many at a time.
 pub(super) struct Pieces {
     path: PathBuf,
     file: File,
     buffer: Vec<u8>,
-    // What of the buffer was handed out.
-    used: usize,
+    // Where in the file the buffer begins.
     at: u64,
     is_end: bool,
     layout: Layout,
@@ -52,7 +72,6 @@ impl Pieces {
             path: path.to_owned(),
             file,
             buffer: Vec::new(),
-            used: 0,
             at: 0,
             is_end: false,
             layout: Layout::JaegerData,
@@ -70,39 +89,26 @@ impl Pieces {
     }
 
     fn fill(&mut self) -> Result<(), ImportError> {
-        self.buffer.drain(..self.used);
-        self.used = 0;
-        let before = self.buffer.len();
         // Larger pieces are read in larger steps.
-        self.buffer.resize(before + CHUNK.max(before), 0);
-        let mut filled = before;
-        while filled < self.buffer.len() {
-            match self.file.read(&mut self.buffer[filled..]) {
-                Ok(0) => {
-                    self.is_end = true;
-                    break;
-                }
-                Ok(count) => filled += count,
-                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-                Err(cause) => return Err(ImportError::Read { path: self.path.clone(), cause }),
-            }
-        }
-        self.buffer.truncate(filled);
+        let step = CHUNK.max(self.buffer.len());
+        self.buffer.reserve(step);
+        let read = (&mut self.file).take(step as u64).read_to_end(&mut self.buffer);
+        self.is_end = read.map_err(|cause| ImportError::Read { path: self.path.clone(), cause })? < step;
         if self.buffer.len() > PIECE_MAX {
-            return Err(self.wrong("there is no end of a trace in half a gigabyte"));
+            return Err(self.wrong("there is no end of a trace in half a gigabyte", 0));
         }
         Ok(())
     }
 
-    fn wrong(&self, reason: &str) -> ImportError {
-        ImportError::Format { path: self.path.clone(), at: self.at, reason: reason.to_owned() }
+    fn wrong(&self, reason: &str, used: usize) -> ImportError {
+        ImportError::Format { path: self.path.clone(), at: self.at + used as u64, reason: reason.to_owned() }
     }
 
-    /// The next piece within the buffer: where it begins and ends, and where the next one may begin.
-    fn find(&mut self) -> Result<Option<(usize, usize, usize)>, &'static str> {
-        let rest = &self.buffer[self.used..];
+    /// The next piece of what is left of the buffer: where it begins, where it ends, and where the next may begin.
+    fn find(&mut self, used: usize) -> Result<Option<(usize, usize, usize)>, &'static str> {
+        let rest = &self.buffer[used..];
         match self.layout {
-            Layout::JaegerData => self.scan.next_element(rest),
+            Layout::JaegerData => Ok(self.scan.next_element(rest)?.map(|(from, to)| (from, to, to))),
             Layout::JsonLines => Ok(match rest.iter().position(|byte| *byte == b'\n') {
                 Some(end) => Some((0, end, end + 1)),
                 None if self.is_end && !rest.is_empty() => Some((0, rest.len(), rest.len())),
@@ -123,43 +129,54 @@ impl Pieces {
         }
     }
 
-    fn step(&mut self) -> Result<Option<(u64, Vec<u8>, Format)>, ImportError> {
+    /// All pieces that the buffer holds whole, with the buffer; what is left of it begins the next one.
+    fn step(&mut self) -> Result<Option<Batch>, ImportError> {
         loop {
-            match self.find().map_err(|reason| self.wrong(reason))? {
-                Some((from, to, next)) => {
-                    let piece = self.buffer[self.used + from..self.used + to].to_vec();
-                    let at = self.at + from as u64;
-                    self.used += next;
-                    self.at += next as u64;
-                    let format = match self.layout {
-                        Layout::JaegerData => Format::JaegerTrace,
-                        Layout::JsonLines => Format::OtlpJson,
-                        Layout::Frames | Layout::Message => Format::OtlpProto,
-                    };
-                    if piece.trim_ascii().is_empty() && format == Format::OtlpJson {
-                        continue;
-                    }
-                    return Ok(Some((at, piece, format)));
+            let (mut pieces, mut used) = (Vec::new(), 0);
+            while let Some((from, to, next)) = self.find(used).map_err(|reason| self.wrong(reason, used))? {
+                // Empty lines between documents are nothing.
+                if self.layout != Layout::JsonLines || !self.buffer[used + from..used + to].trim_ascii().is_empty() {
+                    pieces.push(used + from..used + to);
                 }
-                None if self.is_end => return self.end(),
-                None => self.fill()?,
+                used += next;
             }
+            let at = self.at;
+            self.at += used as u64;
+            if !pieces.is_empty() {
+                let rest = self.buffer.split_off(used);
+                let bytes = std::mem::replace(&mut self.buffer, rest);
+                return Ok(Some(Batch { bytes, at, pieces, format: self.layout.format() }));
+            }
+            self.buffer.drain(..used);
+            if self.is_end {
+                return self.end().map(|()| None);
+            }
+            self.fill()?;
         }
     }
 
     /// The file is over: is what is left of it nothing?
-    fn end(&self) -> Result<Option<(u64, Vec<u8>, Format)>, ImportError> {
-        let rest = &self.buffer[self.used..];
+    fn end(&self) -> Result<(), ImportError> {
         let is_whole = match self.layout {
             Layout::JaegerData => self.scan.is_over,
-            _ => rest.trim_ascii().is_empty(),
+            _ => self.buffer.trim_ascii().is_empty(),
         };
-        if is_whole { Ok(None) } else { Err(self.wrong("the file ends in the middle of something")) }
+        if is_whole { Ok(()) } else { Err(self.wrong("the file ends in the middle of something", 0)) }
+    }
+}
+
+impl Layout {
+    const fn format(self) -> Format {
+        match self {
+            Self::JaegerData => Format::JaegerTrace,
+            Self::JsonLines => Format::OtlpJson,
+            Self::Frames | Self::Message => Format::OtlpProto,
+        }
     }
 }
 
 impl Iterator for Pieces {
-    type Item = Result<(u64, Vec<u8>, Format), ImportError>;
+    type Item = Result<Batch, ImportError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         self.step().transpose()
@@ -191,126 +208,4 @@ fn resource_spans(bytes: &[u8]) -> Result<Option<(usize, usize, usize)>, &'stati
         }
     }
     if rest.len() >= 5 { Err("a length does not end") } else { Ok(None) }
-}
-
-/// Finds the elements of the array `data` in Jaeger's JSON without reading what is in them.
-#[derive(Debug, Default)]
-struct Scan {
-    // Within the array.
-    is_inside: bool,
-    is_over: bool,
-}
-
-impl Scan {
-    fn next_element(&mut self, bytes: &[u8]) -> Result<Option<(usize, usize, usize)>, &'static str> {
-        if self.is_over {
-            return Ok(None);
-        }
-        let mut at = 0;
-        if !self.is_inside {
-            // A plain array of traces is taken as well as an answer.
-            let Some(first) = bytes.iter().position(|byte| !byte.is_ascii_whitespace()) else { return Ok(None) };
-            at = match bytes[first] {
-                b'[' => first + 1,
-                b'{' => match find_data(&bytes[first..])? {
-                    Some(place) => first + place,
-                    None => return Ok(None),
-                },
-                _ => return Err("this is no JSON of Jaeger's: it begins with neither { nor ["),
-            };
-        }
-        loop {
-            match bytes.get(at) {
-                None => return Ok(None),
-                Some(b',') => at += 1,
-                Some(byte) if byte.is_ascii_whitespace() => at += 1,
-                Some(b']') => {
-                    self.is_over = true;
-                    return Ok(None);
-                }
-                Some(b'{') => break,
-                // `"data": null` is how nothing found is said.
-                Some(b'n') if !self.is_inside => {
-                    self.is_over = true;
-                    return Ok(None);
-                }
-                Some(_) => return Err("an element of data is no object"),
-            }
-        }
-        let Some(length) = object_length(&bytes[at..]) else { return Ok(None) };
-        self.is_inside = true;
-        Ok(Some((at, at + length, at + length)))
-    }
-}
-
-/// The place after `"data":[` (or at `null`) at the top level of an object.
-fn find_data(bytes: &[u8]) -> Result<Option<usize>, &'static str> {
-    let mut depth = 0;
-    let mut at = 0;
-    while at < bytes.len() {
-        match bytes[at] {
-            b'{' | b'[' => depth += 1,
-            b'}' | b']' => {
-                depth -= 1;
-                if depth == 0 {
-                    return Err("there is no array data in this object");
-                }
-            }
-            b'"' => {
-                let Some(end) = string_end(bytes, at) else { return Ok(None) };
-                if depth == 1 && &bytes[at..end] == b"\"data\"" {
-                    let mut rest = bytes[end..].iter().enumerate().filter(|(_, byte)| !byte.is_ascii_whitespace());
-                    if rest.next().is_some_and(|(_, byte)| *byte == b':') {
-                        return match rest.next() {
-                            Some((place, b'[')) => Ok(Some(end + place + 1)),
-                            Some((place, b'n')) => Ok(Some(end + place)),
-                            Some(_) => Err("data is no array"),
-                            None => Ok(None),
-                        };
-                    }
-                }
-                at = end;
-                continue;
-            }
-            _ => {}
-        }
-        at += 1;
-    }
-    Ok(None)
-}
-
-/// The length of the object at the beginning of `bytes`; none if it does not end there.
-fn object_length(bytes: &[u8]) -> Option<usize> {
-    let mut depth = 0_usize;
-    let mut at = 0;
-    while at < bytes.len() {
-        match bytes[at] {
-            b'{' => depth += 1,
-            b'}' => {
-                depth -= 1;
-                if depth == 0 {
-                    return Some(at + 1);
-                }
-            }
-            b'"' => {
-                at = string_end(bytes, at)?;
-                continue;
-            }
-            _ => {}
-        }
-        at += 1;
-    }
-    None
-}
-
-/// The place after the string that begins at `at`.
-fn string_end(bytes: &[u8], at: usize) -> Option<usize> {
-    let mut place = at + 1;
-    loop {
-        match bytes.get(place)? {
-            b'"' => return Some(place + 1),
-            b'\\' => place += 2,
-            _ => place += 1,
-        }
-    }
 }

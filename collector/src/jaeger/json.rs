@@ -1,9 +1,10 @@
 //! Jaeger's own JSON (`/api/traces`, and what its page saves): traces into spans.
 
 use crate::json_text::{Object, push_int, push_string};
-use crate::otlp::decode::UNKNOWN_SERVICE;
+use crate::otlp::decode::{Decoded, UNKNOWN_SERVICE};
 use crate::span::{Extra, Names, Origin, Span, SpanKind};
 use aefm_workloads::ids::{SpanId, TraceId};
+use foldhash::fast::RandomState;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
@@ -33,7 +34,7 @@ struct Trace<'a> {
     #[serde(borrow, default)]
     spans: Vec<JsonSpan<'a>>,
     #[serde(borrow, default)]
-    processes: HashMap<Cow<'a, str>, Process<'a>>,
+    processes: HashMap<Cow<'a, str>, Process<'a>, RandomState>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -104,6 +105,9 @@ pub enum JsonError {
     /// Not JSON, or not Jaeger's.
     #[error("read traces as Jaeger's JSON: {0}")]
     Json(#[from] serde_json::Error),
+    /// JSON is UTF-8.
+    #[error("read traces as Jaeger's JSON: {0}")]
+    Text(#[from] std::str::Utf8Error),
     /// The server says what went wrong.
     #[error("search traces: the server says: {0}")]
     Server(String),
@@ -123,7 +127,7 @@ pub struct Traces {
 /// # Errors
 /// It is not Jaeger's JSON, or it holds an error in place of traces.
 pub fn read_answer(text: &[u8], names: &mut Names) -> Result<Traces, JsonError> {
-    let answer: Answer<'_> = serde_json::from_slice(text)?;
+    let answer: Answer<'_> = serde_json::from_str(std::str::from_utf8(text)?)?;
     let data = answer.data.unwrap_or_default();
     if data.is_empty()
         && let Some(error) = answer.errors.into_iter().flatten().next()
@@ -135,7 +139,9 @@ pub fn read_answer(text: &[u8], names: &mut Names) -> Result<Traces, JsonError> 
     }
     let mut traces = Traces::default();
     for trace in data {
-        convert(&trace, names, &mut traces);
+        let decoded = convert(&trace, names);
+        traces.invalid += decoded.invalid;
+        traces.traces.push(decoded.spans);
     }
     Ok(traces)
 }
@@ -144,28 +150,29 @@ pub fn read_answer(text: &[u8], names: &mut Names) -> Result<Traces, JsonError> 
 ///
 /// # Errors
 /// It is not Jaeger's JSON.
-pub fn read_trace(text: &[u8], names: &mut Names, into: &mut Traces) -> Result<(), JsonError> {
-    let trace: Trace<'_> = serde_json::from_slice(text)?;
-    convert(&trace, names, into);
-    Ok(())
+pub fn read_trace(text: &[u8], names: &mut Names) -> Result<Decoded, JsonError> {
+    // As a whole, not text by text.
+    let trace: Trace<'_> = serde_json::from_str(std::str::from_utf8(text)?)?;
+    Ok(convert(&trace, names))
 }
 
-fn convert(trace: &Trace<'_>, names: &mut Names, into: &mut Traces) {
-    let origins: HashMap<&str, Arc<Origin>> =
+fn convert(trace: &Trace<'_>, names: &mut Names) -> Decoded {
+    let origins: HashMap<&str, Arc<Origin>, RandomState> =
         trace.processes.iter().map(|(id, process)| (&**id, origin(process, names))).collect();
-    let mut spans = Vec::with_capacity(trace.spans.len());
+    let mut decoded = Decoded { spans: Vec::with_capacity(trace.spans.len()), invalid: 0 };
+    let id = trace_of(&trace.trace_id);
     for json in &trace.spans {
         let origin = match (&json.process, origins.get(&*json.process_id)) {
             (Some(process), None) => origin(process, names),
             (_, Some(origin)) => Arc::clone(origin),
             (None, None) => names.origin(UNKNOWN_SERVICE, None, None),
         };
-        match span(json, &trace.trace_id, origin, names) {
-            Some(span) => spans.push(span),
-            None => into.invalid += 1,
+        match span(json, (&trace.trace_id, id), origin, names) {
+            Some(span) => decoded.spans.push(span),
+            None => decoded.invalid += 1,
         }
     }
-    into.traces.push(spans);
+    decoded
 }
 
 fn origin(process: &Process<'_>, names: &mut Names) -> Arc<Origin> {
@@ -180,13 +187,14 @@ fn origin(process: &Process<'_>, names: &mut Names) -> Arc<Origin> {
     names.origin(service, pod.as_deref(), node.as_deref())
 }
 
-fn span(json: &JsonSpan<'_>, trace_id: &str, origin: Arc<Origin>, names: &mut Names) -> Option<Span> {
-    let own = if json.trace_id.is_empty() { trace_id } else { &json.trace_id };
-    let trace = trace_of(own)?;
+/// `trace` is the whole trace's id, as text and as bytes: mostly that of all its spans and references, too.
+fn span(json: &JsonSpan<'_>, trace: (&str, Option<TraceId>), origin: Arc<Origin>, names: &mut Names) -> Option<Span> {
+    let trace_of = |text: &str| if text.is_empty() || text == trace.0 { trace.1 } else { trace_of(text) };
+    let own = trace_of(&json.trace_id)?;
     let mut span = Span {
-        trace_id: trace,
+        trace_id: own,
         span_id: span_of(&json.span_id)?,
-        parent: parent(json, trace),
+        parent: parent(json, |text| text.is_empty() || trace_of(text) == Some(own)),
         origin,
         operation: names.name(&json.operation_name),
         kind: None,
@@ -216,9 +224,8 @@ fn span(json: &JsonSpan<'_>, trace_id: &str, origin: Arc<Origin>, names: &mut Na
 }
 
 /// The parent in this trace: a `CHILD_OF` before any other reference.
-fn parent(json: &JsonSpan<'_>, trace: TraceId) -> Option<SpanId> {
-    let within =
-        |reference: &&Reference<'_>| reference.trace_id.is_empty() || trace_of(&reference.trace_id) == Some(trace);
+fn parent(json: &JsonSpan<'_>, is_this_trace: impl Fn(&str) -> bool) -> Option<SpanId> {
+    let within = |reference: &&Reference<'_>| is_this_trace(&reference.trace_id);
     let references = json.references.as_deref().unwrap_or_default();
     let child_of = references.iter().filter(within).find(|reference| reference.ref_type == "CHILD_OF");
     let reference = child_of.or_else(|| references.iter().find(within)).map(|reference| &*reference.span_id);
@@ -256,26 +263,36 @@ fn events(logs: &[Log<'_>]) -> Box<str> {
     text.into()
 }
 
-/// Jaeger leaves out leading zeros, and old clients have ids of 64 bits.
 fn trace_of(hex: &str) -> Option<TraceId> {
-    if hex.is_empty() || hex.len() > 32 {
-        return None;
-    }
-    let number = u128::from_str_radix(hex, 16).ok().filter(|number| *number != 0)?;
-    Some(TraceId(number.to_be_bytes()))
+    from_hex(hex).map(TraceId)
 }
 
 fn span_of(hex: &str) -> Option<SpanId> {
-    if hex.is_empty() || hex.len() > 16 {
+    from_hex(hex).map(SpanId)
+}
+
+/// Jaeger leaves out leading zeros, and old clients have ids of 64 bits. Zero is no id.
+fn from_hex<const N: usize>(hex: &str) -> Option<[u8; N]> {
+    if hex.len() > 2 * N {
         return None;
     }
-    let number = u64::from_str_radix(hex, 16).ok().filter(|number| *number != 0)?;
-    Some(SpanId(number.to_be_bytes()))
+    let mut bytes = [0; N];
+    for (place, digit) in hex.bytes().rev().enumerate() {
+        let value = match digit {
+            b'0'..=b'9' => digit - b'0',
+            b'a'..=b'f' => digit - b'a' + 10,
+            b'A'..=b'F' => digit - b'A' + 10,
+            _ => return None,
+        };
+        bytes[N - 1 - place / 2] |= value << (place % 2 * 4);
+    }
+    (bytes != [0; N]).then_some(bytes)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     const ANSWER: &str = r#"{"data":[{"traceID":"2a","spans":[
         {"traceID":"2a","spanID":"b","operationName":"HTTP \"GET\"","references":[
@@ -304,6 +321,20 @@ mod tests {
         assert_eq!(events, r#"[{"t_ns":1600000000000002000,"name":"retry","attributes.n":2}]"#);
         let root = &traces.traces[0][1];
         assert_eq!((root.negative, &*root.origin.service), (true, UNKNOWN_SERVICE));
+    }
+
+    proptest! {
+        #[test]
+        fn any_id_is_read_with_and_without_its_leading_zeros(id: u64, is_upper: bool) {
+            let text = |text: String| if is_upper { text.to_uppercase() } else { text };
+            let expected = (id != 0).then(|| SpanId(id.to_be_bytes()));
+            prop_assert_eq!(span_of(&text(format!("{id:016x}"))), expected);
+            prop_assert_eq!(span_of(&text(format!("{id:x}"))), expected);
+            let wide = (id != 0).then(|| TraceId(u128::from(id).to_be_bytes()));
+            prop_assert_eq!(trace_of(&text(format!("{id:032x}"))), wide);
+            let (long, signed) = (format!("{id:017x}"), format!("+{id:x}"));
+            prop_assert!(span_of(&long).is_none() && span_of(&signed).is_none());
+        }
     }
 
     #[test]

@@ -96,6 +96,8 @@ struct ColumnBuilder {
 pub(super) struct Batch {
     schema: SchemaRef,
     labels: CaseLabels,
+    // The labels' columns, as long as the longest batch so far: others are a part of them.
+    repeated: Vec<ArrayRef>,
     columns: Vec<ColumnBuilder>,
     rows: usize,
     bytes: usize,
@@ -108,7 +110,7 @@ impl Batch {
             required: column.required,
             builder: Builder::new(column.kind),
         });
-        Self { schema, labels: labels.clone(), columns: columns.collect(), rows: 0, bytes: 0 }
+        Self { schema, labels: labels.clone(), repeated: Vec::new(), columns: columns.collect(), rows: 0, bytes: 0 }
     }
 
     pub(super) const fn rows(&self) -> usize {
@@ -139,10 +141,14 @@ impl Batch {
     pub(super) fn take(&mut self) -> Result<RecordBatch, SinkCause> {
         let rows = std::mem::take(&mut self.rows);
         self.bytes = 0;
-        let ids = [&self.labels.run_id, &self.labels.case_id].map(|id| repeated_text(id, rows));
-        let factors = self.labels.factors.iter().map(|(_, value)| repeated(value, rows));
+        if self.repeated.first().is_none_or(|array| array.len() < rows) {
+            let ids = [&self.labels.run_id, &self.labels.case_id].map(|id| repeated_text(id, rows));
+            let factors = self.labels.factors.iter().map(|(_, value)| repeated(value, rows));
+            self.repeated = ids.into_iter().chain(factors).collect();
+        }
+        let labels = self.repeated.iter().map(|array| array.slice(0, rows));
         let own = self.columns.iter_mut().map(|column| column.builder.finish());
-        let arrays = ids.into_iter().chain(factors).chain(own).collect();
+        let arrays = labels.chain(own).collect();
         RecordBatch::try_new(self.schema.clone(), arrays).map_err(|error| SinkCause::Parquet(error.into()))
     }
 }

@@ -41,6 +41,8 @@ pub(super) struct Shared {
     places: Vec<usize>,
     rows: usize,
     text_bytes: usize,
+    // A row group that was ended and whose columns may still be in the making, so that the next can begin meanwhile.
+    is_ending: bool,
 }
 
 type Chunks = Result<Vec<(usize, ArrowColumnChunk)>, ParquetError>;
@@ -63,7 +65,15 @@ impl Encoder {
     pub(super) fn shared(writer: ArrowWriter<PartFile>, schema: &SchemaRef) -> Result<Self, SinkCause> {
         let (file, factory) = writer.into_serialized_writer()?;
         let lanes = (0..LANES).map(|_| Lane::start(schema.clone())).collect::<io::Result<Vec<_>>>()?;
-        Ok(Self::Shared(Box::new(Shared { file, factory, lanes, places: places(schema), rows: 0, text_bytes: 0 })))
+        Ok(Self::Shared(Box::new(Shared {
+            file,
+            factory,
+            lanes,
+            places: places(schema),
+            rows: 0,
+            text_bytes: 0,
+            is_ending: false,
+        })))
     }
 
     /// Adds a batch whose texts have about so many bytes.
@@ -86,6 +96,7 @@ impl Encoder {
             Self::Alone(writer) => Ok(writer.into_inner()?),
             Self::Shared(mut shared) => {
                 shared.end_group()?;
+                shared.append_ended()?;
                 Ok(shared.file.into_inner()?)
             }
         }
@@ -114,7 +125,8 @@ impl Shared {
 
     fn begin_group(&mut self) -> Result<(), SinkCause> {
         let mut columns: Vec<Vec<_>> = self.lanes.iter().map(|_| Vec::new()).collect();
-        let writers = self.factory.create_column_writers(self.file.flushed_row_groups().len())?;
+        let number = self.file.flushed_row_groups().len() + usize::from(self.is_ending);
+        let writers = self.factory.create_column_writers(number)?;
         for (number, writer) in writers.into_iter().enumerate() {
             columns[self.places[number]].push((number, writer));
         }
@@ -131,6 +143,16 @@ impl Shared {
         (self.rows, self.text_bytes) = (0, 0);
         for lane in &self.lanes {
             lane.give(Work::End)?;
+        }
+        self.append_ended()?;
+        self.is_ending = true;
+        Ok(())
+    }
+
+    /// Puts the row group that was ended into the file, once its columns are there.
+    fn append_ended(&mut self) -> Result<(), SinkCause> {
+        if !std::mem::take(&mut self.is_ending) {
+            return Ok(());
         }
         let mut chunks = Vec::new();
         for lane in &self.lanes {

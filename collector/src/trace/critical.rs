@@ -6,6 +6,7 @@
 
 use super::tree::Tree;
 use crate::span::{Span, SpanKind};
+use std::cell::OnceCell;
 
 /// An overlap below this part of the parent's duration (in percent) may be clock skew.
 const OVERLAP_PERCENT: i64 = 1;
@@ -81,16 +82,17 @@ impl Steps {
         let Some(parent) = self.fits[node as usize] else { return Vec::new() };
         let mut children: Vec<(Fit, u32)> =
             tree.children(node).iter().filter_map(|child| Some((self.fits[*child as usize]?, *child))).collect();
-        let starts: Vec<i64> = children.iter().map(|(fit, _)| fit.start).collect();
         // Stable: of those that end together the one that started last comes first.
         children.sort_by_key(|(fit, _)| fit.end);
-        let window = Window::new(starts, &children);
+        // Few overlap by so little that it is needed.
+        let window = OnceCell::new();
+        let events = |from, to| window.get_or_init(|| Window::new(&children)).events(from, to);
         let mut path = Vec::new();
         let mut last: Option<Fit> = None;
-        for (fit, child) in children.into_iter().rev() {
-            if last.is_none_or(|last| happens_before(fit, last, parent, &window)) {
-                path.push(child);
-                last = Some(fit);
+        for (fit, child) in children.iter().rev() {
+            if last.is_none_or(|last| happens_before(*fit, last, parent, events)) {
+                path.push(*child);
+                last = Some(*fit);
             }
         }
         path
@@ -207,7 +209,8 @@ struct Window {
 
 impl Window {
     /// `children` by end.
-    fn new(mut starts: Vec<i64>, children: &[(Fit, u32)]) -> Self {
+    fn new(children: &[(Fit, u32)]) -> Self {
+        let mut starts: Vec<i64> = children.iter().map(|(fit, _)| fit.start).collect();
         starts.sort_unstable();
         Self { starts, ends: children.iter().map(|(fit, _)| fit.end).collect() }
     }
@@ -224,8 +227,8 @@ impl Window {
 }
 
 /// `earlier` was over when `later` began, or overlaps it so little, and with nothing else there, that clocks may be to
-/// blame.
-fn happens_before(earlier: Fit, later: Fit, parent: Fit, window: &Window) -> bool {
+/// blame. `events` counts the children that start or end from one instant to another.
+fn happens_before(earlier: Fit, later: Fit, parent: Fit, events: impl Fn(i64, i64) -> usize) -> bool {
     if earlier.end < later.start {
         return true;
     }
@@ -233,7 +236,7 @@ fn happens_before(earlier: Fit, later: Fit, parent: Fit, window: &Window) -> boo
     earlier.end < later.end
         && earlier.start < later.start
         && overlap.saturating_mul(100) < (parent.end - parent.start).saturating_mul(OVERLAP_PERCENT)
-        && window.events(later.start, earlier.end) == 2
+        && events(later.start, earlier.end) == 2
 }
 
 #[cfg(test)]

@@ -4,9 +4,9 @@ use super::sample::Sample;
 use super::tree::Tree;
 use crate::schema::EDGES;
 use crate::sink::{Cell, SinkError, TableWriter, Written};
-use crate::span::{Span, SpanKind};
+use crate::span::{ByAddress, Name, Span, SpanKind};
 use aefm_workloads::labels::CaseLabels;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -20,7 +20,10 @@ struct Edge {
 /// Gathers the `edges` table.
 #[derive(Default)]
 pub(super) struct Edges {
-    edges: HashMap<(Arc<str>, Arc<str>), Edge>,
+    places: BTreeMap<(Name, Name), usize>,
+    edges: Vec<Edge>,
+    // Names are shared between spans: most edges are found here, without their names being read.
+    known: ByAddress<str, ByAddress<str, usize>>,
 }
 
 impl Edges {
@@ -29,29 +32,36 @@ impl Edges {
     pub(super) fn add(&mut self, spans: &[Span], tree: &Tree) {
         for (node, caller) in (0..).zip(spans) {
             let children = tree.children(node);
-            if children.is_empty() {
-                continue;
-            }
-            let busy = Busy::new(children.iter().map(|child| &spans[*child as usize]));
+            // An only child has nobody beside it.
+            let busy = (children.len() > 1).then(|| Busy::new(children.iter().map(|child| &spans[*child as usize])));
             for child in children {
                 let callee = &spans[*child as usize];
                 let (from, to) = (&caller.origin.service, &callee.origin.service);
                 if from == to && !matches!(callee.kind, Some(SpanKind::Server | SpanKind::Consumer)) {
                     continue;
                 }
-                let edge = self.edges.entry((Arc::clone(from), Arc::clone(to))).or_default();
+                let edge = self.edge(from, to);
                 edge.errors += u64::from(callee.error);
                 edge.total.push(callee.duration_ns);
-                edge.parallelism += busy.mean_over(callee.start_ns, callee.end_ns());
+                edge.parallelism += busy.as_ref().map_or(1.0, |busy| busy.mean_over(callee.start_ns, callee.end_ns()));
             }
         }
     }
 
-    pub(super) fn write(self, dir: &Path, labels: &CaseLabels) -> Result<Written, SinkError> {
+    fn edge(&mut self, from: &Name, to: &Name) -> &mut Edge {
+        let place = *self.known.of(from, ByAddress::default).of(to, || {
+            *self.places.entry((Arc::clone(from), Arc::clone(to))).or_insert_with(|| {
+                self.edges.push(Edge::default());
+                self.edges.len() - 1
+            })
+        });
+        &mut self.edges[place]
+    }
+
+    pub(super) fn write(mut self, dir: &Path, labels: &CaseLabels) -> Result<Written, SinkError> {
         let mut writer = TableWriter::create(dir, &EDGES, labels)?;
-        let mut edges: Vec<_> = self.edges.into_iter().collect();
-        edges.sort_by(|(a, _), (b, _)| a.cmp(b));
-        for ((caller, callee), mut edge) in edges {
+        for ((caller, callee), place) in self.places {
+            let edge = &mut self.edges[place];
             let head = [Cell::Text(&caller), Cell::Text(&callee), edge.total.count().into(), edge.errors.into()];
             let quantiles = edge.total.quantiles([0.5, 0.9, 0.95, 0.99, 1.0]).map(Cell::from);
             let parallelism = edge.parallelism / edge.total.count() as f64;
@@ -110,7 +120,7 @@ mod tests {
             [span(0, None, 0, 100), span(1, Some(0), 10, 30), span(2, Some(0), 20, 40), span(4, Some(0), 50, 60)];
         let mut edges = Edges::default();
         edges.add(&spans, &Tree::new(&spans, None));
-        let edge = |callee: &str| &edges.edges[&("s0".into(), callee.into())];
+        let edge = |callee: &str| &edges.edges[edges.places[&("s0".into(), callee.into())]];
         // s1 is called by spans 1 (1.5) and 4 (1.0), s2 by span 2 (1.5).
         assert!((edge("s1").parallelism - 2.5).abs() < 1e-9 && (edge("s2").parallelism - 1.5).abs() < 1e-9);
         assert_eq!(edge("s1").total.count(), 2);
@@ -132,6 +142,6 @@ mod tests {
         let spans = [span(0, None, 0, 100), span(1, Some(0), 10, 10)];
         let mut edges = Edges::default();
         edges.add(&spans, &Tree::new(&spans, None));
-        assert!((edges.edges.values().next().unwrap().parallelism - 1.0).abs() < 1e-9);
+        assert!((edges.edges[0].parallelism - 1.0).abs() < 1e-9);
     }
 }

@@ -3,16 +3,17 @@
 use super::sample::Sample;
 use crate::schema::SERVICES;
 use crate::sink::{Cell, SinkError, TableWriter, Written};
-use crate::span::{Origin, Span};
+use crate::span::{ByAddress, Name, Origin, Span};
 use aefm_workloads::labels::CaseLabels;
 use hdrhistogram::Histogram;
 use std::collections::{BTreeMap, HashMap};
-use std::hash::{Hash, Hasher};
 use std::path::Path;
 use std::sync::Arc;
 
 #[derive(Default)]
 struct Service {
+    // Spans of every phase; what follows is of the measured one.
+    seen: u64,
     errors: u64,
     own: Sample,
     total: Sample,
@@ -23,32 +24,16 @@ struct Service {
 #[derive(Default)]
 pub(super) struct Services {
     // By service and pod: the node may differ between spans of one pod that say it and those that do not.
-    places: HashMap<(Arc<str>, Option<Arc<str>>), usize>,
+    places: HashMap<(Name, Option<Name>), usize>,
     services: Vec<Service>,
-    // Origins are shared between spans: most are found here, without their names being hashed.
-    known: HashMap<Shared, usize>,
-}
-
-/// An origin by its address, which it keeps as long as it is held here.
-struct Shared(Arc<Origin>);
-
-impl PartialEq for Shared {
-    fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
-    }
-}
-
-impl Eq for Shared {}
-
-impl Hash for Shared {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        Arc::as_ptr(&self.0).hash(state);
-    }
+    // Origins are shared between spans: most are found here, without their names being read.
+    known: ByAddress<Origin, usize>,
 }
 
 impl Services {
-    pub(super) fn add(&mut self, span: &Span, self_ns: i64, critical_ns: i64) {
-        let place = *self.known.entry(Shared(Arc::clone(&span.origin))).or_insert_with(|| {
+    /// Adds a span; with its self time and its time on the critical path (ns) where it is of the measured phase.
+    pub(super) fn add(&mut self, span: &Span, measured: Option<(i64, i64)>) {
+        let place = *self.known.of(&span.origin, || {
             let Origin { service, pod, .. } = &*span.origin;
             *self.places.entry((Arc::clone(service), pod.clone())).or_insert_with(|| {
                 self.services.push(Service::default());
@@ -56,17 +41,34 @@ impl Services {
             })
         });
         let entry = &mut self.services[place];
+        entry.seen += 1;
+        let Some((self_ns, critical_ns)) = measured else { return };
         entry.errors += u64::from(span.error);
         entry.own.push(self_ns);
         entry.total.push(span.duration_ns);
         entry.critical_ns += critical_ns;
     }
 
+    /// Spans by service, of every phase.
+    pub(super) fn seen(&self) -> BTreeMap<String, u64> {
+        let mut seen = BTreeMap::new();
+        for ((name, _), place) in &self.places {
+            *seen.entry(name.to_string()).or_default() += self.services[*place].seen;
+        }
+        seen
+    }
+
+    /// The measured phase's of those that have any.
+    fn measured(&self) -> impl Iterator<Item = (&(Name, Option<Name>), usize)> {
+        let places = self.places.iter().map(|(key, place)| (key, *place));
+        places.filter(|(_, place)| self.services[*place].total.count() > 0)
+    }
+
     /// Self times (ns) by service, the pods of a service together.
     pub(super) fn self_times(&self) -> BTreeMap<String, Histogram<u64>> {
         let mut times: BTreeMap<String, Histogram<u64>> = BTreeMap::new();
-        for ((name, _), place) in &self.places {
-            let service = &self.services[*place];
+        for ((name, _), place) in self.measured() {
+            let service = &self.services[place];
             match times.get_mut(&**name) {
                 // All have the same bounds.
                 Some(sum) => _ = sum.add(service.own.histogram()),
@@ -79,7 +81,7 @@ impl Services {
     pub(super) fn write(mut self, dir: &Path, labels: &CaseLabels) -> Result<Written, SinkError> {
         let mut writer = TableWriter::create(dir, &SERVICES, labels)?;
         let critical: i64 = self.services.iter().map(|service| service.critical_ns).sum();
-        let mut places: Vec<_> = self.places.into_iter().collect();
+        let mut places: Vec<_> = self.measured().map(|(key, place)| (key.clone(), place)).collect();
         places.sort_unstable();
         for ((name, pod), place) in places {
             let mut service = std::mem::take(&mut self.services[place]);

@@ -14,6 +14,7 @@ use crate::span::Span;
 use aefm_workloads::ids::{self, TraceId};
 use aefm_workloads::labels::CaseLabels;
 use aefm_workloads::load::Phase;
+use foldhash::fast::RandomState;
 use hdrhistogram::Histogram;
 use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
@@ -137,10 +138,11 @@ impl TraceTables {
         let own = self_times(spans, &tree);
         let critical = Steps::new(spans, &tree, root).critical_times();
         let starts = adjusted_starts(spans, &tree);
-        if join.is_none() || cause.phase == Some(Phase::Measure) {
-            for ((span, own), critical) in spans.iter().zip(&own).zip(&critical) {
-                self.services.add(span, *own, *critical);
-            }
+        let is_measured = join.is_none() || cause.phase == Some(Phase::Measure);
+        for ((span, own), critical) in spans.iter().zip(&own).zip(&critical) {
+            self.services.add(span, is_measured.then_some((*own, *critical)));
+        }
+        if is_measured {
             self.edges.add(spans, &tree);
         }
         for (node, span) in spans.iter().enumerate() {
@@ -152,7 +154,7 @@ impl TraceTables {
 
     fn add_trace(&mut self, spans: &[Span], tree: &Tree, root: u32, cause: &Cause) -> Result<(), SinkError> {
         let root = &spans[root as usize];
-        let services = spans.iter().map(|span| &*span.origin.service).collect::<HashSet<_>>().len();
+        let services = spans.iter().map(|span| &*span.origin.service).collect::<HashSet<_, RandomState>>().len();
         let orphans = tree.flags.iter().filter(|flags| flags.orphan).count() as u64;
         let complete = tree.complete();
         let report = &mut self.report;
@@ -160,12 +162,6 @@ impl TraceTables {
         report.traces += 1;
         report.complete += u64::from(complete);
         report.orphans += orphans;
-        for span in spans {
-            match report.by_service.get_mut(&*span.origin.service) {
-                Some(count) => *count += 1,
-                None => _ = report.by_service.insert(span.origin.service.to_string(), 1),
-            }
-        }
         if cause.phase == Some(Phase::Measure)
             && let Some((request, _)) = cause.request.zip(cause.facts.and_then(|facts| facts.response_ns))
             && self.traced.insert(request)
@@ -200,6 +196,7 @@ impl TraceTables {
         self.spans.finish()?;
         self.traces.finish()?;
         let mut report = self.report;
+        report.by_service = self.services.seen();
         report.self_times = self.services.self_times();
         self.services.write(dir, labels)?;
         self.edges.write(dir, labels)?;
