@@ -43,10 +43,12 @@ pub enum Observer {
 
 impl Observer {
     /// What was seen.
-    #[must_use]
-    pub fn stop(self) -> Observed {
+    ///
+    /// # Errors
+    /// When it could not be seen: why.
+    pub fn stop(self) -> Result<Observed, String> {
         match self {
-            Self::Machine(sampler) => sampler.stop(),
+            Self::Machine(sampler) => Ok(sampler.stop()),
             Self::Kubelets(kubelets) => kubelets.stop(),
         }
     }

@@ -153,7 +153,7 @@ impl Run {
         let begun_ns = now_ns();
         let observer = self.observer();
         let mut load = self.platform()?.run_load(&spec, &done).await;
-        let metrics = observer.map(Observer::stop);
+        let metrics = observer.and_then(Observer::stop);
         let error = load.error.take();
         self.ui.doing("");
         let current = self.current()?;

@@ -11,6 +11,10 @@ mod faults;
 mod ground;
 mod owning;
 mod pods;
+mod runs;
+#[path = "../e2e/session.rs"]
+#[expect(dead_code, reason = "some of it is for runs on this machine")]
+mod session;
 mod watching;
 mod workloads;
 mod writing;

@@ -5,8 +5,9 @@
 //! A pure core (a store with revisions, server-side apply, controllers) and a shell (HTTP, watches, processes for
 //! containers). It plays discovery, the kinds in `kube_api/resource.rs`, watches with bookmarks and 410, server-side
 //! apply with owners and dry runs, deletion with finalizers and owners, deployments, stateful sets and jobs that come up,
-//! logs, attach, port-forward and service proxies. It has no authentication, no custom resources, no daemon sets, and no
-//! exec.
+//! logs, attach, port-forward and service proxies. Containers are processes of this machine: where one would listen on all
+//! addresses, it listens on its pod's. It has no authentication, no custom resources, no pods of daemon sets, no figures of
+//! containers, and no exec.
 
 mod answer;
 mod apply;

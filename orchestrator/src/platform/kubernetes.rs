@@ -23,6 +23,7 @@ pub mod order;
 pub mod ownership;
 pub mod pod;
 pub mod ready;
+mod receiver;
 pub mod render;
 pub mod rights;
 mod ring;
@@ -148,7 +149,7 @@ impl Platform for Kubernetes {
         match (renewal, whole) {
             (Renewal::Keep, true) => {}
             (Renewal::Auto | Renewal::Reload, true) => self.reload().await.map_err(|error| failed(&error))?,
-            _ => self.restart().await.map_err(|error| failed(&error))?,
+            _ => self.restart().await.map_err(|error| PlatformError::new(error.scope(), error.to_string()))?,
         }
         if self.experiment.environment.init_data {
             self.initialise().await.map_err(|reason| failed(&reason))?;

@@ -66,6 +66,7 @@ async fn carry_out(
         ("pods", "portforward") => pods::port_forward(&cluster, request, http),
         ("pods", "eviction") => pods::evict(&cluster, request).map(|status| made(&status)),
         ("services", "proxy") => proxy::forward(&cluster, request, http).await,
+        ("nodes", "proxy") if request.rest == "metrics/cadvisor" => Ok(plain("")),
         (_, "") if request.verb == "watch" => {
             let selector = Selector::parse(request.option("labelSelector"), request.option("fieldSelector"))?;
             let body = watch::body(cluster, resource, request, selector);

@@ -1,5 +1,6 @@
 //! What a test says to the double, and what it asks it: objects, nodes, images, faults, and what is left.
 
+use super::deletion::Deletion;
 use super::faults::Fault;
 use super::kubelet::{Blow, Image};
 use super::store::{Key, Store, text};
@@ -82,6 +83,22 @@ impl KubeApi {
     /// The next requests that fit fare as the fault says.
     pub fn inject(&self, fault: Fault) {
         self.cluster.faults().inject(fault);
+    }
+
+    /// How many requests are still to fare as injected faults say.
+    #[must_use]
+    pub fn unmet(&self) -> usize {
+        self.cluster.faults().unmet()
+    }
+
+    /// Deletes an object, as an administrator would.
+    ///
+    /// # Panics
+    /// If it is not there.
+    pub fn delete(&self, kind: &str, namespace: &str, name: &str) {
+        let key = Key::new(resource::of(kind), namespace, name);
+        let deleted = self.cluster.write(|store, now| store.delete(&key, &Deletion::default(), now));
+        deleted.unwrap_or_else(|refusal| panic!("{kind} {name}: {}", refusal.message));
     }
 
     /// A verb on a resource is forbidden from now on, and access reviews say so (`*` is any).

@@ -48,6 +48,11 @@ impl Faults {
         }
     }
 
+    /// How many requests are still to meet one.
+    pub(crate) fn unmet(&self) -> usize {
+        self.pending.iter().map(|fault| fault.times).sum()
+    }
+
     pub(crate) fn deny(&mut self, verb: &str, resource: &str) {
         self.denied.push((verb.to_owned(), resource.to_owned()));
     }

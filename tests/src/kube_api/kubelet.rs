@@ -86,9 +86,13 @@ impl Kubelet {
     /// An address of this machine's own for a pod: all of 127.0.0.0/8 is loopback, and the server's port is nobody
     /// else's, so its two bytes tell the pods of one double from those of another.
     fn next_address(&self) -> Ipv4Addr {
-        let [high, low] = self.port.load(Ordering::Relaxed).to_be_bytes();
+        let [high, low] = self.port().to_be_bytes();
         let count = self.addresses.fetch_add(1, Ordering::Relaxed);
         Ipv4Addr::new(127, high, low, count % 250 + 1)
+    }
+
+    fn port(&self) -> u16 {
+        self.port.load(Ordering::Relaxed)
     }
 
     /// The port that the server listens on.

@@ -48,6 +48,7 @@ pub(crate) static RESOURCES: &[Resource] = &[
     resource("apps", "v1", "deployments", "Deployment", true, true),
     resource("apps", "v1", "replicasets", "ReplicaSet", true, true),
     resource("apps", "v1", "statefulsets", "StatefulSet", true, true),
+    resource("apps", "v1", "daemonsets", "DaemonSet", true, true),
     resource("batch", "v1", "jobs", "Job", true, true),
     resource("rbac.authorization.k8s.io", "v1", "roles", "Role", true, false),
     resource("rbac.authorization.k8s.io", "v1", "rolebindings", "RoleBinding", true, false),

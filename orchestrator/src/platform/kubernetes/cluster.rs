@@ -3,6 +3,7 @@
 
 use super::ownership::FIELD_MANAGER;
 use kube::api::{Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams};
+use kube::client::UpgradeConnectionError;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::core::GroupVersionKind;
 use kube::discovery::{ApiResource, Scope};
@@ -15,8 +16,10 @@ use tokio::time::Instant;
 
 /// How long a server that does not answer, or asks for patience, is asked again.
 const PATIENCE: Duration = Duration::from_secs(45);
+/// How long one attempt may take: a server that was cut off never says that it is gone.
+const ATTEMPT: Duration = Duration::from_secs(20);
 /// Between two attempts: the first and the longest pause.
-const PAUSES: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(3));
+pub(super) const PAUSES: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(3));
 
 /// What the cluster would not do.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -37,9 +40,16 @@ pub enum ClusterError {
 }
 
 impl ClusterError {
-    fn refused(action: &str, error: &kube::Error) -> Self {
-        let code = if let kube::Error::Api(status) = error { Some(status.code) } else { None };
-        Self::Refused { action: action.to_owned(), reason: reason(error), code }
+    pub(super) fn refused(action: &str, error: &kube::Error) -> Self {
+        Self::Refused { action: action.to_owned(), reason: reason(error), code: code(error) }
+    }
+
+    /// A refused stream says no more than its code: what it takes is told in the server's place.
+    pub(super) fn naming(mut self, subresource: &str) -> Self {
+        if let Self::Refused { reason, code: Some(code @ (401 | 403)), .. } = &mut self {
+            *reason = format!("forbidden ({code}): it takes the verbs get and create on {subresource}");
+        }
+        self
     }
 }
 
@@ -58,7 +68,7 @@ impl Cluster {
     /// When there is none, or it does not answer.
     pub async fn connect(context: Option<&str>) -> Result<Self, ClusterError> {
         let reach = |error: &dyn std::fmt::Display| ClusterError::Reach(error.to_string());
-        let config = if let Some(context) = context {
+        let mut config = if let Some(context) = context {
             let file = Kubeconfig::read().map_err(|error| reach(&error))?;
             let known = file.contexts.iter().map(|context| context.name.clone()).collect::<Vec<_>>().join(", ");
             let options = KubeConfigOptions { context: Some(context.to_owned()), ..KubeConfigOptions::default() };
@@ -68,6 +78,8 @@ impl Cluster {
             Config::infer().await.map_err(|error| reach(&error))?
         };
         let address = config.cluster_url.clone();
+        // We ask again by ourselves: with a bound, and for more than the client would.
+        config.default_retry = false;
         let client = Client::try_from(config).map_err(|error| reach(&error))?;
         let version = client.apiserver_version().await;
         let version = version.map_err(|error| reach(&format!("{address}: {}", reason(&error))))?;
@@ -91,14 +103,17 @@ impl Cluster {
         let deadline = Instant::now() + PATIENCE;
         let mut pause = PAUSES.0;
         loop {
-            match attempt().await {
-                Ok(answer) => return Ok(answer),
-                Err(error) if passes(&error) && Instant::now() < deadline => {
-                    tracing::debug!("failed to {action}: {}; trying again", reason(&error));
-                }
-                Err(error) => return Err(ClusterError::refused(action, &error)),
+            let (why, asked) = match tokio::time::timeout(ATTEMPT, attempt()).await {
+                Ok(Ok(answer)) => return Ok(answer),
+                Ok(Err(error)) if passes(&error) => (ClusterError::refused(action, &error), retry_after(&error)),
+                Ok(Err(error)) => return Err(ClusterError::refused(action, &error)),
+                Err(_) => (silent(action), Duration::ZERO),
+            };
+            if Instant::now() >= deadline {
+                return Err(why);
             }
-            tokio::time::sleep(pause).await;
+            tracing::debug!("failed to {why}; trying again");
+            tokio::time::sleep(pause.max(asked)).await;
             pause = (pause * 2).min(PAUSES.1);
         }
     }
@@ -236,13 +251,38 @@ pub fn title(object: &Value) -> String {
     format!("{} `{}`{namespace}", object["kind"].as_str().unwrap_or("object"), name_of(object))
 }
 
+fn silent(action: &str) -> ClusterError {
+    ClusterError::Refused { action: action.to_owned(), reason: format!("no answer within {ATTEMPT:?}"), code: None }
+}
+
+/// The status code of an answer that is a refusal.
+pub(super) fn code(error: &kube::Error) -> Option<u16> {
+    match error {
+        kube::Error::Api(status) => Some(status.code),
+        kube::Error::UpgradeConnection(UpgradeConnectionError::ProtocolSwitch(status)) => Some(status.as_u16()),
+        _ => None,
+    }
+}
+
 /// Whether the same request may succeed in a moment.
 fn passes(error: &kube::Error) -> bool {
-    match error {
-        kube::Error::Api(status) => matches!(status.code, 429 | 500 | 502 | 503 | 504),
-        kube::Error::HyperError(_) | kube::Error::Service(_) | kube::Error::ReadEvents(_) => true,
+    match (error, code(error)) {
+        // Two writers met; who owns a field does not change by asking again.
+        (kube::Error::Api(status), Some(409)) => {
+            let causes = status.details.iter().flat_map(|details| &details.causes);
+            causes.into_iter().all(|cause| cause.reason != "FieldManagerConflict")
+        }
+        (_, Some(code)) => matches!(code, 410 | 429 | 500 | 502 | 503 | 504),
+        (kube::Error::HyperError(_) | kube::Error::Service(_) | kube::Error::ReadEvents(_), None) => true,
         _ => false,
     }
+}
+
+/// How long the server wants to be left alone; never longer than it is worth to wait.
+fn retry_after(error: &kube::Error) -> Duration {
+    let kube::Error::Api(status) = error else { return Duration::ZERO };
+    let seconds = status.details.as_ref().map_or(0, |details| details.retry_after_seconds);
+    Duration::from_secs(seconds.into()).min(PATIENCE)
 }
 
 /// Why, for people: the server's own words where there are any, else the last cause.

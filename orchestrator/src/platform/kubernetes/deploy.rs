@@ -5,6 +5,7 @@ use super::explain;
 use super::order;
 use super::ownership::{Root, RunOwner, claim};
 use super::ready::waits_for;
+use super::trouble::silent_node;
 use super::watched::{Objects, Watched, pods};
 use k8s_openapi::api::core::v1::Pod;
 use kube::Api;
@@ -52,9 +53,16 @@ pub enum DeployError {
     NotGone(String),
     /// The namespace is on its way out.
     #[error(
-        "use namespace {0}: it is being deleted; wait until it is gone, or choose another one in `kubernetes.namespace`"
+        "use namespace {namespace}: it is still being deleted after {patience:?}{why}; wait until it is gone, or choose another one in `kubernetes.namespace`"
     )]
-    Terminating(String),
+    Terminating {
+        /// The namespace.
+        namespace: String,
+        /// How long it was waited for.
+        patience: Duration,
+        /// What holds it, if the cluster says so.
+        why: String,
+    },
 }
 
 /// A run's place in a cluster.
@@ -82,15 +90,18 @@ impl Site {
     /// Makes the namespace if it is missing, and waits for one that is on its way out to be gone first.
     ///
     /// # Errors
-    /// When it cannot be made, or does not go.
-    pub(super) async fn make_namespace(&self) -> Result<(), DeployError> {
+    /// When it cannot be made, or does not go in time; with what holds it.
+    pub(super) async fn make_namespace(&self, patience: Duration) -> Result<(), DeployError> {
         let wanted = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": self.namespace } });
-        let deadline = Instant::now() + REMOVAL;
+        let deadline = Instant::now() + patience;
         loop {
             match self.cluster.get(&wanted).await? {
                 None => return self.cluster.apply(&wanted, false).await.map(drop).map_err(DeployError::from),
                 Some(there) if there["metadata"]["deletionTimestamp"].is_null() => return Ok(()),
-                Some(_) if Instant::now() >= deadline => return Err(DeployError::Terminating(self.namespace.clone())),
+                Some(there) if Instant::now() >= deadline => {
+                    let (namespace, why) = (self.namespace.clone(), explain::held(&there));
+                    return Err(DeployError::Terminating { namespace, patience, why });
+                }
                 Some(_) => tokio::time::sleep(LOOK).await,
             }
         }
@@ -109,21 +120,27 @@ impl Site {
             if let Some(root) = &self.root {
                 root.adopt(&mut object);
             }
-            if let Some(there) = self.cluster.get(&object).await? {
-                self.check_claim(&object, &there)?;
-            }
+            self.check_claim(&object).await?;
             applied.push(self.cluster.apply(&object, false).await?);
         }
         Ok(applied)
     }
 
-    fn check_claim(&self, object: &Value, there: &Value) -> Result<(), DeployError> {
+    /// Whether an object's name is free, or its bearer ours. One of ours that is on its way out is awaited: applied to, it
+    /// would go all the same.
+    async fn check_claim(&self, object: &Value) -> Result<(), DeployError> {
+        let deadline = Instant::now() + REMOVAL;
         let taken = |whose, way_out| Err(DeployError::Taken { object: title(object), whose, way_out });
-        match claim(there, &self.owner) {
-            Ok(()) => Ok(()),
-            Err(Some(run)) => taken(format!("belongs to run {run}"), format!("`aefm clean --run {run}`")),
-            Err(None) => taken("no run of ours made it".to_owned(), "delete it".to_owned()),
+        while let Some(there) = self.cluster.get(object).await? {
+            match claim(&there, &self.owner) {
+                Err(Some(run)) => return taken(format!("belongs to run {run}"), format!("`aefm clean --run {run}`")),
+                Err(None) => return taken("no run of ours made it".to_owned(), "delete it".to_owned()),
+                Ok(()) if there["metadata"]["deletionTimestamp"].is_null() => return Ok(()),
+                Ok(()) if Instant::now() >= deadline => return Err(DeployError::NotGone(title(object))),
+                Ok(()) => tokio::time::sleep(LOOK).await,
+            }
         }
+        Ok(())
     }
 
     /// Waits until all workloads among these objects are ready.
@@ -176,11 +193,21 @@ impl Site {
         told
     }
 
+    /// Events about an object of that name; none where they may not be read.
+    async fn events(&self, name: &str) -> Vec<Value> {
+        let about = ListParams::default().fields(&format!("involvedObject.name={name}"));
+        self.cluster.list("v1", "Event", Some(&self.namespace), &about).await.unwrap_or_default()
+    }
+
+    /// Why a Job has no pod, as far as events tell: a quota, a policy.
+    pub(super) async fn why_no_pod(&self, job: &str) -> String {
+        let told = explain::warnings(&self.events(job).await);
+        if told.is_empty() { "its Job has made no pod".to_owned() } else { format!("its Job has made no pod: {told}") }
+    }
+
     /// All that is known of a pod.
     pub(super) async fn explain(&self, pod: &Value) -> String {
-        let name = name_of(pod);
-        let about = ListParams::default().fields(&format!("involvedObject.name={name}"));
-        let events = self.cluster.list("v1", "Event", Some(&self.namespace), &about).await.unwrap_or_default();
+        let (name, events) = (name_of(pod), self.events(&name_of(pod)).await);
         let tail = |previous| LogParams { tail_lines: Some(LOG_LINES), previous, ..LogParams::default() };
         let restarted = restarts(pod) > 0;
         // A container that never ran has no log.
@@ -199,18 +226,35 @@ impl Site {
         let deadline = Instant::now() + REMOVAL;
         for object in objects {
             let uid = &object["metadata"]["uid"];
-            let same = |there: Value| uid.is_null() || there["metadata"]["uid"] == *uid;
-            while self.cluster.get(object).await?.is_some_and(same) {
+            let same = |there: &Value| uid.is_null() || there["metadata"]["uid"] == *uid;
+            while let Some(there) = self.cluster.get(object).await?.filter(same) {
+                if self.is_stranded(&there) {
+                    break;
+                }
                 if Instant::now() >= deadline {
                     return Err(DeployError::NotGone(title(object)));
                 }
                 tokio::time::sleep(LOOK).await;
             }
         }
-        let pods_gone = self
-            .watched
-            .until(deadline, |now| objects.iter().all(|object| pods_of(now, object).is_empty()).then_some(()));
-        pods_gone.await.ok_or_else(|| DeployError::NotGone("pods of the application".to_owned()))
+        let gone = |now: &Objects| {
+            let left =
+                objects.iter().flat_map(|object| pods_of(now, object)).any(|pod| silent_node(now, pod).is_none());
+            (!left).then_some(())
+        };
+        let pods_gone = self.watched.until(deadline, gone).await;
+        pods_gone.ok_or_else(|| DeployError::NotGone("pods of the application".to_owned()))
+    }
+
+    /// Whether this is a pod whose node says nothing any more. It is removed when the node is back; until then nobody can
+    /// tell, and nobody waits.
+    fn is_stranded(&self, object: &Value) -> bool {
+        let now = self.watched.now();
+        let silent = silent_node(&now.borrow(), object).filter(|_| object["kind"] == "Pod");
+        if let Some((node, why)) = &silent {
+            tracing::warn!("{} goes when node {node} is back: {why}", title(object));
+        }
+        silent.is_some()
     }
 }
 

@@ -27,6 +27,7 @@ const RELOADED: &str = "aefm.io/reloaded";
 impl Kubernetes {
     /// Brings the application up from nothing.
     pub(super) async fn restart(&mut self) -> Result<(), OpenError> {
+        self.regain_ground().await?;
         self.remove_application().await?;
         self.deployments += 1;
         match self.experiment.kubernetes.deploy {

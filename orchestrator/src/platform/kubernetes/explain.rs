@@ -66,6 +66,27 @@ pub fn is_final(pod: &Value) -> bool {
     statuses.into_iter().flatten().flatten().any(reason)
 }
 
+/// The last warnings among events, the oldest first; empty where there is none.
+#[must_use]
+pub fn warnings(events: &[Value]) -> String {
+    let mut warnings: Vec<_> = events.iter().filter(|event| event["type"] == "Warning").collect();
+    warnings.sort_by_key(|event| event["lastTimestamp"].as_str().or(event["eventTime"].as_str()).unwrap_or_default());
+    let text = |event: &&Value| {
+        let part = |name: &str| event[name].as_str().unwrap_or_default().trim().to_owned();
+        format!("{}: {}", part("reason"), part("message"))
+    };
+    warnings.iter().rev().take(EVENTS).rev().map(text).collect::<Vec<_>>().join(" | ")
+}
+
+/// What holds a namespace that is on its way out, as its conditions tell: `: ` and their words, or nothing.
+#[must_use]
+pub fn held(namespace: &Value) -> String {
+    let conditions = namespace["status"]["conditions"].as_array().into_iter().flatten();
+    let holding = conditions.filter(|condition| condition["status"] == "True");
+    let told: Vec<_> = holding.filter_map(|condition| text(&condition["message"])).collect();
+    if told.is_empty() { String::new() } else { format!(": {}", told.join("; ")) }
+}
+
 /// All that is known of a pod. `events` are those about it, `log` the end of what it printed.
 #[must_use]
 pub fn explain(pod: &Value, events: &[Value], log: &str) -> String {
@@ -76,15 +97,9 @@ pub fn explain(pod: &Value, events: &[Value], log: &str) -> String {
     if let Some(state) = state(pod) {
         told += &format!(" ({state})");
     }
-    let mut warnings: Vec<_> = events.iter().filter(|event| event["type"] == "Warning").collect();
-    warnings.sort_by_key(|event| event["lastTimestamp"].as_str().or(event["eventTime"].as_str()).unwrap_or_default());
-    let text = |event: &&Value| {
-        let part = |name: &str| event[name].as_str().unwrap_or_default().trim().to_owned();
-        format!("{}: {}", part("reason"), part("message"))
-    };
-    let last: Vec<_> = warnings.iter().rev().take(EVENTS).rev().map(text).collect();
-    if !last.is_empty() {
-        told += &format!("; events: {}", last.join(" | "));
+    let warnings = warnings(events);
+    if !warnings.is_empty() {
+        told += &format!("; events: {warnings}");
     }
     let log: Vec<_> = log.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
     if !log.is_empty() {

@@ -2,7 +2,8 @@
 //! server): no Prometheus is needed for that. A kubelet looks at its containers every 10 to 15 s by itself.
 
 use super::cluster::Cluster;
-use aefm_collector::proc::Observed;
+use aefm_collector::clock::now_ns;
+use aefm_collector::proc::{Gone, Observed};
 use aefm_collector::prometheus::counters::METRICS;
 use aefm_collector::prometheus::{Series, exposition, metric_rows};
 use std::collections::BTreeMap;
@@ -18,37 +19,55 @@ type Known = Arc<Mutex<BTreeMap<BTreeMap<String, String>, Vec<(i64, f64)>>>>;
 /// Asks kubelets until it is stopped.
 pub struct Kubelets {
     known: Known,
+    /// Why a node's kubelet did not answer when it was last asked.
+    silent: Arc<Mutex<BTreeMap<String, String>>>,
     _asking: JoinSet<()>,
 }
 
 impl Kubelets {
     /// Begins to ask the kubelets of these nodes for the containers of a namespace.
     pub(super) fn ask(cluster: &Arc<Cluster>, nodes: &[String], namespace: &str, interval: Duration) -> Self {
-        let known = Known::default();
+        let (known, silent) = (Known::default(), Arc::<Mutex<BTreeMap<_, _>>>::default());
         let mut asking = JoinSet::new();
         for node in nodes {
-            let (cluster, known) = (Arc::clone(cluster), Arc::clone(&known));
+            let (cluster, known, silent) = (Arc::clone(cluster), Arc::clone(&known), Arc::clone(&silent));
             let (node, namespace) = (node.clone(), namespace.to_owned());
             asking.spawn(async move {
                 let mut looks = tokio::time::interval(interval.max(LOOK));
                 loop {
                     looks.tick().await;
-                    match cluster.text(&format!("/api/v1/nodes/{node}/proxy/metrics/cadvisor")).await {
-                        Ok(text) => keep(&known, &text, &node, &namespace),
-                        Err(error) => tracing::debug!("failed to {error}"),
+                    let answer = cluster.text(&format!("/api/v1/nodes/{node}/proxy/metrics/cadvisor")).await;
+                    let mut silent = silent.lock().unwrap_or_else(PoisonError::into_inner);
+                    match answer {
+                        Ok(text) => {
+                            silent.remove(&node);
+                            keep(&known, &text, &node, &namespace);
+                        }
+                        Err(error) => _ = silent.insert(node.clone(), error.to_string()),
                     }
                 }
             });
         }
-        Self { known, _asking: asking }
+        Self { known, silent, _asking: asking }
     }
 
     /// What was seen.
-    #[must_use]
-    pub fn stop(self) -> Observed {
+    ///
+    /// # Errors
+    /// When nothing was, since a kubelet does not answer: why.
+    pub fn stop(self) -> Result<Observed, String> {
+        let silent = std::mem::take(&mut *self.silent.lock().unwrap_or_else(PoisonError::into_inner));
         let known = std::mem::take(&mut *self.known.lock().unwrap_or_else(PoisonError::into_inner));
         let series: Vec<_> = known.into_iter().map(|(labels, samples)| Series { labels, samples }).collect();
-        Observed { rows: metric_rows(&series), ..Observed::default() }
+        let rows = metric_rows(&series);
+        let mut told = silent.into_iter().map(|(node, why)| format!("the kubelet of {node} (failed to {why})"));
+        if rows.is_empty()
+            && let Some(first) = told.next()
+        {
+            return Err(format!("no answer of {first}"));
+        }
+        let gone = told.map(|subject| Gone { subject, t_ns: now_ns() }).collect();
+        Ok(Observed { rows, gone, ..Observed::default() })
     }
 }
 
@@ -91,7 +110,7 @@ mod tests {
         ] {
             keep(&known, &text, "n1", "mine");
         }
-        let rows = Kubelets { known, _asking: JoinSet::new() }.stop().rows;
+        let rows = Kubelets { known, silent: Arc::default(), _asking: JoinSet::new() }.stop().unwrap().rows;
         assert_eq!(rows.len(), 1);
         assert_eq!((rows[0].cpu_cores, rows[0].node.as_deref()), (Some(2.0), Some("n1")));
     }

@@ -1,6 +1,7 @@
 //! A load from inside of the cluster, from its Job to its tables.
 
 use super::Kubernetes;
+use super::cluster::ClusterError;
 use super::deploy::Site;
 use super::load_job::{self, LOAD_LABEL, index_of};
 use super::logs;
@@ -39,6 +40,14 @@ struct Heard {
     ends: BTreeMap<u32, ShardEnd>,
     /// Records that have come, since lines may come twice.
     seconds: BTreeSet<(u32, Phase, u32)>,
+}
+
+/// What comes from the shards' pods.
+enum Said {
+    /// A line, and by which shard.
+    Line(u32, String),
+    /// Nothing more from the pod of that name, and why.
+    End(String, Result<(), ClusterError>),
 }
 
 /// Runs a load in so many pods to its end.
@@ -111,8 +120,9 @@ async fn listen(
         let (pods, objects, sender) = (site.pods(), site.watched.now(), sender.clone());
         readers.spawn(async move {
             // Nobody hears it when the load is over for another reason.
-            logs::follow(&pods, &name, objects, |line| _ = sender.send(Ok((index, line.to_owned())))).await;
-            _ = sender.send(Err(name));
+            let read =
+                logs::follow(&pods, &name, objects, |line| _ = sender.send(Said::Line(index, line.to_owned()))).await;
+            _ = sender.send(Said::End(name, read));
         });
     }
     drop(sender);
@@ -120,8 +130,9 @@ async fn listen(
     loop {
         let told = tokio::time::timeout_at(deadline, lines.recv()).await;
         match told.map_err(|_| format!("it did not end within {:?}", START + length))? {
-            Some(Ok((index, line))) => heard.take(index, &line, run, done),
-            Some(Err(name)) => {
+            Some(Said::Line(index, line)) => heard.take(index, &line, run, done),
+            Some(Said::End(_, Err(refused))) => return Err(refused.to_string()),
+            Some(Said::End(name, Ok(()))) => {
                 let now = site.watched.now().borrow().clone();
                 let pod = pods(&now).find(|pod| pod["metadata"]["name"] == name.as_str());
                 let index = pod.and_then(index_of);
@@ -158,8 +169,10 @@ async fn pods_of_load(site: &Site, shard: &ShardSpec) -> Result<Vec<(u32, String
     for pod in states.take(2) {
         told.push(site.explain(pod).await);
     }
-    let nothing = "the Job has made no pod: look at its events with kubectl describe job";
-    let told = if told.is_empty() { nothing.to_owned() } else { told.join("; ") };
+    if told.is_empty() {
+        told.push(site.why_no_pod(&shard.load_name).await);
+    }
+    let told = told.join("; ");
     Err(format!("start its {} pods within {START:?}: {told}", shard.shards))
 }
 

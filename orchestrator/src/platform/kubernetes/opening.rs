@@ -3,14 +3,15 @@
 use super::application::{self, ApplicationError};
 use super::deploy::{DeployError, Site};
 use super::entrance::EntranceError;
-use super::forward::{Finder, Forward};
 use super::interference::Making;
-use super::ownership::{BadRunId, Root, RunOwner};
-use super::pod::{PORT, PodOptions};
+use super::ownership::{BadRunId, RunOwner};
+use super::pod::PodOptions;
+use super::trouble::silent_node;
 use super::tunnel::Tunnel;
-use super::watched::{Watched, pods};
-use super::{Kubernetes, Survey, root};
+use super::watched::{Objects, Watched, pods};
+use super::{Kubernetes, Survey, receiver, root};
 use crate::experiment::Experiment;
+use crate::lifecycle::Scope;
 use crate::platform::local::spawn::Spawner;
 use aefm_workloads::catalogue::CatalogueError;
 use aefm_workloads::graph::GraphError;
@@ -19,9 +20,12 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::time::Instant;
 
 /// How long pods that the root owned may take to be gone.
 const LEAVING: Duration = Duration::from_secs(60);
+/// How long a namespace that is being deleted may take to be gone, at most.
+const NAMESPACE: Duration = Duration::from_secs(120);
 
 /// Why a run cannot come into a cluster, or its application not up.
 #[derive(Debug, thiserror::Error)]
@@ -60,6 +64,19 @@ pub enum OpenError {
     /// The Service that requests go to is not among what was deployed.
     #[error("find the Service `{0}` that requests go to: it was not deployed; name it in `kubernetes.entry`")]
     NoEntry(String),
+    /// Nodes that the run was begun on are away.
+    #[error("bring up the application: {lacking}; it was given {patience:?} (`kubernetes.ready`)")]
+    NoNode {
+        /// Which, and why.
+        lacking: String,
+        /// How long they were waited for.
+        patience: Duration,
+    },
+    /// Somebody has removed the run.
+    #[error(
+        "go on: the root of this run, Job `{0}`, was removed, by `aefm clean --run` or since the cluster did not answer for a minute; begin the run anew"
+    )]
+    Removed(String),
     /// A pod has no address.
     #[error("find the address of {0}")]
     NoAddress(String),
@@ -69,6 +86,13 @@ pub enum OpenError {
     /// The system refuses a port or a thread.
     #[error("open a way into the cluster: {0}")]
     System(#[from] std::io::Error),
+}
+
+impl OpenError {
+    /// How far it reaches.
+    pub(super) const fn scope(&self) -> Scope {
+        if matches!(self, Self::Removed(_)) { Scope::Run } else { Scope::Environment }
+    }
 }
 
 impl Kubernetes {
@@ -93,16 +117,18 @@ impl Kubernetes {
         let owner = RunOwner::new(run_id)?;
         let watched = Arc::new(Watched::begin(&survey.cluster, &namespace, &owner.selector()));
         let mut site = Site { cluster: Arc::clone(&survey.cluster), namespace, owner, watched, root: None };
-        site.make_namespace().await?;
+        site.make_namespace(kubernetes.ready.min(NAMESPACE)).await?;
         check_alone(&site).await?;
-        let job = root::job(&site.owner, &options, &survey.load)?;
-        let applied = site.apply(vec![job], root::PURPOSE).await?.pop().unwrap_or_default();
-        site.root = root_of(&applied, &site.namespace);
-        let opened = receiver_of(&site, kubernetes.ready).await;
+        site.watched.begun(Instant::now() + kubernetes.ready).await?;
+        let raised = receiver::raise(&mut site, &options, &survey.load, kubernetes.ready).await;
+        let opened = match raised {
+            Ok(address) => receiver::way(&site).await.map(|forward| (address, forward)),
+            Err(error) => Err(error),
+        };
         let (receiver, forward) = match opened {
             Ok(opened) => opened,
             Err(error) => {
-                drop(site.remove(&[applied]).await);
+                site.remove_root().await;
                 return Err(error);
             }
         };
@@ -142,16 +168,12 @@ impl Kubernetes {
 
     /// Removes the root and with it whatever is left.
     pub(super) async fn close(&mut self) {
-        let Some(root) = self.site.root.take() else { return };
-        let object = serde_json::json!({ "apiVersion": "batch/v1", "kind": "Job",
-            "metadata": { "name": root.name, "namespace": root.namespace, "uid": root.uid } });
-        if let Err(error) = self.site.remove(&[object]).await {
-            tracing::error!("the run's root is left to its lease: failed to {error}");
+        if !self.site.remove_root().await {
             return;
         }
         // What the root owned goes in its own time; a run is over when nothing runs any more.
-        let deadline = tokio::time::Instant::now() + LEAVING;
-        let empty = self.site.watched.until(deadline, |objects| pods(objects).next().is_none().then_some(()));
+        let going = |objects: &Objects| pods(objects).any(|pod| silent_node(objects, pod).is_none());
+        let empty = self.site.watched.until(Instant::now() + LEAVING, |objects| (!going(objects)).then_some(()));
         if empty.await.is_none() {
             tracing::warn!("some pods of the run are on their way out after {LEAVING:?}");
         }
@@ -167,31 +189,4 @@ async fn check_alone(site: &Site) -> Result<(), OpenError> {
         Some(run) => Err(OpenError::Occupied { namespace: site.namespace.clone(), run: run.to_owned() }),
         None => Ok(()),
     }
-}
-
-fn root_of(applied: &Value, namespace: &str) -> Option<Root> {
-    let text = |name: &str| applied["metadata"][name].as_str().map(str::to_owned);
-    Some(Root { name: text("name")?, namespace: namespace.to_owned(), uid: text("uid")? })
-}
-
-/// The receiver's address within the cluster, and the way to it.
-async fn receiver_of(site: &Site, patience: Duration) -> Result<(String, Forward), OpenError> {
-    let ready = site.watched.until(tokio::time::Instant::now() + patience, |objects| {
-        let pod = root::pod(objects)?;
-        let vain = super::explain::is_final(pod);
-        let ready = super::ready::waits_for(pod, &[]).is_none();
-        (ready || vain).then(|| pod["status"]["podIP"].as_str().filter(|_| ready).map(str::to_owned))
-    });
-    let Some(address) = ready.await.flatten() else {
-        let now = site.watched.now().borrow().clone();
-        let reasons = match root::pod(&now) {
-            Some(pod) => site.explain(pod).await,
-            None => "its Job has made no pod".to_owned(),
-        };
-        return Err(DeployError::NotReady { what: "the run's receiver".to_owned(), reasons }.into());
-    };
-    let objects = site.watched.now();
-    let finder: Finder = Arc::new(move || root::pod(&objects.borrow()).map(super::cluster::name_of));
-    let forward = Forward::listen(site.pods(), finder, PORT).await?;
-    Ok((format!("{address}:{PORT}"), forward))
 }

@@ -2,7 +2,8 @@
 //!
 //! Everything of the run is owned by this Job. When its pod has not heard of the orchestrator for the length of the
 //! lease, it ends, the Job is complete, the cluster removes it, and all that it owns goes with it. So nothing of a run
-//! outlives its orchestrator, and nothing of ours needs rights in the cluster to see to that.
+//! outlives its orchestrator, and nothing of ours needs rights in the cluster to see to that. Until its pod runs, which an
+//! image or a quota may prevent for ever, the Job's own deadline is the lease, and the orchestrator puts it off.
 
 use super::ownership::{PURPOSE_LABEL, RunOwner};
 use super::pod::{self, PORT, PodOptions, Rights, WORK_DIR};
@@ -27,11 +28,16 @@ pub fn name(owner: &RunOwner) -> String {
     format!("aefm-run-{}", owner.id())
 }
 
-/// Renders the root.
+/// Renders the root. It fails `deadline` after its start, where there is one.
 ///
 /// # Errors
 /// When the spec cannot be written as JSON.
-pub fn job(owner: &RunOwner, options: &PodOptions, nodes: &[String]) -> Result<Value, serde_json::Error> {
+pub fn job(
+    owner: &RunOwner,
+    options: &PodOptions,
+    nodes: &[String],
+    deadline: Option<Duration>,
+) -> Result<Value, serde_json::Error> {
     let spec = ReceiveSpec {
         listen: ([0, 0, 0, 0], PORT).into(),
         dir: WORK_DIR.into(),
@@ -51,7 +57,10 @@ pub fn job(owner: &RunOwner, options: &PodOptions, nodes: &[String]) -> Result<V
     }
     let metadata = owner.metadata(&name(owner), &options.namespace, PURPOSE);
     let template = json!({ "metadata": { "labels": owner.labels(PURPOSE) }, "spec": pod });
-    let spec = json!({ "backoffLimit": 20, "ttlSecondsAfterFinished": 0, "template": template });
+    let mut spec = json!({ "backoffLimit": 20, "ttlSecondsAfterFinished": 0, "template": template });
+    if let Some(deadline) = deadline {
+        spec["activeDeadlineSeconds"] = json!(deadline.as_secs().max(1));
+    }
     Ok(json!({ "apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": spec }))
 }
 
@@ -79,11 +88,12 @@ mod tests {
             pull_policy: "Never".into(),
             priority_class: None,
         };
-        let job = job(&RunOwner::new("r1").unwrap(), &options, &["node".to_owned()]).unwrap();
+        let job = job(&RunOwner::new("r1").unwrap(), &options, &["node".to_owned()], Some(LEASE)).unwrap();
         assert_eq!(
             (&job["metadata"]["name"], &job["spec"]["ttlSecondsAfterFinished"]),
             (&json!("aefm-run-r1"), &json!(0))
         );
+        assert_eq!(job["spec"]["activeDeadlineSeconds"], 15);
         let pod = &job["spec"]["template"]["spec"];
         let spec: ReceiveSpec = serde_json::from_str(pod["containers"][0]["args"][2].as_str().unwrap()).unwrap();
         assert_eq!((spec.lease_ms, spec.outage_ms), (15_000, 60_000));

@@ -1,5 +1,6 @@
 //! One stressor in the cluster: attached to, steered, listened to.
 
+use super::cluster::{ClusterError, code};
 use super::deploy::Site;
 use super::logs;
 use super::stressor_pod::{RENEWAL, StressorPod};
@@ -30,6 +31,8 @@ pub(super) struct Stressor {
     object: serde_json::Value,
     intensity: watch::Sender<f64>,
     samples: watch::Receiver<Vec<InterferenceSample>>,
+    /// Why it can never be steered or heard.
+    refused: watch::Receiver<Option<ClusterError>>,
     keeper: JoinHandle<()>,
     reader: JoinHandle<()>,
 }
@@ -45,19 +48,28 @@ impl Stressor {
         let (intensity, wanted) = watch::channel(0.0);
         let (sender, samples) = watch::channel(Vec::new());
         let (pods, listened, objects) = (site.pods(), name.clone(), site.watched.now());
+        let (refusal, refused) = watch::channel(None);
+        let told = refusal.clone();
         let reader = tokio::spawn(async move {
-            logs::follow(&pods, &listened, objects, |line| take(&sender, line)).await;
+            if let Err(refused) = logs::follow(&pods, &listened, objects, |line| take(&sender, line)).await {
+                told.send_replace(Some(refused));
+            }
         });
-        let keeper = Keeper { pods: site.pods(), name: name.clone(), first_line, wanted, samples: samples.clone() };
+        let keeper =
+            Keeper { pods: site.pods(), name: name.clone(), first_line, wanted, samples: samples.clone(), refusal };
         let keeper = tokio::spawn(keeper.keep(site.watched.now()));
-        Ok(Self { node: node.to_owned(), name, kind, object, intensity, samples, keeper, reader })
+        Ok(Self { node: node.to_owned(), name, kind, object, intensity, samples, refused, keeper, reader })
     }
 
     /// Waits until it says something: then it does what it was told.
     pub(super) async fn speaks(&self) -> Result<(), String> {
         let mut samples = self.samples.clone();
-        let said = tokio::time::timeout(START, samples.wait_for(|samples| !samples.is_empty())).await;
-        let spoke = said.is_ok_and(|said| said.is_ok());
+        let mut refused = self.refused.clone();
+        let spoke = tokio::select! {
+            said = samples.wait_for(|samples| !samples.is_empty()) => said.is_ok(),
+            Ok(refused) = refused.wait_for(Option::is_some) => return Err(tell(&refused)),
+            () = tokio::time::sleep(START) => false,
+        };
         if spoke { Ok(()) } else { Err(format!("hear of pod {} within {START:?}", self.name)) }
     }
 
@@ -72,9 +84,11 @@ impl Stressor {
         let held = samples.wait_for(|samples| samples[before..].iter().any(|sample| is_held(sample, intensity)));
         let ended =
             site.watched.until(deadline, |objects| pod(objects, &self.name).is_some_and(has_ended).then_some(()));
+        let mut refused = self.refused.clone();
         let reached = tokio::select! {
             held = held => held.is_ok(),
             Some(()) = ended => false,
+            Ok(refused) = refused.wait_for(Option::is_some) => return Err(format!("{what}: {}", tell(&refused))),
             () = tokio::time::sleep_until(deadline) => false,
         };
         let last = self.samples.borrow().last().map(|last| (last.achieved, last.saturated));
@@ -129,6 +143,10 @@ fn take(samples: &watch::Sender<Vec<InterferenceSample>>, line: &str) {
     });
 }
 
+fn tell(refused: &Option<ClusterError>) -> String {
+    refused.as_ref().map(ToString::to_string).unwrap_or_default()
+}
+
 fn is_held(sample: &InterferenceSample, intensity: f64) -> bool {
     #[expect(clippy::float_cmp, reason = "the sample repeats the number that was sent")]
     let same = sample.requested == intensity;
@@ -142,6 +160,7 @@ struct Keeper {
     first_line: String,
     wanted: watch::Receiver<f64>,
     samples: watch::Receiver<Vec<InterferenceSample>>,
+    refusal: watch::Sender<Option<ClusterError>>,
 }
 
 impl Keeper {
@@ -158,6 +177,11 @@ impl Keeper {
                 Ok(attached) => {
                     let ended = self.serve(attached).await;
                     tracing::debug!("the stream to pod {} is opened again: {ended}", self.name);
+                }
+                Err(error) if matches!(code(&error), Some(401 | 403)) => {
+                    let refused = ClusterError::refused(&format!("attach to pod {}", self.name), &error);
+                    self.refusal.send_replace(Some(refused.naming("pods/attach")));
+                    return;
                 }
                 Err(error) => tracing::debug!("pod {} cannot be attached to now: {error}", self.name),
             }

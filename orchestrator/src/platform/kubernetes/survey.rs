@@ -1,6 +1,7 @@
 //! The cluster before a run: its nodes and what they are there for.
 
 use super::cluster::{Cluster, ClusterError, name_of};
+use super::watched::Objects;
 use crate::experiment::kubernetes::{Kubernetes, Nodes};
 use kube::api::ListParams;
 use serde_json::{Value, json};
@@ -71,6 +72,18 @@ impl Survey {
         self.load.iter().any(|node| self.testbed.contains(node))
     }
 
+    /// Which nodes that are needed are away, and why: all of the testbed, since another testbed is another experiment, and
+    /// one for load.
+    #[must_use]
+    pub(super) fn lacks(&self, objects: &Objects) -> Option<String> {
+        let away = |name: &String| match objects.get(&("Node", name.clone())) {
+            Some(node) => unready_because(node).map(|why| format!("node {name} is not ready: {why}")),
+            None => Some(format!("node {name} is gone")),
+        };
+        let load: Option<Vec<_>> = self.load.iter().map(away).collect();
+        self.testbed.iter().find_map(away).or_else(|| load.map(|all| all.join("; ")))
+    }
+
     /// What `run.json` tells of it.
     #[must_use]
     pub fn describe(&self) -> Value {
@@ -120,10 +133,8 @@ fn tell(nodes: &[Value]) -> String {
 fn closed_because(node: &Value) -> Option<String> {
     let taints = node["spec"]["taints"].as_array();
     let closing = taints.into_iter().flatten().find(|taint| taint["effect"] != "PreferNoSchedule");
-    if !is_ready(node) {
-        let conditions = node["status"]["conditions"].as_array();
-        let ready = conditions.into_iter().flatten().find(|condition| condition["type"] == "Ready");
-        Some(ready.and_then(|it| it["message"].as_str()).unwrap_or("it never said that it is ready").to_owned())
+    if let Some(why) = unready_because(node) {
+        Some(why)
     } else if node["spec"]["unschedulable"] == true {
         Some("cordoned".to_owned())
     } else {
@@ -131,11 +142,15 @@ fn closed_because(node: &Value) -> Option<String> {
     }
 }
 
-/// Whether a node says that it is ready.
+/// Why a node is not ready; `None` where it is.
 #[must_use]
-pub(super) fn is_ready(node: &Value) -> bool {
+pub(super) fn unready_because(node: &Value) -> Option<String> {
     let conditions = node["status"]["conditions"].as_array();
-    conditions.into_iter().flatten().any(|condition| condition["type"] == "Ready" && condition["status"] == "True")
+    let ready = conditions.into_iter().flatten().find(|condition| condition["type"] == "Ready");
+    if ready.is_some_and(|ready| ready["status"] == "True") {
+        return None;
+    }
+    Some(ready.and_then(|it| it["message"].as_str()).unwrap_or("it never said that it is ready").to_owned())
 }
 
 /// Whole cores of an amount as Kubernetes writes it (`3`, `1930m`, `"3.5"`), at least one.

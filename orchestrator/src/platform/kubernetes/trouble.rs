@@ -2,8 +2,8 @@
 
 use super::cluster::name_of;
 use super::deploy::restarts;
-use super::survey::is_ready;
-use super::watched::{Objects, has_ended, pod};
+use super::survey::unready_because;
+use super::watched::{Objects, has_ended, pod, pods};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -12,8 +12,6 @@ use std::collections::BTreeMap;
 pub(super) struct Baseline {
     /// Uid and restarts of each pod.
     pods: BTreeMap<String, (Value, u64)>,
-    /// Nodes that they run on.
-    nodes: Vec<String>,
 }
 
 /// What is not as it was.
@@ -31,10 +29,6 @@ impl Baseline {
         let mut baseline = Self::default();
         for pod in pods {
             baseline.pods.insert(name_of(pod), (pod["metadata"]["uid"].clone(), restarts(pod)));
-            let node = pod["spec"]["nodeName"].as_str().unwrap_or_default().to_owned();
-            if !baseline.nodes.contains(&node) {
-                baseline.nodes.push(node);
-            }
         }
         baseline
     }
@@ -42,11 +36,10 @@ impl Baseline {
     /// What is not as it was, if anything. Readiness does not count: to be slow under interference is what is measured.
     #[must_use]
     pub(super) fn broken(&self, objects: &Objects) -> Option<Broken> {
-        for node in &self.nodes {
-            let state = objects.get(&("Node", node.clone()));
-            if !state.is_some_and(is_ready) {
-                return Some(Broken { what: format!("node {node} is not ready any more"), pod: None });
-            }
+        // Whatever runs there, load and stressors too: a silent node tells nothing of its pods.
+        let at_work = pods(objects).filter(|pod| pod["metadata"]["deletionTimestamp"].is_null() && !has_ended(pod));
+        if let Some((node, why)) = at_work.filter_map(|pod| silent_node(objects, pod)).next() {
+            return Some(Broken { what: format!("node {node} is not ready any more: {why}"), pod: None });
         }
         self.pods.iter().find_map(|(name, (uid, before))| {
             let broken = |what: String, pod: Option<&Value>| Some(Broken { what, pod: pod.cloned() });
@@ -62,6 +55,17 @@ impl Baseline {
             if has_ended(there) { broken(format!("pod {name} ended"), Some(there)) } else { None }
         })
     }
+}
+
+/// The node of a pod, and why it is not ready, if it is not.
+#[must_use]
+pub(super) fn silent_node<'a>(objects: &Objects, pod: &'a Value) -> Option<(&'a str, String)> {
+    let node = pod["spec"]["nodeName"].as_str()?;
+    let why = match objects.get(&("Node", node.to_owned())) {
+        Some(state) => unready_because(state)?,
+        None => "it is gone".to_owned(),
+    };
+    Some((node, why))
 }
 
 #[cfg(test)]
@@ -87,7 +91,11 @@ mod tests {
         let baseline = Baseline::of([&web("u", 1, "Running")]);
         let told = |pods: &[Value], ready| baseline.broken(&objects(pods, ready)).map(|broken| broken.what);
         assert_eq!(told(&[web("u", 1, "Running")], "True"), None);
-        assert_eq!(told(&[web("u", 1, "Running")], "Unknown").unwrap(), "node n is not ready any more");
+        let silent = "node n is not ready any more: it never said that it is ready";
+        assert_eq!(told(&[web("u", 1, "Running")], "Unknown").unwrap(), silent);
+        // A pod of load or a stressor, which are no part of the application.
+        assert_eq!(Baseline::default().broken(&objects(&[web("u", 1, "Running")], "Unknown")).unwrap().what, silent);
+        assert_eq!(Baseline::default().broken(&objects(&[web("u", 1, "Succeeded")], "Unknown")), None);
         assert_eq!(told(&[web("u", 2, "Running")], "True").unwrap(), "pod web was started again");
         assert_eq!(told(&[web("u", 1, "Failed")], "True").unwrap(), "pod web ended");
         assert_eq!(told(&[web("v", 1, "Running")], "True").unwrap(), "pod web is gone");

@@ -103,7 +103,10 @@ impl Slot {
             Image::Pretend => Ok(self.pretend(None)),
             Image::Ends(code) => Ok(self.pretend(Some(code))),
             Image::Program(program) => cluster
-                .read(|store| start::start(store, pod, &self.spec, &program, &setting.folder, &setting.address))
+                .read(|store| {
+                    let Setting { folder, address } = setting;
+                    start::start(store, pod, &self.spec, &program, folder, address, cluster.kubelet.port())
+                })
                 .map_err(|error| ("CreateContainerConfigError", error))
                 .and_then(|start| Container::started(&start).map_err(|error| ("RunContainerError", error))),
         };

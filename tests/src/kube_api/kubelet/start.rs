@@ -1,5 +1,6 @@
 //! What a container of a pod comes to as a process: arguments with their variables filled in, environment, and volumes
-//! as folders. A process has no mounts of its own, so a path below a mount is turned into the folder that stands for it.
+//! as folders. A process has no mounts of its own, so a path below a mount is turned into the folder that stands for it;
+//! and no network of its own, so that `0.0.0.0` is turned into the pod's address.
 
 use super::super::resource;
 use super::super::store::{Key, Store, list, text};
@@ -7,6 +8,7 @@ use super::process::Start;
 use serde_json::Value;
 use std::fs;
 use std::io;
+use std::net::Ipv4Addr;
 use std::path::Path;
 
 /// The process of a container; the error is what its state says (`CreateContainerConfigError`).
@@ -17,9 +19,15 @@ pub(crate) fn start(
     program: &Path,
     folder: &Path,
     address: &str,
+    api: u16,
 ) -> Result<Start, String> {
     let mounts = mounts(store, pod, container, folder)?;
-    let mut environment = vec![("HOSTNAME".to_owned(), text(pod, "/metadata/name").to_owned())];
+    let told = [
+        ("HOSTNAME", text(pod, "/metadata/name").to_owned()),
+        ("KUBERNETES_SERVICE_HOST", Ipv4Addr::LOCALHOST.to_string()),
+        ("KUBERNETES_SERVICE_PORT", api.to_string()),
+    ];
+    let mut environment: Vec<_> = told.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
     for entry in list(container, "/env") {
         let value = variable(store, pod, entry, address)?;
         let value = place(&fill(&value, &environment), &mounts);
@@ -32,7 +40,8 @@ pub(crate) fn start(
         arguments.push(program.to_string_lossy().into_owned());
     }
     arguments.extend(words("/args"));
-    let arguments = arguments.iter().map(|word| place(&fill(word, &environment), &mounts)).collect();
+    let settle = |word: &String| place(&fill(word, &environment), &mounts).replace("0.0.0.0:", &format!("{address}:"));
+    let arguments = arguments.iter().map(settle).collect();
     Ok(Start {
         program: program.to_owned(),
         arguments,
@@ -129,8 +138,14 @@ fn fill(word: &str, environment: &[(String, String)]) -> String {
     environment.iter().fold(word.to_owned(), |word, (name, value)| word.replace(&format!("$({name})"), value))
 }
 
-/// A path below a mount (a word's begin, or what follows its `=`) becomes one below its folder.
+/// A path below a mount (a word's begin, what follows its `=`, or a text of a JSON document) becomes one below its folder.
 fn place(word: &str, mounts: &[(String, String)]) -> String {
+    if word.starts_with('{') {
+        return mounts.iter().fold(word.to_owned(), |document, (mount, folder)| {
+            let document = document.replace(&format!("\"{mount}\""), &format!("\"{folder}\""));
+            document.replace(&format!("\"{mount}/"), &format!("\"{folder}/"))
+        });
+    }
     let (option, path) = word
         .split_once('=')
         .filter(|(option, _)| !option.contains('/'))

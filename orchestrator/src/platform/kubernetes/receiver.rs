@@ -1,0 +1,145 @@
+//! The run's receiver, which is the root's pod: raised, held until it holds its own lease, found again when it had to move.
+
+use super::cluster::{ClusterError, name_of};
+use super::deploy::{DeployError, Site};
+use super::explain::is_final;
+use super::forward::{Finder, Forward};
+use super::opening::OpenError;
+use super::ownership::Root;
+use super::pod::{PORT, PodOptions};
+use super::ready::waits_for;
+use super::watched::Objects;
+use super::{Kubernetes, root};
+use serde_json::{Value, json};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// The root's lease until its pod runs: together with its removal less than the 30 s after which nothing may be left.
+const HOLD: Duration = Duration::from_secs(25);
+/// How often it is renewed.
+const RENEWAL: Duration = Duration::from_secs(3);
+
+/// Makes the root and waits until its pod receives; the receiver's address within the cluster.
+///
+/// # Errors
+/// When it cannot be made, or is not ready in time.
+pub(super) async fn raise(
+    site: &mut Site,
+    options: &PodOptions,
+    nodes: &[String],
+    patience: Duration,
+) -> Result<String, OpenError> {
+    let begun = Instant::now();
+    let job = |deadline| root::job(&site.owner, options, nodes, deadline);
+    let (first, last) = (job(Some(HOLD))?, job(None)?);
+    let applied = site.apply(vec![first], root::PURPOSE).await?.pop().unwrap_or_default();
+    site.root = root_of(&applied, &site.namespace);
+    let ready = address(site, patience);
+    tokio::pin!(ready);
+    let address = loop {
+        tokio::select! {
+            address = &mut ready => break address?,
+            () = tokio::time::sleep(RENEWAL) => {
+                let renewed = root::job(&site.owner, options, nodes, Some(begun.elapsed() + HOLD))?;
+                site.renew(renewed).await?;
+            }
+        }
+    };
+    site.renew(last).await?;
+    Ok(address)
+}
+
+/// The receiver's address within the cluster, once it is ready.
+async fn address(site: &Site, patience: Duration) -> Result<String, OpenError> {
+    let ready = site.watched.until(Instant::now() + patience, |objects| {
+        let pod = root::pod(objects)?;
+        let ready = waits_for(pod, &[]).is_none();
+        (ready || is_final(pod)).then(|| pod["status"]["podIP"].as_str().filter(|_| ready).map(str::to_owned))
+    });
+    if let Some(address) = ready.await.flatten() {
+        return Ok(format!("{address}:{PORT}"));
+    }
+    let now = site.watched.now().borrow().clone();
+    let reasons = match root::pod(&now) {
+        Some(pod) => site.explain(pod).await,
+        None => site.why_no_pod(&root::name(&site.owner)).await,
+    };
+    Err(DeployError::NotReady { what: "the run's receiver".to_owned(), reasons }.into())
+}
+
+/// The way to the receiver from here; tried, since without it the receiver would take us for dead.
+///
+/// # Errors
+/// When the cluster allows none, or this machine has no port.
+pub(super) async fn way(site: &Site) -> Result<Forward, OpenError> {
+    let objects = site.watched.now();
+    let finder: Finder = Arc::new(move || root::pod(&objects.borrow()).map(name_of));
+    if let Some(pod) = finder() {
+        let (action, pods) = (format!("forward a port of pod {pod}"), site.pods());
+        let (pods, pod) = (&pods, pod.as_str());
+        let tried = site.cluster.ask(&action, || async move { pods.portforward(pod, &[PORT]).await }).await;
+        tried.map_err(|error| error.naming("pods/portforward"))?;
+    }
+    Ok(Forward::listen(site.pods(), finder, PORT).await?)
+}
+
+fn root_of(applied: &Value, namespace: &str) -> Option<Root> {
+    let text = |name: &str| applied["metadata"][name].as_str().map(str::to_owned);
+    Some(Root { name: text("name")?, namespace: namespace.to_owned(), uid: text("uid")? })
+}
+
+impl Site {
+    /// Applies the root that is there anew.
+    async fn renew(&self, mut job: Value) -> Result<(), ClusterError> {
+        self.owner.label(&mut job, root::PURPOSE);
+        self.cluster.apply(&job, false).await.map(drop)
+    }
+
+    fn root_object(&self) -> Option<Value> {
+        let Root { name, namespace, uid } = self.root.as_ref()?;
+        let metadata = json!({ "name": name, "namespace": namespace, "uid": uid });
+        Some(json!({ "apiVersion": "batch/v1", "kind": "Job", "metadata": metadata }))
+    }
+
+    /// Removes the root, and with it whatever is left; whether it is gone. If not, its lease ends it.
+    pub(super) async fn remove_root(&mut self) -> bool {
+        let Some(object) = self.root_object() else { return true };
+        self.root = None;
+        let removed = self.remove(&[object]).await;
+        removed.inspect_err(|error| tracing::error!("the run's root is left to its lease: failed to {error}")).is_ok()
+    }
+
+    /// Whether the root is there, and to stay.
+    async fn has_root(&self) -> Result<bool, ClusterError> {
+        let Some(object) = self.root_object() else { return Ok(false) };
+        let stays = |there: &Value| {
+            there["metadata"]["uid"] == object["metadata"]["uid"] && there["metadata"]["deletionTimestamp"].is_null()
+        };
+        Ok(self.cluster.get(&object).await?.is_some_and(|there| stays(&there)))
+    }
+}
+
+impl Kubernetes {
+    /// Waits until the nodes are there that this run was begun on, and its receiver, which may have had to move.
+    ///
+    /// # Errors
+    /// When they are not there in time, or the root was removed.
+    pub(super) async fn regain_ground(&mut self) -> Result<(), OpenError> {
+        let patience = self.experiment.kubernetes.ready;
+        let survey = &self.survey;
+        let lacks = |objects: &Objects| survey.lacks(objects);
+        let there =
+            self.site.watched.until(Instant::now() + patience, |objects| lacks(objects).is_none().then_some(()));
+        if there.await.is_none()
+            && let Some(lacking) = lacks(&self.site.watched.now().borrow())
+        {
+            return Err(OpenError::NoNode { lacking, patience });
+        }
+        if !self.site.has_root().await? {
+            return Err(OpenError::Removed(root::name(&self.site.owner)));
+        }
+        self.receiver = address(&self.site, patience).await?;
+        Ok(())
+    }
+}
