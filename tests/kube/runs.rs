@@ -4,6 +4,7 @@
 
 mod breaking;
 mod killed;
+mod outside;
 mod passing;
 mod refusing;
 

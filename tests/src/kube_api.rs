@@ -5,7 +5,7 @@
 //! A pure core (a store with revisions, server-side apply, controllers) and a shell (HTTP, watches, processes for
 //! containers). It plays discovery, the kinds in `kube_api/resource.rs`, watches with bookmarks and 410, server-side
 //! apply with owners and dry runs, deletion with finalizers and owners, deployments, stateful sets and jobs that come up,
-//! logs, attach, port-forward and service proxies. Containers are processes of this machine: where one would listen on all
+//! logs, attach, port-forward and service proxies, ports of nodes and load balancers. Containers are processes of this machine: where one would listen on all
 //! addresses, it listens on its pod's. It has no authentication, no custom resources, no pods of daemon sets, no figures of
 //! containers, and no exec.
 
@@ -23,6 +23,7 @@ mod kubelet;
 mod merge;
 mod objects;
 mod pods;
+mod ports;
 mod proxy;
 mod refusal;
 mod resource;
@@ -86,6 +87,7 @@ impl KubeApi {
                 shared.kubelet.set_port(address.port());
                 tell.send(address).expect("the test waits for it");
                 tokio::spawn(kubelet::run(shared.clone()));
+                tokio::spawn(ports::run(shared.clone()));
                 tokio::spawn(tick(shared.clone()));
                 server::serve(listener, shared, received).await;
             });

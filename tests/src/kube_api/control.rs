@@ -36,12 +36,14 @@ impl KubeApi {
 
     /// A ready node with labels.
     pub fn node(&self, name: &str, cpu: &str, memory: &str, labels: &[(&str, &str)]) {
+        let others = self.list("Node").iter().filter(|node| node["metadata"]["name"] != name).count();
+        let address = self.cluster.kubelet.node(others);
         let mut node = json!({
             "apiVersion": "v1", "kind": "Node", "metadata": {"name": name, "labels": {"kubernetes.io/hostname": name}},
             "status": {
                 "capacity": {"cpu": cpu, "memory": memory, "pods": "110"},
                 "allocatable": {"cpu": cpu, "memory": memory, "pods": "110"},
-                "addresses": [{"type": "Hostname", "address": name}, {"type": "InternalIP", "address": "127.0.0.1"}],
+                "addresses": [{"type": "Hostname", "address": name}, {"type": "InternalIP", "address": address.to_string()}],
                 "nodeInfo": {"kubeletVersion": format!("v1.{}.0", self.cluster.minor), "architecture": "amd64", "operatingSystem": "linux"},
                 "conditions": [{"type": "Ready", "status": "True", "reason": "KubeletReady"}],
             },

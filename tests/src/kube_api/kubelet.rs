@@ -22,6 +22,9 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU8, AtomicU16, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+/// How many addresses there are for pods; nodes have those beyond.
+const PODS: u8 = 200;
+
 /// What an image's name stands for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Image {
@@ -83,12 +86,26 @@ impl Kubelet {
         open(&self.containers).retain(|(of, _), _| of != uid);
     }
 
-    /// An address of this machine's own for a pod: all of 127.0.0.0/8 is loopback, and the server's port is nobody
-    /// else's, so its two bytes tell the pods of one double from those of another.
-    fn next_address(&self) -> Ipv4Addr {
+    /// An address of this machine's own: all of 127.0.0.0/8 is loopback, and the server's port is nobody else's, so its
+    /// two bytes tell what belongs to one double from what belongs to another.
+    fn address(&self, last: u8) -> Ipv4Addr {
         let [high, low] = self.port().to_be_bytes();
-        let count = self.addresses.fetch_add(1, Ordering::Relaxed);
-        Ipv4Addr::new(127, high, low, count % 250 + 1)
+        Ipv4Addr::new(127, high, low, last)
+    }
+
+    fn next_address(&self) -> Ipv4Addr {
+        self.address(self.addresses.fetch_add(1, Ordering::Relaxed) % PODS + 1)
+    }
+
+    /// The address of the load balancer.
+    pub(crate) fn balancer(&self) -> Ipv4Addr {
+        self.address(PODS + 1)
+    }
+
+    /// The address of the node of that number.
+    pub(crate) fn node(&self, number: usize) -> Ipv4Addr {
+        let room = usize::from(u8::MAX - PODS - 2);
+        self.address(u8::try_from(usize::from(PODS) + 2 + number % room).expect("it is within the bytes"))
     }
 
     fn port(&self) -> u16 {

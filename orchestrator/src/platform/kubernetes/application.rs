@@ -1,6 +1,7 @@
 //! What is deployed: the objects of the catalogue's application or of the user's own folder, as a run wants them.
 
 use super::emulated::{self, Emulation};
+use super::entrance;
 use super::manifests::{self, ManifestError, Manifests};
 use super::pod::{self, PodOptions};
 use super::render::{self, Settings, UnknownName};
@@ -102,6 +103,7 @@ pub fn planned(experiment: &Experiment, testbed: &[String], infra: &[String]) ->
         nodes: testbed.to_vec(),
         otlp: format!("http://receiver:{}", pod::PORT),
         seed: 0,
+        entry: (graph.entry().to_owned(), entrance::service_type(kubernetes)),
     };
     let mut planned = Vec::new();
     for service in graph.services_in_start_order() {

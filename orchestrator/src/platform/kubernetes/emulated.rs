@@ -25,6 +25,8 @@ pub struct Emulation {
     pub otlp: String,
     /// Seed of the services' own draws.
     pub seed: u64,
+    /// The service that requests go to, and the type of its Service.
+    pub entry: (String, &'static str),
 }
 
 /// Services in steps: each step calls only services of steps before it, so that its peers' addresses are known.
@@ -81,9 +83,10 @@ pub fn objects(
         // A second pod of one service would have an address that nobody knows.
         "spec": { "replicas": 1, "strategy": { "type": "Recreate" }, "selector": { "matchLabels": selector }, "template": template },
     });
+    let kind = if service == emulation.entry.0 { emulation.entry.1 } else { "ClusterIP" };
     let service = json!({
         "apiVersion": "v1", "kind": "Service", "metadata": metadata,
-        "spec": { "selector": selector, "ports": [{ "name": "http", "port": PORT, "targetPort": PORT, "protocol": "TCP" }] },
+        "spec": { "type": kind, "selector": selector, "ports": [{ "name": "http", "port": PORT, "targetPort": PORT, "protocol": "TCP" }] },
     });
     Ok([service, deployment])
 }
@@ -122,6 +125,7 @@ mod tests {
             nodes: vec!["a".into()],
             otlp: "http://10.0.0.1:8080".into(),
             seed: 7,
+            entry: ("search".into(), "NodePort"),
         };
         let peers: BTreeMap<_, _> = [("geo".to_owned(), "10.0.0.2:8080".to_owned())].into();
         let [service, deployment] = objects(&emulation, "search", peers.clone()).unwrap();
@@ -130,5 +134,7 @@ mod tests {
         assert_eq!((spec.peers, spec.seed, spec.listen.as_str()), (peers, 7, "0.0.0.0:8080"));
         assert_eq!(container["resources"]["limits"], json!({ "cpu": "500m" }));
         assert_eq!(service["spec"]["selector"], deployment["spec"]["selector"]["matchLabels"]);
+        let [other, _] = objects(&emulation, "geo", BTreeMap::new()).unwrap();
+        assert_eq!((&service["spec"]["type"], &other["spec"]["type"]), (&json!("NodePort"), &json!("ClusterIP")));
     }
 }

@@ -3,11 +3,17 @@
 use super::cluster::{ClusterError, name_of};
 use super::deploy::Site;
 use super::forward::{Finder, Forward};
-use super::watched::pods;
-use crate::experiment::kubernetes::Entrance;
+use super::survey::unready_because;
+use super::watched::{Objects, pods};
+use crate::experiment::kubernetes::{Entrance, Kubernetes, LoadFrom};
 use kube::api::ListParams;
 use serde_json::Value;
 use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// Between two looks for an address.
+const LOOK: Duration = Duration::from_millis(500);
 
 /// Why there is no way in.
 #[derive(Debug, thiserror::Error)]
@@ -30,6 +36,16 @@ pub enum EntranceError {
     Port(#[from] std::io::Error),
 }
 
+/// The type of the Service that requests go to, where it is ours to choose.
+#[must_use]
+pub(super) const fn service_type(kubernetes: &Kubernetes) -> &'static str {
+    match (kubernetes.load, &kubernetes.entrance) {
+        (LoadFrom::Outside, Entrance::NodePort) => "NodePort",
+        (LoadFrom::Outside, Entrance::LoadBalancer) => "LoadBalancer",
+        _ => "ClusterIP",
+    }
+}
+
 /// A way in, for as long as it is kept.
 pub(super) struct Way {
     /// The URL.
@@ -38,7 +54,8 @@ pub(super) struct Way {
     pub forward: Option<Forward>,
 }
 
-/// The way from this machine to a Service's port, as it is there.
+/// The way from this machine to a Service's port, as it is there. An address that the cluster has yet to give is awaited
+/// for `patience`.
 ///
 /// # Errors
 /// When there is none of that kind.
@@ -47,6 +64,7 @@ pub(super) async fn from_outside(
     entrance: &Entrance,
     service: &Value,
     port: u16,
+    patience: Duration,
 ) -> Result<Way, EntranceError> {
     let name = name_of(service);
     let no_way = |way, missing: &str| EntranceError::NoWay { service: name.clone(), way, missing: missing.to_owned() };
@@ -61,36 +79,65 @@ pub(super) async fn from_outside(
         Entrance::NodePort => {
             let node_port = port_of(service, port).and_then(|port| port["nodePort"].as_u64());
             let node_port = node_port.ok_or_else(|| no_way("at a node", "it has no nodePort"))?;
-            let nodes = site.cluster.list("v1", "Node", None, &ListParams::default()).await?;
-            let address =
-                nodes.iter().find_map(internal_ip).ok_or_else(|| no_way("at a node", "no node has an InternalIP"))?;
-            format!("http://{address}:{node_port}")
+            let address = node_address(&site.watched.now().borrow(), service)
+                .ok_or_else(|| no_way("at a node", "no node that is ready has an InternalIP"))?;
+            format!("http://{}:{node_port}", bracketed(&address))
         }
         Entrance::LoadBalancer => {
-            let fresh = site.cluster.get(service).await?.unwrap_or_default();
-            let address = balanced(&fresh).ok_or_else(|| no_way("at its load balancer", "it has no address there"))?;
-            format!("http://{address}:{port}")
+            let look = move || async move { Ok(balanced(&site.cluster.get(service).await?.unwrap_or_default())) };
+            let address = awaited(patience, look).await?;
+            let address = address.ok_or_else(|| no_way("at its load balancer", "it has no address there"))?;
+            format!("http://{}:{port}", bracketed(&address))
         }
         Entrance::Ingress => {
-            let all = site
-                .cluster
-                .list("networking.k8s.io/v1", "Ingress", Some(&site.namespace), &ListParams::default())
-                .await?;
-            ingress(&all, &name).ok_or_else(|| no_way("at an Ingress", "none with an address leads there"))?
+            let look = move || async move {
+                let (namespace, all) = (Some(site.namespace.as_str()), ListParams::default());
+                let all = site.cluster.list("networking.k8s.io/v1", "Ingress", namespace, &all).await?;
+                Ok(ingress(&all, service, port))
+            };
+            let found = awaited(patience, look).await?;
+            let Found { url, host } =
+                found.ok_or_else(|| no_way("at an Ingress", "none with an address leads there"))?;
+            if let Some((host, address)) = host {
+                let known =
+                    tokio::net::lookup_host((host.as_str(), 80)).await.is_ok_and(|mut found| found.next().is_some());
+                if !known {
+                    let missing =
+                        format!("this machine finds no address of its host {host}; {address} is where it leads");
+                    return Err(no_way("at an Ingress", &missing));
+                }
+            }
+            url
         }
     };
     Ok(Way { url, forward: None })
 }
 
-/// The pod that a Service leads to now.
+/// Looks until there is something, at most for so long.
+async fn awaited<T, F>(patience: Duration, look: impl Fn() -> F) -> Result<Option<T>, ClusterError>
+where
+    F: Future<Output = Result<Option<T>, ClusterError>>,
+{
+    let deadline = Instant::now() + patience;
+    loop {
+        match look().await? {
+            None if Instant::now() < deadline => tokio::time::sleep(LOOK).await,
+            found => return Ok(found),
+        }
+    }
+}
+
+/// Finds the pod that a Service leads to.
 fn selected(site: &Site, service: &Value) -> Finder {
     let (objects, selector) = (site.watched.now(), service["spec"]["selector"].clone());
-    Arc::new(move || {
-        let objects = objects.borrow();
-        let labels = selector.as_object()?;
-        let fits = |pod: &&Value| labels.iter().all(|(label, value)| pod["metadata"]["labels"][label] == *value);
-        pods(&objects).filter(|pod| pod["status"]["phase"] == "Running").find(fits).map(name_of)
-    })
+    Arc::new(move || chosen(&objects.borrow(), &selector).map(name_of))
+}
+
+/// The pod that a selector leads to now.
+fn chosen<'a>(objects: &'a Objects, selector: &Value) -> Option<&'a Value> {
+    let labels = selector.as_object()?;
+    let fits = |pod: &&Value| labels.iter().all(|(label, value)| pod["metadata"]["labels"][label] == *value);
+    pods(objects).filter(|pod| pod["status"]["phase"] == "Running").find(fits)
 }
 
 fn port_of(service: &Value, port: u16) -> Option<&Value> {
@@ -102,9 +149,23 @@ fn target_port(service: &Value, port: u16) -> Option<u16> {
     u16::try_from(target).ok()
 }
 
+/// The address of a node that a pod behind the Service runs on, where that saves a hop; else of any that is ready.
+fn node_address(objects: &Objects, service: &Value) -> Option<String> {
+    let ready = |node: &&Value| unready_because(node).is_none();
+    let own = chosen(objects, &service["spec"]["selector"]).and_then(|pod| pod["spec"]["nodeName"].as_str());
+    let own = own.and_then(|name| objects.get(&("Node", name.to_owned())));
+    let others = objects.iter().filter(|((kind, _), _)| *kind == "Node").map(|(_, node)| node);
+    own.into_iter().chain(others).filter(ready).find_map(internal_ip).map(str::to_owned)
+}
+
 fn internal_ip(node: &Value) -> Option<&str> {
     let addresses = node["status"]["addresses"].as_array()?;
     addresses.iter().find(|address| address["type"] == "InternalIP")?["address"].as_str()
+}
+
+/// As URLs have it: an IPv6 address stands in brackets.
+fn bracketed(address: &str) -> String {
+    if address.contains(':') { format!("[{address}]") } else { address.to_owned() }
 }
 
 fn balanced(object: &Value) -> Option<String> {
@@ -112,15 +173,41 @@ fn balanced(object: &Value) -> Option<String> {
     first["ip"].as_str().or_else(|| first["hostname"].as_str()).map(str::to_owned)
 }
 
-/// The URL of the first Ingress with an address and a rule that leads to the Service.
-fn ingress(all: &[Value], service: &str) -> Option<String> {
+/// A way through an Ingress.
+#[derive(Debug, PartialEq, Eq)]
+struct Found {
+    url: String,
+    /// The name that requests must come under, and the address that it should have.
+    host: Option<(String, String)>,
+}
+
+/// The first Ingress with an address and a rule that leads to the Service's port.
+fn ingress(all: &[Value], service: &Value, port: u16) -> Option<Found> {
+    let named = port_of(service, port).and_then(|port| port["name"].as_str());
+    let leads = |backend: &Value| {
+        let to = &backend["service"];
+        let same_port = to["port"]["number"] == port || named.is_some_and(|name| to["port"]["name"] == name);
+        to["name"] == service["metadata"]["name"] && same_port
+    };
     all.iter().find_map(|ingress| {
-        let address = balanced(ingress)?;
-        let rules = ingress["spec"]["rules"].as_array()?;
-        let paths = rules.iter().filter_map(|rule| rule["http"]["paths"].as_array()).flatten();
-        let path = paths.clone().find(|path| path["backend"]["service"]["name"] == service)?;
+        let (spec, address) = (&ingress["spec"], balanced(ingress)?);
+        let (rule, path) = spec["rules"].as_array().into_iter().flatten().find_map(|rule| {
+            let paths = rule["http"]["paths"].as_array().into_iter().flatten();
+            Some((rule, paths.into_iter().find(|path| leads(&path["backend"]))?))
+        })?;
+        // A name with `*` stands for many: requests cannot come under it.
+        let host = rule["host"].as_str().filter(|host| !host.contains('*'));
+        let of_tls = |entry: &Value| {
+            let hosts = entry["hosts"].as_array().into_iter().flatten();
+            host.is_some_and(|host| hosts.into_iter().any(|known| known == host))
+        };
+        let scheme = if spec["tls"].as_array().into_iter().flatten().any(of_tls) { "https" } else { "http" };
         let prefix = path["path"].as_str().unwrap_or("/").trim_end_matches('/');
-        Some(format!("http://{address}{prefix}"))
+        let authority = host.map_or_else(|| bracketed(&address), str::to_owned);
+        Some(Found {
+            url: format!("{scheme}://{authority}{prefix}"),
+            host: host.map(|host| (host.to_owned(), address)),
+        })
     })
 }
 
@@ -157,13 +244,46 @@ mod tests {
 
     #[test]
     fn an_ingress_counts_when_it_leads_there_and_has_an_address() {
-        let leading = |to: &str, ip: Option<&str>| {
-            let path = json!({ "path": "/app/", "backend": { "service": { "name": to } } });
+        let leading = |to: &str, port: u16, ip: Option<&str>| {
+            let path = json!({ "path": "/app/", "backend": { "service": { "name": to, "port": { "number": port } } } });
             json!({ "spec": { "rules": [{ "http": { "paths": [path] } }] },
                 "status": { "loadBalancer": { "ingress": ip.map(|ip| json!([{ "ip": ip }])).unwrap_or_default() } } })
         };
-        let all = [leading("front", None), leading("other", Some("1.1.1.1")), leading("front", Some("2.2.2.2"))];
-        assert_eq!(ingress(&all, "front").as_deref(), Some("http://2.2.2.2/app"));
-        assert_eq!(ingress(&all[..2], "front"), None);
+        let mut all = vec![
+            leading("front", 80, None),
+            leading("other", 80, Some("1.1.1.1")),
+            leading("front", 81, Some("1.1.1.2")),
+            leading("front", 80, Some("2.2.2.2")),
+        ];
+        assert_eq!(ingress(&all[..3], &service(), 80), None);
+        let found = |all: &[Value]| ingress(all, &service(), 80).unwrap();
+        assert_eq!(found(&all), Found { url: "http://2.2.2.2/app".into(), host: None });
+        all[3]["spec"]["rules"][0]["host"] = json!("shop.test");
+        let host = Some(("shop.test".to_owned(), "2.2.2.2".to_owned()));
+        assert_eq!(found(&all), Found { url: "http://shop.test/app".into(), host: host.clone() });
+        all[3]["spec"]["tls"] = json!([{ "hosts": ["shop.test"] }]);
+        assert_eq!(found(&all), Found { url: "https://shop.test/app".into(), host });
+        all[3]["spec"]["rules"][0]["host"] = json!("*.test");
+        assert_eq!(found(&all).url, "http://2.2.2.2/app");
+    }
+
+    #[test]
+    fn a_node_port_is_reached_where_the_pod_is_unless_its_node_is_silent() {
+        let node = |ip: &str, ready: &str| {
+            json!({ "status": { "conditions": [{ "type": "Ready", "status": ready }],
+                "addresses": [{ "type": "Hostname", "address": "n" }, { "type": "InternalIP", "address": ip }] } })
+        };
+        let pod = json!({ "metadata": { "name": "p", "labels": { "app": "front" } }, "spec": { "nodeName": "b" },
+            "status": { "phase": "Running" } });
+        let service = json!({ "spec": { "selector": { "app": "front" } } });
+        let mut objects = Objects::from([
+            (("Node", "a".to_owned()), node("10.0.0.1", "True")),
+            (("Node", "b".to_owned()), node("10.0.0.2", "True")),
+            (("Pod", "p".to_owned()), pod),
+        ]);
+        assert_eq!(node_address(&objects, &service).as_deref(), Some("10.0.0.2"));
+        objects.insert(("Node", "b".to_owned()), node("10.0.0.2", "Unknown"));
+        assert_eq!(node_address(&objects, &service).as_deref(), Some("10.0.0.1"));
+        assert_eq!((bracketed("10.0.0.1"), bracketed("fd00::1")), ("10.0.0.1".to_owned(), "[fd00::1]".to_owned()));
     }
 }

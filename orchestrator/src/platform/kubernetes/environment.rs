@@ -16,6 +16,7 @@ use aefm_workloads::catalogue::Application;
 use aefm_workloads::graph::ServiceGraph;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// The label value of the application's purpose.
 const PURPOSE: &str = "application";
@@ -65,7 +66,7 @@ impl Kubernetes {
             return Ok(());
         }
         let (service, port) = &self.entry;
-        let way = entrance::from_outside(&self.site, &Entrance::PortForward, service, *port).await;
+        let way = entrance::from_outside(&self.site, &Entrance::PortForward, service, *port, Duration::ZERO).await;
         let way = way.map_err(|error| error.to_string())?;
         data::initialise(&self.spawner, app, &[], &way.url).await
     }
@@ -89,7 +90,9 @@ impl Kubernetes {
         let way = match (kubernetes.load, self.address_of_entry()) {
             (LoadFrom::Inside(_), Some(address)) => Way { url: format!("http://{address}"), forward: None },
             (LoadFrom::Inside(_), None) => Way { url: entrance::from_inside(service, *port), forward: None },
-            (LoadFrom::Outside, _) => entrance::from_outside(&self.site, &kubernetes.entrance, service, *port).await?,
+            (LoadFrom::Outside, _) => {
+                entrance::from_outside(&self.site, &kubernetes.entrance, service, *port, kubernetes.ready).await?
+            }
         };
         (self.url, self.entrance) = (way.url, way.forward);
         self.jaeger = if self.experiment.is_emulated() { None } else { self.find_jaeger().await };
@@ -115,7 +118,7 @@ impl Kubernetes {
             object["kind"] == "Service" && ports.into_iter().flatten().any(|there| there["port"] == port)
         };
         let service = self.application.iter().find(serves)?;
-        let way = entrance::from_outside(&self.site, &Entrance::PortForward, service, port).await;
+        let way = entrance::from_outside(&self.site, &Entrance::PortForward, service, port, Duration::ZERO).await;
         way.inspect_err(|error| tracing::warn!("failed to {error}")).ok()
     }
 
@@ -136,6 +139,7 @@ impl Kubernetes {
             nodes: self.survey.testbed.clone(),
             otlp: self.otlp(),
             seed: self.seed,
+            entry: (graph.entry().to_owned(), entrance::service_type(kubernetes)),
         };
         let mut addresses: BTreeMap<String, String> = BTreeMap::new();
         for step in emulated::steps(&graph) {
