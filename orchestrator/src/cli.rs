@@ -21,12 +21,18 @@ pub(crate) enum Command {
     Clean(CleanArgs),
     /// Write the default experiment as a commented `experiment.yaml`.
     Init(InitArgs),
+    /// Write what runs on a cluster deploy and need, as files to edit or to apply; needs no cluster.
+    #[command(visible_alias = "download")]
+    GetFile(GetFileArgs),
     /// Gather again for a run that is over: what Jaeger, Prometheus and tables of yours still have, without the load.
     Collect(CollectArgs),
     /// Turn saved traces into the tables of a dataset.
     Import(ImportArgs),
     /// Write a run's tables in another form.
     Export(ExportArgs),
+    /// Make a container image of this program, without a container engine.
+    #[command(subcommand)]
+    Image(ImageCommand),
     /// Constant-rate HTTP load (the program `aefm-load`).
     #[command(disable_help_flag = true)]
     Load(Passed),
@@ -129,6 +135,62 @@ pub struct InitArgs {
     /// Write over an existing file.
     #[arg(long)]
     pub(crate) force: bool,
+}
+
+/// `aefm image`
+#[derive(Debug, Subcommand)]
+pub enum ImageCommand {
+    /// Write an archive for `docker load`, `podman load` or `ctr images import`: this program and its libraries alone.
+    Tar(ImageTarArgs),
+}
+
+/// `aefm image tar`
+#[derive(Debug, clap::Args)]
+pub struct ImageTarArgs {
+    /// The file; without one, standard output.
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+    /// The image's name, which `kubernetes.image` of an experiment takes.
+    #[arg(long, value_name = "NAME:TAG", default_value = concat!("aefm:", env!("CARGO_PKG_VERSION")))]
+    pub(crate) name: String,
+    /// Another build of `aefm`, in place of the running one: a static one, or one for another machine.
+    #[arg(long, value_name = "PATH")]
+    pub(crate) binary: Option<PathBuf>,
+}
+
+/// `aefm get-file`
+#[derive(Debug, clap::Args)]
+pub struct GetFileArgs {
+    /// What to write.
+    #[arg(value_enum, default_value_t = Wanted::All)]
+    pub(crate) wanted: Wanted,
+    /// The application; without one the experiment's.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) app: Option<String>,
+    /// An experiment file whose `app` and `kubernetes` are used; without one: the embedded default.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) file: Option<PathBuf>,
+    /// Folder to write to; made when missing.
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    pub(crate) dir: PathBuf,
+    /// Write over existing files.
+    #[arg(long)]
+    pub(crate) force: bool,
+}
+
+/// What `aefm get-file` writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Wanted {
+    /// All of these.
+    All,
+    /// Files of the application's nginx, from its upstream (the one thing here that needs a network).
+    NginxConfigs,
+    /// The application's objects, one a file: `kubernetes.manifests` takes the folder, edited or not.
+    Manifests,
+    /// An account with the rights that a run needs, and no more.
+    Rbac,
+    /// The file to build the image with.
+    Image,
 }
 
 /// How much of the log is shown.

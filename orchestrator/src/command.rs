@@ -3,6 +3,8 @@
 mod clean;
 mod collect;
 mod export;
+mod get_file;
+mod image;
 mod import;
 mod init;
 mod plan;
@@ -56,6 +58,8 @@ pub fn run(args: impl IntoIterator<Item = OsString>, handlers: Handlers) -> Exit
         Command::Collect(args) => collect::run(&args, &handlers),
         Command::Import(args) => import::run(&args),
         Command::Export(args) => export::run(&args),
+        Command::GetFile(args) => get_file::run(&args, &handlers),
+        Command::Image(command) => image::run(&command),
         Command::Receive(args) => in_pod(crate::receive::run(&args.spec)),
         Command::Shard(args) => in_pod(crate::shard::run(&args.spec)),
         // `main` hands these over before it comes here; a binary of the user's own may not.

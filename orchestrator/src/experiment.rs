@@ -23,7 +23,7 @@ use application::ExternalApplication;
 use collect::{Collect, JaegerSource};
 use environment::Environment;
 use fault::{Faults, Place, way_out};
-use kubernetes::Kubernetes;
+use kubernetes::{Kubernetes, Source};
 use pressure::Pressure;
 use section::Section;
 use serde::Serialize;
@@ -167,12 +167,19 @@ impl Experiment {
         if faults.is_empty() { Ok(experiment) } else { Err(faults) }
     }
 
-    /// Reads the script or scenario that the workload names, if it is one; relative paths start from `folder`.
+    /// Reads the script or scenario that the workload names, if it is one, and finds the folders of what is deployed;
+    /// relative paths start from `folder`.
     ///
     /// # Errors
     /// It cannot be read, or is no scenario; says where.
     pub fn read_written(&mut self, folder: &Path) -> Result<(), String> {
         self.written = written::read(&self.workload, folder)?;
+        if let Source::Folder(manifests) = &mut self.kubernetes.deploy {
+            *manifests = folder.join(&manifests);
+        }
+        if let Some(configs) = &mut self.kubernetes.nginx_configs {
+            *configs = folder.join(&configs);
+        }
         Ok(())
     }
 

@@ -8,6 +8,7 @@ mod folder;
 mod gather;
 pub mod handler;
 mod http;
+pub mod image;
 mod journal;
 pub mod lifecycle;
 mod logs;

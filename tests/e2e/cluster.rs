@@ -16,16 +16,16 @@ use std::time::{Duration, Instant};
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// The cluster, and a namespace of the test's own.
-struct Place {
-    kubeconfig: String,
-    image: String,
-    namespace: &'static str,
-    runtime: tokio::runtime::Runtime,
-    client: Client,
+pub(crate) struct Place {
+    pub(crate) kubeconfig: String,
+    pub(crate) image: String,
+    pub(crate) namespace: &'static str,
+    pub(crate) runtime: tokio::runtime::Runtime,
+    pub(crate) client: Client,
 }
 
 impl Place {
-    fn find(namespace: &'static str) -> Option<Self> {
+    pub(crate) fn find(namespace: &'static str) -> Option<Self> {
         let (Ok(kubeconfig), Ok(image)) = (std::env::var("AEFM_KUBECONFIG"), std::env::var("AEFM_IMAGE")) else {
             aefm_tests::no_cluster();
             return None;
@@ -40,16 +40,21 @@ impl Place {
     }
 
     /// Starts an experiment of `axes` whose load takes `seconds`.
-    fn start(&self, axes: &str, seconds: u32, more: &str) -> Session {
-        let alone = Some(alone());
-        let dir = tempfile::tempdir().expect("a folder");
-        let (file, Self { image, namespace, .. }) = (dir.path().join("experiment.yaml"), self);
+    pub(crate) fn start(&self, axes: &str, seconds: u32, more: &str) -> Session {
+        let Self { image, namespace, .. } = self;
         let text = format!(
             "experiment: cluster\nplatform: kubernetes\naxes: {{{axes}}}\nshuffle: false\n\
              load: {{arrival: poisson, connections: 4, warmup: 500ms, duration: {seconds}s, timeout: 5s, grace: 2s}}\n\
              collect: {{settle: 20s}}\n\
              kubernetes: {{image: '{image}', namespace: {namespace}, pull_policy: Never{more}}}\n"
         );
+        self.start_in(tempfile::tempdir().expect("a folder"), &text)
+    }
+
+    /// Starts an experiment of this text in a folder that has what it names.
+    pub(crate) fn start_in(&self, dir: tempfile::TempDir, text: &str) -> Session {
+        let alone = Some(alone());
+        let file = dir.path().join("experiment.yaml");
         fs::write(&file, text).expect("the file can be written");
         let mut command = aefm();
         command.arg("run").arg(&file).arg("--data").arg(dir.path().join("data"));
@@ -58,7 +63,7 @@ impl Place {
     }
 
     /// Names of pods that carry a run's label and, if one is named, that purpose.
-    fn pods(&self, purpose: Option<&str>) -> Vec<Pod> {
+    pub(crate) fn pods(&self, purpose: Option<&str>) -> Vec<Pod> {
         let selector = purpose.map_or("aefm.io/run".to_owned(), |purpose| format!("aefm.io/purpose={purpose}"));
         let api: Api<Pod> = Api::namespaced(self.client.clone(), self.namespace);
         self.runtime.block_on(api.list(&ListParams::default().labels(&selector))).expect("pods can be listed").items
@@ -75,7 +80,7 @@ impl Place {
         wait_for(PATIENCE, look).unwrap_or_else(|| panic!("no pod for {purpose} runs"));
     }
 
-    fn assert_nothing_left(&self) {
+    pub(crate) fn assert_nothing_left(&self) {
         let look = || (self.pods(None).is_empty() && self.services() == 0).then_some(());
         wait_for(Duration::from_secs(30), look).unwrap_or_else(|| panic!("left: {:?}", self.pods(None)));
     }

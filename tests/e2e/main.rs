@@ -3,11 +3,15 @@
 mod cluster;
 mod faults;
 mod files;
+mod get_file;
+mod image;
 mod interrupts;
 mod neighbours;
 #[path = "../collector/parts.rs"]
 mod parts;
+mod renewal;
 mod requests;
+mod rights;
 mod runs;
 mod session;
 mod sources;

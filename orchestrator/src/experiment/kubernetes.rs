@@ -31,6 +31,8 @@ pub struct Kubernetes {
     pub priority_class: Option<String>,
     /// What is deployed.
     pub deploy: Source,
+    /// A folder with the files of the application's nginx, in place of those that its pod would fetch.
+    pub nginx_configs: Option<PathBuf>,
     /// Images of the application's by their keys in the catalogue or by component.
     pub images: BTreeMap<String, String>,
     /// Pods by component.
@@ -131,6 +133,7 @@ impl Default for Kubernetes {
             pull_policy: "IfNotPresent",
             priority_class: None,
             deploy: Source::Emulated,
+            nginx_configs: None,
             images: BTreeMap::new(),
             replicas: BTreeMap::new(),
             limits: Limits::default(),
@@ -163,6 +166,12 @@ pub(super) fn read(top: &Section<'_>) -> Kubernetes {
             Ok(folder) => cluster.deploy = Source::Folder(folder.into()),
             Err(reason) => section.fault(located.place, format!("`kubernetes.manifests`: {reason}")),
         }
+    }
+    cluster.nginx_configs = section.read("nginx_configs", None, |node| section::text(node).map(|dir| Some(dir.into())));
+    if let Some(located) = section.get("nginx_configs")
+        && cluster.deploy != Source::Catalogue
+    {
+        section.fault(located.place, "`nginx_configs` are for `deploy: catalogue`: nothing else has that nginx");
     }
     cluster.images = by_name(&section, "images", section::text);
     let count = |node: &Node| section::count(0)(node).and_then(|n| u32::try_from(n).map_err(|error| error.to_string()));
@@ -299,6 +308,7 @@ mod tests {
             ("load: 0", "number of load pods"),
             ("deploy: emulated, manifests: d", "name one of the two"),
             ("entry: web", "frontend:5000"),
+            ("nginx_configs: d", "deploy: catalogue"),
             ("nodes: {testbd: [a]}", "did you mean `testbed`"),
             ("replicas: {geo: many}", "`kubernetes.replicas.geo`"),
             ("pull_policy: Sometimes", "IfNotPresent"),

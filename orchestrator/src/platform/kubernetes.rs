@@ -3,6 +3,7 @@
 
 pub mod application;
 pub mod cluster;
+pub mod content;
 mod deploy;
 pub mod difference;
 pub mod emulated;
@@ -22,6 +23,7 @@ mod opening;
 pub mod order;
 pub mod ownership;
 pub mod pod;
+pub mod rbac;
 pub mod ready;
 mod receiver;
 pub mod render;

@@ -1,6 +1,6 @@
 //! Kubernetes objects from the catalogue, as plain JSON values: nothing here knows a client library or a cluster.
 
-mod content;
+pub mod content;
 
 use super::{Application, Component, ExtraService, Limits, Port, Role, Storage};
 use serde_json::{Map, Value, json};
@@ -22,7 +22,8 @@ pub struct Options {
     /// Nodes for infrastructure; empty: any.
     pub infra_nodes: Vec<String>,
     /// A ConfigMap with the files that front ends mount, in place of fetching them: its key `content.tar.gz` holds them
-    /// by the last parts of the paths where they belong (`lua-scripts/`, `nginx.conf`...), and they are taken as they are.
+    /// by the last parts of the paths where they belong (`lua-scripts/`, `nginx.conf`...). They are fitted as the fetched
+    /// ones are, but for the tracer's configuration, which is taken as it is.
     pub content_config_map: Option<String>,
 }
 
@@ -177,7 +178,7 @@ impl Context<'_> {
         let default = self.app.images.get(&wanted.image).map_or("", String::as_str);
         let image = self.image(&format!("{}-content", component.name), &wanted.image, default);
         let (volumes, filler) = match &self.options.content_config_map {
-            Some(given) => content::unpacked(given, &image),
+            Some(given) => content::unpacked(given, &image, self.namespace),
             None => content::fetched(wanted, &image, self.namespace),
         };
         pod.insert("volumes".into(), volumes);

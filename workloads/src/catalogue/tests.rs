@@ -234,8 +234,10 @@ fn front_ends_fetch_their_files_or_take_a_config_map() {
             let part = mount["subPath"].as_str().unwrap();
             assert!(script.contains(&format!("/content/{part}")), "{part} is mounted, and not fetched");
         }
-        let given = pod(&Options { content_config_map: Some("files".into()), ..Options::default() });
+        let namespace = Some("mine".into());
+        let given = pod(&Options { namespace, content_config_map: Some("files".into()), ..Options::default() });
         assert!(!given.to_string().contains("git fetch"), "nothing is fetched");
+        assert!(given.to_string().contains(".mine.svc.cluster.local"), "and all is fitted");
         assert!(given["initContainers"][0]["command"][2].as_str().unwrap().contains("/given/content.tar.gz"));
         assert_eq!(given["volumes"][1]["configMap"]["name"], "files");
         assert_eq!(given["containers"], fetching["containers"], "the front end sees no difference");

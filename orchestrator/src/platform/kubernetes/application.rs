@@ -1,5 +1,7 @@
 //! What is deployed: the objects of the catalogue's application or of the user's own folder, as a run wants them.
 
+use super::cluster::name_of;
+use super::content::{self, ContentError};
 use super::emulated::{self, Emulation};
 use super::entrance;
 use super::manifests::{self, ManifestError, Manifests};
@@ -27,6 +29,12 @@ pub enum ApplicationError {
     /// The folder cannot be used.
     #[error(transparent)]
     Manifests(#[from] ManifestError),
+    /// The user's files of nginx cannot be used.
+    #[error(transparent)]
+    Content(#[from] ContentError),
+    /// There is no nginx for them.
+    #[error("use `kubernetes.nginx_configs`: {0} has no nginx; social-network and media-microservices do")]
+    NoNginx(String),
     /// A setting names what is not there.
     #[error(transparent)]
     Unknown(#[from] UnknownName),
@@ -61,13 +69,18 @@ pub fn objects(
     let mut objects = match &kubernetes.deploy {
         Source::Emulated => return Ok(Manifests::default()),
         Source::Catalogue => {
+            let application = Application::by_name(app)?;
+            let given = nginx_configs(&application, kubernetes)?;
             let options = Options {
+                content_config_map: given.as_ref().map(name_of),
+                // Scripts of front ends hold it, too.
+                namespace: Some(settings.namespace.clone()),
                 images: kubernetes.images.clone(),
                 replicas: kubernetes.replicas.clone(),
                 ..Options::default()
             };
-            let rendered = render_catalogue::render(&Application::by_name(app)?, &options)?;
-            Manifests { infra: rendered.infra, under_test: rendered.under_test }
+            let rendered = render_catalogue::render(&application, &options)?;
+            Manifests { infra: rendered.infra, under_test: given.into_iter().chain(rendered.under_test).collect() }
         }
         Source::Folder(folder) => {
             let read = manifests::read(folder)?;
@@ -83,6 +96,14 @@ pub fn objects(
     settings.limits = kubernetes.limits.clone();
     objects.under_test.iter_mut().for_each(|object| render::apply(object, &settings));
     Ok(objects)
+}
+
+/// The ConfigMap of the user's own files for the application's nginx, if there are any.
+fn nginx_configs(application: &Application, kubernetes: &Kubernetes) -> Result<Option<Value>, ApplicationError> {
+    let Some(folder) = &kubernetes.nginx_configs else { return Ok(None) };
+    let content = application.components().into_iter().find_map(|component| component.content);
+    let content = content.ok_or_else(|| ApplicationError::NoNginx(application.name.clone()))?;
+    Ok(Some(content::config_map(&content, folder, "nginx-configs")?))
 }
 
 /// All objects as a plan shows them. Addresses that only a deployment can tell are told by name there.
@@ -154,6 +175,61 @@ mod tests {
         assert!(
             deployment(&objects.infra, "consul")["spec"]["template"]["spec"]["affinity"].to_string().contains("\"i\"")
         );
+    }
+
+    #[test]
+    fn a_folder_with_what_the_catalogue_renders_is_the_same_application() {
+        for app in Application::shipped().unwrap() {
+            let dir = tempfile::tempdir().unwrap();
+            let settled = |deploy| {
+                let limits = Limits { cpu: Some("100m".into()), memory: None };
+                let kubernetes = Kubernetes { deploy, namespace: Some("mine".into()), limits, ..Kubernetes::default() };
+                let Manifests { mut infra, mut under_test } =
+                    objects(&app.name, &kubernetes, &["t".into()], &["i".into()]).unwrap();
+                infra.sort_by_key(ToString::to_string);
+                under_test.sort_by_key(ToString::to_string);
+                (infra, under_test)
+            };
+            let kubernetes = Kubernetes { deploy: Source::Catalogue, ..Kubernetes::default() };
+            let mut written = manifests::written::files(&objects(&app.name, &kubernetes, &[], &[]).unwrap()).unwrap();
+            // The one thing that no setting of a folder reaches: host names in a script.
+            let own = format!(".{}.svc.", app.namespace);
+            written.iter_mut().for_each(|(_, text)| *text = text.replace(&own, ".mine.svc."));
+            for (name, text) in written {
+                let path = dir.path().join(name);
+                std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+                std::fs::write(path, text).unwrap();
+            }
+            assert_eq!(settled(Source::Folder(dir.path().into())), settled(Source::Catalogue), "{}", app.name);
+        }
+    }
+
+    #[test]
+    fn front_ends_look_for_services_in_the_experiments_namespace() {
+        let kubernetes =
+            Kubernetes { deploy: Source::Catalogue, namespace: Some("mine".into()), ..Kubernetes::default() };
+        let shown = json!(objects("social-network", &kubernetes, &[], &[]).unwrap().under_test).to_string();
+        assert!(shown.contains(".mine.svc.cluster.local") && !shown.contains("social-network.svc"), "{shown}");
+    }
+
+    #[test]
+    fn files_of_nginx_come_from_the_users_folder_where_one_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let kubernetes = Kubernetes {
+            deploy: Source::Catalogue,
+            namespace: Some("mine".into()),
+            nginx_configs: Some(dir.path().into()),
+            ..Kubernetes::default()
+        };
+        let objects = |app: &str| objects(app, &kubernetes, &[], &[]);
+        assert!(objects("hotel-reservation").unwrap_err().to_string().contains("has no nginx"));
+        assert!(matches!(objects("social-network"), Err(ApplicationError::Content(_))));
+        for name in ["lua-scripts", "pages", "nginx.conf", "jaeger-config.json", "gen-lua"] {
+            std::fs::write(dir.path().join(name), "x").unwrap();
+        }
+        let under_test = objects("social-network").unwrap().under_test;
+        assert_eq!(under_test[0]["metadata"], json!({ "name": "nginx-configs", "namespace": "mine" }));
+        assert!(!json!(under_test).to_string().contains("git fetch"));
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! The user's own folder of manifests: any kinds, several documents a file, and no two for the same object.
 
+pub mod written;
+
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -96,12 +98,15 @@ fn list(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), ManifestError> {
 /// See [`read`].
 pub fn parse(files: &[(String, String)]) -> Result<Manifests, ManifestError> {
     let mut manifests = Manifests::default();
-    let mut known: BTreeMap<(String, String), &str> = BTreeMap::new();
+    let mut known: BTreeMap<[String; 3], &str> = BTreeMap::new();
     for (file, text) in files {
         for object in documents(file, text)? {
             let part = |value: &Value| value.as_str().unwrap_or_default().to_owned();
             let (kind, name) = (part(&object["kind"]), part(&object["metadata"]["name"]));
-            if let Some(first) = known.insert((kind.clone(), name.clone()), file) {
+            // Two groups may have a kind of one name; versions of one group have the same objects.
+            let group = object["apiVersion"].as_str().and_then(|version| version.split_once('/'));
+            let group = group.map(|(group, _)| group.to_owned()).unwrap_or_default();
+            if let Some(first) = known.insert([group, kind.clone(), name.clone()], file) {
                 return Err(ManifestError::Twice { kind, name, first: first.to_owned(), second: file.clone() });
             }
             let infra = Path::new(file).parent().is_some_and(|dir| dir.iter().any(|part| part == "infra"));
@@ -165,6 +170,14 @@ mod tests {
     fn one_object_twice_names_both_files() {
         let error = parse(&[file("a.yaml", MAP), file("infra/b.yaml", MAP)]).unwrap_err().to_string();
         assert_eq!(error, "deploy ConfigMap `a`: it is in a.yaml and in infra/b.yaml; remove one of them");
+    }
+
+    #[test]
+    fn kinds_of_one_name_in_two_groups_are_two_kinds() {
+        let other = MAP.replace("apiVersion: v1", "apiVersion: example.org/v1");
+        assert_eq!(parse(&[file("a.yaml", MAP), file("b.yaml", &other)]).unwrap().under_test.len(), 2);
+        let newer = other.replace("org/v1", "org/v2");
+        assert!(parse(&[file("a.yaml", &other), file("b.yaml", &newer)]).is_err());
     }
 
     #[test]

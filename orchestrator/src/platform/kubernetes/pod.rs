@@ -57,6 +57,7 @@ pub fn container(options: &PodOptions, name: &str, args: &[String], rights: Righ
         "runAsUser": user,
         "runAsNonRoot": rights == Rights::Least,
         "capabilities": { "drop": ["ALL"], "add": add },
+        "seccompProfile": { "type": "RuntimeDefault" },
     });
     let from = |path: &str| json!({ "fieldRef": { "fieldPath": path } });
     let env = [("AEFM_NODE", from("spec.nodeName")), ("AEFM_POD", from("metadata.name"))];

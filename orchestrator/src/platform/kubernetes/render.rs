@@ -72,9 +72,15 @@ fn names(object: &Value) -> Vec<&str> {
     names
 }
 
+/// Whether objects of a kind have no namespace.
+#[must_use]
+pub fn is_cluster_scoped(kind: &str) -> bool {
+    CLUSTER_SCOPED.contains(&kind)
+}
+
 /// Puts an object into the run's namespace, if its kind has one.
 pub fn settle(object: &mut Value, namespace: &str) {
-    let scoped = object["kind"].as_str().is_some_and(|kind| CLUSTER_SCOPED.contains(&kind));
+    let scoped = object["kind"].as_str().is_some_and(is_cluster_scoped);
     match object["metadata"].as_object_mut() {
         Some(metadata) if scoped => _ = metadata.remove("namespace"),
         Some(metadata) => _ = metadata.insert("namespace".to_owned(), json!(namespace)),
