@@ -1,6 +1,7 @@
 //! The mixes of `hotel-reservation`, after the original's request shapes.
 
 use super::Request;
+use super::text::{Thousandths, TwoDigits, append};
 use crate::draw::Draw;
 use rand::RngExt;
 
@@ -25,9 +26,10 @@ pub(super) fn mixed(draw: &mut Draw, request: &mut Request) {
 pub(super) fn search(draw: &mut Draw, request: &mut Request) {
     let day_in = draw.random_range(9..=23);
     let day_out = draw.random_range(day_in + 1..=24);
-    let (lat, lon) = place(draw);
     request.start("GET");
-    request.write(format_args!("/hotels?inDate=2015-04-{day_in:02}&outDate=2015-04-{day_out:02}&lat={lat}&lon={lon}"));
+    let to = &mut request.target;
+    append!(to, "/hotels?inDate=2015-04-", TwoDigits(day_in), "&outDate=2015-04-", TwoDigits(day_out));
+    place(draw, to);
 }
 
 pub(super) fn recommend(draw: &mut Draw, request: &mut Request) {
@@ -37,9 +39,9 @@ pub(super) fn recommend(draw: &mut Draw, request: &mut Request) {
         coin if coin < 0.66 => "rate",
         _ => "price",
     };
-    let (lat, lon) = place(draw);
     request.start("GET");
-    request.write(format_args!("/recommendations?require={by}&lat={lat}&lon={lon}"));
+    append!(&mut request.target, "/recommendations?require=", by);
+    place(draw, &mut request.target);
 }
 
 pub(super) fn login(draw: &mut Draw, request: &mut Request) {
@@ -62,12 +64,12 @@ pub(super) fn reserve(draw: &mut Draw, request: &mut Request) {
     ));
 }
 
-/// A place around San Francisco on a grid of a thousandth of a degree: the original's 38.0235 + (0..481 - 240.5) / 1000
+/// Adds a place around San Francisco on a grid of a thousandth of a degree: the original's 38.0235 + (0..481 - 240.5) / 1000
 /// and -122.095 + (0..325 - 157) / 1000, in the shortest digits, which are those that it prints.
-fn place(draw: &mut Draw) -> (f64, f64) {
+fn place(draw: &mut Draw, target: &mut String) {
     let lat = 37_783 + draw.random_range(0..=481);
     let lon = -122_252 + draw.random_range(0..=325);
-    (f64::from(lat) / 1000.0, f64::from(lon) / 1000.0)
+    append!(target, "&lat=", Thousandths(lat), "&lon=", Thousandths(lon));
 }
 
 /// The user's number ten times over.

@@ -37,9 +37,10 @@ pub(super) fn read_user(draw: &mut Draw, request: &mut Request) {
 
 fn read(timeline: &str, draw: &mut Draw, request: &mut Request) {
     let user = draw.random_range(0..USERS);
-    let start = draw.random_range(0..=100);
+    let start: u32 = draw.random_range(0..=100);
     request.start_form("GET");
-    request.write(format_args!("/wrk2-api/{timeline}-timeline/read?user_id={user}&start={start}&stop={}", start + 10));
+    let to = &mut request.target;
+    append!(to, "/wrk2-api/", timeline, "-timeline/read?user_id=", user, "&start=", start, "&stop=", start + 10);
 }
 
 pub(super) fn compose(draw: &mut Draw, request: &mut Request) {
