@@ -1,5 +1,6 @@
 //! The collector against real sockets, real processes, a real disk that fills, and servers that misbehave.
 
+mod charts;
 mod crisp;
 mod double;
 mod jaeger;

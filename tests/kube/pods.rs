@@ -1,11 +1,14 @@
 //! What goes through the API server to a pod and back: logs, forwarded ports, proxied requests; and its last words.
 
 use crate::ground::{Ground, PATIENCE, holds, on_both};
+use aefm::platform::kubernetes::found::Found;
+use aefm::platform::kubernetes::service_proxy::ServiceProxy;
 use futures_util::{AsyncBufReadExt, TryStreamExt};
 use kube::Api;
 use kube::api::{DynamicObject, ListParams, LogParams};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 on_both! {
     a_log_is_followed_to_its_end => super::followed;
@@ -15,6 +18,7 @@ on_both! {
     a_port_is_forwarded => super::forwarded;
     a_port_that_refuses_is_told => super::refused_port;
     a_service_has_the_ready_pods_and_a_proxy => super::service;
+    a_service_is_a_port_of_this_machine => super::proxied;
     a_config_map_is_mounted => super::mounted;
 }
 
@@ -156,6 +160,47 @@ async fn service(ground: Ground) {
         Err(kube::Error::Api(status)) => assert_eq!(status.code, 404, "the pod itself answered"),
         other => panic!("{other:?}"),
     }
+}
+
+/// What a port of this machine answers to a request.
+async fn asked(proxy: &ServiceProxy, path: &str) -> Vec<u8> {
+    let address = proxy.url().strip_prefix("http://").expect("plain HTTP");
+    let mut stream = TcpStream::connect(address).await.expect("it listens");
+    let request =
+        format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nAuthorization: Basic eDp5\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.expect("it takes a request");
+    let mut answer = Vec::new();
+    tokio::time::timeout(PATIENCE, stream.read_to_end(&mut answer)).await.expect("it ends").expect("it holds");
+    answer
+}
+
+async fn proxied(ground: Ground) {
+    serving(&ground).await;
+    let service = json!({
+        "apiVersion": "v1", "kind": "Service", "metadata": {"name": "web"},
+        "spec": {"selector": {"app": "web"}, "ports": [{"name": "main", "port": 80, "targetPort": "http"}]},
+    });
+    ground.apply(&service).await;
+    let has_pod = |one: &Value| one["subsets"][0]["addresses"][0]["targetRef"]["name"] == "p";
+    ground.until("Endpoints", "web", "has the pod", has_pod).await;
+    let at = |port| Found {
+        namespace: ground.namespace.clone(),
+        name: "web".into(),
+        port,
+        secure: false,
+        because: String::new(),
+    };
+    let proxy = ServiceProxy::listen(ground.client.clone(), &at(80)).await.expect("a port");
+    let answer = asked(&proxy, "/busybox?some=thing").await;
+    let head = String::from_utf8_lossy(&answer[..200]);
+    assert!(head.starts_with("HTTP/1.1 200") && answer.len() > 500_000, "{} bytes of {head}", answer.len());
+    assert!(answer.windows(4).any(|bytes| bytes == b"\x7fELF"), "the whole program");
+    assert!(asked(&proxy, "/nothing").await.starts_with(b"HTTP/1.1 404"));
+    let nowhere = ServiceProxy::listen(ground.client.clone(), &at(81)).await.expect("a port");
+    assert!(
+        asked(&nowhere, "/busybox").await.starts_with(b"HTTP/1.1 504"),
+        "nobody is there, and that is said in time"
+    );
 }
 
 async fn mounted(ground: Ground) {

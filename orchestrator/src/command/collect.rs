@@ -12,7 +12,7 @@ pub(super) fn run(args: &CollectArgs, handlers: &Handlers) -> Exit {
         Ok(read) => read.map(|(experiment, _)| experiment.collect),
         Err(exit) => return exit,
     };
-    let past = match Past::open(&args.run, collect) {
+    let mut past = match Past::open(&args.run, collect) {
         Ok(past) => past,
         Err(error) => {
             complain(&format!("failed to {error}"));
@@ -27,6 +27,11 @@ pub(super) fn run(args: &CollectArgs, handlers: &Handlers) -> Exit {
         }
     };
     let mut is_whole = true;
+    if let Err(error) = runtime.block_on(past.reach()) {
+        // Sources of other places may answer all the same; those of the cluster say that nobody knows where they are.
+        complain(&format!("failed to {error}"));
+        is_whole = false;
+    }
     for at in 0..past.cases() {
         match runtime.block_on(past.gather(at)) {
             Ok(gathered) => {

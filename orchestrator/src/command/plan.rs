@@ -5,6 +5,7 @@ use crate::cli::PlanArgs;
 use crate::experiment::{Experiment, PlatformKind};
 use crate::handler::Handlers;
 use crate::plan::Plan;
+use crate::platform::kubernetes::sources::Findings;
 use crate::platform::kubernetes::{Survey, application, difference};
 use crate::platform::local::placement::{self, Placement};
 use aefm_workloads::unit::show_duration;
@@ -80,7 +81,8 @@ fn online(experiment: &Experiment) -> Result<Ground, String> {
         let survey = Survey::make(&experiment.kubernetes).await.map_err(|error| error.to_string())?;
         let objects =
             application::planned(experiment, &survey.testbed, &survey.infra).map_err(|error| error.to_string())?;
-        let mut shown = String::new();
+        let findings = Findings::look(&survey.cluster, experiment).await.map_err(|error| error.to_string())?;
+        let mut shown: String = findings.lines().map(|line| line + "\n").collect();
         for object in &objects {
             let change = difference::of(&survey.cluster, object).await.map_err(|error| error.to_string())?;
             shown += &difference::show(object, &change);

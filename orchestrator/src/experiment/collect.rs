@@ -1,5 +1,9 @@
 //! The `collect` section: what is gathered beside what AEFM itself measures, and how.
 
+mod place;
+
+pub use place::ServiceName;
+
 use super::access::{self, Access};
 use super::node::Node;
 use super::section::{Section, bytes, count, duration, text, texts};
@@ -8,6 +12,9 @@ use super::{PlatformKind, address};
 use serde::Serialize;
 use std::net::SocketAddr;
 use std::time::Duration;
+
+/// `prometheus: cluster` is short for a section that leaves it to the platform to find it.
+const CLUSTER: &str = "cluster";
 
 /// What is gathered, and how.
 #[derive(Clone, Debug, Serialize)]
@@ -35,6 +42,8 @@ pub struct Collect {
 pub struct JaegerSource {
     /// Its HTTP query side; without it the platform knows one.
     pub url: Option<String>,
+    /// The Service of the cluster that it is behind; without it and a URL, the platform looks for it.
+    pub cluster: Option<ServiceName>,
     /// Host and port of its gRPC query side, if it may be asked.
     pub grpc: Option<String>,
     /// Where emulated services send their spans, in place of AEFM's own receiver.
@@ -50,6 +59,8 @@ pub struct JaegerSource {
 pub struct PrometheusSource {
     /// Its address; without it the platform knows one.
     pub url: Option<String>,
+    /// The Service of the cluster that it is behind; without it and a URL, the platform looks for it.
+    pub cluster: Option<ServiceName>,
     /// How often it scrapes: so long after a case its last samples are awaited.
     pub scrape: Duration,
     /// What series of pods and containers must match, between PromQL's braces.
@@ -102,8 +113,8 @@ pub(super) fn read(top: &Section<'_>, platform: PlatformKind, is_ours: bool) -> 
     collect.settle = section.read("settle", collect.settle, duration(Duration::from_millis(500)));
     collect.trace_memory = section.read("trace_memory", collect.trace_memory, bytes);
     collect.listen = section.read("listen", None, |node| address(node).map(Some));
-    collect.jaeger = section.section("jaeger").map(|section| jaeger(section, platform, is_ours));
-    collect.prometheus = section.section("prometheus").map(|section| prometheus(section, platform));
+    collect.jaeger = section.section_or("jaeger", CLUSTER).map(|section| jaeger(section, platform, is_ours));
+    collect.prometheus = section.section_or("prometheus", CLUSTER).map(|section| prometheus(section, platform));
     collect.tables = tables::read(&section);
     section.finish();
     collect
@@ -120,21 +131,26 @@ fn jaeger(section: Section<'_>, platform: PlatformKind, is_ours: bool) -> Jaeger
     if let Some(otlp) = section.get("otlp").filter(|_| !is_ours) {
         section.fault(otlp.place, "`otlp` tells emulated services where to send their spans: an `application` that runs already was told before");
     }
+    let (url, cluster) = place::read(&section, platform);
     let source = JaegerSource {
-        url: source_url(&section, platform),
+        url,
+        cluster,
         grpc: section.read("grpc", None, |node| text(node).map(Some)),
         otlp: section.read("otlp", None, |node| access::url(node).map(Some)),
         services: section.read("services", Vec::new(), texts),
         access: access::read(&section),
     };
+    place::check_access(&section, source.url.as_ref(), &source.access, platform);
     section.finish();
     source
 }
 
 fn prometheus(section: Section<'_>, platform: PlatformKind) -> PrometheusSource {
     let selector = |node: &Node| text(node).map(Some);
+    let (url, cluster) = place::read(&section, platform);
     let source = PrometheusSource {
-        url: source_url(&section, platform),
+        url,
+        cluster,
         scrape: section.read("scrape", Duration::from_secs(15), duration(Duration::from_millis(100))),
         pods: section.read("pods", None, selector),
         nodes: section.read("nodes", None, selector),
@@ -142,17 +158,9 @@ fn prometheus(section: Section<'_>, platform: PlatformKind) -> PrometheusSource 
         step: section.read("step", Duration::from_secs(1), duration(Duration::from_millis(1))),
         access: access::read(&section),
     };
+    place::check_access(&section, source.url.as_ref(), &source.access, platform);
     section.finish();
     source
-}
-
-/// Only a cluster can be asked where its Jaeger and Prometheus are.
-fn source_url(section: &Section<'_>, platform: PlatformKind) -> Option<String> {
-    let url = section.read("url", None, |node| access::url(node).map(Some));
-    if platform == PlatformKind::Local && section.get("url").is_none() {
-        section.fault(section.place(), "`url` is missing: on platform local nobody else knows where it is");
-    }
-    url
 }
 
 fn queries(section: &Section<'_>) -> Vec<(String, String)> {

@@ -56,6 +56,29 @@ impl<'a> Section<'a> {
         self.get(name).map(|located| Section::new(name, located, self.faults))
     }
 
+    /// The section below a key, if it is there; `word` alone is short for one that says nothing.
+    pub(super) fn section_or(&self, name: &'static str, word: &str) -> Option<Section<'a>> {
+        let located = self.get(name)?;
+        let empty = || Section {
+            path: name,
+            place: located.place,
+            entries: &[],
+            asked: RefCell::default(),
+            faults: self.faults,
+        };
+        match &located.node {
+            Node::Text(text) if text == word => Some(empty()),
+            Node::Text(text) => {
+                self.fault(
+                    located.place,
+                    format!("{}: a map of keys is wanted, or `{word}`, not `{text}`", self.full(name)),
+                );
+                None
+            }
+            _ => Some(Section::new(name, located, self.faults)),
+        }
+    }
+
     /// A value that `read` understands; its error is a fault, and absence or a fault give `default`.
     pub(super) fn read<T>(&self, name: &'static str, default: T, read: impl Fn(&Node) -> Result<T, String>) -> T {
         let Some(located) = self.get(name) else { return default };

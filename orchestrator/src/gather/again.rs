@@ -7,8 +7,13 @@ mod record;
 use super::remote::Remotes;
 use crate::experiment::access::SecretError;
 use crate::experiment::collect::Collect;
+use crate::experiment::{Experiment, PlatformKind};
 use crate::folder::{FolderError, RunFolder};
 use crate::plan::Plan;
+use crate::platform::Endpoints;
+use crate::platform::kubernetes::application;
+use crate::platform::kubernetes::cluster::Cluster;
+use crate::platform::kubernetes::sources::{Findings, SourceError, Sources};
 use crate::report::Status;
 use aefm_collector::clock::now_ns;
 use aefm_collector::records::read_cases;
@@ -47,6 +52,9 @@ pub(crate) struct Past {
     plan: Plan,
     remotes: Remotes,
     record: Record,
+    experiment: Experiment,
+    /// Prometheus and Jaeger of the cluster that it ran in, once they are reached.
+    sources: Sources,
 }
 
 /// What came of a case.
@@ -75,12 +83,38 @@ impl Past {
             return Err(AgainError::UnderWay(record.run_id));
         }
         let (experiment, plan) = record.plan().map_err(&no_run)?;
-        let collect = collect.unwrap_or_else(|| experiment.collect.clone());
-        let remotes = Remotes::open(&collect, experiment.trace_context(), experiment.entry_service())?.again();
+        let mut experiment = experiment;
+        experiment.collect = collect.unwrap_or(experiment.collect);
+        let remotes =
+            Remotes::open(&experiment.collect, experiment.trace_context(), experiment.entry_service())?.again();
         if remotes.is_empty() {
             return Err(AgainError::Nothing);
         }
-        Ok(Self { folder: RunFolder::open(dir), plan, remotes, record })
+        let (folder, sources) = (RunFolder::open(dir), Sources::default());
+        Ok(Self { folder, plan, remotes, record, experiment, sources })
+    }
+
+    /// Finds the ways to what the experiment leaves to be found in its cluster, if it ran in one.
+    ///
+    /// # Errors
+    /// The cluster cannot be reached, or what is looked for is not there any more.
+    pub(crate) async fn reach(&mut self) -> Result<(), SourceError> {
+        if self.experiment.platform == PlatformKind::Kubernetes && Findings::are_wanted(&self.experiment) {
+            let cluster = Cluster::connect(self.experiment.kubernetes.context.as_deref()).await?;
+            let findings = Findings::look(&cluster, &self.experiment).await?;
+            self.sources = Sources::open(&cluster, findings).await?;
+        }
+        Ok(())
+    }
+
+    fn endpoints(&self) -> Endpoints {
+        let namespace = (self.experiment.platform == PlatformKind::Kubernetes)
+            .then(|| application::namespace(&self.experiment.app, &self.experiment.kubernetes));
+        Endpoints {
+            jaeger: self.sources.jaeger(),
+            prometheus: self.sources.prometheus(),
+            pods: namespace.map(|namespace| format!("namespace=\"{namespace}\"")),
+        }
     }
 
     /// How many cases it has.

@@ -11,6 +11,7 @@ mod entrance;
 mod environment;
 pub mod explain;
 mod forward;
+pub mod found;
 mod interference;
 pub mod kubelet;
 pub mod leftovers;
@@ -30,6 +31,8 @@ pub mod render;
 pub mod rights;
 mod ring;
 pub mod root;
+pub mod service_proxy;
+pub mod sources;
 mod stressor;
 pub mod stressor_pod;
 mod survey;
@@ -59,6 +62,7 @@ use interference::{Interference, Making};
 use kubelet::Kubelets;
 use pod::PodOptions;
 use serde_json::Value;
+use sources::Sources;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -83,6 +87,8 @@ pub struct Kubernetes {
     entrance: Option<Forward>,
     /// The way to the application's own Jaeger, where it has one.
     jaeger: Option<Way>,
+    /// Prometheus and Jaeger that were in the cluster before.
+    sources: Sources,
     /// Where requests go; nothing while the application is not up.
     url: String,
     /// The Service and port that they go to.
@@ -165,7 +171,13 @@ impl Platform for Kubernetes {
     }
 
     fn endpoints(&self) -> Endpoints {
-        Endpoints { jaeger: self.jaeger.as_ref().map(|way| way.url.clone()), ..Endpoints::default() }
+        let own = self.jaeger.as_ref().map(|way| way.url.clone());
+        Endpoints {
+            // One that the experiment names comes before the application's own.
+            jaeger: self.sources.jaeger().or(own),
+            prometheus: self.sources.prometheus(),
+            pods: Some(format!("namespace=\"{}\"", self.site.namespace)),
+        }
     }
 
     fn census(&self) -> CensusTaker {
@@ -242,6 +254,7 @@ impl Platform for Kubernetes {
         let mut described = self.survey.describe();
         described["namespace"] = self.site.namespace.clone().into();
         described["root"] = root::name(&self.site.owner).into();
+        described["sources"] = self.sources.describe();
         described
     }
 

@@ -98,3 +98,28 @@ fn tables_come_from_commands_and_urls() {
     assert_eq!((queue.columns.as_slice(), queue.again), (&[("depth".to_owned(), ColumnType::Float)][..], true));
     assert!(matches!(&rows.origin, Origin::Url { url, .. } if url.contains("{from_s}")));
 }
+
+#[test]
+fn in_a_cluster_a_source_may_be_left_to_be_found_or_named_by_its_service() {
+    let kubernetes = |text: &str| read(&format!("platform: kubernetes\ncollect: {{{text}}}"));
+    let found = kubernetes("prometheus: cluster, jaeger: cluster").expect("it is left to the platform");
+    let (prometheus, jaeger) = (found.prometheus.expect("wanted"), found.jaeger.expect("wanted"));
+    assert_eq!((prometheus.url, prometheus.cluster, jaeger.url, jaeger.cluster), (None, None, None, None));
+    let named = kubernetes("prometheus: {cluster: 'monitoring/p:80', scrape: 5s}").expect("it is named");
+    let service = ServiceName { namespace: "monitoring".into(), name: "p".into(), port: Some(80) };
+    assert_eq!(named.prometheus.and_then(|source| source.cluster), Some(service));
+    let fault = |text: &str| kubernetes(text).expect_err("this has a fault").join("\n");
+    assert!(fault("prometheus: clutser").contains("or `cluster`"));
+    assert!(fault("prometheus: {cluster: p}").contains("monitoring/prometheus:9090"));
+    assert!(fault("prometheus: {cluster: 'm/p:0'}").contains("namespace/name:port"));
+    assert!(fault("jaeger: {cluster: m/j, url: 'http://j:1'}").contains("exclude each other"));
+    assert!(fault("prometheus: {basic: {user: me, password: {env: PW}}}").contains("through the API server"));
+    let local = read("collect: {prometheus: cluster}").expect_err("there is no cluster").join("\n");
+    assert!(local.contains("`url` is missing"), "{local}");
+    assert!(
+        read("collect: {jaeger: {cluster: m/j}}")
+            .expect_err("there is none")
+            .join("\n")
+            .contains("platform local has none")
+    );
+}

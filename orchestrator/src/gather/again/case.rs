@@ -6,7 +6,6 @@ use super::super::window::Window;
 use super::super::write::{PROMETHEUS, SAMPLER, Writing};
 use super::{Gathered, Past};
 use crate::plan::Case;
-use crate::platform::Endpoints;
 use crate::report::{CaseReport, Note, Status};
 use aefm_collector::proc::{read_metrics, write_metrics};
 use aefm_collector::read::{TableError, read_table};
@@ -47,9 +46,9 @@ impl Past {
         let requests =
             RequestLog::read_parts(first.parent().unwrap_or(&first)).map(Arc::new).map_err(|error| error.to_string());
         let counted = old.iter().find(|row| row.source == "traces").and_then(|row| row.expected);
-        let nowhere = Endpoints::default();
-        let traces = self.remotes.traces(&window, requests.as_ref().ok().cloned(), &nowhere, counted);
-        let (traces, answers) = tokio::join!(traces, self.remotes.ask(&window, &nowhere));
+        let endpoints = self.endpoints();
+        let traces = self.remotes.traces(&window, requests.as_ref().ok().cloned(), &endpoints, counted);
+        let (traces, answers) = tokio::join!(traces, self.remotes.ask(&window, &endpoints));
 
         let writing = Writing::new(&self.folder, case, Vec::new());
         let mut anew = Anew { past: self, case, writing, renewed: BTreeSet::new(), failures: Vec::new() };

@@ -95,7 +95,10 @@ impl Kubernetes {
             }
         };
         (self.url, self.entrance) = (way.url, way.forward);
-        self.jaeger = if self.experiment.is_emulated() { None } else { self.find_jaeger().await };
+        if !self.experiment.is_emulated() {
+            self.jaeger = self.find_jaeger().await;
+            self.find_another_jaeger().await;
+        }
         let now = self.site.watched.now().borrow().clone();
         let own = self.application.iter().flat_map(|object| pods_of(&now, object));
         self.baseline = Baseline::of(own.chain(root::pod(&now)));
@@ -104,8 +107,9 @@ impl Kubernetes {
 
     /// Where emulated services send their spans: where they are gathered from.
     fn otlp(&self) -> String {
-        let jaeger = self.experiment.collect.jaeger.as_ref().and_then(|jaeger| jaeger.otlp.clone());
-        jaeger.unwrap_or_else(|| format!("http://{}", self.receiver))
+        let told = self.experiment.collect.jaeger.as_ref().and_then(|jaeger| jaeger.otlp.clone());
+        let told = told.or_else(|| self.sources.otlp().cloned());
+        told.unwrap_or_else(|| format!("http://{}", self.receiver))
     }
 
     /// The way to the Jaeger that came with the application, if one did.
@@ -120,6 +124,17 @@ impl Kubernetes {
         let service = self.application.iter().find(serves)?;
         let way = entrance::from_outside(&self.site, &Entrance::PortForward, service, port, Duration::ZERO).await;
         way.inspect_err(|error| tracing::warn!("failed to {error}")).ok()
+    }
+
+    /// Where the application brought no Jaeger along and none is named, one of the cluster's may have its traces.
+    async fn find_another_jaeger(&mut self) {
+        let named = self.experiment.collect.jaeger.as_ref().is_none_or(|jaeger| jaeger.url.is_some());
+        if named || self.jaeger.is_some() || self.sources.jaeger().is_some() {
+            return;
+        }
+        if let Err(error) = self.sources.find_jaeger(&self.survey.cluster, &self.site.namespace).await {
+            tracing::warn!("failed to {error}");
+        }
     }
 
     /// The pod's own address, where the entry is an emulated service.

@@ -6,6 +6,7 @@ use super::entrance::EntranceError;
 use super::interference::Making;
 use super::ownership::{BadRunId, RunOwner};
 use super::pod::PodOptions;
+use super::sources::{Findings, SourceError, Sources};
 use super::trouble::silent_node;
 use super::tunnel::Tunnel;
 use super::watched::{Objects, Watched, pods};
@@ -77,6 +78,9 @@ pub enum OpenError {
         "go on: the root of this run, Job `{0}`, was removed, by `aefm clean --run` or since the cluster did not answer for a minute; begin the run anew"
     )]
     Removed(String),
+    /// A Prometheus or Jaeger of the cluster is not found.
+    #[error(transparent)]
+    Source(#[from] SourceError),
     /// A pod has no address.
     #[error("find the address of {0}")]
     NoAddress(String),
@@ -113,6 +117,8 @@ impl Kubernetes {
         let namespace = application::namespace(&experiment.app, kubernetes);
         // Faults of the user's own manifests are told before anything is made.
         application::objects(&experiment.app, kubernetes, &survey.testbed, &survey.infra)?;
+        let findings = Findings::look(&survey.cluster, experiment).await?;
+        let sources = Sources::open(&survey.cluster, findings).await?;
         let options = PodOptions::new(kubernetes, &namespace);
         let owner = RunOwner::new(run_id)?;
         let watched = Arc::new(Watched::begin(&survey.cluster, &namespace, &owner.selector()));
@@ -153,6 +159,7 @@ impl Kubernetes {
             _forward: forward,
             entrance: None,
             jaeger: None,
+            sources,
             url: String::new(),
             entry: (Value::Null, 0),
             application: Vec::new(),
