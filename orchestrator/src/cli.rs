@@ -19,6 +19,10 @@ pub(crate) enum Command {
     Plan(PlanArgs),
     /// Remove from a cluster what runs have left there.
     Clean(CleanArgs),
+    /// Read a cluster, and write a commented experiment file for it.
+    AutoConfig(AutoConfigArgs),
+    /// Check this machine, or a cluster, before an experiment runs there.
+    Doctor(DoctorArgs),
     /// Write the default experiment as a commented `experiment.yaml`.
     Init(InitArgs),
     /// Write what runs on a cluster deploy and need, as files to edit or to apply; needs no cluster.
@@ -191,6 +195,75 @@ pub enum Wanted {
     Rbac,
     /// The file to build the image with.
     Image,
+}
+
+/// `aefm auto-config`
+#[derive(Debug, clap::Args)]
+pub struct AutoConfigArgs {
+    /// hotel-reservation, social-network, media-microservices, train-ticket, or testbed: emulated services.
+    #[arg(long)]
+    pub(crate) app: Option<String>,
+    /// The experiment's name; without it the application's.
+    #[arg(long)]
+    pub(crate) name: Option<String>,
+    /// The kubeconfig's context; without one its current context.
+    #[arg(long)]
+    pub(crate) context: Option<String>,
+    /// The file to write, `-` for standard output.
+    #[arg(long, value_name = "FILE", default_value = "experiment.yaml")]
+    pub(crate) out: PathBuf,
+    /// Write over an existing file.
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// Ask nothing: take what is proposed where no flag says otherwise.
+    #[arg(long, short)]
+    pub(crate) yes: bool,
+    /// Nodes of the components under test, by name, with commas between.
+    #[arg(long, value_name = "NODES", value_delimiter = ',')]
+    pub(crate) testbed: Option<Vec<String>>,
+    /// Nodes of stores and other infrastructure.
+    #[arg(long, value_name = "NODES", value_delimiter = ',')]
+    pub(crate) infra: Option<Vec<String>>,
+    /// Nodes of the load.
+    #[arg(long, value_name = "NODES", value_delimiter = ',')]
+    pub(crate) load: Option<Vec<String>>,
+    /// The image that has this `aefm`.
+    #[arg(long)]
+    pub(crate) image: Option<String>,
+    /// The namespace; without it the application's own.
+    #[arg(long, short)]
+    pub(crate) namespace: Option<String>,
+    /// A Service, namespace/name[:port], or a URL, or `none`; without it the one that is found.
+    #[arg(long, value_name = "WHERE")]
+    pub(crate) prometheus: Option<String>,
+}
+
+/// `aefm doctor`
+#[derive(Debug, clap::Args)]
+pub struct DoctorArgs {
+    /// The experiment file whose plan and platform are checked; without one: the defaults.
+    pub(crate) file: Option<PathBuf>,
+    /// Where it is to run, where there is no file to say so.
+    #[arg(long, value_enum)]
+    pub(crate) platform: Option<Place>,
+    /// The kubeconfig's context, in place of the file's.
+    #[arg(long)]
+    pub(crate) context: Option<String>,
+    /// Try each image on its nodes, with a pod that does nothing.
+    #[arg(long)]
+    pub(crate) try_images: bool,
+    /// Print the findings as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Where an experiment runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Place {
+    /// On this machine.
+    Local,
+    /// On a cluster.
+    Kubernetes,
 }
 
 /// How much of the log is shown.

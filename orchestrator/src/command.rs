@@ -1,7 +1,9 @@
 //! The commands of `aefm`: typed arguments in, exit code out.
 
+mod auto_config;
 mod clean;
 mod collect;
+mod doctor;
 mod export;
 mod get_file;
 mod image;
@@ -54,6 +56,8 @@ pub fn run(args: impl IntoIterator<Item = OsString>, handlers: Handlers) -> Exit
         Command::Run(args) => run::run(&args, handlers),
         Command::Plan(args) => plan::run(&args, &handlers),
         Command::Clean(args) => clean::run(&args),
+        Command::AutoConfig(args) => auto_config::run(&args),
+        Command::Doctor(args) => doctor::run(&args, &handlers),
         Command::Init(args) => init::run(&args),
         Command::Collect(args) => collect::run(&args, &handlers),
         Command::Import(args) => import::run(&args),

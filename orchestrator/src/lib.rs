@@ -1,7 +1,9 @@
 //! The orchestrator: an experiment file becomes a plan, a lifecycle, and one dataset.
 
+pub mod auto_config;
 pub mod cli;
 pub mod command;
+pub mod doctor;
 mod driver;
 pub mod experiment;
 mod folder;

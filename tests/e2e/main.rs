@@ -1,6 +1,8 @@
 //! `aefm` as its users have it: the real binary, real services, real load, real faults.
 
+mod auto_config;
 mod cluster;
+mod doctor;
 mod faults;
 mod files;
 mod get_file;

@@ -162,7 +162,7 @@ fn an_application_without_traces_or_without_anybody_says_so() {
 }
 
 /// `geo-1` uses half a core since the test began.
-fn exporter() -> Target {
+pub(crate) fn exporter() -> Target {
     let begun = Instant::now();
     Target::start(move |wire| {
         while wire.request().is_some() {

@@ -11,7 +11,7 @@ const NAME: &str = "experiment.yaml";
 
 pub(super) fn run(args: &InitArgs) -> Exit {
     let path = args.dir.join(NAME);
-    match write(&args.dir, &path, args.force) {
+    match write(&path, DEFAULT, args.force) {
         Ok(()) => {
             drop(writeln!(io::stdout(), "wrote {0}; run it with `aefm run {0}`", path.display()));
             Exit::Ok
@@ -27,11 +27,12 @@ pub(super) fn run(args: &InitArgs) -> Exit {
     }
 }
 
-fn write(dir: &Path, path: &Path, force: bool) -> io::Result<()> {
-    create_dir_all(dir).map_err(not_a_folder)?;
+/// Writes a file that is not there yet, or that may be written over; its folder is made when missing.
+pub(super) fn write(path: &Path, text: &str, force: bool) -> io::Result<()> {
+    create_dir_all(path.parent().unwrap_or(Path::new(""))).map_err(not_a_folder)?;
     let mut file =
         if force { File::create(path)? } else { OpenOptions::new().write(true).create_new(true).open(path)? };
-    file.write_all(DEFAULT.as_bytes())
+    file.write_all(text.as_bytes())
 }
 
 /// A file where a folder is wanted must not read as "experiment.yaml exists".

@@ -1,6 +1,7 @@
 //! The `kubernetes` platform: the application, the load and the stressors are pods of a cluster, which is all the
 //! machinery there is. One root object owns them; see [`root`].
 
+pub mod amount;
 pub mod application;
 pub mod cluster;
 pub mod content;
@@ -28,14 +29,17 @@ pub mod rbac;
 pub mod ready;
 mod receiver;
 pub mod render;
+pub mod review;
 pub mod rights;
 mod ring;
 pub mod root;
 pub mod service_proxy;
+pub mod snapshot;
 pub mod sources;
 mod stressor;
 pub mod stressor_pod;
 mod survey;
+pub mod trial;
 mod trouble;
 mod tunnel;
 pub mod watched;

@@ -129,6 +129,15 @@ impl Cluster {
         })
     }
 
+    /// Group and plural name of a kind, and whether its objects have a namespace.
+    ///
+    /// # Errors
+    /// When the cluster does not have it.
+    pub async fn resource(&self, version: &str, kind: &str) -> Result<(String, String, bool), ClusterError> {
+        let (resource, scope) = self.kind(version, kind).await?;
+        Ok((resource.group, resource.plural, scope == Scope::Namespaced))
+    }
+
     async fn kind(&self, version: &str, kind: &str) -> Result<(ApiResource, Scope), ClusterError> {
         let key = (version.to_owned(), kind.to_owned());
         let known = || self.kinds.lock().unwrap_or_else(PoisonError::into_inner);

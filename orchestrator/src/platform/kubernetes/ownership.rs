@@ -44,6 +44,11 @@ impl RunOwner {
         if body && ends && (1..=40).contains(&id.len()) { Ok(Self { id }) } else { Err(BadRunId(run.to_owned())) }
     }
 
+    /// What `aefm doctor` makes, so that `aefm clean` removes it should doctor die.
+    pub(super) fn doctor() -> Self {
+        Self { id: "doctor".to_owned() }
+    }
+
     /// The id in names and labels.
     #[must_use]
     pub fn id(&self) -> &str {

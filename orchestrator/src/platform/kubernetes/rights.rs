@@ -100,6 +100,13 @@ pub const RIGHTS: &[Right] = &[
     right(Need::Find, Reach::Cluster, ("", "services/proxy"), &["get", "create"], "ask it through the API server"),
     right(Need::Ingress, Reach::Namespace, ("networking.k8s.io", "ingresses"), &["list"], "enter by an Ingress"),
     right(Need::Look, Reach::Cluster, ("", "pods"), &["list"], "know what runs on each node already"),
+    right(
+        Need::Look,
+        Reach::Cluster,
+        ("coordination.k8s.io", "leases"),
+        &["list"],
+        "compare the nodes' clocks with this one (in namespace kube-node-lease)",
+    ),
 ];
 
 impl Right {

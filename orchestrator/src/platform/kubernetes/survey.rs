@@ -1,5 +1,6 @@
 //! The cluster before a run: its nodes and what they are there for.
 
+use super::amount;
 use super::cluster::{Cluster, ClusterError, name_of};
 use super::watched::Objects;
 use crate::experiment::kubernetes::{Kubernetes, Nodes};
@@ -48,6 +49,14 @@ impl Survey {
     /// When it cannot be reached, or a role has no node.
     pub async fn make(experiment: &Kubernetes) -> Result<Self, SurveyError> {
         let cluster = Arc::new(Cluster::connect(experiment.context.as_deref()).await?);
+        Self::on(cluster, experiment).await
+    }
+
+    /// Looks at the nodes of a cluster.
+    ///
+    /// # Errors
+    /// When it does not tell them, or a role has no node.
+    pub async fn on(cluster: Arc<Cluster>, experiment: &Kubernetes) -> Result<Self, SurveyError> {
         let nodes = cluster.list("v1", "Node", None, &ListParams::default()).await?;
         let usable: Vec<_> = nodes.iter().filter(|node| closed_because(node).is_none()).cloned().collect();
         let roles = &experiment.nodes;
@@ -130,7 +139,7 @@ fn tell(nodes: &[Value]) -> String {
 }
 
 /// Why a node takes no pods; `None` where it is ready and open for them.
-fn closed_because(node: &Value) -> Option<String> {
+pub(super) fn closed_because(node: &Value) -> Option<String> {
     let taints = node["spec"]["taints"].as_array();
     let closing = taints.into_iter().flatten().find(|taint| taint["effect"] != "PreferNoSchedule");
     if let Some(why) = unready_because(node) {
@@ -153,15 +162,11 @@ pub(super) fn unready_because(node: &Value) -> Option<String> {
     Some(ready.and_then(|it| it["message"].as_str()).unwrap_or("it never said that it is ready").to_owned())
 }
 
-/// Whole cores of an amount as Kubernetes writes it (`3`, `1930m`, `"3.5"`), at least one.
+/// Whole cores of an amount, at least one.
 fn cores_of(amount: &Value) -> Option<usize> {
-    let text = amount.as_str()?;
-    let cores = match text.strip_suffix('m') {
-        Some(thousandths) => thousandths.parse::<f64>().ok()? / 1000.0,
-        None => text.parse::<f64>().ok()?,
-    };
+    let cores = amount::of(amount).filter(|cores| *cores > 0.0)?;
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a number of cores")]
-    (cores.is_finite() && cores > 0.0).then(|| (cores.floor() as usize).max(1))
+    Some((cores.floor() as usize).max(1))
 }
 
 #[cfg(test)]
