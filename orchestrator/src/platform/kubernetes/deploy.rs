@@ -153,11 +153,11 @@ impl Site {
         objects: &[Value],
         patience: Duration,
     ) -> Result<(), DeployError> {
-        let wanted: Vec<_> = objects.iter().filter_map(watched_key).collect();
+        let wanted: Vec<_> = objects.iter().filter_map(Awaited::of).collect();
         let deadline = Instant::now() + patience;
         let vain = |objects: &Objects| pods(objects).any(explain::is_final);
         let all = self.watched.until(deadline, |objects| {
-            let ready = wanted.iter().all(|key| reason_of(objects, key).is_none());
+            let ready = wanted.iter().all(|one| one.reason(objects).is_none());
             (ready || vain(objects)).then_some(ready)
         });
         if all.await == Some(true) {
@@ -165,12 +165,12 @@ impl Site {
         }
         let now = self.watched.now().borrow().clone();
         let mut reasons = Vec::new();
-        for key in wanted.iter().filter(|key| reason_of(&now, key).is_some()) {
+        for one in wanted.iter().filter(|one| one.reason(&now).is_some()) {
             if reasons.len() == TOLD {
                 reasons.push("and more".to_owned());
                 break;
             }
-            reasons.push(self.why(&now, key).await);
+            reasons.push(self.why(&now, one).await);
         }
         if !vain(&now) {
             reasons.push(format!("it was given {patience:?} (`kubernetes.ready`)"));
@@ -178,10 +178,10 @@ impl Site {
         Err(DeployError::NotReady { what: what.to_owned(), reasons: reasons.join("; ") })
     }
 
-    async fn why(&self, now: &Objects, key: &(&'static str, String)) -> String {
-        let reason = reason_of(now, key).unwrap_or_default();
-        let mut told = format!("{} `{}`: {reason}", key.0, key.1);
-        let object = now.get(key);
+    async fn why(&self, now: &Objects, one: &Awaited) -> String {
+        let reason = one.reason(now).unwrap_or_default();
+        let mut told = format!("{} `{}`: {reason}", one.key.0, one.key.1);
+        let object = now.get(&one.key);
         let failure = object.and_then(|object| refused_pods(object));
         let pods: Vec<_> = object.map(|object| pods_of(now, object)).unwrap_or_default();
         let worst = pods.iter().find(|pod| explain::state(pod).is_some()).or(pods.first());
@@ -258,17 +258,38 @@ impl Site {
     }
 }
 
-/// The key of an object that is watched.
-fn watched_key(object: &Value) -> Option<(&'static str, String)> {
-    let kinds = ["Pod", "Job", "Deployment", "StatefulSet", "DaemonSet"];
-    let kind = kinds.into_iter().find(|kind| object["kind"] == *kind)?;
-    Some((kind, name_of(object)))
+/// A workload that has been applied, and is to become ready as it was applied.
+struct Awaited {
+    key: (&'static str, String),
+    uid: Value,
+    generation: u64,
 }
 
-fn reason_of(objects: &Objects, key: &(&'static str, String)) -> Option<String> {
-    let Some(object) = objects.get(key) else { return Some("it is not there yet".to_owned()) };
-    let pods: Vec<_> = pods_of(objects, object).into_iter().cloned().collect();
-    waits_for(object, &pods)
+impl Awaited {
+    fn of(applied: &Value) -> Option<Self> {
+        let kinds = ["Pod", "Job", "Deployment", "StatefulSet", "DaemonSet"];
+        let kind = kinds.into_iter().find(|kind| applied["kind"] == *kind)?;
+        Some(Self {
+            key: (kind, name_of(applied)),
+            uid: applied["metadata"]["uid"].clone(),
+            generation: generation(applied),
+        })
+    }
+
+    /// Why it is not ready; none if it is.
+    fn reason(&self, objects: &Objects) -> Option<String> {
+        let Some(object) = objects.get(&self.key) else { return Some("it is not there yet".to_owned()) };
+        // A watch may not have heard of what was applied: what it tells then is how ready the last one was.
+        if object["metadata"]["uid"] != self.uid || generation(object) < self.generation {
+            return Some("its news have not come yet".to_owned());
+        }
+        let pods: Vec<_> = pods_of(objects, object).into_iter().cloned().collect();
+        waits_for(object, &pods)
+    }
+}
+
+fn generation(object: &Value) -> u64 {
+    object["metadata"]["generation"].as_u64().unwrap_or(0)
 }
 
 /// Why a workload may have no pods: a quota, a policy.
@@ -298,4 +319,24 @@ pub(super) fn pods_of<'a>(objects: &'a Objects, object: &Value) -> Vec<&'a Value
 pub(super) fn restarts(pod: &Value) -> u64 {
     let statuses = pod["status"]["containerStatuses"].as_array();
     statuses.into_iter().flatten().filter_map(|status| status["restartCount"].as_u64()).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_known_of_a_workload_before_it_was_applied_does_not_make_it_ready() {
+        let state = |uid: &str, generation: u64| {
+            json!({ "kind": "Deployment", "metadata": { "name": "web", "uid": uid, "generation": generation },
+                "spec": { "replicas": 1 }, "status": { "observedGeneration": generation, "replicas": 1,
+                "updatedReplicas": 1, "availableReplicas": 1 } })
+        };
+        let awaited = Awaited::of(&state("a", 3)).expect("it is watched");
+        let told = |state: Value| awaited.reason(&Objects::from([(("Deployment", "web".to_owned()), state)]));
+        assert!(
+            told(state("a", 2)).is_some() && told(state("b", 3)).is_some() && awaited.reason(&Objects::new()).is_some()
+        );
+        assert!(told(state("a", 3)).is_none() && told(state("a", 4)).is_none());
+    }
 }
