@@ -1,11 +1,9 @@
 //! Samples labelled as the charts of kube-prometheus-stack label them, in a real Prometheus: what its ServiceMonitors and
 //! relabelings of version 39.11.0 (2022) and of today make of the same containers.
 
-use crate::parts::{Server, find, free_ports};
-use aefm_collector::http::{Http, HttpOptions};
+use aefm_collector::http::HttpOptions;
 use aefm_collector::prometheus::{Prometheus, PrometheusOptions, Scraped, Selector, metric_rows, usage};
 use std::fmt::Write as _;
-use std::process::{Command, Stdio};
 
 const BEGIN_S: i64 = 1_700_006_400;
 const S: i64 = 1_000_000_000;
@@ -90,34 +88,9 @@ fn samples(current: bool) -> String {
     text + "# EOF\n"
 }
 
-async fn start(dir: &std::path::Path, samples: &str) -> Option<(Server, String)> {
-    let how = "Debian's package prometheus has it";
-    let (binary, tool) = (find("prometheus", "AEFM_PROMETHEUS", how)?, find("promtool", "AEFM_PROMTOOL", how)?);
-    std::fs::write(dir.join("in.om"), samples).unwrap();
-    let made = Command::new(tool)
-        .current_dir(dir)
-        .args(["tsdb", "create-blocks-from", "openmetrics", "in.om", "data"])
-        .output()
-        .unwrap();
-    assert!(made.status.success(), "{made:?}");
-    let [port] = free_ports();
-    let mut command = Command::new(binary);
-    command
-        .current_dir(dir)
-        .args(["--config.file=/dev/null", "--storage.tsdb.path=data", "--storage.tsdb.retention.time=30y"])
-        .arg(format!("--web.listen-address=127.0.0.1:{port}"))
-        .stdout(Stdio::null())
-        .stderr(Stdio::null());
-    let mut server = Server::start(&mut command);
-    let url = format!("http://127.0.0.1:{port}");
-    let http = Http::new(HttpOptions { attempts: 1, ..HttpOptions::default() }).unwrap();
-    server.ready(async || http.get(&format!("{url}/-/ready")).await.is_ok()).await;
-    Some((server, url))
-}
-
 async fn scraped(current: bool) -> Option<Scraped> {
     let dir = tempfile::tempdir().unwrap();
-    let (_server, url) = start(dir.path(), &samples(current)).await?;
+    let (_server, url) = crate::real_prometheus::start(dir.path(), &samples(current)).await?;
     // What the platform asks for where the experiment says nothing: the pods of its namespace.
     let selector = Selector { pods: r#"namespace="hotel""#.to_owned(), nodes: String::new() };
     let prometheus = Prometheus::new(PrometheusOptions { url, http: HttpOptions::default(), selector }).unwrap();

@@ -42,10 +42,11 @@ fn open_metrics() -> String {
     text
 }
 
-async fn start(dir: &std::path::Path) -> Option<(Server, String)> {
+/// A real Prometheus that has these samples, and its URL.
+pub(crate) async fn start(dir: &std::path::Path, samples: &str) -> Option<(Server, String)> {
     let how = "Debian's package prometheus has it";
     let (binary, tool) = (find("prometheus", "AEFM_PROMETHEUS", how)?, find("promtool", "AEFM_PROMTOOL", how)?);
-    std::fs::write(dir.join("in.om"), open_metrics()).unwrap();
+    std::fs::write(dir.join("in.om"), samples).unwrap();
     let mut blocks = Command::new(tool);
     let output =
         blocks.current_dir(dir).args(["tsdb", "create-blocks-from", "openmetrics", "in.om", "data"]).output().unwrap();
@@ -75,7 +76,7 @@ fn prometheus(url: &str) -> Prometheus {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_sample_comes_as_it_was_scraped() {
     let dir = tempfile::tempdir().unwrap();
-    let Some((_server, url)) = start(dir.path()).await else { return };
+    let Some((_server, url)) = start(dir.path(), &open_metrics()).await else { return };
     let prometheus = prometheus(&url);
     let (from, to) = (BEGIN_S * S, (BEGIN_S + 200) * S);
     let scraped = prometheus.scrape(from, to, 10 * S).await;

@@ -2,6 +2,7 @@
 //! are nodes.
 
 use crate::platform::kubernetes::snapshot::{Node, Snapshot};
+use crate::platform::kubernetes::tell_open;
 
 /// From so many nodes on every role has nodes of its own.
 pub const ENOUGH: usize = 3;
@@ -80,11 +81,8 @@ fn check(snapshot: &Snapshot, role: &'static str, name: &str) -> Result<(), Role
 }
 
 fn tell(snapshot: &Snapshot) -> String {
-    let told = snapshot.nodes.iter().map(|node| match &node.closed {
-        None => format!("{} takes pods", node.name),
-        Some(why) => format!("{} does not ({why})", node.name),
-    });
-    if snapshot.nodes.is_empty() { "the cluster has none".to_owned() } else { told.collect::<Vec<_>>().join(", ") }
+    let nodes = snapshot.nodes.iter().map(|node| (node.name.clone(), node.closed.clone()));
+    tell_open(nodes).unwrap_or("the cluster has none".to_owned())
 }
 
 fn by_default(open: &[&Node], asked: &Asked) -> Roles {

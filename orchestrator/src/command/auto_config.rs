@@ -15,7 +15,6 @@ use crate::platform::kubernetes::cluster::{Cluster, ClusterError};
 use crate::platform::kubernetes::found::{self, Target};
 use crate::platform::kubernetes::service_proxy::ServiceProxy;
 use crate::platform::kubernetes::snapshot::Snapshot;
-use crate::platform::kubernetes::sources::services;
 use ask::{Asker, Ended};
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
@@ -58,7 +57,7 @@ pub(super) fn run(args: &AutoConfigArgs) -> Exit {
         drop(io::stdout().write_all(text.as_bytes()));
         return Exit::Ok;
     }
-    match init::write(&args.out, &text, args.force) {
+    match init::write(&args.out, text.as_bytes(), args.force) {
         Ok(()) => {
             drop(writeln!(
                 io::stdout(),
@@ -84,9 +83,8 @@ fn make(args: &AutoConfigArgs, asker: Option<Asker<io::StdinLock<'_>, io::Stderr
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let (cluster, snapshot, all) = runtime.block_on(async {
         let cluster = Cluster::connect(args.context.as_deref()).await?;
-        let snapshot = Snapshot::take(&cluster).await?;
-        let all = services(&cluster).await.unwrap_or_default();
-        Ok::<_, ClusterError>((cluster, snapshot, all))
+        let (snapshot, services) = Snapshot::take(&cluster).await?;
+        Ok::<_, ClusterError>((cluster, snapshot, services.unwrap_or_default()))
     })?;
     say(&format!("found {} nodes, {} of which take pods", snapshot.nodes.len(), snapshot.open().count()));
     snapshot.unknown.iter().for_each(|unknown| say(&format!("not known: failed to {unknown}")));

@@ -1,6 +1,6 @@
 //! `aefm get-file`: what a run deploys and needs, as files to read, to edit and to apply.
 
-use super::{Exit, complain, read};
+use super::{Exit, complain, init, read};
 use crate::cli::{GetFileArgs, Wanted};
 use crate::experiment::kubernetes::{Entrance, Kubernetes, Source};
 use crate::handler::Handlers;
@@ -10,7 +10,6 @@ use crate::platform::kubernetes::rbac::{ACCOUNT, Grant};
 use crate::platform::kubernetes::rights::Need;
 use crate::platform::kubernetes::{application, content};
 use aefm_workloads::catalogue::Application;
-use std::fs::{File, OpenOptions, create_dir_all};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -139,7 +138,7 @@ fn check(dir: &Path, files: &Files, force: bool) -> Result<(), String> {
 fn write(dir: &Path, files: &Files, force: bool) -> Result<(), String> {
     for (path, bytes) in files {
         let path = dir.join(path);
-        write_one(&path, bytes, force).map_err(|error| format!("write {}: {error}", path.display()))?;
+        init::write(&path, bytes, force).map_err(|error| format!("write {}: {error}", path.display()))?;
     }
     let Some((first, _)) = files.first() else { return Ok(()) };
     // One file, or the folder of the application's.
@@ -150,11 +149,4 @@ fn write(dir: &Path, files: &Files, force: bool) -> Result<(), String> {
     // Nobody reads: the files are there all the same.
     drop(writeln!(io::stdout(), "wrote {} ({count})", dir.join(shown).display()));
     Ok(())
-}
-
-fn write_one(path: &Path, bytes: &[u8], force: bool) -> io::Result<()> {
-    create_dir_all(path.parent().unwrap_or(Path::new("")))?;
-    let mut file =
-        if force { File::create(path)? } else { OpenOptions::new().write(true).create_new(true).open(path)? };
-    file.write_all(bytes)
 }

@@ -11,7 +11,7 @@ const NAME: &str = "experiment.yaml";
 
 pub(super) fn run(args: &InitArgs) -> Exit {
     let path = args.dir.join(NAME);
-    match write(&path, DEFAULT, args.force) {
+    match write(&path, DEFAULT.as_bytes(), args.force) {
         Ok(()) => {
             drop(writeln!(io::stdout(), "wrote {0}; run it with `aefm run {0}`", path.display()));
             Exit::Ok
@@ -28,11 +28,11 @@ pub(super) fn run(args: &InitArgs) -> Exit {
 }
 
 /// Writes a file that is not there yet, or that may be written over; its folder is made when missing.
-pub(super) fn write(path: &Path, text: &str, force: bool) -> io::Result<()> {
+pub(super) fn write(path: &Path, bytes: &[u8], force: bool) -> io::Result<()> {
     create_dir_all(path.parent().unwrap_or(Path::new(""))).map_err(not_a_folder)?;
     let mut file =
         if force { File::create(path)? } else { OpenOptions::new().write(true).create_new(true).open(path)? };
-    file.write_all(text.as_bytes())
+    file.write_all(bytes)
 }
 
 /// A file where a folder is wanted must not read as "experiment.yaml exists".

@@ -82,8 +82,7 @@ impl Past {
         if crate::neighbours::running().contains(&record.run_id) {
             return Err(AgainError::UnderWay(record.run_id));
         }
-        let (experiment, plan) = record.plan().map_err(&no_run)?;
-        let mut experiment = experiment;
+        let (mut experiment, plan) = record.plan().map_err(&no_run)?;
         experiment.collect = collect.unwrap_or(experiment.collect);
         let remotes =
             Remotes::open(&experiment.collect, experiment.trace_context(), experiment.entry_service())?.again();

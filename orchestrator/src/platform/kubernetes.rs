@@ -45,7 +45,7 @@ mod tunnel;
 pub mod watched;
 
 pub use opening::OpenError;
-pub use survey::{Survey, SurveyError};
+pub use survey::{Survey, SurveyError, tell_open};
 
 use super::{CensusTaker, Endpoints, Held, LoadRun, Observer, Platform, PlatformError};
 use crate::experiment::environment::Renewal;

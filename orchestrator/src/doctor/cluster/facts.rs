@@ -13,7 +13,7 @@ use crate::platform::kubernetes::ownership::{PURPOSE_LABEL, RUN_LABEL};
 use crate::platform::kubernetes::review::{self, Applied, Question};
 use crate::platform::kubernetes::rights::Need;
 use crate::platform::kubernetes::snapshot::{Room, Snapshot};
-use crate::platform::kubernetes::sources::{Findings, services};
+use crate::platform::kubernetes::sources::Findings;
 use crate::platform::kubernetes::trial::Trial;
 use crate::platform::kubernetes::{Survey, root};
 use aefm_workloads::interference::Kind;
@@ -157,7 +157,8 @@ pub struct Jaeger {
 /// # Errors
 /// When it does not even tell its nodes.
 pub async fn gather(cluster: &Arc<Cluster>, experiment: &Experiment) -> Result<Facts, ClusterError> {
-    let (clocks, snapshot) = (clocks::look(cluster).await, Snapshot::take(cluster).await?);
+    let clocks = clocks::look(cluster).await;
+    let (snapshot, services) = Snapshot::take(cluster).await?;
     let roles = Survey::on(Arc::clone(cluster), &experiment.kubernetes).await;
     let cores = roles.as_ref().map_or(1, |survey| survey.cores);
     let roles = roles.map(|Survey { testbed, infra, load, .. }| Roles { testbed, infra, load });
@@ -173,7 +174,6 @@ pub async fn gather(cluster: &Arc<Cluster>, experiment: &Experiment) -> Result<F
     });
     let asked = review::questions(&needs(experiment, &namespace), &namespace.name, &applied);
     let rights = review::ask(cluster, asked).await.map_err(|error| error.to_string());
-    let services = services(cluster).await.map_err(|error| error.to_string());
     Ok(Facts {
         minor: cluster.server_minor,
         clocks,

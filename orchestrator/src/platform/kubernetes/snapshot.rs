@@ -109,19 +109,23 @@ impl std::fmt::Display for Room {
 }
 
 impl Snapshot {
-    /// Asks a cluster. What it will not tell beyond its nodes is named, and does without.
+    /// Asks a cluster. What it will not tell beyond its nodes is named, and does without. Beside it, the Services that it
+    /// was made of, or why they are not known.
     ///
     /// # Errors
     /// When it does not tell its nodes.
-    pub async fn take(cluster: &Cluster) -> Result<Self, ClusterError> {
+    pub async fn take(cluster: &Cluster) -> Result<(Self, Result<Vec<Value>, String>), ClusterError> {
         let all = ListParams::default();
         let nodes = cluster.list("v1", "Node", None, &all).await?;
         let mut unknown = Vec::new();
-        let mut told =
-            |answer: Result<Vec<Value>, ClusterError>| answer.map_err(|error| unknown.push(error.to_string())).ok();
+        let mut told = |answer: Result<Vec<Value>, ClusterError>| {
+            answer.map_err(|error| error.to_string()).inspect_err(|reason| unknown.push(reason.clone()))
+        };
         let pods = told(cluster.list("v1", "Pod", None, &all).await);
-        let services = told(services(cluster).await).unwrap_or_default();
-        Ok(Self { minor: cluster.server_minor, unknown, ..Self::of(&nodes, pods.as_deref(), &services) })
+        let services = told(services(cluster).await);
+        let known = services.as_deref().unwrap_or_default();
+        let snapshot = Self::of(&nodes, pods.as_deref().ok(), known);
+        Ok((Self { minor: cluster.server_minor, unknown, ..snapshot }, services))
     }
 
     /// From the cluster's objects; without pods it is not known what they have asked for.

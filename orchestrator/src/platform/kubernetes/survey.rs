@@ -129,13 +129,18 @@ async fn choose(
     if chosen.is_empty() { Err(SurveyError::NoNode { role, wanted: asked, known: tell(nodes) }) } else { Ok(chosen) }
 }
 
-/// `node-1 takes pods, node-2 does not (disk-pressure)`, or that there is none.
 fn tell(nodes: &[Value]) -> String {
-    let told = nodes.iter().map(|node| match closed_because(node) {
-        None => format!("{} takes pods", name_of(node)),
-        Some(why) => format!("{} does not ({why})", name_of(node)),
+    tell_open(nodes.iter().map(|node| (name_of(node), closed_because(node)))).unwrap_or("there is none".to_owned())
+}
+
+/// `node-1 takes pods, node-2 does not (disk-pressure)` of names and why each takes none; nothing where there is no node.
+pub fn tell_open(nodes: impl Iterator<Item = (String, Option<String>)>) -> Option<String> {
+    let told = nodes.map(|(name, closed)| match closed {
+        None => format!("{name} takes pods"),
+        Some(why) => format!("{name} does not ({why})"),
     });
-    if nodes.is_empty() { "there is none".to_owned() } else { told.collect::<Vec<_>>().join(", ") }
+    let told: Vec<_> = told.collect();
+    (!told.is_empty()).then(|| told.join(", "))
 }
 
 /// Why a node takes no pods; `None` where it is ready and open for them.
