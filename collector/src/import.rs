@@ -15,13 +15,15 @@ use crate::jaeger::json as jaeger_json;
 use crate::otlp;
 use crate::sink::SinkError;
 use crate::span::{Names, Span};
-use crate::trace::{TraceReport, TraceTables};
+use crate::trace::{TraceReport, TraceTables, group};
 use aefm_workloads::labels::CaseLabels;
 use pieces::{Batch, Format, Pieces};
 use record::{Book, Writer};
 use spill::Spill;
+use std::ops::ControlFlow;
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, channel, sync_channel};
 
 /// What kind of files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -182,13 +184,27 @@ fn spans(piece: &[u8], format: Format, names: &mut Names, invalid: &mut u64) -> 
     Ok(decoded.spans)
 }
 
+/// Spans become traces on one thread, and traces tables on this one.
 fn write(spill: Spill<'_>, dir: &Path, labels: &CaseLabels) -> Result<TraceReport, ImportError> {
     let mut tables = TraceTables::create(dir, labels)?;
     let mut copies = 0;
-    spill.drain(|spans: Vec<Span>| {
-        let (traces, dropped) = crate::trace::group(spans);
-        copies += dropped;
-        traces.iter().try_for_each(|trace| tables.add(trace, None)).map_err(ImportError::from)
+    std::thread::scope(|scope| {
+        let (give, grouped) = sync_channel(1);
+        // What is in the tables goes back to end where it was made: its memory and its names belong there.
+        let (give_back, used) = channel();
+        let grouping = scope.spawn(move || {
+            spill.drain(|spans| {
+                used.try_iter().for_each(drop);
+                // A closed channel: a table could not be written, which is told there.
+                if give.send(group(spans)).is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+            })
+        });
+        for (traces, dropped) in grouped {
+            copies += dropped;
+            traces.iter().try_for_each(|trace| tables.add(trace, None))?;
+            let _ = give_back.send(traces);
+        }
+        grouping.join().unwrap_or_else(|panic| resume_unwind(panic)).map_err(ImportError::from)
     })?;
     let mut report = tables.finish(dir, labels, None)?;
     report.copies += copies;

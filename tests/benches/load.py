@@ -5,7 +5,8 @@ Usage: load.py PROGRAM [--wrk2 PATH] [--oha PATH] [--pairs N] [PART...]
 parts: closed h2 paced peak workers contents memory (default: all but memory)
 
 PROGRAM is a release build of aefm-load. nginx (Debian: nginx-light), on core 0, is the server; clients run on core 1, one
-after the other, round after round, since the machine's other load changes. wrk and h2load come from Debian (wrk,
+after the other, round after round, since the machine's other load changes. Its buffer takes any of the requests at once: with
+nginx's own of 1 KiB a longer one would cost it a second read. wrk and h2load come from Debian (wrk,
 nghttp2-client), oha from crates.io, wrk2 from its public repository; a peer that is not there is left out and named.
 CPU per request is user and system time by wait4 over the requests that were answered.
 """
@@ -33,7 +34,7 @@ NGINX = """
 worker_processes {workers}; daemon off; pid {folder}/pid; error_log {folder}/error crit; worker_rlimit_nofile 8192;
 events {{ worker_connections 4096; }}
 http {{
-    access_log off; keepalive_requests 1000000000; client_body_temp_path {folder}/b; proxy_temp_path {folder}/p;
+    access_log off; keepalive_requests 1000000000; client_header_buffer_size 8k; client_body_temp_path {folder}/b; proxy_temp_path {folder}/p;
     fastcgi_temp_path {folder}/f; uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s;
     server {{ listen 127.0.0.1:{port}; location / {{ return 200 "hello"; }} }}
     server {{ listen 127.0.0.1:{port_h2c} http2; location / {{ return 200 "hello"; }} }}

@@ -1,12 +1,12 @@
 //! Spans that wait for the others of their trace, as records: in memory up to a budget, then on disk, by trace, so that
 //! each part is whole traces.
 
-use super::ImportError;
 use super::record::{Book, Reader, split_first};
 use crate::span::Span;
 use aefm_workloads::ids::TraceId;
 use std::fs::{self, File};
 use std::io::{self, BufReader, Read, Write as _};
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 /// Why spans could not wait on disk.
@@ -101,20 +101,18 @@ impl<'a> Spill<'a> {
         Ok(())
     }
 
-    /// Hands over all spans, whole traces at a time.
+    /// Hands over all spans, whole traces at a time, until `take` breaks off.
     ///
     /// # Errors
-    /// The disk's, or those of `take`.
-    pub(super) fn drain(
-        mut self,
-        mut take: impl FnMut(Vec<Span>) -> Result<(), ImportError>,
-    ) -> Result<(), ImportError> {
+    /// The disk's.
+    pub(super) fn drain(mut self, mut take: impl FnMut(Vec<Span>) -> ControlFlow<()>) -> Result<(), SpillError> {
         let mut reader = self.book.reader();
         let wrong = |path: &Path, cause| SpillError { path: path.to_owned(), cause };
         if self.parts.is_empty() {
             let mut spans = Vec::new();
             read_all(&self.fresh[..], &mut reader, &mut spans).map_err(|cause| wrong(&self.folder, cause))?;
-            return take(spans);
+            let _ = take(spans);
+            return Ok(());
         }
         self.part();
         self.fresh = Vec::new();
@@ -129,7 +127,9 @@ impl<'a> Spill<'a> {
             }
             read_all(&part.held[..], &mut reader, &mut spans).map_err(|cause| wrong(&self.folder, cause))?;
             drop(part);
-            take(spans)?;
+            if take(spans).is_break() {
+                break;
+            }
         }
         Ok(())
     }
@@ -189,7 +189,7 @@ mod tests {
             assert!(traces.is_disjoint(&seen), "a trace in two parts");
             seen.extend(traces);
             back.extend(spans);
-            Ok(())
+            ControlFlow::Continue(())
         };
         spill.drain(whole).unwrap();
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);

@@ -1,7 +1,8 @@
 //! Where a process's cgroups are, and what they count: one view of v1 and v2.
 
+use super::kept::{Kept, Room};
 use super::parse::{self, Hierarchy};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// The folders of one cgroup, by what is read from them. Under v2 all are the same one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -55,46 +56,119 @@ impl Folders {
         *self == Self::default()
     }
 
-    /// Reads what there is.
-    pub(super) fn read(&self) -> Counters {
-        let text = |folder: &Option<PathBuf>, file: &str| read(folder.as_deref()?, file);
-        let cpu_stat = text(&self.unified, "cpu.stat");
-        let v2 = |key| cpu_stat.as_deref().and_then(|text| parse::keyed(text, key)).map(|us| us * 1_000);
-        let v1_throttled = || parse::keyed(&text(&self.cpu, "cpu.stat")?, "throttled_time");
-        let v1_usage = || parse::number(&text(&self.cpuacct, "cpuacct.usage")?);
-        let pressure = |file| parse::pressure_some_us(&text(&self.unified, file)?);
-        Counters {
-            cpu_ns: v2("usage_usec").or_else(v1_usage),
-            throttled_ns: v2("throttled_usec").or_else(v1_throttled),
-            memory_bytes: self.working_set(),
-            disk: text(&self.unified, "io.stat")
-                .map(|text| parse::io_stat_bytes(&text))
-                .or_else(|| text(&self.blkio, "blkio.throttle.io_service_bytes").map(|text| parse::blkio_bytes(&text))),
-            pressure_us: ["cpu.pressure", "memory.pressure", "io.pressure"].map(pressure),
-        }
+    /// Opens what there is to read.
+    pub(super) fn open(&self, room: &mut Room) -> Files {
+        let mut file = |folder: &Option<PathBuf>, name: &str| Kept::open(folder.as_ref()?.join(name), room);
+        let memory = [(&self.unified, MEMORY_V2), (&self.memory, MEMORY_V1)];
+        let memory = memory.into_iter().find_map(|(folder, (usage, key))| {
+            Some(Memory {
+                usage: file(folder, usage)?,
+                stat: file(folder, "memory.stat"),
+                key,
+                inactive_bytes: 0,
+                next_look_ns: 0,
+            })
+        });
+        let disk = file(&self.unified, "io.stat").map(Disk::V2);
+        let disk = disk.or_else(|| file(&self.blkio, "blkio.throttle.io_service_bytes").map(Disk::V1));
+        Files { memory, disk, ..self.open_delays(room) }
     }
 
-    /// Usage without the file pages that the kernel may drop at any time: what the kubelet calls the working set.
-    fn working_set(&self) -> Option<u64> {
-        let of = |folder: &Option<PathBuf>, usage, inactive| {
-            let folder = folder.as_deref()?;
-            let usage = parse::number(&read(folder, usage)?)?;
-            let inactive = read(folder, "memory.stat").and_then(|text| parse::keyed(&text, inactive)).unwrap_or(0);
-            Some(usage.saturating_sub(inactive))
-        };
-        of(&self.unified, "memory.current", "inactive_file")
-            .or_else(|| of(&self.memory, "memory.usage_in_bytes", "total_inactive_file"))
+    /// Opens only what tells how its tasks are held up: what a process is not itself asked for.
+    pub(super) fn open_delays(&self, room: &mut Room) -> Files {
+        let mut file = |folder: &Option<PathBuf>, name: &str| Kept::open(folder.as_ref()?.join(name), room);
+        Files {
+            stat_v2: file(&self.unified, "cpu.stat"),
+            stat_v1: file(&self.cpu, "cpu.stat"),
+            usage_v1: file(&self.cpuacct, "cpuacct.usage"),
+            memory: None,
+            disk: None,
+            pressure: ["cpu.pressure", "memory.pressure", "io.pressure"].map(|name| file(&self.unified, name)),
+        }
     }
 }
 
-fn read(folder: &Path, file: &str) -> Option<String> {
-    std::fs::read_to_string(folder.join(file)).ok()
+/// The file of a cgroup's usage, and the key in `memory.stat` of what of it the kernel may drop at any time.
+const MEMORY_V2: (&str, &str) = ("memory.current", "inactive_file");
+const MEMORY_V1: (&str, &str) = ("memory.usage_in_bytes", "total_inactive_file");
+
+/// Time for which the last look into `memory.stat` holds. It is the longest of the files and costs as much as all others
+/// together; what it is asked for, file pages that were not used for a while, is slow by its nature.
+const LOOK_NS: u64 = 900_000_000;
+
+#[derive(Debug)]
+struct Memory {
+    usage: Kept,
+    stat: Option<Kept>,
+    key: &'static str,
+    inactive_bytes: u64,
+    next_look_ns: u64,
+}
+
+#[derive(Debug)]
+enum Disk {
+    V2(Kept),
+    V1(Kept),
+}
+
+/// What a cgroup's counters are read from. Where both versions count CPU time, the second is asked first.
+#[derive(Debug)]
+pub(super) struct Files {
+    stat_v2: Option<Kept>,
+    stat_v1: Option<Kept>,
+    usage_v1: Option<Kept>,
+    memory: Option<Memory>,
+    disk: Option<Disk>,
+    pressure: [Option<Kept>; 3],
+}
+
+impl Files {
+    /// Reads what there is at this time of the monotonic clock. The buffer is scratch.
+    pub(super) fn read(&mut self, now_ns: u64, buffer: &mut Vec<u8>) -> Counters {
+        let stat = self.stat_v2.as_ref().and_then(|file| file.read(buffer)).unwrap_or_default();
+        let ns = |key| parse::keyed(stat, key).map(|us| us * 1_000);
+        let (used, throttled) = (ns("usage_usec"), ns("throttled_usec"));
+        Counters {
+            cpu_ns: used.or_else(|| parse::number(self.usage_v1.as_ref()?.read(buffer)?)),
+            throttled_ns: throttled.or_else(|| parse::keyed(self.stat_v1.as_ref()?.read(buffer)?, "throttled_time")),
+            memory_bytes: self.memory.as_mut().and_then(|memory| memory.working_set(now_ns, buffer)),
+            disk: self.disk.as_ref().and_then(|disk| disk.read(buffer)),
+            pressure_us: self.pressure.each_ref().map(|file| parse::pressure_some_us(file.as_ref()?.read(buffer)?)),
+        }
+    }
+}
+
+impl Memory {
+    /// Usage without the file pages that the kernel may drop at any time: what the kubelet calls the working set.
+    fn working_set(&mut self, now_ns: u64, buffer: &mut Vec<u8>) -> Option<u64> {
+        let usage = parse::number(self.usage.read(buffer)?)?;
+        if now_ns >= self.next_look_ns {
+            self.next_look_ns = now_ns + LOOK_NS;
+            let inactive = self.stat.as_ref().and_then(|stat| parse::keyed(stat.read(buffer)?, self.key));
+            self.inactive_bytes = inactive.unwrap_or(0);
+        }
+        Some(usage.saturating_sub(self.inactive_bytes))
+    }
+}
+
+impl Disk {
+    /// Bytes read and written.
+    fn read(&self, buffer: &mut Vec<u8>) -> Option<(u64, u64)> {
+        match self {
+            Self::V2(file) => Some(parse::io_stat_bytes(file.read(buffer)?)),
+            Self::V1(file) => Some(parse::blkio_bytes(file.read(buffer)?)),
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::fs;
+
+    fn read(folders: &Folders) -> Counters {
+        folders.open(&mut Room::of_this_process()).read(0, &mut Vec::new())
+    }
 
     #[test]
     fn v2_counters_are_read() {
@@ -115,7 +189,28 @@ mod tests {
             disk: Some((10, 20)),
             pressure_us: [Some(7), None, None],
         };
-        assert_eq!(folders.read(), expected);
+        assert_eq!(read(&folders), expected);
+    }
+
+    #[test]
+    fn what_may_be_dropped_is_looked_up_about_once_a_second() {
+        let dir = tempfile::tempdir().unwrap();
+        let (usage, stat) = (dir.path().join("memory.current"), dir.path().join("memory.stat"));
+        let set = |used: u64, inactive: u64| {
+            fs::write(&usage, used.to_string()).unwrap();
+            fs::write(&stat, format!("inactive_file {inactive}\n")).unwrap();
+        };
+        set(1000, 100);
+        let folders = Folders { unified: Some(dir.path().to_owned()), ..Folders::default() };
+        let mut files = folders.open(&mut Room::of_this_process());
+        let mut at = |now_ns| files.read(now_ns, &mut Vec::new()).memory_bytes;
+        assert_eq!(at(5), Some(900));
+        set(2000, 700);
+        assert_eq!(at(5 + LOOK_NS - 1), Some(1900));
+        assert_eq!(at(5 + LOOK_NS), Some(1300));
+        // Less is used than was inactive at the last look.
+        set(400, 0);
+        assert_eq!(at(6 + LOOK_NS), Some(0));
     }
 
     #[test]
@@ -137,7 +232,7 @@ mod tests {
         fs::write(dir.path().join("memory/web/memory.usage_in_bytes"), "4096\n").unwrap();
         fs::write(dir.path().join("blkio/web/blkio.throttle.io_service_bytes"), "8:0 Read 1\n8:0 Write 2\n").unwrap();
         let text = "3:cpu,cpuacct:/web\n2:memory:/web\n1:blkio:/web\n0::/\n";
-        let counters = locate(text, &hierarchies).read();
+        let counters = read(&locate(text, &hierarchies));
         assert_eq!((counters.cpu_ns, counters.throttled_ns), (Some(777), Some(55)));
         assert_eq!((counters.memory_bytes, counters.disk), (Some(4096), Some((1, 2))));
     }

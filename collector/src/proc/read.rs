@@ -1,6 +1,7 @@
 //! Counters of a process and of the node, as they are now.
 
-use super::cgroup::{Folders, locate};
+use super::cgroup::{Files, Folders, locate};
+use super::kept::Room;
 use super::parse::{self, Hierarchy};
 use super::rows::Counters;
 use nix::time::{ClockId, clock_getcpuclockid, clock_gettime};
@@ -21,7 +22,8 @@ pub(super) struct Machine {
 pub(super) struct Process {
     pid: i32,
     start: u64,
-    folders: Folders,
+    // None: it is in no cgroup but the root.
+    cgroup: Option<Files>,
     // It has a network of its own, so that what is counted there is its own.
     own_network: bool,
 }
@@ -76,7 +78,7 @@ impl Machine {
     ///
     /// # Errors
     /// There is none.
-    pub(super) fn process(&self, pid: i32) -> io::Result<Process> {
+    pub(super) fn process(&self, pid: i32, room: &mut Room) -> io::Result<Process> {
         let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
         let start = parse::stat_start(&stat).ok_or_else(|| io::Error::other("its stat file has no start time"))?;
         if parse::stat_state(&stat) == Some('Z') {
@@ -84,16 +86,17 @@ impl Machine {
         }
         let cgroups = fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap_or_default();
         let network = fs::read_link(format!("/proc/{pid}/ns/net")).ok();
+        let folders = locate(&cgroups, &self.hierarchies);
         Ok(Process {
             pid,
             start,
-            folders: locate(&cgroups, &self.hierarchies),
+            cgroup: (!folders.is_empty()).then(|| folders.open_delays(room)),
             own_network: network.is_some() && network != self.own_network,
         })
     }
 
     /// The process's counters; none once it has ended, even if its pid went to another.
-    pub(super) fn counters_of(&self, process: &Process) -> Option<Counters> {
+    pub(super) fn counters_of(&self, process: &mut Process, buffer: &mut Vec<u8>) -> Option<Counters> {
         let read = |file: &str| fs::read_to_string(format!("/proc/{}/{file}", process.pid)).ok();
         let stat = read("stat")?;
         if parse::stat_start(&stat) != Some(process.start) || parse::stat_state(&stat) == Some('Z') {
@@ -106,9 +109,10 @@ impl Machine {
         let disk = io
             .as_deref()
             .and_then(|text| Some((parse::keyed(text, "read_bytes")?, parse::keyed(text, "write_bytes")?)));
-        let cgroup = if process.folders.is_empty() { None } else { Some(process.folders.read()) };
+        let at_ns = monotonic_ns();
+        let cgroup = process.cgroup.as_mut().map(|files| files.read(at_ns, buffer));
         Some(Counters {
-            at_ns: monotonic_ns(),
+            at_ns,
             cpu_ns: precise.map(|time| nanoseconds(&time)).or_else(ticks),
             throttled_ns: cgroup.and_then(|cgroup| cgroup.throttled_ns),
             memory_bytes: read("status").and_then(|text| parse::keyed_kib(&text, "VmRSS")),
@@ -131,11 +135,12 @@ impl Machine {
 }
 
 /// A cgroup's counters; none once it is gone.
-pub(super) fn counters_of_cgroup(folders: &Folders) -> Option<Counters> {
-    let counters = folders.read();
+pub(super) fn counters_of_cgroup(files: &mut Files, buffer: &mut Vec<u8>) -> Option<Counters> {
+    let at_ns = monotonic_ns();
+    let counters = files.read(at_ns, buffer);
     counters.cpu_ns.or(counters.memory_bytes)?;
     Some(Counters {
-        at_ns: monotonic_ns(),
+        at_ns,
         cpu_ns: counters.cpu_ns,
         throttled_ns: counters.throttled_ns,
         memory_bytes: counters.memory_bytes,

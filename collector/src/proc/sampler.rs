@@ -1,6 +1,7 @@
 //! The thread that samples at a fixed interval.
 
-use super::cgroup::Folders;
+use super::cgroup::Files;
+use super::kept::Room;
 use super::read::{Machine, Process, counters_of_cgroup};
 use super::rows::{Counters, MetricRow, Scope, row};
 use crate::clock::now_ns;
@@ -153,7 +154,7 @@ impl Drop for Sampler {
 enum Source {
     Node,
     Process(Process),
-    Cgroup(Folders),
+    Cgroup(Files),
 }
 
 struct Watched {
@@ -169,6 +170,7 @@ struct Watch {
     watched: Vec<Watched>,
     observed: Observed,
     limit: usize,
+    buffer: Vec<u8>,
 }
 
 fn watch(options: SamplerOptions, stopped: &Receiver<()>, taken: &AtomicU64) -> Observed {
@@ -201,18 +203,25 @@ fn pin(core: usize) -> nix::Result<()> {
 
 impl Watch {
     fn new(node: String, subjects: Vec<Subject>, limit: usize) -> Self {
-        let machine = Machine::look();
-        let mut watch = Self { machine, node: node.clone(), watched: Vec::new(), observed: Observed::default(), limit };
+        let mut room = Room::of_this_process();
+        let mut watch = Self {
+            machine: Machine::look(),
+            node: node.clone(),
+            watched: Vec::new(),
+            observed: Observed::default(),
+            limit,
+            buffer: Vec::new(),
+        };
         watch.add(Scope::Node, node, Some(Source::Node));
         for subject in subjects {
             match subject {
                 Subject::Process { name, pid } => {
-                    let process = i32::try_from(pid).ok().and_then(|pid| watch.machine.process(pid).ok());
+                    let process = i32::try_from(pid).ok().and_then(|pid| watch.machine.process(pid, &mut room).ok());
                     watch.add(Scope::Process, name, process.map(Source::Process));
                 }
                 Subject::Cgroup { scope, name, path } => {
-                    let folders = watch.machine.cgroup(&path);
-                    watch.add(scope, name, Some(Source::Cgroup(folders)));
+                    let files = watch.machine.cgroup(&path).open(&mut room);
+                    watch.add(scope, name, Some(Source::Cgroup(files)));
                 }
             }
         }
@@ -220,17 +229,17 @@ impl Watch {
     }
 
     fn add(&mut self, scope: Scope, name: String, source: Option<Source>) {
-        match source.and_then(|source| Some((self.counters(&source)?, source))) {
+        match source.and_then(|mut source| Some((self.counters(&mut source)?, source))) {
             Some((before, source)) => self.watched.push(Watched { scope, name, source, before }),
             None => self.observed.gone.push(Gone { subject: name, t_ns: now_ns() }),
         }
     }
 
-    fn counters(&self, source: &Source) -> Option<Counters> {
+    fn counters(&mut self, source: &mut Source) -> Option<Counters> {
         match source {
             Source::Node => Some(self.machine.counters()),
-            Source::Process(process) => self.machine.counters_of(process),
-            Source::Cgroup(folders) => counters_of_cgroup(folders),
+            Source::Process(process) => self.machine.counters_of(process, &mut self.buffer),
+            Source::Cgroup(files) => counters_of_cgroup(files, &mut self.buffer),
         }
     }
 
@@ -238,7 +247,7 @@ impl Watch {
         let t_ns = now_ns();
         let mut watched = std::mem::take(&mut self.watched);
         watched.retain_mut(|subject| {
-            let Some(now) = self.counters(&subject.source) else {
+            let Some(now) = self.counters(&mut subject.source) else {
                 self.observed.gone.push(Gone { subject: subject.name.clone(), t_ns });
                 return false;
             };
