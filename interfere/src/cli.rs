@@ -21,7 +21,7 @@ use anyhow::anyhow;
 use clap::{Parser, Subcommand};
 use kind::KindCommand;
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -89,6 +89,12 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Give exclusive cores back when standard input ends: started by what takes them
+    #[command(hide = true)]
+    Keep {
+        /// The folder of their control group
+        folder: PathBuf,
+    },
 }
 
 /// Runs the program with these arguments, the first of which is its name.
@@ -109,6 +115,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         (None, Some(Command::Calibrate { cores, dir, file })) => calibrate::run(cores.as_deref(), dir.as_deref(), file),
         (None, Some(Command::Selftest { core, json })) => selftest::run(core, json),
         (None, Some(Command::List { json })) => list::run(json),
+        (None, Some(Command::Keep { folder })) => keep(&folder),
         (None, None) => Err(Failure::usage(anyhow!("name a kind, a command or --spec (see --help)"))),
     };
     done.unwrap_or_else(|failure| {
@@ -141,8 +148,16 @@ fn print(text: &str) -> Result<ExitCode, Failure> {
     written.map(|()| ExitCode::SUCCESS).map_err(|error| Failure::run(anyhow!("print: {error}")))
 }
 
+fn keep(folder: &Path) -> Result<ExitCode, Failure> {
+    // Signals to all that was started from a terminal are not meant for what comes last.
+    let _signals = guard::signals().map_err(Failure::run)?;
+    let gone = crate::stressor::keep(folder);
+    gone.map_err(|error| Failure::run(anyhow!("give back the cores of {}: {error}", folder.display())))?;
+    Ok(ExitCode::SUCCESS)
+}
+
 /// `--spec`: the contract with the programs that start this one.
-fn by_spec(path: &std::path::Path) -> Result<ExitCode, Failure> {
+fn by_spec(path: &Path) -> Result<ExitCode, Failure> {
     let signals = guard::signals().map_err(Failure::run)?;
     let (text, mut input, early) = if path.as_os_str() == "-" {
         let mut input = Input::stdin().map_err(Failure::usage)?;

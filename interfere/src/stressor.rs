@@ -12,6 +12,8 @@ mod mem_capacity;
 mod network;
 mod tlb;
 
+pub(crate) use cpu::keep;
+
 use crate::calibration::Calibration;
 use crate::crew::CrewError;
 use crate::holding::Tolerance;

@@ -8,6 +8,7 @@ mod files;
 mod get_file;
 mod image;
 mod interrupts;
+mod names;
 mod neighbours;
 #[path = "../collector/parts.rs"]
 mod parts;

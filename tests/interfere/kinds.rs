@@ -165,15 +165,16 @@ fn a_sweep_takes_what_a_core_has_for_itself() {
     use aefm_workloads::interference::Kind;
     let machine = Machine::here().expect("a machine");
     let core = machine.allowed()[0];
-    for kind in [Kind::L1d, Kind::L1i, Kind::L2, Kind::Tlb] {
-        if turns(kind, core, &machine).is_none() {
+    for kind in [Kind::L1d, Kind::L1i, Kind::L2, Kind::Llc, Kind::Tlb] {
+        let Some(first) = turns(kind, core, &machine) else {
             eprintln!("{}: this machine does not say what it has", kind.name());
             continue;
-        }
+        };
         let felt = |turns: Turns| {
             eprintln!("{}: {:.2} times the cost, apart {}", kind.name(), turns.ratio(), turns.apart());
             turns.apart() && turns.ratio() > 1.1
         };
-        assert!((0..TRIES).any(|_| turns(kind, core, &machine).is_some_and(felt)), "{}", kind.name());
+        let others = (1..TRIES).filter_map(|_| turns(kind, core, &machine));
+        assert!(std::iter::once(first).chain(others).any(felt), "{}", kind.name());
     }
 }

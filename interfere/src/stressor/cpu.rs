@@ -4,6 +4,7 @@
 //! made up for as far as the account allows. The intensity reached is CPU time over wall time.
 
 mod class;
+mod partition;
 
 use super::{Ask, Descriptor, StartError, Stressor};
 use crate::clock;
@@ -15,6 +16,9 @@ use crate::machine::cores::format_list;
 use crate::monitor::Reached;
 use aefm_workloads::interference::{CpuClass, Kind};
 use class::Secured;
+use partition::Partition;
+
+pub(crate) use partition::keep;
 
 /// One period: long enough that a wake-up costs nothing, short enough that ten make a smooth 100 ms.
 const PERIOD_NS: u64 = 10_000_000;
@@ -22,7 +26,9 @@ const PERIOD_NS: u64 = 10_000_000;
 const ROUND_NS: u64 = 20_000;
 
 struct Cpu {
+    // Ended before its cores are given back.
     crew: Crew,
+    partition: Option<Partition>,
     seen_ns: u64,
     seen_at_ns: u64,
 }
@@ -42,34 +48,38 @@ impl Stressor for Cpu {
     }
 
     fn failure(&self) -> Option<String> {
-        self.crew.failure().map(str::to_owned)
+        let unkept = || self.partition.as_ref().and_then(Partition::failure);
+        self.crew.failure().or_else(unkept).map(str::to_owned)
     }
 }
 
 fn start(ask: &Ask<'_>) -> Result<Box<dyn Stressor>, StartError> {
     let burn = Burn::new(ask.spec.options.work);
     let class = ask.spec.options.class;
-    let cores = placement(ask, class)?;
+    let (partition, cores) = placement(ask, class)?;
     let crew = Crew::hire(&cores, move |shift| work(shift, burn, class))?;
-    Ok(Box::new(Cpu { crew, seen_ns: 0, seen_at_ns: clock::mono_ns() }))
+    Ok(Box::new(Cpu { crew, partition, seen_ns: 0, seen_at_ns: clock::mono_ns() }))
 }
 
-/// Where the threads go. The kernel reserves only for threads that may run on all of their domain's cores.
-fn placement(ask: &Ask<'_>, class: CpuClass) -> Result<Vec<Option<usize>>, StartError> {
+/// Where the threads go. The kernel reserves only for threads that may run on all of their domain's cores: those that are
+/// named are made one.
+fn placement(ask: &Ask<'_>, class: CpuClass) -> Result<(Option<Partition>, Vec<Option<usize>>), StartError> {
     if class != CpuClass::Reserved {
-        return Ok(ask.cores.iter().copied().map(Some).collect());
+        return Ok((None, ask.cores.iter().copied().map(Some).collect()));
     }
-    if ask.cores != ask.machine.allowed() {
-        return Err(StartError::Unsupported {
-            kind: "cpu",
-            reason: format!(
-                "the kernel reserves no share for pinned threads: start it in an exclusive cpuset of the cores {} \
-                 (cpuset.cpus.partition = root) and name no others, or name none at all",
-                format_list(&ask.cores)
-            ),
-        });
+    let unpinned = vec![None; ask.cores.len()];
+    if ask.cores == ask.machine.allowed() {
+        return Ok((None, unpinned));
     }
-    Ok(vec![None; ask.cores.len()])
+    let partition = Partition::make(ask.machine, &ask.cores).map_err(|reason| StartError::Unsupported {
+        kind: "cpu",
+        reason: format!(
+            "the kernel reserves no share for pinned threads, and the cores {} cannot be made a domain of their own, \
+             because {reason}; name no cores, or take class weight",
+            format_list(&ask.cores)
+        ),
+    })?;
+    Ok((Some(partition), unpinned))
 }
 
 /// Secures a new share; false when the kernel cannot.

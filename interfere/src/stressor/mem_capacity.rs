@@ -20,9 +20,9 @@ use std::time::Duration;
 /// Memory is taken and given back in pieces of this size.
 const BLOCK_BYTES: u64 = 32 << 20;
 /// How often a worker with nothing to take looks at what the node has left. Each look reads a few files of the kernel's.
-const LOOK: Duration = Duration::from_millis(100);
+const LOOK: Duration = Duration::from_millis(200);
 /// Pages that all workers together touch again in a look's time: some 0.3 % of a core.
-const TOUCHES: u64 = 2_000;
+const TOUCHES: u64 = 4_000;
 /// Above this share of time in which tasks wait for memory, memory is given back.
 const PRESSURE_PERCENT: f64 = 20.0;
 /// Without growth for so long it no longer counts as filling.

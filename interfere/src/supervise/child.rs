@@ -32,6 +32,21 @@ pub enum ChildError {
     Spec(std::io::Error),
 }
 
+/// This program again, without arguments yet.
+pub(crate) fn own_command() -> std::io::Result<Command> {
+    let mut command = Command::new(std::env::current_exe()?);
+    let mut args = std::env::args_os();
+    // A link to `aefm` is this program by its name...
+    if let Some(name) = args.next() {
+        command.arg0(name);
+    }
+    // ...and `aefm` itself has it as a subcommand.
+    if args.next().is_some_and(|first| first == "interfere") {
+        command.arg("interfere");
+    }
+    Ok(command)
+}
+
 /// A stressor's process. Dropping it kills and reaps it.
 pub struct Child {
     process: std::process::Child,
@@ -48,11 +63,7 @@ impl Child {
     /// When the process cannot be started or does not take its spec.
     pub fn start(spec: &InterferenceSpec) -> Result<Self, ChildError> {
         let spec = InterferenceSpec { lease_ms: Some(CHILD_LEASE_MS), ..spec.clone() };
-        let mut command = Command::new(std::env::current_exe().map_err(ChildError::Own)?);
-        // `aefm interfere` has this program as a subcommand of its own.
-        if std::env::args_os().nth(1).is_some_and(|first| first == "interfere") {
-            command.arg("interfere");
-        }
+        let mut command = own_command().map_err(ChildError::Own)?;
         command.args(["--spec", "-"]).stdin(Stdio::piped()).stdout(Stdio::piped());
         die_with(&mut command, getpid());
         let mut process = command.spawn().map_err(ChildError::Start)?;
