@@ -1,20 +1,26 @@
 //! Counters of a process and of the node, as they are now.
 
 use super::cgroup::{Files, Folders, locate};
-use super::kept::Room;
+use super::kept::{Kept, Room};
 use super::parse::{self, Hierarchy};
 use super::rows::Counters;
 use nix::time::{ClockId, clock_getcpuclockid, clock_gettime};
 use nix::unistd::{Pid, SysconfVar, sysconf};
 use std::fs;
 use std::io;
+use std::path::PathBuf;
 
-/// What the machine is like, read once.
+/// What the machine is like, read once, and what its own counters are read from.
 #[derive(Debug)]
 pub(super) struct Machine {
     ticks_per_s: u64,
     hierarchies: Vec<Hierarchy>,
-    own_network: Option<std::path::PathBuf>,
+    own_network: Option<PathBuf>,
+    // Those that were there at the start: a sum to which others come would jump.
+    disks: Vec<String>,
+    stat: Option<Kept>,
+    memory: Option<Kept>,
+    pressure: [Option<Kept>; 3],
 }
 
 /// One process, told apart from a later one of the same pid.
@@ -38,39 +44,42 @@ fn nanoseconds(time: &nix::sys::time::TimeSpec) -> u64 {
 }
 
 impl Machine {
-    pub(super) fn look() -> Self {
+    pub(super) fn look(room: &mut Room) -> Self {
         let ticks = sysconf(SysconfVar::CLK_TCK).ok().flatten().and_then(|ticks| u64::try_from(ticks).ok());
         let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+        let blocks = fs::read_dir("/sys/block").into_iter().flatten().flatten();
+        // Disks in memory and loop devices only pass on what others do.
+        let is_disk = |name: &String| !name.starts_with("loop") && !name.starts_with("ram");
+        let mut keep = |path: &str| Kept::open(path.into(), room);
         Self {
             ticks_per_s: ticks.filter(|ticks| *ticks > 0).unwrap_or(100),
             hierarchies: parse::hierarchies(&mounts),
             own_network: fs::read_link("/proc/self/ns/net").ok(),
+            disks: blocks.filter_map(|block| block.file_name().into_string().ok()).filter(is_disk).collect(),
+            stat: keep("/proc/stat"),
+            memory: keep("/proc/meminfo"),
+            pressure: ["cpu", "memory", "io"].map(|kind| keep(&format!("/proc/pressure/{kind}"))),
         }
     }
 
     /// Busy CPU, used memory, network, disks and pressure of the node.
-    pub(super) fn counters(&self) -> Counters {
+    pub(super) fn counters(&self, buffer: &mut Vec<u8>) -> Counters {
+        // Of many lines each, these two: what is read at once need not be all.
         let read = |path: &str| fs::read_to_string(path).ok();
-        let busy = read("/proc/stat").and_then(|text| parse::node_busy_ticks(&text));
-        let memory = read("/proc/meminfo").and_then(|text| {
-            let (total, available) = (parse::keyed_kib(&text, "MemTotal")?, parse::keyed_kib(&text, "MemAvailable")?);
+        let used = |text: &str| {
+            let (total, available) = (parse::keyed_kib(text, "MemTotal")?, parse::keyed_kib(text, "MemAvailable")?);
             total.checked_sub(available)
-        });
-        let is_disk = |name: &str| {
-            // Disks in memory and loop devices only pass on what others do.
-            !name.starts_with("loop")
-                && !name.starts_with("ram")
-                && fs::exists(format!("/sys/block/{name}")).unwrap_or(false)
         };
+        let busy = self.stat.as_ref().and_then(|file| parse::node_busy_ticks(file.read(buffer)?));
         Counters {
             at_ns: monotonic_ns(),
             cpu_ns: busy.map(|ticks| ticks * (1_000_000_000 / self.ticks_per_s)),
             throttled_ns: None,
-            memory_bytes: memory,
+            memory_bytes: self.memory.as_ref().and_then(|file| used(file.read(buffer)?)),
             network: read("/proc/net/dev").and_then(|text| parse::net_bytes(&text)),
-            disk: read("/proc/diskstats").map(|text| parse::disk_bytes(&text, is_disk)),
-            pressure_us: ["cpu", "memory", "io"]
-                .map(|kind| parse::pressure_some_us(&read(&format!("/proc/pressure/{kind}"))?)),
+            disk: read("/proc/diskstats")
+                .map(|text| parse::disk_bytes(&text, |name| self.disks.iter().any(|disk| disk == name))),
+            pressure_us: self.pressure.each_ref().map(|file| parse::pressure_some_us(file.as_ref()?.read(buffer)?)),
         }
     }
 

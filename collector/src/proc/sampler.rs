@@ -205,7 +205,7 @@ impl Watch {
     fn new(node: String, subjects: Vec<Subject>, limit: usize) -> Self {
         let mut room = Room::of_this_process();
         let mut watch = Self {
-            machine: Machine::look(),
+            machine: Machine::look(&mut room),
             node: node.clone(),
             watched: Vec::new(),
             observed: Observed::default(),
@@ -237,7 +237,7 @@ impl Watch {
 
     fn counters(&mut self, source: &mut Source) -> Option<Counters> {
         match source {
-            Source::Node => Some(self.machine.counters()),
+            Source::Node => Some(self.machine.counters(&mut self.buffer)),
             Source::Process(process) => self.machine.counters_of(process, &mut self.buffer),
             Source::Cgroup(files) => counters_of_cgroup(files, &mut self.buffer),
         }
