@@ -269,7 +269,7 @@ fn gunzip(body: &[u8], limit: usize) -> Option<Result<Bytes, String>> {
     }
 }
 
-fn tls(ca: Option<&PathBuf>) -> Result<rustls::ClientConfig, HttpError> {
+pub(crate) fn tls(ca: Option<&PathBuf>) -> Result<rustls::ClientConfig, HttpError> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let bad = |path: &PathBuf, reason: String| HttpError::Certificates { path: path.clone(), reason };
     let none = PathBuf::new();

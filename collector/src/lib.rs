@@ -2,7 +2,8 @@
 //!
 //! [`schema`] says what the tables hold, [`sink`] writes them (complete or not at all), [`records`] turns what programs
 //! printed into rows, [`otlp`] receives spans and [`jaeger`] searches them, [`trace`] makes tables of them, [`proc`]
-//! watches processes and the node, [`prometheus`] asks for what is measured elsewhere, [`user`] takes tables of the user's.
+//! watches processes and the node, [`prometheus`] asks for what is measured elsewhere, [`user`] takes tables of the user's,
+//! and [`store`] puts a dataset into an object store.
 
 mod aefm_csv;
 pub mod clock;
@@ -21,5 +22,6 @@ pub mod requests;
 pub mod schema;
 pub mod sink;
 pub mod span;
+pub mod store;
 pub mod trace;
 pub mod user;

@@ -1,5 +1,7 @@
 //! The command line of `aefm`, as typed.
 
+use crate::experiment::data::Data;
+use aefm_collector::store::Address;
 use clap::{Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -37,6 +39,8 @@ pub(crate) enum Command {
     /// Make a container image of this program, without a container engine.
     #[command(subcommand)]
     Image(ImageCommand),
+    /// Put a run's dataset into an object store; what is up already is not sent again.
+    Upload(UploadArgs),
     /// Constant-rate HTTP load (the program `aefm-load`).
     #[command(disable_help_flag = true)]
     Load(Passed),
@@ -76,9 +80,9 @@ pub(crate) struct InPodArgs {
 pub struct RunArgs {
     /// The experiment file; without one: the embedded default.
     pub(crate) file: Option<PathBuf>,
-    /// Folder of the datasets, in place of the file's `data`.
-    #[arg(long, value_name = "DIR")]
-    pub(crate) data: Option<PathBuf>,
+    /// Folder of the datasets, or s3://, gs:// or az:// and a place there, instead of the file's `data`.
+    #[arg(long, value_name = "DIR|URL", value_parser = Data::read)]
+    pub(crate) data: Option<Data>,
     /// Seed of everything drawn, in place of the file's.
     #[arg(long)]
     pub(crate) seed: Option<u64>,
@@ -111,6 +115,16 @@ pub struct CollectArgs {
     /// An experiment file whose `collect` is used in place of the run's own.
     #[arg(long, value_name = "FILE")]
     pub(crate) file: Option<PathBuf>,
+}
+
+/// `aefm upload`
+#[derive(Debug, clap::Args)]
+pub struct UploadArgs {
+    /// The run's folder, `data/<experiment>/<run>`.
+    pub(crate) run: PathBuf,
+    /// Where to, in place of the run's own `data`: s3://BUCKET/FOLDER, gs://BUCKET/FOLDER or az://CONTAINER/FOLDER.
+    #[arg(long, value_name = "URL", value_parser = Address::parse)]
+    pub(crate) to: Option<Address>,
 }
 
 /// `aefm clean`

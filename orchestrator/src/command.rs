@@ -11,6 +11,7 @@ mod import;
 mod init;
 mod plan;
 mod run;
+mod upload;
 
 use crate::cli::{Cli, Command};
 use crate::experiment::{DEFAULT, Experiment};
@@ -30,7 +31,7 @@ pub enum Exit {
     Failed = 1,
     /// The command line or the experiment file is wrong; nothing was started.
     Usage = 2,
-    /// Done, but some case is degraded, failed or skipped.
+    /// Done, but some case is degraded, failed or skipped, or the dataset is not up where it should be.
     Incomplete = 3,
     /// Ended early by SIGINT, SIGTERM or SIGHUP; what was measured until then is there.
     Interrupted = 130,
@@ -60,6 +61,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>, handlers: Handlers) -> Exit
         Command::Doctor(args) => doctor::run(&args, &handlers),
         Command::Init(args) => init::run(&args),
         Command::Collect(args) => collect::run(&args, &handlers),
+        Command::Upload(args) => upload::run(&args),
         Command::Import(args) => import::run(&args),
         Command::Export(args) => export::run(&args),
         Command::GetFile(args) => get_file::run(&args, &handlers),

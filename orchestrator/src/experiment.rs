@@ -4,6 +4,7 @@ pub mod access;
 pub mod application;
 pub mod axes;
 pub mod collect;
+pub mod data;
 pub mod environment;
 pub mod fault;
 pub mod kubernetes;
@@ -21,6 +22,7 @@ use aefm_workloads::matrix::Axis;
 use aefm_workloads::mix::Workload;
 use application::ExternalApplication;
 use collect::{Collect, JaegerSource};
+use data::Data;
 use environment::Environment;
 use fault::{Faults, Place, way_out};
 use kubernetes::{Kubernetes, Source};
@@ -30,7 +32,7 @@ use serde::Serialize;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 /// The experiment that runs when no file is named, as its commented source.
@@ -75,8 +77,8 @@ pub struct Experiment {
     pub local: Local,
     /// The cluster (platform `kubernetes`).
     pub kubernetes: Kubernetes,
-    /// Folder of the datasets.
-    pub data: PathBuf,
+    /// Where datasets go.
+    pub data: Data,
 }
 
 /// Where an experiment runs.
@@ -215,7 +217,7 @@ impl Experiment {
             collect,
             local: local(top),
             kubernetes,
-            data: top.read("data", PathBuf::from("data"), |node| section::text(node).map(PathBuf::from)),
+            data: top.read("data", Data::default(), |node| Data::read(&section::text(node)?)),
             app,
         }
     }

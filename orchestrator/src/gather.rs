@@ -8,7 +8,7 @@ mod window;
 mod write;
 
 pub(crate) use again::{AgainError, Past};
-pub(crate) use sources::{Evidence, Sources};
+pub(crate) use sources::{Evidence, Sources, in_background};
 
 use crate::plan::Case;
 use crate::report::CaseReport;
@@ -18,6 +18,7 @@ use aefm_collector::sink::part_path;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Notify;
 use tokio::task::{Id, JoinError, JoinSet};
 use tracing::Instrument;
 
@@ -27,13 +28,20 @@ pub(crate) struct Collection {
     /// Whose task is whose: a result can reach no other case.
     cases: HashMap<Id, (Case, Arc<Sources>)>,
     reports: Vec<CaseReport>,
+    written: Arc<Notify>,
     ui: Ui,
     planned: usize,
 }
 
 impl Collection {
     pub(crate) fn new(ui: Ui, planned: usize) -> Self {
-        Self { tasks: JoinSet::new(), cases: HashMap::new(), reports: Vec::new(), ui, planned }
+        let (tasks, cases, reports) = Default::default();
+        Self { tasks, cases, reports, written: Arc::default(), ui, planned }
+    }
+
+    /// Is told when a case's tables are written.
+    pub(crate) fn written(&self) -> Arc<Notify> {
+        Arc::clone(&self.written)
     }
 
     /// Waits until fewer than `most` collections are under way.
@@ -47,7 +55,12 @@ impl Collection {
     pub(crate) fn begin(&mut self, sources: Arc<Sources>, evidence: Evidence) {
         let case = evidence.current.case.clone();
         let span = tracing::info_span!(parent: None, "", case = case.id, event = "collection");
-        let handle = self.tasks.spawn(collect(Arc::clone(&sources), evidence).instrument(span));
+        let (collecting, written) = (collect(Arc::clone(&sources), evidence).instrument(span), self.written());
+        let handle = self.tasks.spawn(async move {
+            let report = collecting.await;
+            written.notify_one();
+            report
+        });
         self.cases.insert(handle.id(), (case, sources));
     }
 

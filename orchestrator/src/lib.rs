@@ -23,3 +23,4 @@ pub mod run;
 pub mod shard;
 mod signals;
 mod ui;
+mod upload;

@@ -32,7 +32,8 @@ pub(crate) fn begin(dir: &Path, level: Level, ui: &Ui) -> io::Result<()> {
         .with_target(false)
         .with_span_events(FmtSpan::NONE)
         .with_writer(Mutex::new(file))
-        .with_filter(LevelFilter::DEBUG);
+        // What an HTTP client says of its connections helps nobody, and an upload would write it into the log that it sends.
+        .with_filter(Targets::new().with_default(LevelFilter::DEBUG).with_target("hyper_util", LevelFilter::INFO));
     // The cluster's client tells of every attempt that fails; what comes of them is told by whoever asked.
     let to_terminal = fmt::layer()
         .with_ansi(false)

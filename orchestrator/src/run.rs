@@ -27,6 +27,7 @@ use aefm_workloads::load::{LoadSpec, RequestsSink};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Notify;
 
 /// How long an interrupted run waits for collections under way, before and after the application is taken down.
 const HASTE: Duration = Duration::from_secs(1);
@@ -312,6 +313,11 @@ impl Run {
                 self.warnings.push(warning);
             }
         }
+    }
+
+    /// Is told when a case's tables are written.
+    pub(crate) fn case_written(&self) -> Arc<Notify> {
+        self.collection.written()
     }
 
     /// What became of every case.

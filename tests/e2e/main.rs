@@ -8,6 +8,8 @@ mod files;
 mod get_file;
 mod image;
 mod interrupts;
+#[path = "../collector/moto.rs"]
+mod moto;
 mod names;
 mod neighbours;
 #[path = "../collector/parts.rs"]
@@ -18,4 +20,5 @@ mod rights;
 mod runs;
 mod session;
 mod sources;
+mod store;
 mod tables;

@@ -1,5 +1,6 @@
 //! `aefm run`
 
+use super::upload::finish;
 use super::{Exit, complain, read};
 use crate::cli::RunArgs;
 use crate::driver::drive;
@@ -12,6 +13,8 @@ use crate::platform::local::placement::{self, Placement};
 use crate::run::{BeginError, Ground, Run};
 use crate::signals::Signals;
 use crate::ui::{Ui, results};
+use crate::upload::{Upload, reach};
+use aefm_collector::store::{Address, Store};
 use std::io::{self, Write};
 use std::time::Duration;
 
@@ -78,6 +81,13 @@ async fn go(
             Err(error) => return failed(&error),
         },
     };
+    let store = match experiment.data.store() {
+        None => None,
+        Some(address) => match reached(address, &experiment.name, &mut signals).await {
+            Ok(store) => Some(store),
+            Err(exit) => return exit,
+        },
+    };
     let ground = Ground { placement, survey };
     let mut run = match Run::begin(experiment, source, ground, seed, args.log_level, ui.clone()) {
         Ok(run) => run,
@@ -93,6 +103,9 @@ async fn go(
             ticking.tick();
         }
     });
+    let upload = store.map(|store| Upload { store, folder: run.dataset().to_owned(), place: run.place() });
+    let is_between = run.experiment().collect.pending == 0;
+    let ahead = upload.as_ref().filter(|_| !is_between).map(|upload| upload.ahead(run.case_written(), ui.clone()));
     let ending = drive(&mut run, &mut table, &mut signals).await;
     ticker.abort();
     let closed = run.close(ending);
@@ -101,7 +114,23 @@ async fn go(
     if let Err(error) = closed {
         return failed(&error);
     }
-    exit(&run, ending)
+    let exit = exit(&run, ending);
+    let Some(upload) = upload else { return exit };
+    // Also what an interrupted run has measured; one more signal ends this, too.
+    complain(&format!("uploads to {} (Ctrl-C ends it, the dataset stays)", upload.store.address()));
+    let sent = finish(&upload, ahead, &mut signals).await;
+    if exit == Exit::Ok { sent } else { exit }
+}
+
+/// The store that the dataset goes to; before hours of load it is known whether it takes any.
+async fn reached(address: &Address, experiment: &str, signals: &mut Signals) -> Result<Store, Exit> {
+    tokio::select! {
+        reached = reach(address, experiment) => reached.map_err(|error| {
+            complain(&format!("failed to {error}; nothing was started"));
+            Exit::Failed
+        }),
+        _ = signals.next() => Err(Exit::Interrupted),
+    }
 }
 
 /// Results and the dataset's path go to standard output; what is wrong with them to standard error.

@@ -87,7 +87,7 @@ const LOWEST: i32 = 19;
 ///
 /// # Errors
 /// The panic of `work`.
-pub(super) async fn in_background<T: Send + 'static>(
+pub(crate) async fn in_background<T: Send + 'static>(
     work: impl Future<Output = T> + Send + 'static,
 ) -> Result<T, Box<dyn Any + Send>> {
     let (mut sender, receiver) = oneshot::channel();

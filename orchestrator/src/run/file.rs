@@ -46,6 +46,11 @@ impl Run {
         self.folder.path()
     }
 
+    /// The run's place below the folder or store of datasets.
+    pub(crate) fn place(&self) -> String {
+        format!("{}/{}", self.experiment.name, self.run_id)
+    }
+
     /// Whether every case came out whole.
     #[must_use]
     pub fn all_ok(&self) -> bool {

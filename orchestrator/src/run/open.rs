@@ -64,7 +64,7 @@ impl Run {
     ) -> Result<Self, BeginError> {
         let run_id = ulid::Ulid::generate().to_string();
         let plan = Plan::new(&experiment, &run_id, seed, ground.cores()).map_err(BeginError::Plan)?;
-        let folder = Arc::new(RunFolder::create(&experiment.data, &experiment.name, &run_id)?);
+        let folder = Arc::new(RunFolder::create(experiment.data.folder(), &experiment.name, &run_id)?);
         let journal = Journal::open(folder.path()).map_err(BeginError::Log)?;
         crate::logs::begin(folder.path(), level, &ui).map_err(BeginError::Log)?;
         let plan = Arc::new(plan);

@@ -42,7 +42,7 @@ pub fn gather(experiment: &Experiment, cores: Vec<usize>) -> Facts {
         cgroups_v2: Path::new("/sys/fs/cgroup/cgroup.controllers").exists(),
         // The load raises its own limit as far as it may.
         open_files: getrlimit(Resource::RLIMIT_NOFILE).map_or(u64::MAX, |(_, hard)| hard),
-        disk: (experiment.data.display().to_string(), free(&experiment.data)),
+        disk: (experiment.data.folder().display().to_string(), free(experiment.data.folder())),
         runs: crate::neighbours::running(),
         load_average: line("/proc/loadavg").and_then(first).unwrap_or(0.0),
         ports: ports(experiment),
