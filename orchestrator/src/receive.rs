@@ -9,6 +9,7 @@ pub mod spool;
 use crate::platform::Census;
 use aefm_collector::clock::now_ns;
 use lease::Lease;
+pub use lease::NODE_ADDRESS;
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -26,7 +27,7 @@ pub struct ReceiveSpec {
     pub dir: PathBuf,
     /// Spans that may wait there; beyond, exporters are asked to try again later.
     pub spool_bytes: u64,
-    /// End when nobody fetched for this long, although the API server answers.
+    /// End when nobody fetched for this long, although the API server and the kubelet answer.
     pub lease_ms: u64,
     /// End when nobody fetched for this long, whatever the reason.
     pub outage_ms: u64,

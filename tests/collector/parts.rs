@@ -53,7 +53,8 @@ pub(crate) fn free_ports<const N: usize>() -> [u16; N] {
     std::array::from_fn(|place| held[place].local_addr().unwrap().port())
 }
 
-fn jaeger_config(otlp: u16, http: u16, grpc: u16) -> String {
+/// A Jaeger that keeps 30,000 traces in memory and listens at that address.
+pub(crate) fn jaeger_config(address: &str, [otlp, http, grpc]: [u16; 3]) -> String {
     format!(
         "service:
   extensions: [jaeger_storage, jaeger_query]
@@ -65,15 +66,15 @@ fn jaeger_config(otlp: u16, http: u16, grpc: u16) -> String {
 extensions:
   jaeger_query:
     storage: {{traces: memory}}
-    http: {{endpoint: 127.0.0.1:{http}}}
-    grpc: {{endpoint: 127.0.0.1:{grpc}}}
+    http: {{endpoint: {address}:{http}}}
+    grpc: {{endpoint: {address}:{grpc}}}
   jaeger_storage:
     backends:
       memory: {{memory: {{max_traces: 30000}}}}
 receivers:
   otlp:
     protocols:
-      http: {{endpoint: 127.0.0.1:{otlp}}}
+      http: {{endpoint: {address}:{otlp}}}
 exporters:
   jaeger_storage_exporter: {{trace_storage: memory}}
 "
@@ -83,9 +84,9 @@ exporters:
 /// A real Jaeger that keeps 30,000 traces in memory, and its ports: OTLP over HTTP in, HTTP and gRPC out.
 pub(crate) async fn jaeger(dir: &Path) -> Option<(Server, [u16; 3])> {
     let binary = find("jaeger", "AEFM_JAEGER", ".ci/jaeger builds one")?;
-    let ports @ [otlp, http, grpc] = free_ports();
+    let ports = free_ports();
     let path = dir.join("jaeger.yaml");
-    std::fs::write(&path, jaeger_config(otlp, http, grpc)).unwrap();
+    std::fs::write(&path, jaeger_config("127.0.0.1", ports)).unwrap();
     let log = std::fs::File::create(dir.join("jaeger.log")).unwrap();
     let mut server = Server::start(Command::new(binary).arg("--config").arg(&path).stdout(Stdio::null()).stderr(log));
     for port in ports {

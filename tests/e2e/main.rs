@@ -2,6 +2,10 @@
 
 mod auto_config;
 mod cluster;
+mod cluster_faults;
+mod cluster_kills;
+mod cluster_outages;
+mod cluster_ways;
 mod doctor;
 mod faults;
 mod files;
@@ -19,6 +23,7 @@ mod requests;
 mod rights;
 mod runs;
 mod session;
+mod small;
 mod sources;
 mod store;
 mod tables;

@@ -10,9 +10,9 @@ use std::time::Duration;
 
 const PATIENCE: Duration = Duration::from_secs(240);
 
-/// A store on a volume of its node, which counts how often something was put there, and a front end beside it. A pod asks
-/// for the count by its log: the number of lines that starts have left on the volume.
-fn manifests(place: &Place) -> [(String, String); 2] {
+/// Stores on volumes of their nodes, a Deployment and a StatefulSet, which count how often something was put there, and a
+/// front end beside them. A pod tells the count by its log: the number of lines that starts have left on the volume.
+fn manifests(place: &Place) -> [(String, String); 3] {
     let image = place.image.as_str();
     let busybox = std::env::var("AEFM_KUBE_IMAGE").unwrap_or_else(|_| "aefm.local/busybox:1".to_owned());
     let namespace = place.namespace;
@@ -32,17 +32,37 @@ fn manifests(place: &Place) -> [(String, String); 2] {
         "/bin/busybox echo start >> /data/index.html; /bin/busybox echo count $(/bin/busybox wc -l < /data/index.html); {serve} /data"
     );
     let front = format!("/bin/busybox echo hello > /tmp/index.html; {serve} /tmp");
-    let volume = format!(
-        "---\napiVersion: v1\nkind: PersistentVolume\nmetadata: {{name: {namespace}}}\nspec:\n  capacity: {{storage: 1Mi}}\n  \
-         accessModes: [ReadWriteOnce]\n  storageClassName: {namespace}\n  persistentVolumeReclaimPolicy: Retain\n  \
-         hostPath: {{path: /var/tmp/{namespace}, type: DirectoryOrCreate}}\n---\n\
-         apiVersion: v1\nkind: PersistentVolumeClaim\nmetadata: {{name: data}}\nspec:\n  accessModes: [ReadWriteOnce]\n  \
-         storageClassName: {namespace}\n  volumeName: {namespace}\n  resources: {{requests: {{storage: 1Mi}}}}\n"
+    let volume = |name: &str| {
+        format!(
+            "---\napiVersion: v1\nkind: PersistentVolume\nmetadata: {{name: {name}}}\nspec:\n  capacity: {{storage: 1Mi}}\n  \
+             accessModes: [ReadWriteOnce]\n  storageClassName: {name}\n  persistentVolumeReclaimPolicy: Retain\n  \
+             hostPath: {{path: /var/tmp/{name}, type: DirectoryOrCreate}}\n"
+        )
+    };
+    let claimed = |name: &str| {
+        format!(
+            "{{accessModes: [ReadWriteOnce], storageClassName: {name}, volumeName: {name}, resources: {{requests: {{storage: 1Mi}}}}}}"
+        )
+    };
+    let (volume_of_store, volume_of_set) = (namespace.to_owned(), format!("{namespace}-set"));
+    let of_store = format!(
+        "{}---\napiVersion: v1\nkind: PersistentVolumeClaim\nmetadata: {{name: data}}\nspec: {}\n",
+        volume(&volume_of_store),
+        claimed(&volume_of_store)
     );
+    let mount = "{name: data, mountPath: /data}";
+    let set = workload("set", &store, "", mount).replace("kind: Deployment", "kind: StatefulSet").replace(
+        "  strategy: {type: Recreate}\n",
+        &format!(
+            "  serviceName: set\n  volumeClaimTemplates:\n  - metadata: {{name: data}}\n    spec: {}\n",
+            claimed(&volume_of_set)
+        ),
+    ) + &volume(&volume_of_set);
     let claim = "{name: data, persistentVolumeClaim: {claimName: data}}";
     let temporary = "{name: tmp, emptyDir: {}}";
     [
-        ("infra/store.yaml".into(), workload("store", &store, claim, "{name: data, mountPath: /data}") + &volume),
+        ("infra/store.yaml".into(), workload("store", &store, claim, mount) + &of_store),
+        ("infra/set.yaml".into(), set),
         ("front.yaml".into(), workload("front", &front, temporary, "{name: tmp, mountPath: /tmp}")),
     ]
 }
@@ -73,7 +93,8 @@ fn renewed(namespace: &'static str, renewal: &str) -> Option<BTreeMap<String, Ve
             let Some(name) = pod.metadata.name.clone() else { continue };
             let workload = name.split('-').next().unwrap_or_default().to_owned();
             let said = log(&place, &name);
-            let known = seen.entry(workload).or_default().entry(name).or_default();
+            // A StatefulSet's pods come again under their names.
+            let known = seen.entry(workload).or_default().entry(pod.metadata.uid.unwrap_or_default()).or_default();
             if known.is_empty() {
                 *known = said;
             }
@@ -102,12 +123,16 @@ fn log(place: &Place, pod: &str) -> String {
 fn a_reload_starts_what_is_under_test_anew_and_the_store_keeps_its_data() {
     let Some(pods) = renewed("aefm-e2e-reload", "reload") else { return };
     assert_eq!(pods["front"].len(), 3, "once a round: {pods:?}");
-    assert_eq!(pods["store"], ["count 1"], "the store was never started again");
+    for store in ["store", "set"] {
+        assert_eq!(pods[store], ["count 1"], "the store was never started again");
+    }
 }
 
 #[test]
 fn a_restart_starts_everything_anew_with_an_empty_store() {
     let Some(pods) = renewed("aefm-e2e-restart", "restart") else { return };
     assert_eq!(pods["front"].len(), 3, "once a round: {pods:?}");
-    assert_eq!(pods["store"], ["count 1", "count 1", "count 1"], "each store began empty");
+    for store in ["store", "set"] {
+        assert_eq!(pods[store], ["count 1", "count 1", "count 1"], "each store began empty");
+    }
 }

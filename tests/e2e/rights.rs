@@ -5,9 +5,7 @@ use crate::cluster::Place;
 use crate::session::{Finished, aefm};
 use k8s_openapi::api::authentication::v1::{TokenRequest, TokenRequestSpec};
 use k8s_openapi::api::core::v1::ServiceAccount;
-use kube::api::{Api, DynamicObject, Patch, PatchParams, PostParams};
-use kube::core::GroupVersionKind;
-use kube::discovery::ApiResource;
+use kube::api::{Api, PostParams};
 use serde_json::{Value, json};
 use std::fs;
 use std::path::Path;
@@ -15,26 +13,8 @@ use std::path::Path;
 /// The cluster as an account of the user's sees it.
 struct Account {
     place: Place,
-    role: Value,
+    roles: Vec<Value>,
     dir: tempfile::TempDir,
-}
-
-fn api(place: &Place, object: &Value) -> Api<DynamicObject> {
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let version = text(&object["apiVersion"]);
-    let (group, version) = version.split_once('/').unwrap_or(("", &version));
-    let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, &text(&object["kind"])));
-    match object["metadata"]["namespace"].as_str() {
-        Some(namespace) => Api::namespaced_with(place.client.clone(), namespace, &resource),
-        None => Api::all_with(place.client.clone(), &resource),
-    }
-}
-
-fn apply(place: &Place, object: &Value) {
-    let name = object["metadata"]["name"].as_str().expect("a name");
-    let parameters = PatchParams::apply("test").force();
-    let applied = place.runtime.block_on(api(place, object).patch(name, &parameters, &Patch::Apply(object)));
-    applied.expect("an administrator may do that");
 }
 
 /// What `aefm get-file rbac` writes for an experiment.
@@ -48,18 +28,27 @@ fn written(dir: &Path, kubernetes: &str) -> Vec<Value> {
     objects.into_iter().filter(Value::is_object).collect()
 }
 
+fn rules(role: &Value) -> &[Value] {
+    role["rules"].as_array().map_or(&[], Vec::as_slice)
+}
+
+fn is_granted(rule: &Value, resource: &str, verb: &str) -> bool {
+    let names = |list: &str, name: &str| rule[list].as_array().into_iter().flatten().any(|known| known == name);
+    names("resources", resource) && names("verbs", verb)
+}
+
 impl Account {
     /// Applies the manifests as an administrator does, and makes a kubeconfig of the account's token.
     fn make(namespace: &'static str) -> Option<Self> {
         let mut place = Place::find(namespace)?;
         let dir = tempfile::tempdir().expect("a folder");
         let objects = written(dir.path(), &format!("kubernetes: {{namespace: {namespace}}}"));
-        objects.iter().for_each(|object| apply(&place, object));
+        objects.iter().for_each(|object| place.apply(object));
         // The strictest of Kubernetes's own standards for pods.
         let strict = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": namespace,
             "labels": { "pod-security.kubernetes.io/enforce": "restricted" } } });
-        apply(&place, &strict);
-        let role = objects.iter().find(|object| object["kind"] == "Role").expect("a Role").clone();
+        place.apply(&strict);
+        let roles: Vec<_> = objects.iter().filter(|object| object["rules"].is_array()).cloned().collect();
         let accounts: Api<ServiceAccount> = Api::namespaced(place.client.clone(), namespace);
         let spec = TokenRequestSpec { expiration_seconds: Some(3600), ..TokenRequestSpec::default() };
         let wanted = TokenRequest { spec, ..TokenRequest::default() };
@@ -72,7 +61,7 @@ impl Account {
         let path = dir.path().join("kubeconfig");
         fs::write(&path, kubeconfig.to_string()).expect("written");
         place.kubeconfig = path.display().to_string();
-        Some(Self { place, role, dir })
+        Some(Self { place, roles, dir })
     }
 
     fn run(&self) -> Finished {
@@ -81,20 +70,18 @@ impl Account {
 
     /// Takes one verb away for as long as something is done.
     fn without<T>(&self, resource: &str, verb: &str, done: impl FnOnce(&Self) -> T) -> T {
-        let mut less = self.role.clone();
-        let mut found = false;
-        for rule in less["rules"].as_array_mut().expect("rules").iter_mut() {
-            if rule["resources"][0] == resource {
-                let verbs = rule["verbs"].as_array_mut().expect("verbs");
-                found |= verbs.iter().any(|known| known == verb);
-                verbs.retain(|known| known != verb);
+        let grants = |role: &&Value| rules(role).iter().any(|rule| is_granted(rule, resource, verb));
+        let whole = self.roles.iter().find(grants).expect("it is among what was granted");
+        let mut less = whole.clone();
+        for rule in less["rules"].as_array_mut().expect("rules") {
+            if is_granted(rule, resource, verb) {
+                rule["verbs"].as_array_mut().expect("verbs").retain(|known| known != verb);
             }
         }
-        assert!(found, "{verb} {resource} is among what was granted");
         less["rules"].as_array_mut().expect("rules").retain(|rule| rule["verbs"] != json!([]));
-        apply(&self.place, &less);
+        self.place.apply(&less);
         let outcome = done(self);
-        apply(&self.place, &self.role);
+        self.place.apply(whole);
         outcome
     }
 }
@@ -112,10 +99,11 @@ fn the_account_of_get_file_may_do_what_a_run_does() {
 #[test]
 fn a_verb_that_is_missing_is_told_with_its_resource() {
     let Some(account) = Account::make("aefm-e2e-right") else { return };
-    for (resource, verb) in [("deployments", "create"), ("jobs", "patch")] {
+    for (resource, verb) in [("deployments", "create"), ("jobs", "patch"), ("nodes/proxy", "get")] {
         let run = account.without(resource, verb, Account::run);
         assert!([1, 3].contains(&run.code()), "{verb} {resource}: {}{}", run.stderr(), run.stdout());
-        let said = run.stderr();
+        let reasons = if run.code() == 1 { String::new() } else { format!("{:?}", run.cases()) };
+        let said = run.stderr() + &reasons;
         assert!(said.contains(&format!("cannot {verb} resource \"{resource}\"")), "{verb} {resource}: {said}");
         account.place.assert_nothing_left();
     }

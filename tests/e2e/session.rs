@@ -70,13 +70,18 @@ impl Session {
 
     /// Waits until the journal says that a step of an event was taken, in the case if one is named.
     pub(crate) fn wait_for_journal(&self, step: &str, event: &str, case: Option<&str>) {
-        let says = |line: &str| {
-            let line: serde_json::Value = serde_json::from_str(line).ok()?;
-            (line["step"] == step && line["event"] == event && case.is_none_or(|case| line["case"] == case))
-                .then_some(())
-        };
-        let look = || fs::read_to_string(self.run_dir()?.join("journal.jsonl")).ok()?.lines().find_map(says);
+        let look = || self.has_journal(step, event, case).then_some(());
         processes::wait_for(PATIENCE, look).unwrap_or_else(|| panic!("the journal never says {step} {event}"));
+    }
+
+    /// Whether it says so now.
+    pub(crate) fn has_journal(&self, step: &str, event: &str, case: Option<&str>) -> bool {
+        let says = |line: &str| {
+            let line: serde_json::Value = serde_json::from_str(line).unwrap_or_default();
+            line["step"] == step && line["event"] == event && case.is_none_or(|case| line["case"] == case)
+        };
+        let journal = self.run_dir().and_then(|dir| fs::read_to_string(dir.join("journal.jsonl")).ok());
+        journal.is_some_and(|journal| journal.lines().any(says))
     }
 
     /// Waits until the log says something.

@@ -25,8 +25,9 @@ pub(super) fn run(args: &CleanArgs) -> Exit {
 
 async fn clean(args: &CleanArgs) -> Result<Exit, ClusterError> {
     let cluster = Cluster::connect(args.context.as_deref()).await?;
-    let (all, refused) = leftovers::find(&cluster, args.namespace.as_deref()).await?;
-    let left = leftovers::choose(all, args.run.as_deref());
+    let mut found = leftovers::find(&cluster, args.namespace.as_deref()).await?;
+    let refused = std::mem::take(&mut found.refused);
+    let left = leftovers::choose(found, args.run.as_deref());
     let verb = if args.dry_run { "would remove" } else { "removes" };
     let mut exit = Exit::Ok;
     for object in &left.objects {

@@ -2,7 +2,7 @@
 
 mod child;
 pub(super) mod data;
-mod external;
+pub(crate) mod external;
 pub(super) mod load;
 pub mod placement;
 mod services;

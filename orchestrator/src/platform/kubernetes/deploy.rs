@@ -3,7 +3,7 @@
 use super::cluster::{Cluster, ClusterError, name_of, title};
 use super::explain;
 use super::order;
-use super::ownership::{Root, RunOwner, claim};
+use super::ownership::{self, Root, RunOwner, claim};
 use super::ready::waits_for;
 use super::trouble::silent_node;
 use super::watched::{Objects, Watched, pods};
@@ -215,7 +215,8 @@ impl Site {
         explain::explain(pod, &events, &log)
     }
 
-    /// Deletes objects in the order that is opposite to applying, and waits until they and their pods are gone.
+    /// Deletes objects in the order that is opposite to applying, and waits until they, their pods and what stores have
+    /// claimed for those are gone.
     ///
     /// # Errors
     /// When the cluster refuses, or they do not go.
@@ -223,8 +224,16 @@ impl Site {
         for object in objects.iter().rev() {
             self.cluster.delete(object).await?;
         }
+        let mut claims = Vec::new();
+        for wanted in objects.iter().flat_map(ownership::claims) {
+            let there = self.cluster.get(&wanted).await?;
+            claims.extend(there.filter(|there| claim(there, &self.owner).is_ok()));
+        }
+        for claimed in &claims {
+            self.cluster.delete(claimed).await?;
+        }
         let deadline = Instant::now() + REMOVAL;
-        for object in objects {
+        for object in objects.iter().chain(&claims) {
             let uid = &object["metadata"]["uid"];
             let same = |there: &Value| uid.is_null() || there["metadata"]["uid"] == *uid;
             while let Some(there) = self.cluster.get(object).await?.filter(same) {

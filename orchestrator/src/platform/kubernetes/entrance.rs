@@ -6,6 +6,7 @@ use super::forward::{Finder, Forward};
 use super::survey::unready_because;
 use super::watched::{Objects, pods};
 use crate::experiment::kubernetes::{Entrance, Kubernetes, LoadFrom};
+use crate::platform::local::external;
 use kube::api::ListParams;
 use serde_json::Value;
 use std::sync::Arc;
@@ -31,6 +32,9 @@ pub enum EntranceError {
         /// What is missing.
         missing: String,
     },
+    /// It is there, and nobody answers.
+    #[error("{0}; `kubernetes.entrance: port-forward` needs no way but the API server's")]
+    Silent(String),
     /// This machine has no port.
     #[error("listen on a port of loopback: {0}")]
     Port(#[from] std::io::Error),
@@ -110,6 +114,8 @@ pub(super) async fn from_outside(
             url
         }
     };
+    // Nodes and balancers hear of pods a moment after those are ready.
+    let url = external::answers(&url).await.map_err(EntranceError::Silent)?;
     Ok(Way { url, forward: None })
 }
 

@@ -11,6 +11,19 @@ use std::collections::BTreeSet;
 
 /// What a cluster has of runs.
 #[derive(Clone, Debug, Default, PartialEq)]
+pub struct Found {
+    /// Everything that carries a run's label.
+    pub objects: Vec<Value>,
+    /// Runs that are under way.
+    pub live: BTreeSet<String>,
+    /// Whether those of all namespaces are known.
+    pub everywhere: bool,
+    /// What the cluster would not tell.
+    pub refused: Vec<String>,
+}
+
+/// What is to be removed.
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Leftovers {
     /// Objects to delete, in that order.
     pub objects: Vec<Value>,
@@ -20,19 +33,22 @@ pub struct Leftovers {
 
 /// Chooses among all labelled objects: those of one run, or those of every run that is over.
 #[must_use]
-pub fn choose(all: Vec<Value>, run: Option<&str>) -> Leftovers {
-    let run_of = |object: &Value| object["metadata"]["labels"][RUN_LABEL].as_str().unwrap_or_default().to_owned();
-    let is_root =
-        |object: &Value| object["kind"] == "Job" && object["metadata"]["labels"][PURPOSE_LABEL] == root::PURPOSE;
-    let works = |object: &Value| waits_for(object, &[]).is_some_and(|reason| !reason.starts_with("it failed"));
-    let mut live: BTreeSet<String> = all.iter().filter(|object| is_root(object) && works(object)).map(run_of).collect();
+pub fn choose(found: Found, run: Option<&str>) -> Leftovers {
+    let Found { objects, live, everywhere, .. } = found;
     if let Some(run) = run {
-        live.clear();
         let wanted = run.to_ascii_lowercase();
-        return Leftovers { objects: sorted(all.into_iter().filter(|object| run_of(object) == wanted)), live };
+        let objects = sorted(objects.into_iter().filter(|object| run_of(object) == wanted));
+        return Leftovers { objects, live: BTreeSet::new() };
     }
-    let objects = sorted(all.into_iter().filter(|object| !live.contains(&run_of(object))));
-    Leftovers { objects, live }
+    let (left_alone, over): (Vec<_>, Vec<_>) = objects.into_iter().partition(|object| live.contains(run_of(object)));
+    let live = left_alone.iter().map(|object| run_of(object).to_owned()).collect();
+    // What has no namespace may be a run's in any.
+    let known = |object: &Value| everywhere || object["metadata"]["namespace"].is_string();
+    Leftovers { objects: sorted(over.into_iter().filter(known)), live }
+}
+
+fn run_of(object: &Value) -> &str {
+    object["metadata"]["labels"][RUN_LABEL].as_str().unwrap_or_default()
 }
 
 /// Roots first, since the cluster then removes what they own; the rest as objects are removed.
@@ -46,25 +62,43 @@ fn sorted(objects: impl Iterator<Item = Value>) -> Vec<Value> {
 /// Finds everything that carries a run's label, in one namespace or in all. Kinds that may not be listed are named.
 ///
 /// # Errors
-/// When the cluster does not say which kinds it has.
-pub async fn find(cluster: &Cluster, namespace: Option<&str>) -> Result<(Vec<Value>, Vec<String>), ClusterError> {
-    let (mut found, mut refused) = (Vec::new(), Vec::new());
+/// When the cluster does not say which kinds it has, or which runs are under way.
+pub async fn find(cluster: &Cluster, namespace: Option<&str>) -> Result<Found, ClusterError> {
+    let mut found = Found::default();
     for (version, kind) in cluster.deletable_kinds().await? {
         match cluster.list(&version, &kind, namespace, &ListParams::default().labels(RUN_LABEL)).await {
-            Ok(objects) => found.extend(objects),
-            Err(error) => refused.push(error.to_string()),
+            Ok(objects) => found.objects.extend(objects),
+            Err(error) => found.refused.push(error.to_string()),
         }
     }
     // One object may be served by two groups.
     let mut known = BTreeSet::new();
-    found.retain(|object| known.insert(object["metadata"]["uid"].to_string()));
-    Ok((found, refused))
+    found.objects.retain(|object| known.insert(object["metadata"]["uid"].to_string()));
+    // Asked last: a run that begins meanwhile has its root before anything else.
+    (found.live, found.everywhere) = live(cluster, namespace).await?;
+    Ok(found)
+}
+
+/// Runs that are under way, in all namespaces if those may be asked, which is told, too.
+async fn live(cluster: &Cluster, namespace: Option<&str>) -> Result<(BTreeSet<String>, bool), ClusterError> {
+    let roots = ListParams::default().labels(&format!("{RUN_LABEL},{PURPOSE_LABEL}={}", root::PURPOSE));
+    let (roots, everywhere) = match cluster.list("batch/v1", "Job", None, &roots).await {
+        Ok(found) => (found, true),
+        Err(_) if namespace.is_some() => (cluster.list("batch/v1", "Job", namespace, &roots).await?, false),
+        Err(error) => return Err(error),
+    };
+    Ok((roots.iter().filter(|root| works(root)).map(|root| run_of(root).to_owned()).collect(), everywhere))
+}
+
+/// Whether a root is at work.
+fn works(root: &Value) -> bool {
+    waits_for(root, &[]).is_some_and(|reason| !reason.starts_with("it failed"))
 }
 
 /// A line for an object that is removed.
 #[must_use]
 pub fn show(object: &Value) -> String {
-    let run = object["metadata"]["labels"][RUN_LABEL].as_str().unwrap_or_default();
+    let run = run_of(object);
     debug_assert!(!name_of(object).is_empty(), "it came from the cluster");
     format!("{} of run {run}", title(object))
 }
@@ -74,34 +108,47 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn object(kind: &str, run: &str, purpose: &str, done: bool) -> Value {
-        let conditions = if done { json!([{ "type": "Complete", "status": "True" }]) } else { json!([]) };
-        json!({ "kind": kind, "metadata": { "name": "x", "labels": { RUN_LABEL: run, PURPOSE_LABEL: purpose } },
-            "status": { "conditions": conditions } })
+    fn object(kind: &str, run: &str, namespace: Option<&str>) -> Value {
+        json!({ "kind": kind, "metadata": { "name": "x", "namespace": namespace, "labels": { RUN_LABEL: run } } })
     }
 
-    fn all() -> Vec<Value> {
-        vec![
-            object("Service", "dead", "application", false),
-            object("PersistentVolume", "gone", "application", false),
-            object("Job", "dead", "root", true),
-            object("Job", "live", "root", false),
-            object("Pod", "live", "interference", false),
-        ]
+    fn found() -> Found {
+        let mut root = object("Job", "dead", Some("a"));
+        root["metadata"]["labels"][PURPOSE_LABEL] = json!(root::PURPOSE);
+        let objects = vec![
+            object("Service", "dead", Some("a")),
+            object("PersistentVolume", "gone", None),
+            root,
+            object("Pod", "live", Some("a")),
+            object("PersistentVolume", "elsewhere", None),
+        ];
+        let live = ["live", "elsewhere", "unseen"].map(str::to_owned).into();
+        Found { objects, live, everywhere: true, refused: Vec::new() }
     }
 
     fn runs(left: &Leftovers) -> Vec<(&str, &str)> {
-        left.objects
-            .iter()
-            .map(|object| (object["kind"].as_str().unwrap(), object["metadata"]["labels"][RUN_LABEL].as_str().unwrap()))
-            .collect()
+        left.objects.iter().map(|object| (object["kind"].as_str().unwrap(), run_of(object))).collect()
     }
 
     #[test]
     fn runs_under_way_are_left_alone_unless_named() {
-        let left = choose(all(), None);
+        let left = choose(found(), None);
         assert_eq!(runs(&left), [("Job", "dead"), ("Service", "dead"), ("PersistentVolume", "gone")]);
-        assert_eq!(left.live.into_iter().collect::<Vec<_>>(), ["live"]);
-        assert_eq!(runs(&choose(all(), Some("LIVE"))), [("Job", "live"), ("Pod", "live")]);
+        assert_eq!(left.live.into_iter().collect::<Vec<_>>(), ["elsewhere", "live"]);
+        assert_eq!(runs(&choose(found(), Some("LIVE"))), [("Pod", "live")]);
+    }
+
+    #[test]
+    fn where_other_namespaces_are_not_known_what_has_none_is_left_unless_named() {
+        let narrow = || Found { everywhere: false, ..found() };
+        assert_eq!(runs(&choose(narrow(), None)), [("Job", "dead"), ("Service", "dead")]);
+        assert_eq!(runs(&choose(narrow(), Some("gone"))), [("PersistentVolume", "gone")]);
+    }
+
+    #[test]
+    fn a_root_is_at_work_until_it_is_complete_or_has_failed() {
+        let ended =
+            |kind: &str| json!({ "kind": "Job", "status": { "conditions": [{ "type": kind, "status": "True" }] } });
+        assert!(works(&json!({ "kind": "Job" })) && !works(&ended("Complete")) && !works(&ended("Failed")));
     }
 }

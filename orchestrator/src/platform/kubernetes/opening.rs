@@ -75,7 +75,7 @@ pub enum OpenError {
     },
     /// Somebody has removed the run.
     #[error(
-        "go on: the root of this run, Job `{0}`, was removed, by `aefm clean --run` or since the cluster did not answer for a minute; begin the run anew"
+        "go on: the root of this run, Job `{0}`, was removed, by `aefm clean --run` or since the cluster or its node did not answer for a minute; begin the run anew"
     )]
     Removed(String),
     /// A Prometheus or Jaeger of the cluster is not found.

@@ -74,13 +74,16 @@ impl RunOwner {
         json!({ "name": name, "namespace": namespace, "labels": self.labels(purpose) })
     }
 
-    /// Puts our labels on an object and, where it has pods of its own, on those; other labels stay as they are.
+    /// Puts our labels on an object and, where it has pods or claims of its own, on those; other labels stay as they are.
     /// Selectors are not touched: they cannot change once an object is there.
     pub fn label(&self, object: &mut Value, purpose: &str) {
         let labels = self.labels(purpose);
         extend(&mut object["metadata"]["labels"], &labels);
         if object["spec"]["template"].is_object() {
             extend(&mut object["spec"]["template"]["metadata"]["labels"], &labels);
+        }
+        for claim in claim_templates_mut(object) {
+            extend(&mut claim["metadata"]["labels"], &labels);
         }
     }
 }
@@ -92,14 +95,22 @@ impl Root {
         if object["metadata"]["namespace"] != self.namespace.as_str() {
             return false;
         }
+        self.own(&mut object["metadata"]);
+        // The cluster makes claims of a StatefulSet's templates, and keeps them when that is gone.
+        for claim in claim_templates_mut(object) {
+            self.own(&mut claim["metadata"]);
+        }
+        true
+    }
+
+    fn own(&self, metadata: &mut Value) {
         let reference = json!({ "apiVersion": "batch/v1", "kind": "Job", "name": self.name, "uid": self.uid });
-        let owners = &mut object["metadata"]["ownerReferences"];
+        let owners = &mut metadata["ownerReferences"];
         match owners.as_array_mut() {
             Some(owners) if owners.iter().any(|owner| owner["uid"] == self.uid.as_str()) => {}
             Some(owners) => owners.push(reference),
             None => *owners = json!([reference]),
         }
-        true
     }
 }
 
@@ -112,6 +123,25 @@ pub fn claim(object: &Value, owner: &RunOwner) -> Result<(), Option<String>> {
         Some(run) if run == owner.id() => Ok(()),
         other => Err(other.map(str::to_owned)),
     }
+}
+
+fn claim_templates_mut(object: &mut Value) -> impl Iterator<Item = &mut Value> {
+    object.pointer_mut("/spec/volumeClaimTemplates").and_then(Value::as_array_mut).into_iter().flatten()
+}
+
+/// The claims that a StatefulSet's pods have, by name alone.
+#[must_use]
+pub fn claims(object: &Value) -> Vec<Value> {
+    let spec = &object["spec"];
+    let (first, count) = (spec["ordinals"]["start"].as_u64().unwrap_or(0), spec["replicas"].as_u64().unwrap_or(1));
+    let templates = spec["volumeClaimTemplates"].as_array().into_iter().flatten();
+    let claim = |template: &Value, ordinal: u64| {
+        let text = |object: &Value, field: &str| object["metadata"][field].as_str().unwrap_or_default().to_owned();
+        let name = format!("{}-{}-{ordinal}", text(template, "name"), text(object, "name"));
+        let metadata = json!({ "name": name, "namespace": text(object, "namespace") });
+        json!({ "apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": metadata })
+    };
+    templates.flat_map(|template| (first..first + count).map(move |ordinal| claim(template, ordinal))).collect()
 }
 
 fn extend(labels: &mut Value, ours: &Map<String, Value>) {
@@ -175,5 +205,22 @@ mod tests {
         assert_eq!(claim(&of("01hx5z"), &owner()), Ok(()));
         assert_eq!(claim(&of("other"), &owner()), Err(Some("other".into())));
         assert_eq!(claim(&json!({ "metadata": {} }), &owner()), Err(None));
+    }
+
+    #[test]
+    fn the_claims_of_a_stateful_set_are_the_runs_too() {
+        let template = json!({ "metadata": { "name": "data" } });
+        let mut set = json!({ "kind": "StatefulSet", "metadata": { "name": "db", "namespace": "mine" },
+            "spec": { "replicas": 2, "volumeClaimTemplates": [template] } });
+        let names: Vec<_> = claims(&set).iter().map(|claim| claim["metadata"]["name"].clone()).collect();
+        assert_eq!(names, ["data-db-0", "data-db-1"]);
+        assert_eq!(claims(&set)[0]["metadata"]["namespace"], "mine");
+        assert!(claims(&json!({ "kind": "Deployment", "spec": { "replicas": 2 } })).is_empty());
+        owner().label(&mut set, "application");
+        let root = Root { name: "r".into(), namespace: "mine".into(), uid: "u".into() };
+        assert!(root.adopt(&mut set) && root.adopt(&mut set));
+        let metadata = &set["spec"]["volumeClaimTemplates"][0]["metadata"];
+        assert_eq!((&metadata["labels"][RUN_LABEL], &metadata["name"]), (&json!("01hx5z"), &json!("data")));
+        assert_eq!(metadata["ownerReferences"].as_array().unwrap().len(), 1);
     }
 }

@@ -1,6 +1,7 @@
 //! The rights that an experiment needs in a cluster, as objects: an account, a Role in its namespace, a ClusterRole for
 //! what has no namespace, and their bindings. They grant what [`rights`] lists and what the experiment deploys.
 
+use super::ownership::claims;
 use super::render::is_cluster_scoped;
 use super::rights::{APPLIED, Need, Reach, Right, needed};
 use kube::core::GroupVersionKind;
@@ -44,6 +45,11 @@ impl Grant {
             let reach = if is_cluster_scoped(kind) { Reach::Cluster } else { Reach::Namespace };
             let purpose = format!("deploy objects of kind {kind}");
             grant.add(reach, &Rule { group: group.to_owned(), resource, verbs: APPLIED.to_vec(), purpose });
+            if !claims(object).is_empty() {
+                let (resource, purpose) =
+                    ("persistentvolumeclaims".to_owned(), "remove what stores claimed".to_owned());
+                grant.add(reach, &Rule { group: String::new(), resource, verbs: vec!["get", "delete"], purpose });
+            }
         }
         grant
     }
@@ -160,7 +166,8 @@ mod tests {
             object("networking.k8s.io/v1", "Ingress"),
             object("v1", "PersistentVolume"),
             object("apps/v1", "StatefulSet"),
-            object("apps/v1", "StatefulSet"),
+            json!({ "apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": { "name": "y" },
+                "spec": { "volumeClaimTemplates": [{ "metadata": { "name": "data" } }] } }),
         ];
         let objects = Grant::new("mine", &[Need::Run], &deployed).objects();
         let role = allowed(&objects, "Role");
@@ -171,6 +178,7 @@ mod tests {
         for resource in ["networkpolicies", "ingresses"] {
             assert_eq!(verbs("networking.k8s.io", resource), APPLIED.iter().copied().collect());
         }
+        assert_eq!(verbs("", "persistentvolumeclaims"), ["delete", "get"].into());
         let all = ["get", "list", "watch", "create", "patch", "delete"];
         assert_eq!(verbs("apps", "statefulsets"), all.into_iter().collect());
         assert!(allowed(&objects, "ClusterRole").contains(&("".into(), "persistentvolumes".into(), "delete".into())));

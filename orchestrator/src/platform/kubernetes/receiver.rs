@@ -136,10 +136,17 @@ impl Kubernetes {
         {
             return Err(OpenError::NoNode { lacking, patience });
         }
+        let root = root::name(&self.site.owner);
         if !self.site.has_root().await? {
-            return Err(OpenError::Removed(root::name(&self.site.owner)));
+            return Err(OpenError::Removed(root));
         }
-        self.receiver = address(&self.site, patience).await?;
+        // One whose lease has lapsed is still there until its node has told so.
+        let key = ("Job", root);
+        let removed = |objects: &Objects| (!objects.contains_key(&key)).then_some(());
+        tokio::select! {
+            address = address(&self.site, patience) => self.receiver = address?,
+            Some(()) = self.site.watched.until(Instant::now() + patience, removed) => return Err(OpenError::Removed(key.1.clone())),
+        }
         Ok(())
     }
 }

@@ -8,14 +8,14 @@
 use super::ownership::{PURPOSE_LABEL, RunOwner};
 use super::pod::{self, PORT, PodOptions, Rights, WORK_DIR};
 use super::watched::{Objects, has_ended, pods};
-use crate::receive::ReceiveSpec;
+use crate::receive::{NODE_ADDRESS, ReceiveSpec};
 use serde_json::{Value, json};
 use std::time::Duration;
 
-/// The run ends itself when it has not heard of its orchestrator for this long, although the API server answers. What
-/// follows then (the Job is complete, removed, and with it all that it owns) takes about 10 s.
+/// The run ends itself when it has not heard of its orchestrator for this long, although the API server and its node's
+/// kubelet answer. What follows then (the Job is complete, removed, and with it all that it owns) takes about 10 s.
 pub const LEASE: Duration = Duration::from_secs(15);
-/// The same for as long as the API server does not answer: longer than its restart.
+/// The same for as long as one of them does not answer: longer than its restart.
 const OUTAGE: Duration = Duration::from_secs(60);
 /// The label value of the root's purpose.
 pub const PURPOSE: &str = "root";
@@ -48,6 +48,8 @@ pub fn job(
     let args = ["receive".to_owned(), "--spec".to_owned(), pod::argument(&serde_json::to_string(&spec)?)];
     let mut container = pod::container(options, "receive", &args, Rights::Least);
     container.insert("ports".into(), json!([{ "containerPort": PORT }]));
+    let address = json!({ "name": NODE_ADDRESS, "valueFrom": { "fieldRef": { "fieldPath": "status.hostIP" } } });
+    container.get_mut("env").and_then(Value::as_array_mut).map(|env| env.push(address)).unwrap_or_default();
     let probe = json!({ "httpGet": { "path": "/health", "port": PORT }, "periodSeconds": 1 });
     container.insert("readinessProbe".into(), probe);
     // Started again in the same pod it finds its spool again.

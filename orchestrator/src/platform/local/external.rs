@@ -13,7 +13,7 @@ const AGAIN: Duration = Duration::from_millis(200);
 ///
 /// # Errors
 /// Nobody does.
-pub(super) async fn answers(url: &str) -> Result<String, String> {
+pub(crate) async fn answers(url: &str) -> Result<String, String> {
     let failed = |reason: &dyn std::fmt::Display| format!("reach the application at {url}: {reason}");
     let uri: hyper::Uri = url.parse().map_err(|error| failed(&error))?;
     let host = uri.host().ok_or_else(|| failed(&"there is no host in it"))?;
