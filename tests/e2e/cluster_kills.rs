@@ -2,7 +2,7 @@
 //! that it made goes by itself, but for what has no namespace, which `aefm clean` removes.
 
 use crate::cluster::{PATIENCE, Place, runs};
-use crate::session::{Session, aefm};
+use crate::session::{Session, aefm, alone};
 use crate::small::{SERVE, front};
 use aefm_tests::processes::wait_for;
 use k8s_openapi::api::core::v1::{Namespace, Pod};
@@ -131,6 +131,7 @@ fn kill(step: &Step) -> Option<String> {
 }
 
 fn kill_all(steps: &'static [Step]) {
+    let _alone = alone();
     let kills: Vec<_> = steps.iter().map(|step| std::thread::spawn(|| kill(step))).collect();
     let told: Vec<_> = kills.into_iter().map(std::thread::JoinHandle::join).collect();
     for told in told {
@@ -160,6 +161,7 @@ fn volume(name: &str) -> Value {
 #[test]
 fn clean_removes_what_a_killed_run_left_at_once_and_leaves_others_alone() {
     let (Some(place), Some(other)) = (Place::find("aefm-e2e-clean"), Place::find("aefm-e2e-unclean")) else { return };
+    let _alone = alone();
     let [front, service] = front(SERVE);
     let started = |place: &Place| {
         let objects = [volume(place.namespace), front.clone(), service.clone()];
