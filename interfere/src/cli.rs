@@ -79,6 +79,9 @@ enum Command {
         /// The core to press and to probe on
         #[arg(long, default_value_t = 0)]
         core: usize,
+        /// Press on the disk of this folder, and probe it, too
+        #[arg(long)]
+        dir: Option<PathBuf>,
         /// One JSON object a line
         #[arg(long)]
         json: bool,
@@ -113,7 +116,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         (None, Some(Command::Kind(command))) => command.run(),
         (None, Some(Command::Run { profile, json, control, lease })) => run::run(&profile, json, control, lease),
         (None, Some(Command::Calibrate { cores, dir, file })) => calibrate::run(cores.as_deref(), dir.as_deref(), file),
-        (None, Some(Command::Selftest { core, json })) => selftest::run(core, json),
+        (None, Some(Command::Selftest { core, dir, json })) => selftest::run(core, dir, json),
         (None, Some(Command::List { json })) => list::run(json),
         (None, Some(Command::Keep { folder })) => keep(&folder),
         (None, None) => Err(Failure::usage(anyhow!("name a kind, a command or --spec (see --help)"))),

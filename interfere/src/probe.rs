@@ -11,10 +11,13 @@ use crate::kernels::pages::Pages as Field;
 use crate::kernels::{Burn, Vectors, stream};
 use crate::machine::Machine;
 use crate::mapping::{Mapping, Pages};
+use crate::stressor::nameless;
 use aefm_workloads::interference::{CpuWork, Kind};
 use chase::Chase;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::FileExt;
+use std::path::Path;
 pub use turns::{Turns, turns};
 
 /// How long a probe measures.
@@ -33,15 +36,27 @@ pub struct Reading {
     pub unit: &'static str,
 }
 
-/// Measures what is left of a kind's resource on a core. None: this machine cannot say.
+/// Does this work on that core, in a thread of its own: whoever asks stays where it may run, and so do its children.
+fn on_core<T: Send>(core: usize, work: impl FnOnce() -> Option<T> + Send) -> Option<T> {
+    let pinned = || {
+        pin(core).ok()?;
+        // A probe that oversleeps measures less often, and nothing else.
+        let _ = nix::sys::prctl::set_timerslack(1);
+        work()
+    };
+    std::thread::scope(|scope| scope.spawn(pinned).join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+}
+
+/// Measures what is left of a kind's resource on a core; of a disk, in that folder. None: this machine cannot say.
 #[must_use]
-pub fn measure(kind: Kind, core: usize, machine: &Machine) -> Option<Reading> {
-    pin(core).ok()?;
-    // A probe that oversleeps measures less often, and nothing else.
-    let _ = nix::sys::prctl::set_timerslack(1);
+pub fn measure(kind: Kind, core: usize, dir: Option<&Path>, machine: &Machine) -> Option<Reading> {
+    on_core(core, || probe(kind, core, dir, machine))
+}
+
+fn probe(kind: Kind, core: usize, dir: Option<&Path>, machine: &Machine) -> Option<Reading> {
     let (cost, unit) = match kind {
         Kind::Cpu => (cpu(), "wall time of a CPU second"),
-        Kind::MemBandwidth => (bandwidth()?, "CPU ns per KiB from memory"),
+        Kind::MemBandwidth => (bandwidth()?, "CPU ns per KiB to memory"),
         Kind::MemCapacity => {
             (machine.memory().ok().map(|memory| 1e12 / memory.available_bytes as f64)?, "1/TB available")
         }
@@ -52,7 +67,7 @@ pub fn measure(kind: Kind, core: usize, machine: &Machine) -> Option<Reading> {
         Kind::L1i => (instructions(machine.instruction_cache(core)?.bytes / 2)?, "CPU ns per line of code"),
         Kind::Tlb => (translations()?, "CPU ns per page"),
         Kind::Ctx => (switches(machine)?, "switches a second on the node"),
-        Kind::Disk => return None,
+        Kind::Disk => (written(dir?).ok()?, "ns per KiB written"),
     };
     Some(Reading { cost, unit })
 }
@@ -68,21 +83,35 @@ fn cpu() -> f64 {
     (clock::mono_ns() - wall) as f64 / (clock::thread_cpu_ns() - cpu).max(1) as f64
 }
 
-/// Reads memory beyond every cache.
+/// Stores past the caches: memory takes fewer of them than it gives loads, so that one core's others feel them.
 fn bandwidth() -> Option<f64> {
     let mut memory = Mapping::new(128 << 20, Pages::Huge).ok()?;
     memory.touch(1);
     let vectors = Vectors::detect();
     let (wall, cpu) = (clock::mono_ns(), clock::thread_cpu_ns());
-    let mut kib = 0;
-    for piece in memory.words().chunks_exact(8192).cycle() {
-        stream::read(vectors, piece);
+    let (mut kib, pieces) = (0, memory.words().len() / 8192);
+    while clock::mono_ns() - wall < SPAN_NS {
+        let at = kib / 64 % pieces * 8192;
+        stream::write_past(vectors, &mut memory.words_mut()[at..at + 8192], 1);
         kib += 64;
-        if clock::mono_ns() - wall >= SPAN_NS {
-            break;
-        }
     }
-    Some((clock::thread_cpu_ns() - cpu) as f64 / f64::from(kib))
+    Some((clock::thread_cpu_ns() - cpu) as f64 / kib as f64)
+}
+
+/// Blocks written past the page cache, one after the other.
+fn written(dir: &Path) -> std::io::Result<f64> {
+    const FILE_BYTES: u64 = 8 << 20;
+    const BLOCK_BYTES: usize = 64 << 10;
+    let file = nameless(dir, FILE_BYTES).map_err(std::io::Error::other)?;
+    let mut memory = Mapping::new(BLOCK_BYTES, Pages::Small)?;
+    memory.touch(1);
+    let start = clock::mono_ns();
+    let mut at = 0;
+    while clock::mono_ns() - start < SPAN_NS {
+        file.write_all_at(memory.bytes_mut(), at % FILE_BYTES)?;
+        at += BLOCK_BYTES as u64;
+    }
+    Ok((clock::mono_ns() - start) as f64 / (at >> 10) as f64)
 }
 
 /// CPU time of both ends of a connection over loopback.

@@ -13,6 +13,7 @@ mod network;
 mod tlb;
 
 pub(crate) use cpu::keep;
+pub(crate) use disk::nameless;
 
 use crate::calibration::Calibration;
 use crate::crew::CrewError;

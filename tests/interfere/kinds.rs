@@ -4,10 +4,20 @@ use crate::command::{Run, number};
 use serde_json::{Value, json};
 
 fn press(kind: &str, intensity: f64, unit: &str, options: &Value) -> Run {
+    press_on(0, kind, intensity, unit, options)
+}
+
+fn press_on(core: usize, kind: &str, intensity: f64, unit: &str, options: &Value) -> Run {
     Run::start(&json!({
-        "kind": kind, "intensity": intensity, "unit": unit, "cores": [0], "deadline_ms": 60_000, "report_ms": 200,
+        "kind": kind, "intensity": intensity, "unit": unit, "cores": [core], "deadline_ms": 60_000, "report_ms": 200,
         "options": options,
     }))
+}
+
+/// A file system in memory is no disk; the folder of the program under test is on one.
+fn on_a_disk() -> tempfile::TempDir {
+    let near = std::path::Path::new(env!("CARGO_BIN_EXE_aefm-interfere")).parent().expect("a folder");
+    tempfile::tempdir_in(near).expect("a folder")
 }
 
 /// CPU time of a process in clock ticks.
@@ -100,9 +110,7 @@ fn switches_are_switches() {
 
 #[test]
 fn a_disk_is_pressed_on_and_no_file_has_a_name() {
-    // On a file system in memory there is no disk; the folder of the program under test is on one.
-    let near = std::path::Path::new(env!("CARGO_BIN_EXE_aefm-interfere")).parent().expect("a folder");
-    let folder = tempfile::tempdir_in(near).expect("a folder");
+    let folder = on_a_disk();
     for (intensity, unit, access) in [(5.0, "MB/s", "write"), (5.0, "MB/s", "read"), (100.0, "iops", "random")] {
         let options = json!({"dir": folder.path(), "file_bytes": 8 << 20, "access": access});
         let run = press("disk", intensity, unit, &options);
@@ -129,31 +137,50 @@ fn caches_are_swept() {
 /// What else runs on a machine can hide what a sweep does for a while.
 const TRIES: usize = 5;
 
-/// The second-level cache is felt to be taken: against the same stressor with next to no footprint, so that it is the
-/// sweep that is felt and not its wake-ups. Other loads move single rounds either way; the median of several counts.
+/// A kind's own probe costs more beside it than beside the same stressor at next to no intensity: it is the pressure that
+/// is felt and not its wake-ups. What a core has for itself is in the next test. Other loads move single rounds either
+/// way; the median of several counts.
 #[test]
-fn what_shares_a_core_feels_its_cache_taken() {
+fn each_kind_moves_its_own_probe() {
     use aefm_interfere::machine::Machine;
     use aefm_interfere::probe::measure;
     use aefm_workloads::interference::Kind;
     let machine = Machine::here().expect("a machine");
-    let cost = |intensity: f64| {
-        let run = press("l2", intensity, "percent", &json!({}));
-        run.until(|sample| number(sample, "achieved") > 0.0);
-        measure(Kind::L2, 0, &machine).map(|reading| reading.cost)
+    let (core, other) = (machine.allowed()[0], machine.allowed().get(1).copied());
+    let folder = on_a_disk();
+    let moved = |kind: Kind, (low, high): (f64, f64), beside: usize, factor: f64, options: &Value| {
+        let mut run = press_on(beside, kind.name(), low, "percent", options);
+        let mut cost = |intensity: f64| {
+            run.say(&json!({"intensity": intensity}).to_string());
+            // As far as it goes beside what else runs here.
+            run.until(|sample| {
+                number(sample, "requested") == intensity && number(sample, "achieved") > 0.5 * intensity
+            });
+            measure(kind, core, Some(folder.path()), &machine).expect("a probe").cost
+        };
+        let mut felt = || {
+            let mut ratios = [(); 3].map(|()| cost(high) / cost(low));
+            ratios.sort_by(f64::total_cmp);
+            eprintln!("{}: {ratios:.2?}", kind.name());
+            ratios[1] > factor
+        };
+        assert!((0..TRIES).any(|_| felt()), "{}", kind.name());
     };
-    if Machine::data_cache(&machine, 0, 2).is_none() {
-        eprintln!("this machine does not say what second-level cache it has");
-        return;
+    let none = json!({});
+    moved(Kind::Cpu, (0.2, 60.0), core, 1.2, &none);
+    moved(Kind::MemCapacity, (0.2, 30.0), core, 1.1, &none);
+    moved(Kind::Network, (0.2, 50.0), core, 1.1, &none);
+    moved(Kind::Ctx, (0.2, 50.0), core, 2.0, &none);
+    let on_the_disk = json!({"dir": folder.path(), "file_bytes": 8 << 20, "block_bytes": 1 << 20});
+    moved(Kind::Disk, (0.2, 100.0), core, 1.1, &on_the_disk);
+    match other {
+        Some(beside) => moved(Kind::MemBandwidth, (0.2, 100.0), beside, 1.2, &json!({"access": "non_temporal"})),
+        None => eprintln!("mem_bandwidth: a machine of one core has nobody beside it"),
     }
-    let felt = || {
-        let rounds = (0..7).map(|_| cost(100.0).expect("a cost") / cost(2.0).expect("a cost"));
-        let mut ratios: Vec<f64> = rounds.collect();
-        ratios.sort_by(f64::total_cmp);
-        eprintln!("l2 at 100 % over 2 %: {ratios:.2?}");
-        ratios[3] > 1.1
-    };
-    assert!((0..TRIES).any(|_| felt()));
+    match machine.data_cache(core, 2) {
+        Some(_) => moved(Kind::L2, (2.0, 100.0), core, 1.1, &none),
+        None => eprintln!("l2: this machine does not say what second-level cache it has"),
+    }
 }
 
 /// What a core has for itself is taken by each kind's own sweep: a probe's first pass after it costs more than after as

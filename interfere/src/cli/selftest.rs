@@ -5,19 +5,22 @@
 //! before and after: what is left is the pressure, not the wake-ups. A probe whose cost without pressure differs by
 //! more than it is moved proves nothing, and is marked so. What a core has for itself is probed by turns, too.
 
+mod table;
+
 use super::Failure;
 use crate::guard;
 use crate::machine::Machine;
-use crate::probe::{self, Reading, Turns};
+use crate::probe::{self, Reading};
 use crate::stressor::descriptor;
 use crate::supervise::child::Child;
 use aefm_workloads::interference::{Access, InterferenceSample, InterferenceSpec, Kind, StressOptions};
-use std::fmt::Write;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
+use table::{Cell, LEGEND, Row, heading};
 
-/// The kinds that have a probe of their own.
-const KINDS: [Kind; 10] = [
+/// The kinds in the table; `disk` only where a folder is named.
+const KINDS: [Kind; 11] = [
     Kind::Cpu,
     Kind::MemCapacity,
     Kind::MemBandwidth,
@@ -28,78 +31,44 @@ const KINDS: [Kind; 10] = [
     Kind::L1i,
     Kind::Tlb,
     Kind::Ctx,
+    Kind::Disk,
 ];
 /// A kind has so long to be held.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// Next to no intensity, in percent: the same process and the same wake-ups, pressing on nothing.
 const CONTROL: f64 = 0.2;
-/// A probe is moved when its cost changes by more than this share.
-const MOVED: f64 = 0.05;
 
-/// One cell of the table.
-#[derive(Clone, Copy, Debug, PartialEq)]
-struct Cell {
-    before: f64,
-    under: f64,
-    after: f64,
-}
-
-impl Cell {
-    /// Cost under pressure over the dearer of the two costs without: what pressure alone explains.
-    fn ratio(self) -> f64 {
-        self.under / self.before.max(self.after)
-    }
-
-    fn text(self) -> String {
-        let drift = self.before.max(self.after) / self.before.min(self.after) - 1.0;
-        let moved = self.ratio() - 1.0;
-        match (moved > MOVED, moved > drift) {
-            (true, true) => format!("{:.2}", self.ratio()),
-            (true, false) => format!("{:.2}?", self.ratio()),
-            (false, _) => "-".to_owned(),
-        }
-    }
-}
-
-pub(super) fn run(core: usize, json: bool) -> Result<ExitCode, Failure> {
+pub(super) fn run(core: usize, dir: Option<PathBuf>, json: bool) -> Result<ExitCode, Failure> {
     let machine = Machine::here().map_err(Failure::run)?;
     machine.cores(&[core]).map_err(Failure::usage)?;
     if !guard::end_with_parent() {
         return Ok(ExitCode::FAILURE);
     }
-    // What cores share is probed from beside, where that can be; what a core has for itself on it.
-    let beside = machine.allowed().iter().copied().find(|other| *other != core).unwrap_or(core);
-    let place = |kind| if matches!(kind, Kind::MemBandwidth | Kind::Llc) { beside } else { core };
-    let baseline = |kind| probe::measure(kind, place(kind), &machine);
-    let mut table = heading();
+    let place = Place::new(core, dir, &machine);
+    let kinds: Vec<Kind> = KINDS.into_iter().filter(|kind| place.has(*kind, &machine)).collect();
+    let mut table = if json { String::new() } else { heading(&kinds) };
     let mut unmoved = Vec::new();
-    for kind in KINDS {
-        if descriptor(kind).is_none_or(|descriptor| (descriptor.support)(&machine).is_err()) {
-            continue;
-        }
-        let mut child = Child::start(&spec(kind, core)).map_err(Failure::run)?;
-        let mut probed_at = |intensity| {
+    for kind in &kinds {
+        let mut child = Child::start(&place.spec(*kind)).map_err(Failure::run)?;
+        let mut probed_at = |intensity| -> Vec<Option<Reading>> {
             press(&mut child, intensity);
-            KINDS.map(|probe| {
+            let probe = |probe: &Kind| {
                 child.renew();
                 child.samples();
-                baseline(probe)
-            })
+                probe::measure(*probe, place.probed_on(*probe), place.dir.as_deref(), &machine)
+            };
+            kinds.iter().map(probe).collect()
         };
-        let (before, under, after) = (probed_at(CONTROL), probed_at(pressing(kind)), probed_at(CONTROL));
+        let (before, under, after) = (probed_at(CONTROL), probed_at(pressing(*kind)), probed_at(CONTROL));
         drop(child);
-        let cells: Vec<_> = (0..KINDS.len()).map(|at| cell(before[at], under[at], after[at])).collect();
-        let own = KINDS.iter().position(|probe| *probe == kind).and_then(|at| cells[at]);
-        let turns = probe::turns(kind, core, &machine);
-        let by_turns = turns.as_ref().is_some_and(|turns| turns.apart() && turns.ratio() > 1.0 + MOVED);
-        if own.is_none_or(|own| own.ratio() <= 1.0 + MOVED) && !by_turns {
+        let cells = (0..kinds.len()).map(|at| Cell::of(before[at], under[at], after[at])).collect();
+        let row = Row { kind: *kind, cells, turns: probe::turns(*kind, core, &machine) };
+        if !row.moves_its_own(&kinds) {
             unmoved.push(kind.name());
         }
-        table.push_str(&if json { json_row(kind, &cells, turns.as_ref()) } else { row(kind, &cells, turns.as_ref()) });
+        table.push_str(&if json { row.json(&kinds) } else { row.text() });
     }
-    if json {
-        table = table.split_off(heading().len());
-    } else {
+    if !json {
         table.push_str(LEGEND);
     }
     super::print(&table)?;
@@ -110,11 +79,6 @@ pub(super) fn run(core: usize, json: bool) -> Result<ExitCode, Failure> {
     Ok(ExitCode::from(super::NOT_HELD))
 }
 
-const LEGEND: &str = "rows press on the core, columns are probes on it (mem_bandwidth and llc: beside it): cost under \
-    pressure over cost beside the same process at 0.2 %;\n- not moved, ? moved by less than the probe drifts by itself;\n\
-    turns: the probe's first pass after one sweep of the kind over that after as long a pause, in one thread (what a \
-    process switch takes by itself is not in it)\n";
-
 /// How hard a kind presses: not with all of the core's time and of the memory, since the probes need some themselves.
 fn pressing(kind: Kind) -> f64 {
     match kind {
@@ -124,11 +88,46 @@ fn pressing(kind: Kind) -> f64 {
     }
 }
 
-fn spec(kind: Kind, core: usize) -> InterferenceSpec {
-    // A copy moves the most bytes a core can.
-    let options = StressOptions { access: Some(Access::Copy), ..StressOptions::default() };
-    let deadline_ms = 600_000;
-    InterferenceSpec { cores: vec![core], report_ms: 100, deadline_ms, options, ..InterferenceSpec::new(kind, CONTROL) }
+/// Where is pressed, and where is probed.
+struct Place {
+    core: usize,
+    /// Another core, where there is one: what cores share is probed from beside.
+    beside: usize,
+    /// All cores but that one.
+    others: Vec<usize>,
+    dir: Option<PathBuf>,
+}
+
+impl Place {
+    fn new(core: usize, dir: Option<PathBuf>, machine: &Machine) -> Self {
+        let beside = machine.allowed().iter().copied().find(|other| *other != core).unwrap_or(core);
+        let others: Vec<usize> = machine.allowed().iter().copied().filter(|other| *other != beside).collect();
+        Self { core, beside, others: if others.is_empty() { vec![core] } else { others }, dir }
+    }
+
+    /// Whether this kind can press, and be probed, here.
+    fn has(&self, kind: Kind, machine: &Machine) -> bool {
+        let is_placed = kind != Kind::Disk || self.dir.is_some();
+        is_placed && descriptor(kind).is_some_and(|descriptor| (descriptor.support)(machine).is_ok())
+    }
+
+    fn probed_on(&self, kind: Kind) -> usize {
+        if matches!(kind, Kind::MemBandwidth | Kind::Llc) { self.beside } else { self.core }
+    }
+
+    fn spec(&self, kind: Kind) -> InterferenceSpec {
+        // What the memory can take is asked for by all cores but the one that is probed: one alone may not fill it.
+        let cores = if kind == Kind::MemBandwidth { self.others.clone() } else { vec![self.core] };
+        let access = (kind == Kind::MemBandwidth).then_some(Access::NonTemporal);
+        let options = StressOptions { access, dir: self.dir.clone(), ..StressOptions::default() };
+        InterferenceSpec {
+            cores,
+            report_ms: 100,
+            deadline_ms: 600_000,
+            options,
+            ..InterferenceSpec::new(kind, CONTROL)
+        }
+    }
 }
 
 /// Makes a kind press that hard: returns when it is held, or as far as it goes.
@@ -141,49 +140,5 @@ fn press(child: &mut Child, intensity: f64) {
             break;
         }
         child.renew();
-    }
-}
-
-fn cell(before: Option<Reading>, under: Option<Reading>, after: Option<Reading>) -> Option<Cell> {
-    Some(Cell { before: before?.cost, under: under?.cost, after: after?.cost })
-}
-
-fn heading() -> String {
-    let names: String = KINDS.iter().map(|kind| format!("{:>14}", kind.name())).collect();
-    format!("{:<14}{names}{:>14}\n", "", "turns")
-}
-
-fn row(kind: Kind, cells: &[Option<Cell>], turns: Option<&Turns>) -> String {
-    let texts: String =
-        cells.iter().map(|cell| format!("{:>14}", cell.map_or_else(|| "none".to_owned(), Cell::text))).collect();
-    let turns =
-        turns.map_or_else(String::new, |turns| format!("{:.2}{}", turns.ratio(), if turns.apart() { "" } else { "?" }));
-    format!("{:<14}{texts}{turns:>14}\n", kind.name())
-}
-
-fn json_row(kind: Kind, cells: &[Option<Cell>], turns: Option<&Turns>) -> String {
-    let mut line = format!("{{\"kind\":\"{}\"", kind.name());
-    for (probe, cell) in KINDS.iter().zip(cells) {
-        let value = cell.map_or_else(|| "null".to_owned(), |cell| format!("{:.4}", cell.ratio()));
-        // Writing to a string cannot fail.
-        let _ = write!(line, ",\"{}\":{value}", probe.name());
-    }
-    if let Some(turns) = turns {
-        let _ = write!(line, ",\"turns\":{:.4},\"apart\":{}", turns.ratio(), turns.apart());
-    }
-    line + "}\n"
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_cell_says_what_pressure_alone_explains() {
-        let text = |before, under, after| Cell { before, under, after }.text();
-        assert_eq!(text(1.0, 2.0, 1.0), "2.00");
-        assert_eq!(text(1.0, 1.02, 1.0), "-");
-        assert_eq!(text(1.0, 2.0, 1.8), "1.11?");
-        assert_eq!(text(1.0, 0.5, 1.0), "-");
     }
 }

@@ -5,8 +5,8 @@
 //! hardware thread, or an interrupted victim, feels of it.
 
 use super::chase::Chase;
+use super::on_core;
 use crate::clock;
-use crate::crew::pin;
 use crate::kernels::code::Chain;
 use crate::kernels::pages::Pages as Field;
 use crate::kernels::{Vectors, stream};
@@ -50,7 +50,10 @@ impl Turns {
 /// Takes turns on a core. None: the kind presses on nothing that a core has for itself, or this machine lacks it.
 #[must_use]
 pub fn turns(kind: Kind, core: usize, machine: &Machine) -> Option<Turns> {
-    pin(core).ok()?;
+    on_core(core, || probe(kind, core, machine))
+}
+
+fn probe(kind: Kind, core: usize, machine: &Machine) -> Option<Turns> {
     match kind {
         Kind::L1d => data(machine.data_cache(core, 1)?.bytes, 1, 2),
         Kind::L2 => data(machine.data_cache(core, 2)?.bytes, 1, 2),

@@ -90,7 +90,7 @@ fn reads(access: Access) -> bool {
 }
 
 /// A file without a name in that folder, of that size, past the page cache.
-fn nameless(dir: &Path, bytes: u64) -> Result<File, StartError> {
+pub(crate) fn nameless(dir: &Path, bytes: u64) -> Result<File, StartError> {
     let shown = dir.display();
     let room = statvfs(dir).map_err(|error| StartError::system(format!("ask what room {shown} has"), error))?;
     #[expect(clippy::useless_conversion, reason = "these are 32 bit wide on some platforms")]
