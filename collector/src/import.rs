@@ -15,7 +15,7 @@ use crate::jaeger::json as jaeger_json;
 use crate::otlp;
 use crate::sink::SinkError;
 use crate::span::{Names, Span};
-use crate::trace::{TraceReport, TraceTables, group};
+use crate::trace::{Analysis, TraceReport, TraceTables, group};
 use aefm_workloads::labels::CaseLabels;
 use pieces::{Batch, Format, Pieces};
 use record::{Book, Writer};
@@ -119,7 +119,7 @@ pub fn import(
         for decoded in from_decoders.iter().cycle().map_while(|decoder| decoder.recv().ok()) {
             let decoded = decoded?;
             imported.invalid += decoded.invalid;
-            spill.push(&decoded.records)?;
+            spill.push(decoded.records)?;
         }
         reader.join().unwrap_or_else(|_| {
             Err(ImportError::Read { path: PathBuf::new(), cause: std::io::Error::other("the reading thread panicked") })
@@ -184,7 +184,7 @@ fn spans(piece: &[u8], format: Format, names: &mut Names, invalid: &mut u64) -> 
     Ok(decoded.spans)
 }
 
-/// Spans become traces on one thread, and traces tables on this one.
+/// Spans become traces, and are analysed, on one thread; on this one they become tables.
 fn write(spill: Spill<'_>, dir: &Path, labels: &CaseLabels) -> Result<TraceReport, ImportError> {
     let mut tables = TraceTables::create(dir, labels)?;
     let mut copies = 0;
@@ -195,13 +195,16 @@ fn write(spill: Spill<'_>, dir: &Path, labels: &CaseLabels) -> Result<TraceRepor
         let grouping = scope.spawn(move || {
             spill.drain(|spans| {
                 used.try_iter().for_each(drop);
+                let (traces, copies) = group(spans);
+                let analysed = |trace: Vec<Span>| Some((Analysis::of(&trace, None)?, trace));
+                let traces: Vec<_> = traces.into_iter().filter_map(analysed).collect();
                 // A closed channel: a table could not be written, which is told there.
-                if give.send(group(spans)).is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+                if give.send((traces, copies)).is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
             })
         });
         for (traces, dropped) in grouped {
             copies += dropped;
-            traces.iter().try_for_each(|trace| tables.add(trace, None))?;
+            traces.iter().try_for_each(|(analysis, trace)| tables.add_analysed(trace, analysis, None))?;
             let _ = give_back.send(traces);
         }
         grouping.join().unwrap_or_else(|panic| resume_unwind(panic)).map_err(ImportError::from)

@@ -3,6 +3,7 @@
 //! Everything here is pure but for [`tables`], which pushes rows to a sink. Nothing depends on the order in which spans
 //! arrived: within a trace they are put in one canonical order first.
 
+mod analysis;
 mod critical;
 mod edges;
 mod group;
@@ -15,6 +16,7 @@ pub mod tables;
 pub(crate) mod testing;
 mod tree;
 
+pub(crate) use analysis::Analysis;
 pub use critical::{Segment, Steps};
 pub(crate) use group::by_trace;
 pub use group::group;

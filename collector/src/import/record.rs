@@ -12,7 +12,7 @@ use std::hash::Hash;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Bytes before a record's trace id.
-const LENGTH_BYTES: usize = 4;
+pub(super) const LENGTH_BYTES: usize = 4;
 /// In place of a number: the text is in the record itself.
 const INLINE: u32 = u32::MAX;
 

@@ -1,11 +1,11 @@
 //! Spans that wait for the others of their trace, as records: in memory up to a budget, then on disk, by trace, so that
 //! each part is whole traces.
 
-use super::record::{Book, Reader, split_first};
+use super::record::{Book, LENGTH_BYTES, Reader, split_first};
 use crate::span::Span;
 use aefm_workloads::ids::TraceId;
 use std::fs::{self, File};
-use std::io::{self, BufReader, Read, Write as _};
+use std::io::{self, BufRead, BufReader, Read as _, Write as _};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
@@ -30,7 +30,8 @@ pub(super) struct Spill<'a> {
     book: &'a Book,
     folder: PathBuf,
     budget_bytes: usize,
-    fresh: Vec<u8>,
+    fresh: Vec<Vec<u8>>,
+    fresh_bytes: usize,
     parts: Vec<Part>,
     held_bytes: usize,
     spilled_bytes: u64,
@@ -47,7 +48,16 @@ impl<'a> Spill<'a> {
     /// None yet; a hidden folder in `dir` is made when it is needed, and removed at the end. Names are in `book`.
     pub(super) fn new(dir: &Path, budget_bytes: usize, book: &'a Book) -> Self {
         let folder = dir.join(format!(".spill-{}", std::process::id()));
-        Self { book, folder, budget_bytes, fresh: Vec::new(), parts: Vec::new(), held_bytes: 0, spilled_bytes: 0 }
+        Self {
+            book,
+            folder,
+            budget_bytes,
+            fresh: Vec::new(),
+            fresh_bytes: 0,
+            parts: Vec::new(),
+            held_bytes: 0,
+            spilled_bytes: 0,
+        }
     }
 
     /// Bytes that went to disk.
@@ -59,14 +69,16 @@ impl<'a> Spill<'a> {
     ///
     /// # Errors
     /// The disk refused.
-    pub(super) fn push(&mut self, records: &[u8]) -> Result<(), SpillError> {
-        self.fresh.extend_from_slice(records);
+    pub(super) fn push(&mut self, records: Vec<u8>) -> Result<(), SpillError> {
+        self.fresh_bytes += records.len();
         self.held_bytes += records.len();
-        if self.fresh.len() > FRESH_BYTES.min(self.budget_bytes) {
+        self.fresh.push(records);
+        if self.fresh_bytes > FRESH_BYTES.min(self.budget_bytes) {
             self.part();
-        }
-        if self.held_bytes > self.budget_bytes {
-            self.flush().map_err(|cause| SpillError { path: self.folder.clone(), cause })?;
+            // Part by part as they grow: those who decode need not wait until all is written.
+            while self.held_bytes > self.budget_bytes {
+                self.flush_largest().map_err(|cause| SpillError { path: self.folder.clone(), cause })?;
+            }
         }
         Ok(())
     }
@@ -76,28 +88,30 @@ impl<'a> Spill<'a> {
         if self.parts.is_empty() {
             self.parts.resize_with(PARTS, Part::default);
         }
-        let mut rest = &self.fresh[..];
-        while let Some((trace, record, after)) = split_first(rest) {
-            self.parts[place_of(trace)].held.extend_from_slice(record);
-            rest = after;
+        for records in self.fresh.drain(..) {
+            let mut rest = &records[..];
+            while let Some((trace, record, after)) = split_first(rest) {
+                self.parts[place_of(trace)].held.extend_from_slice(record);
+                rest = after;
+            }
         }
-        self.fresh.clear();
+        self.fresh_bytes = 0;
     }
 
-    fn flush(&mut self) -> io::Result<()> {
-        self.part();
-        fs::create_dir_all(&self.folder)?;
-        for (place, part) in self.parts.iter_mut().enumerate() {
-            if part.file.is_none() {
-                part.file = Some(File::create(self.folder.join(place.to_string()))?);
-            }
-            if let Some(file) = &mut part.file {
-                file.write_all(&part.held)?;
-            }
-            self.spilled_bytes += part.held.len() as u64;
-            part.held.clear();
+    fn flush_largest(&mut self) -> io::Result<()> {
+        let Some((place, part)) = self.parts.iter_mut().enumerate().max_by_key(|(_, part)| part.held.len()) else {
+            return Ok(());
+        };
+        if part.file.is_none() {
+            fs::create_dir_all(&self.folder)?;
+            part.file = Some(File::create(self.folder.join(place.to_string()))?);
         }
-        self.held_bytes = 0;
+        if let Some(file) = &mut part.file {
+            file.write_all(&part.held)?;
+        }
+        self.spilled_bytes += part.held.len() as u64;
+        self.held_bytes -= part.held.len();
+        part.held.clear();
         Ok(())
     }
 
@@ -110,12 +124,13 @@ impl<'a> Spill<'a> {
         let wrong = |path: &Path, cause| SpillError { path: path.to_owned(), cause };
         if self.parts.is_empty() {
             let mut spans = Vec::new();
-            read_all(&self.fresh[..], &mut reader, &mut spans).map_err(|cause| wrong(&self.folder, cause))?;
+            for records in &self.fresh {
+                read_all(&records[..], &mut reader, &mut spans).map_err(|cause| wrong(&self.folder, cause))?;
+            }
             let _ = take(spans);
             return Ok(());
         }
         self.part();
-        self.fresh = Vec::new();
         for (place, part) in std::mem::take(&mut self.parts).into_iter().enumerate() {
             let mut spans = Vec::new();
             if part.file.is_some() {
@@ -150,17 +165,26 @@ fn place_of(trace: TraceId) -> usize {
     (hash % PARTS as u64) as usize
 }
 
-fn read_all(mut from: impl Read, reader: &mut Reader, spans: &mut Vec<Span>) -> io::Result<()> {
-    let (mut length, mut record) = ([0; 4], Vec::new());
+fn read_all(mut from: impl BufRead, reader: &mut Reader, spans: &mut Vec<Span>) -> io::Result<()> {
+    let mut record = Vec::new();
     loop {
-        match from.read_exact(&mut length) {
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(()),
-            read => read?,
+        let buffer = from.fill_buf()?;
+        if buffer.is_empty() {
+            return Ok(());
         }
-        record.resize(u32::from_le_bytes(length) as usize, 0);
-        from.read_exact(&mut record)?;
+        let (span, used) = if let Some((_, whole, _)) = split_first(buffer) {
+            (reader.read(&whole[LENGTH_BYTES..]), whole.len())
+        } else {
+            // It goes on beyond the buffer.
+            let mut length = [0; LENGTH_BYTES];
+            from.read_exact(&mut length)?;
+            record.resize(u32::from_le_bytes(length) as usize, 0);
+            from.read_exact(&mut record)?;
+            (reader.read(&record), 0)
+        };
+        from.consume(used);
         let broken = || io::Error::new(io::ErrorKind::InvalidData, "a span came back other than it was written");
-        spans.push(reader.read(&record).ok_or_else(broken)?);
+        spans.push(span.ok_or_else(broken)?);
     }
 }
 
@@ -180,7 +204,7 @@ mod tests {
         for spans in spans.chunks(at_once) {
             let mut records = Vec::new();
             spans.iter().for_each(|span| writer.write(span, &mut records));
-            spill.push(&records).unwrap();
+            spill.push(records).unwrap();
         }
         let mut back = Vec::new();
         let mut seen = std::collections::HashSet::new();

@@ -1,103 +1,16 @@
 //! Jaeger's own JSON (`/api/traces`, and what its page saves): traces into spans.
 
-use crate::json_text::{Object, push_int, push_string};
+mod shape;
+
+use crate::json_text::{Object, push_int};
 use crate::otlp::decode::{Decoded, UNKNOWN_SERVICE};
-use crate::span::{Extra, Names, Origin, Span, SpanKind};
+use crate::span::{Extra, Names, Origin, Span};
 use aefm_workloads::ids::{SpanId, TraceId};
 use foldhash::fast::RandomState;
-use serde::Deserialize;
-use serde_json::value::RawValue;
+use shape::{Answer, JsonSpan, Log, Process, Reference, Trace};
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
-
-/// An answer of `/api/traces`.
-#[derive(Debug, Deserialize)]
-struct Answer<'a> {
-    #[serde(borrow, default)]
-    data: Option<Vec<Trace<'a>>>,
-    #[serde(default)]
-    errors: Option<Vec<ApiError>>,
-}
-
-#[derive(Debug, Deserialize)]
-struct ApiError {
-    #[serde(default)]
-    msg: String,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Trace<'a> {
-    #[serde(rename = "traceID", borrow, default)]
-    trace_id: Cow<'a, str>,
-    #[serde(borrow, default)]
-    spans: Vec<JsonSpan<'a>>,
-    #[serde(borrow, default)]
-    processes: HashMap<Cow<'a, str>, Process<'a>, RandomState>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Process<'a> {
-    #[serde(borrow, default)]
-    service_name: Cow<'a, str>,
-    #[serde(borrow, default)]
-    tags: Vec<Tag<'a>>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct JsonSpan<'a> {
-    #[serde(rename = "traceID", borrow, default)]
-    trace_id: Cow<'a, str>,
-    #[serde(rename = "spanID", borrow)]
-    span_id: Cow<'a, str>,
-    // Before references there was this.
-    #[serde(rename = "parentSpanID", borrow, default)]
-    parent_span_id: Option<Cow<'a, str>>,
-    #[serde(borrow, default)]
-    operation_name: Cow<'a, str>,
-    #[serde(borrow, default)]
-    references: Option<Vec<Reference<'a>>>,
-    start_time: i64,
-    duration: i64,
-    #[serde(borrow, default)]
-    tags: Option<Vec<Tag<'a>>>,
-    #[serde(borrow, default)]
-    logs: Option<Vec<Log<'a>>>,
-    #[serde(rename = "processID", borrow, default)]
-    process_id: Cow<'a, str>,
-    // Some exporters put the process into the span.
-    #[serde(borrow, default)]
-    process: Option<Process<'a>>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Reference<'a> {
-    #[serde(borrow, default)]
-    ref_type: Cow<'a, str>,
-    #[serde(rename = "traceID", borrow, default)]
-    trace_id: Cow<'a, str>,
-    #[serde(rename = "spanID", borrow)]
-    span_id: Cow<'a, str>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Tag<'a> {
-    #[serde(borrow)]
-    key: Cow<'a, str>,
-    #[serde(borrow)]
-    value: &'a RawValue,
-}
-
-#[derive(Debug, Deserialize)]
-struct Log<'a> {
-    timestamp: i64,
-    #[serde(borrow, default)]
-    fields: Vec<Tag<'a>>,
-}
 
 /// Why an answer is none.
 #[derive(Debug, thiserror::Error)]
@@ -139,7 +52,7 @@ pub fn read_answer(text: &[u8], names: &mut Names) -> Result<Traces, JsonError> 
     }
     let mut traces = Traces::default();
     for trace in data {
-        let decoded = convert(&trace, names);
+        let decoded = convert(trace, names);
         traces.invalid += decoded.invalid;
         traces.traces.push(decoded.spans);
     }
@@ -153,15 +66,15 @@ pub fn read_answer(text: &[u8], names: &mut Names) -> Result<Traces, JsonError> 
 pub fn read_trace(text: &[u8], names: &mut Names) -> Result<Decoded, JsonError> {
     // As a whole, not text by text.
     let trace: Trace<'_> = serde_json::from_str(std::str::from_utf8(text)?)?;
-    Ok(convert(&trace, names))
+    Ok(convert(trace, names))
 }
 
-fn convert(trace: &Trace<'_>, names: &mut Names) -> Decoded {
+fn convert(trace: Trace<'_>, names: &mut Names) -> Decoded {
     let origins: HashMap<&str, Arc<Origin>, RandomState> =
         trace.processes.iter().map(|(id, process)| (&**id, origin(process, names))).collect();
     let mut decoded = Decoded { spans: Vec::with_capacity(trace.spans.len()), invalid: 0 };
     let id = trace_of(&trace.trace_id);
-    for json in &trace.spans {
+    for json in trace.spans {
         let origin = match (&json.process, origins.get(&*json.process_id)) {
             (Some(process), None) => origin(process, names),
             (_, Some(origin)) => Arc::clone(origin),
@@ -188,39 +101,25 @@ fn origin(process: &Process<'_>, names: &mut Names) -> Arc<Origin> {
 }
 
 /// `trace` is the whole trace's id, as text and as bytes: mostly that of all its spans and references, too.
-fn span(json: &JsonSpan<'_>, trace: (&str, Option<TraceId>), origin: Arc<Origin>, names: &mut Names) -> Option<Span> {
+fn span(json: JsonSpan<'_>, trace: (&str, Option<TraceId>), origin: Arc<Origin>, names: &mut Names) -> Option<Span> {
     let trace_of = |text: &str| if text.is_empty() || text == trace.0 { trace.1 } else { trace_of(text) };
     let own = trace_of(&json.trace_id)?;
-    let mut span = Span {
+    let events = json.logs.as_deref().filter(|logs| !logs.is_empty()).map(events);
+    Some(Span {
         trace_id: own,
         span_id: span_of(&json.span_id)?,
-        parent: parent(json, |text| text.is_empty() || trace_of(text) == Some(own)),
+        parent: parent(&json, |text| text.is_empty() || trace_of(text) == Some(own)),
         origin,
         operation: names.name(&json.operation_name),
-        kind: None,
+        kind: json.tags.kind,
         start_ns: json.start_time.saturating_mul(1_000),
         duration_ns: json.duration.max(0).saturating_mul(1_000),
         negative: json.duration < 0,
-        error: false,
-        http_status: None,
-        attributes: None,
-        extra: None,
-    };
-    let mut text = String::new();
-    for tag in json.tags.iter().flatten() {
-        tag.note(&mut span);
-        text.push(if text.is_empty() { '{' } else { ',' });
-        push_string(&mut text, &tag.key);
-        text.push(':');
-        text.push_str(tag.value.get());
-    }
-    if !text.is_empty() {
-        text.push('}');
-        span.attributes = Some(text.into());
-    }
-    let events = json.logs.as_deref().filter(|logs| !logs.is_empty()).map(events);
-    span.extra = events.map(|events| Box::new(Extra { events: Some(events), ..Extra::default() }));
-    Some(span)
+        error: json.tags.error,
+        http_status: json.tags.http_status,
+        attributes: json.tags.text,
+        extra: events.map(|events| Box::new(Extra { events: Some(events), ..Extra::default() })),
+    })
 }
 
 /// The parent in this trace: a `CHILD_OF` before any other reference.
@@ -230,19 +129,6 @@ fn parent(json: &JsonSpan<'_>, is_this_trace: impl Fn(&str) -> bool) -> Option<S
     let child_of = references.iter().filter(within).find(|reference| reference.ref_type == "CHILD_OF");
     let reference = child_of.or_else(|| references.iter().find(within)).map(|reference| &*reference.span_id);
     reference.or(json.parent_span_id.as_deref()).and_then(span_of)
-}
-
-impl Tag<'_> {
-    fn note(&self, span: &mut Span) {
-        let value = self.value.get().trim_matches('"');
-        match &*self.key {
-            "span.kind" => span.kind = SpanKind::from_name(value),
-            "error" => span.error |= value == "true",
-            "otel.status_code" => span.error |= value == "ERROR",
-            "http.status_code" | "http.response.status_code" => span.http_status = value.parse().ok(),
-            _ => {}
-        }
-    }
 }
 
 fn events(logs: &[Log<'_>]) -> Box<str> {
@@ -271,27 +157,37 @@ fn span_of(hex: &str) -> Option<SpanId> {
     from_hex(hex).map(SpanId)
 }
 
+/// The value of each byte as a hex digit; [`NO_DIGIT`] of those that are none.
+const VALUES: [u8; 256] = {
+    let mut values = [NO_DIGIT; 256];
+    let mut value = 0;
+    while value < 16 {
+        values[b"0123456789abcdef"[value] as usize] = value as u8;
+        values[b"0123456789ABCDEF"[value] as usize] = value as u8;
+        value += 1;
+    }
+    values
+};
+const NO_DIGIT: u8 = 0x80;
+
 /// Jaeger leaves out leading zeros, and old clients have ids of 64 bits. Zero is no id.
 fn from_hex<const N: usize>(hex: &str) -> Option<[u8; N]> {
     if hex.len() > 2 * N {
         return None;
     }
-    let mut bytes = [0; N];
+    let (mut bytes, mut seen) = ([0; N], 0);
     for (place, digit) in hex.bytes().rev().enumerate() {
-        let value = match digit {
-            b'0'..=b'9' => digit - b'0',
-            b'a'..=b'f' => digit - b'a' + 10,
-            b'A'..=b'F' => digit - b'A' + 10,
-            _ => return None,
-        };
+        let value = VALUES[usize::from(digit)];
+        seen |= value;
         bytes[N - 1 - place / 2] |= value << (place % 2 * 4);
     }
-    (bytes != [0; N]).then_some(bytes)
+    (seen & NO_DIGIT == 0 && bytes != [0; N]).then_some(bytes)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::span::SpanKind;
     use proptest::prelude::*;
 
     const ANSWER: &str = r#"{"data":[{"traceID":"2a","spans":[

@@ -1,12 +1,10 @@
 //! The tables `spans`, `traces`, `services` and `edges` of one case.
 
-use super::critical::Steps;
+use super::analysis::Analysis;
 use super::edges::Edges;
 use super::group::group;
-use super::self_time::self_times;
 use super::services::Services;
-use super::skew::adjusted_starts;
-use super::tree::{Flags, Tree};
+use super::tree::Tree;
 use crate::requests::{RequestFacts, RequestLog};
 use crate::schema::{SPANS, TRACES};
 use crate::sink::{Cell, SinkError, TableWriter};
@@ -131,25 +129,32 @@ impl TraceTables {
     /// A row could not be written.
     pub fn add(&mut self, spans: &[Span], join: Option<&Join>) -> Result<(), SinkError> {
         let Some(first) = spans.first() else { return Ok(()) };
-        let cause = join.map_or_else(Cause::default, |join| join.cause(first.trace_id));
-        let client = join.zip(cause.request).map(|(join, request)| ids::span_id(join.trace_seed, request));
-        let tree = Tree::new(spans, client);
-        let Some(root) = tree.root() else { return Ok(()) };
-        let own = self_times(spans, &tree);
-        let critical = Steps::new(spans, &tree, root).critical_times();
-        let starts = adjusted_starts(spans, &tree);
+        let client = join.and_then(|join| {
+            ids::request_of(join.trace_seed, first.trace_id).map(|request| ids::span_id(join.trace_seed, request))
+        });
+        Analysis::of(spans, client).map_or(Ok(()), |analysis| self.add_analysed(spans, &analysis, join))
+    }
+
+    /// Adds one whole trace and its analysis.
+    pub(crate) fn add_analysed(
+        &mut self,
+        spans: &[Span],
+        analysis: &Analysis,
+        join: Option<&Join>,
+    ) -> Result<(), SinkError> {
+        let trace_id = spans[analysis.root as usize].trace_id;
+        let cause = join.map_or_else(Cause::default, |join| join.cause(trace_id));
         let is_measured = join.is_none() || cause.phase == Some(Phase::Measure);
-        for ((span, own), critical) in spans.iter().zip(&own).zip(&critical) {
+        for ((span, own), critical) in spans.iter().zip(&analysis.self_ns).zip(&analysis.critical_ns) {
             self.services.add(span, is_measured.then_some((*own, *critical)));
         }
         if is_measured {
-            self.edges.add(spans, &tree);
+            self.edges.add(spans, &analysis.tree);
         }
-        for (node, span) in spans.iter().enumerate() {
-            let times = Times { adjusted_start_ns: starts[node], self_ns: own[node], critical_ns: critical[node] };
-            push_span(&mut self.spans, span, &cause, &times, tree.flags[node])?;
+        for node in 0..spans.len() {
+            push_span(&mut self.spans, &spans[node], &cause, analysis, node)?;
         }
-        self.add_trace(spans, &tree, root, &cause)
+        self.add_trace(spans, &analysis.tree, analysis.root, &cause)
     }
 
     fn add_trace(&mut self, spans: &[Span], tree: &Tree, root: u32, cause: &Cause) -> Result<(), SinkError> {
@@ -213,20 +218,14 @@ fn request_cell(request: Option<u64>) -> Cell<'static> {
     request.and_then(|request| i64::try_from(request).ok()).into()
 }
 
-/// What the analysis says of one span.
-struct Times {
-    adjusted_start_ns: i64,
-    self_ns: i64,
-    critical_ns: i64,
-}
-
 fn push_span(
     writer: &mut TableWriter,
     span: &Span,
     cause: &Cause,
-    times: &Times,
-    flags: Flags,
+    analysis: &Analysis,
+    node: usize,
 ) -> Result<(), SinkError> {
+    let flags = analysis.tree.flags[node];
     let words = flags.words();
     let extra = span.extra.as_deref();
     writer.push(&[
@@ -241,10 +240,10 @@ fn push_span(
         span.origin.pod.as_deref().into(),
         span.origin.node.as_deref().into(),
         Cell::Int(span.start_ns),
-        Cell::Int(times.adjusted_start_ns),
+        Cell::Int(analysis.adjusted_start_ns[node]),
         Cell::Int(span.duration_ns),
-        Cell::Int(times.self_ns),
-        Cell::Int(times.critical_ns),
+        Cell::Int(analysis.self_ns[node]),
+        Cell::Int(analysis.critical_ns[node]),
         Cell::Flag(span.error),
         span.http_status.map(i64::from).into(),
         Cell::Flag(flags.orphan),
