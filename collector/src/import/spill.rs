@@ -5,7 +5,7 @@ use super::record::{Book, LENGTH_BYTES, Reader, split_first};
 use crate::span::Span;
 use aefm_workloads::ids::TraceId;
 use std::fs::{self, File};
-use std::io::{self, BufRead, BufReader, Read as _, Write as _};
+use std::io::{self, BufRead, BufReader, Write as _};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 

@@ -70,7 +70,8 @@ impl Folders {
             })
         });
         let disk = file(&self.unified, "io.stat").map(Disk::V2);
-        let disk = disk.or_else(|| file(&self.blkio, "blkio.throttle.io_service_bytes").map(Disk::V1));
+        let v1 = |file| Disk::V1 { file, ran_ns: None, bytes: None };
+        let disk = disk.or_else(|| file(&self.blkio, "blkio.throttle.io_service_bytes").map(v1));
         Files { memory, disk, ..self.open_delays(room) }
     }
 
@@ -79,7 +80,7 @@ impl Folders {
         let mut file = |folder: &Option<PathBuf>, name: &str| Kept::open(folder.as_ref()?.join(name), room);
         Files {
             stat_v2: file(&self.unified, "cpu.stat"),
-            stat_v1: file(&self.cpu, "cpu.stat"),
+            throttled_v1: file(&self.cpu, "cpu.stat").map(Throttled::of),
             usage_v1: file(&self.cpuacct, "cpuacct.usage"),
             memory: None,
             disk: None,
@@ -105,17 +106,33 @@ struct Memory {
     next_look_ns: u64,
 }
 
+/// Version 1's `cpu.stat`. Only where a quota's periods were counted can there be throttling: elsewhere a look now and
+/// then is enough to see one come.
+#[derive(Debug)]
+struct Throttled {
+    file: Kept,
+    has_quota: bool,
+    ns: Option<u64>,
+    next_look_ns: u64,
+}
+
 #[derive(Debug)]
 enum Disk {
     V2(Kept),
-    V1(Kept),
+    /// Counts what its tasks ask for, as they do: while none of them ran nothing changed.
+    V1 {
+        file: Kept,
+        /// CPU time at the last look, and what was seen.
+        ran_ns: Option<u64>,
+        bytes: Option<(u64, u64)>,
+    },
 }
 
 /// What a cgroup's counters are read from. Where both versions count CPU time, the second is asked first.
 #[derive(Debug)]
 pub(super) struct Files {
     stat_v2: Option<Kept>,
-    stat_v1: Option<Kept>,
+    throttled_v1: Option<Throttled>,
     usage_v1: Option<Kept>,
     memory: Option<Memory>,
     disk: Option<Disk>,
@@ -128,11 +145,12 @@ impl Files {
         let stat = self.stat_v2.as_ref().and_then(|file| file.read(buffer)).unwrap_or_default();
         let ns = |key| parse::keyed(stat, key).map(|us| us * 1_000);
         let (used, throttled) = (ns("usage_usec"), ns("throttled_usec"));
+        let cpu_ns = used.or_else(|| parse::number(self.usage_v1.as_ref()?.read(buffer)?));
         Counters {
-            cpu_ns: used.or_else(|| parse::number(self.usage_v1.as_ref()?.read(buffer)?)),
-            throttled_ns: throttled.or_else(|| parse::keyed(self.stat_v1.as_ref()?.read(buffer)?, "throttled_time")),
+            cpu_ns,
+            throttled_ns: throttled.or_else(|| self.throttled_v1.as_mut()?.read(now_ns, buffer)),
             memory_bytes: self.memory.as_mut().and_then(|memory| memory.working_set(now_ns, buffer)),
-            disk: self.disk.as_ref().and_then(|disk| disk.read(buffer)),
+            disk: self.disk.as_mut().and_then(|disk| disk.read(cpu_ns, buffer)),
             pressure_us: self.pressure.each_ref().map(|file| parse::pressure_some_us(file.as_ref()?.read(buffer)?)),
         }
     }
@@ -151,12 +169,34 @@ impl Memory {
     }
 }
 
+impl Throttled {
+    fn of(file: Kept) -> Self {
+        Self { file, has_quota: false, ns: None, next_look_ns: 0 }
+    }
+
+    fn read(&mut self, now_ns: u64, buffer: &mut Vec<u8>) -> Option<u64> {
+        if self.has_quota || now_ns >= self.next_look_ns {
+            self.next_look_ns = now_ns + LOOK_NS;
+            let text = self.file.read(buffer)?;
+            self.has_quota = parse::keyed(text, "nr_periods").is_none_or(|periods| periods > 0);
+            self.ns = parse::keyed(text, "throttled_time");
+        }
+        self.ns
+    }
+}
+
 impl Disk {
-    /// Bytes read and written.
-    fn read(&self, buffer: &mut Vec<u8>) -> Option<(u64, u64)> {
+    /// Bytes read and written, of a cgroup that has had so much CPU time.
+    fn read(&mut self, cpu_ns: Option<u64>, buffer: &mut Vec<u8>) -> Option<(u64, u64)> {
         match self {
             Self::V2(file) => Some(parse::io_stat_bytes(file.read(buffer)?)),
-            Self::V1(file) => Some(parse::blkio_bytes(file.read(buffer)?)),
+            Self::V1 { file, ran_ns, bytes } => {
+                if cpu_ns.is_none() || *ran_ns != cpu_ns || bytes.is_none() {
+                    *ran_ns = cpu_ns;
+                    *bytes = file.read(buffer).map(parse::blkio_bytes);
+                }
+                *bytes
+            }
         }
     }
 }
@@ -235,6 +275,34 @@ mod tests {
         let counters = read(&locate(text, &hierarchies));
         assert_eq!((counters.cpu_ns, counters.throttled_ns), (Some(777), Some(55)));
         assert_eq!((counters.memory_bytes, counters.disk), (Some(4096), Some((1, 2))));
+    }
+
+    #[test]
+    fn v1_files_that_cannot_have_changed_are_not_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let set = |name: &str, text: &str| fs::write(dir.path().join(name), text).unwrap();
+        let disk = "blkio.throttle.io_service_bytes";
+        set("cpuacct.usage", "5");
+        set("cpu.stat", "nr_periods 0\nthrottled_time 0\n");
+        set(disk, "8:0 Read 1\n8:0 Write 2\n");
+        let own = Some(dir.path().to_owned());
+        let folders = Folders { cpu: own.clone(), cpuacct: own.clone(), blkio: own, ..Folders::default() };
+        let mut files = folders.open(&mut Room::of_this_process());
+        let mut at = |now_ns| {
+            let counters = files.read(now_ns, &mut Vec::new());
+            (counters.throttled_ns, counters.disk)
+        };
+        assert_eq!(at(0), (Some(0), Some((1, 2))));
+        set("cpu.stat", "nr_periods 4\nthrottled_time 7\n");
+        set(disk, "8:0 Read 10\n8:0 Write 20\n");
+        // It did not run, and it had no quota.
+        assert_eq!(at(LOOK_NS - 1), (Some(0), Some((1, 2))));
+        set("cpuacct.usage", "6");
+        assert_eq!(at(LOOK_NS - 1), (Some(0), Some((10, 20))));
+        assert_eq!(at(LOOK_NS), (Some(7), Some((10, 20))));
+        // With a quota every look counts.
+        set("cpu.stat", "nr_periods 5\nthrottled_time 9\n");
+        assert_eq!(at(LOOK_NS + 1), (Some(9), Some((10, 20))));
     }
 
     #[test]

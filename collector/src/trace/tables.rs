@@ -151,8 +151,8 @@ impl TraceTables {
         if is_measured {
             self.edges.add(spans, &analysis.tree);
         }
-        for node in 0..spans.len() {
-            push_span(&mut self.spans, &spans[node], &cause, analysis, node)?;
+        for (node, span) in spans.iter().enumerate() {
+            push_span(&mut self.spans, span, &cause, analysis, node)?;
         }
         self.add_trace(spans, &analysis.tree, analysis.root, &cause)
     }
