@@ -3,6 +3,7 @@
 pub(crate) mod census;
 pub mod kubernetes;
 pub mod local;
+mod reach;
 
 use crate::experiment::environment::Renewal;
 use crate::lifecycle::Scope;

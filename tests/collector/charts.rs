@@ -107,14 +107,14 @@ async fn assert_chart(current: bool) {
     assert_eq!((geo.memory_max_bytes, geo.node.as_deref()), (Some(4_096), Some("n1")));
     assert_eq!((geo.cpu_limit_cores, geo.memory_limit_bytes), (Some(0.1), Some(104_857_600)));
     let rows = metric_rows(&scraped.series);
-    let network: Vec<_> = rows.iter().filter(|row| row.subject == "geo-1").filter_map(|row| row.network).collect();
+    let network: Vec<_> = rows.iter().filter(|row| &*row.subject == "geo-1").filter_map(|row| row.network).collect();
     assert!(!network.is_empty() && network.iter().all(|(received, _)| (received - 100.0).abs() < 1e-6), "{network:?}");
     let node: Vec<_> = rows
         .iter()
         .filter(|row| row.cpu_cores.is_some_and(|_| row.subject == row.node.clone().unwrap_or_default()))
         .collect();
     let name = if current { "n1" } else { "10.0.0.7" };
-    assert!(!node.is_empty() && node.iter().all(|row| row.subject == name), "{node:?}");
+    assert!(!node.is_empty() && node.iter().all(|row| &*row.subject == name), "{node:?}");
     assert!(
         node.iter().all(|row| (row.cpu_cores.unwrap() - 0.4).abs() < 1e-6),
         "two cores without idle time: {node:?}"

@@ -52,7 +52,7 @@ fn cpu_use_is_what_the_kernel_counts() {
     until("the burner to use some CPU", || cpu_ns(pid) - before >= 400_000_000);
     let observed = sampler.stop();
     let used = (cpu_ns(pid) - before) as f64;
-    let rows: Vec<_> = observed.rows.iter().filter(|row| row.subject == "burner").collect();
+    let rows: Vec<_> = observed.rows.iter().filter(|row| &*row.subject == "burner").collect();
     let sum: f64 = rows.iter().map(|row| row.cpu_cores.unwrap() * row.interval_ns.unwrap() as f64).sum();
     // What came before the first and after the last sample is in no row.
     assert!(sum <= used * 1.01 && sum >= used - 250_000_000.0, "{sum} of {used} ns");
@@ -80,7 +80,7 @@ fn a_process_that_ends_is_reported_and_the_others_go_on() {
     let observed = sampler.stop();
     let gone: Vec<_> = observed.gone.iter().map(|gone| gone.subject.as_str()).collect();
     assert_eq!(gone, ["never", "mortal"]);
-    let last = |name: &str| observed.rows.iter().filter(|row| row.subject == name).map(|row| row.t_ns).max();
+    let last = |name: &str| observed.rows.iter().filter(|row| &*row.subject == name).map(|row| row.t_ns).max();
     assert!(last("mortal") < last("lasting"));
 }
 

@@ -87,7 +87,7 @@ async fn every_sample_comes_as_it_was_scraped() {
     assert_eq!(samples, 3 * 21 - 5 + 21 + 21);
 
     let rows = metric_rows(&scraped.series);
-    let of = |subject: &str| rows.iter().filter(|row| row.subject == subject).collect::<Vec<_>>();
+    let of = |subject: &str| rows.iter().filter(|row| &*row.subject == subject).collect::<Vec<_>>();
     for (subject, cores) in [("geo-1/c", 0.5), ("user-1/c", 0.25), ("user-timeline-1/c", 0.1)] {
         let rates: Vec<f64> = of(subject).iter().filter_map(|row| row.cpu_cores).collect();
         assert!(rates.iter().all(|rate| (rate - cores).abs() < 1e-6), "{subject}: {rates:?}");

@@ -1,7 +1,7 @@
 //! `aefm auto-config` and what a newcomer does next, against the API double: its nodes, its Services, its pods.
 
 use crate::parts::find;
-use crate::session::aefm;
+use crate::session::{aefm, said};
 use crate::sources::exporter;
 use aefm_tests::kube_api::KubeApi;
 use aefm_tests::processes::wait_for;
@@ -14,10 +14,6 @@ use std::time::Duration;
 /// Runs `aefm` against a double.
 pub(crate) fn against(api: &KubeApi, args: &[&str]) -> Output {
     aefm().args(args).env("KUBECONFIG", api.kubeconfig()).output().expect("aefm starts")
-}
-
-pub(crate) fn said(output: &Output) -> String {
-    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
 
 /// A Service labelled as a chart labels a Prometheus's.

@@ -2,7 +2,7 @@
 //! that it made goes by itself, but for what has no namespace, which `aefm clean` removes.
 
 use crate::cluster::{PATIENCE, Place, runs};
-use crate::session::{Session, aefm, alone};
+use crate::session::{Session, aefm, alone, said};
 use crate::small::{SERVE, front};
 use aefm_tests::processes::wait_for;
 use k8s_openapi::api::core::v1::{Namespace, Pod};
@@ -95,10 +95,6 @@ impl Place {
         command.args(["clean", "-n", self.namespace]).args(more).env("KUBECONFIG", &self.kubeconfig);
         command.output().expect("aefm starts")
     }
-}
-
-fn said(output: &Output) -> String {
-    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
 
 /// Kills a run at that step; how it went.

@@ -3,13 +3,12 @@
 
 use crate::cluster::Place;
 use crate::parts::{find, jaeger_config};
-use crate::session::{aefm, flag, float, text};
+use crate::session::{aefm, flag, float, said, text};
 use crate::small::{SERVE, front};
 use kube::api::DeleteParams;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fs;
-use std::process::Output;
 
 #[test]
 fn a_load_from_outside_enters_at_a_node_s_port_and_through_a_forwarded_one() {
@@ -46,10 +45,6 @@ fn network_interference_is_a_ring_over_the_nodes_and_its_rate_is_in_the_dataset(
         assert!((0.5 * ASKED..1.5 * ASKED).contains(&mean), "{node}: {samples:?}");
     }
     place.assert_nothing_left();
-}
-
-fn said(output: &Output) -> String {
-    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
 
 #[test]

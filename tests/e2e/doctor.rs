@@ -1,7 +1,8 @@
 //! `aefm doctor`, on this machine and against the API double.
 
-use crate::auto_config::{against, prometheus_service, said};
+use crate::auto_config::{against, prometheus_service};
 use crate::session::aefm;
+use crate::session::said;
 use aefm_tests::kube_api::{Image, KubeApi};
 use aefm_tests::processes::wait_for;
 use serde_json::Value;

@@ -25,6 +25,11 @@ pub(crate) fn aefm() -> Command {
     command
 }
 
+/// All that it printed.
+pub(crate) fn said(output: &Output) -> String {
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
 /// One run at a time: two on the testbed's core would take each other's room, and saturate where they should hold.
 static ALONE: Mutex<()> = Mutex::new(());
 

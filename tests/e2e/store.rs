@@ -1,12 +1,12 @@
 //! Runs whose dataset goes into a store that speaks S3.
 
 use crate::moto::{Moto, variables};
-use crate::session::{PATIENCE, Session, aefm, alone, run_dirs};
+use crate::session::{PATIENCE, Session, aefm, alone, run_dirs, said};
 use aefm_tests::processes::wait_for;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output};
+use std::process::{Child, Command};
 use tokio::runtime::Runtime;
 
 const TWO: &str = "experiment: short\naxes: {rate: [40, 50]}\nshuffle: false\nload: {warmup: 500ms, duration: 2s, grace: 1s}\n\
@@ -28,10 +28,6 @@ fn in_folder(dir: &Path, variables: impl IntoIterator<Item = (String, String)>) 
 fn started(dir: &Path, moto: &Moto) -> Child {
     fs::write(dir.join("experiment.yaml"), TWO).expect("the file can be written");
     in_folder(dir, moto.variables()).args(["run", "experiment.yaml"]).spawn().expect("aefm starts")
-}
-
-fn said(output: &Output) -> String {
-    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
 
 /// The files of a dataset by their names below it.

@@ -207,7 +207,7 @@ mod tests {
     use std::fs;
 
     fn read(folders: &Folders) -> Counters {
-        folders.open(&mut Room::of_this_process()).read(0, &mut Vec::new())
+        folders.open(&mut Room::make()).read(0, &mut Vec::new())
     }
 
     #[test]
@@ -242,7 +242,7 @@ mod tests {
         };
         set(1000, 100);
         let folders = Folders { unified: Some(dir.path().to_owned()), ..Folders::default() };
-        let mut files = folders.open(&mut Room::of_this_process());
+        let mut files = folders.open(&mut Room::make());
         let mut at = |now_ns| files.read(now_ns, &mut Vec::new()).memory_bytes;
         assert_eq!(at(5), Some(900));
         set(2000, 700);
@@ -287,7 +287,7 @@ mod tests {
         set(disk, "8:0 Read 1\n8:0 Write 2\n");
         let own = Some(dir.path().to_owned());
         let folders = Folders { cpu: own.clone(), cpuacct: own.clone(), blkio: own, ..Folders::default() };
-        let mut files = folders.open(&mut Room::of_this_process());
+        let mut files = folders.open(&mut Room::make());
         let mut at = |now_ns| {
             let counters = files.read(now_ns, &mut Vec::new());
             (counters.throttled_ns, counters.disk)

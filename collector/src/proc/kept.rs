@@ -1,6 +1,6 @@
 //! Files of the kernel's that are read again and again, kept open: to open one costs more than to read it.
 
-use nix::sys::resource::{Resource, getrlimit};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use std::fs::File;
 use std::io::ErrorKind;
 use std::os::unix::fs::FileExt;
@@ -18,10 +18,16 @@ pub(super) struct Kept {
     file: Option<File>,
 }
 
+/// Enough for some hundreds of cgroups; the usual soft limit is not.
+const OPEN_FILES: u64 = 8192;
+
 impl Room {
-    /// Half of what this process may open: the other half is everybody else's.
-    pub(super) fn of_this_process() -> Self {
-        Self(getrlimit(Resource::RLIMIT_NOFILE).map_or(0, |(soft, _)| soft / 2))
+    /// Half of what this process may open, which is raised where it is low: the other half is everybody else's.
+    pub(super) fn make() -> Self {
+        let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap_or((0, 0));
+        let wanted = hard.min(OPEN_FILES);
+        let is_raised = wanted > soft && setrlimit(Resource::RLIMIT_NOFILE, wanted, hard).is_ok();
+        Self(if is_raised { wanted } else { soft } / 2)
     }
 }
 
@@ -41,16 +47,32 @@ impl Kept {
 
     /// What it says now; none if that cannot be read, or is no text.
     pub(super) fn read<'text>(&self, buffer: &'text mut Vec<u8>) -> Option<&'text str> {
+        // Read from its beginning, such a file is made anew, and as a whole: less than there is room for is all of it.
+        self.fill(buffer, |read, room| read < room)
+    }
+
+    /// As [`Kept::read`], of a file that comes a few lines at a time.
+    pub(super) fn read_lines<'text>(&self, buffer: &'text mut Vec<u8>) -> Option<&'text str> {
+        self.fill(buffer, |_, _| false)
+    }
+
+    /// Reads until nothing comes, or what came is enough.
+    fn fill<'text>(&self, buffer: &'text mut Vec<u8>, is_enough: impl Fn(usize, usize) -> bool) -> Option<&'text str> {
         let opened = if self.file.is_none() { Some(File::open(&self.path).ok()?) } else { None };
         let file = self.file.as_ref().or(opened.as_ref())?;
         buffer.resize(buffer.capacity().max(4096), 0);
         let mut end = 0;
-        // Read from its beginning, such a file is made anew, and as a whole: less than there is room for is all of it.
-        while end == 0 || end == buffer.len() {
-            buffer.resize(buffer.len().max(2 * end), 0);
+        loop {
+            buffer.resize(if end == buffer.len() { 2 * end } else { buffer.len() }, 0);
+            let room = buffer.len() - end;
             match file.read_at(&mut buffer[end..], end as u64) {
                 Ok(0) => break,
-                Ok(count) => end += count,
+                Ok(count) => {
+                    end += count;
+                    if is_enough(count, room) {
+                        break;
+                    }
+                }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(_) => return None,
             }
@@ -78,9 +100,22 @@ mod tests {
             let long = "file 77\n".repeat(2_000);
             std::fs::write(&path, &long).unwrap();
             assert_eq!(kept.read(&mut buffer), Some(long.as_str()));
+            assert_eq!(kept.read_lines(&mut buffer), Some(long.as_str()));
             std::fs::write(&path, "").unwrap();
             assert_eq!(kept.read(&mut buffer), Some(""));
         }
+    }
+
+    /// The kernel gives out a file of many lines some at a time, whatever the room.
+    #[test]
+    fn files_of_many_lines_are_read_to_their_end() {
+        let kept = Kept::open("/proc/self/smaps".into(), &mut Room(1)).unwrap();
+        let mut buffer = vec![0; 1 << 20];
+        let mappings = |text: &str| text.lines().filter(|line| line.starts_with("Size:")).count();
+        let (some, all) = (mappings(kept.read(&mut buffer).unwrap()), mappings(kept.read_lines(&mut buffer).unwrap()));
+        let plain = mappings(&std::fs::read_to_string("/proc/self/smaps").unwrap());
+        // Others of this process's threads map and unmap meanwhile.
+        assert!(some < all && all.abs_diff(plain) < 10, "{some} and {all} of {plain}");
     }
 
     #[test]

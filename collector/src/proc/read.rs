@@ -20,6 +20,8 @@ pub(super) struct Machine {
     disks: Vec<String>,
     stat: Option<Kept>,
     memory: Option<Kept>,
+    network: Option<Kept>,
+    disk: Option<Kept>,
     pressure: [Option<Kept>; 3],
 }
 
@@ -58,27 +60,27 @@ impl Machine {
             disks: blocks.filter_map(|block| block.file_name().into_string().ok()).filter(is_disk).collect(),
             stat: keep("/proc/stat"),
             memory: keep("/proc/meminfo"),
+            network: keep("/proc/net/dev"),
+            disk: keep("/proc/diskstats"),
             pressure: ["cpu", "memory", "io"].map(|kind| keep(&format!("/proc/pressure/{kind}"))),
         }
     }
 
     /// Busy CPU, used memory, network, disks and pressure of the node.
     pub(super) fn counters(&self, buffer: &mut Vec<u8>) -> Counters {
-        // Of many lines each, these two: what is read at once need not be all.
-        let read = |path: &str| fs::read_to_string(path).ok();
         let used = |text: &str| {
             let (total, available) = (parse::keyed_kib(text, "MemTotal")?, parse::keyed_kib(text, "MemAvailable")?);
             total.checked_sub(available)
         };
+        let is_own = |name: &str| self.disks.iter().any(|disk| disk == name);
         let busy = self.stat.as_ref().and_then(|file| parse::node_busy_ticks(file.read(buffer)?));
         Counters {
             at_ns: monotonic_ns(),
             cpu_ns: busy.map(|ticks| ticks * (1_000_000_000 / self.ticks_per_s)),
             throttled_ns: None,
             memory_bytes: self.memory.as_ref().and_then(|file| used(file.read(buffer)?)),
-            network: read("/proc/net/dev").and_then(|text| parse::net_bytes(&text)),
-            disk: read("/proc/diskstats")
-                .map(|text| parse::disk_bytes(&text, |name| self.disks.iter().any(|disk| disk == name))),
+            network: self.network.as_ref().and_then(|file| parse::net_bytes(file.read_lines(buffer)?)),
+            disk: self.disk.as_ref().and_then(|file| Some(parse::disk_bytes(file.read_lines(buffer)?, is_own))),
             pressure_us: self.pressure.each_ref().map(|file| parse::pressure_some_us(file.as_ref()?.read(buffer)?)),
         }
     }

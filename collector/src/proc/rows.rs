@@ -2,6 +2,7 @@
 
 use crate::schema::METRICS;
 use crate::sink::{Cell, SinkError, TableWriter, Written};
+use crate::span::Name;
 use aefm_workloads::labels::CaseLabels;
 use std::path::Path;
 
@@ -37,9 +38,9 @@ pub struct MetricRow {
     /// What it is about.
     pub scope: Scope,
     /// Which.
-    pub subject: String,
+    pub subject: Name,
     /// On which node.
-    pub node: Option<String>,
+    pub node: Option<Name>,
     /// End of the interval, ns since the epoch.
     pub t_ns: i64,
     /// Its length.
@@ -72,7 +73,7 @@ pub(super) struct Counters {
 }
 
 /// The row between two instants; none if no time passed. A counter that fell (a reset) gives null, never a rate.
-pub(super) fn row(name: (Scope, &str, &str), t_ns: i64, before: &Counters, now: &Counters) -> Option<MetricRow> {
+pub(super) fn row(name: (Scope, &Name, &Name), t_ns: i64, before: &Counters, now: &Counters) -> Option<MetricRow> {
     let elapsed_ns = now.at_ns.checked_sub(before.at_ns).filter(|elapsed| *elapsed > 0)?;
     let elapsed = elapsed_ns as f64;
     let gain = |before: Option<u64>, now: Option<u64>| Some(now?.checked_sub(before?)? as f64);
@@ -88,8 +89,8 @@ pub(super) fn row(name: (Scope, &str, &str), t_ns: i64, before: &Counters, now: 
     }
     Some(MetricRow {
         scope,
-        subject: subject.to_owned(),
-        node: Some(node.to_owned()),
+        subject: Name::clone(subject),
+        node: Some(Name::clone(node)),
         t_ns,
         interval_ns: i64::try_from(elapsed_ns).ok(),
         cpu_cores: gain(before.cpu_ns, now.cpu_ns).map(|ns| ns / elapsed),
@@ -147,7 +148,7 @@ mod tests {
             pressure_us: [Some(5), None, None],
             ..Counters::default()
         };
-        let row = row((Scope::Process, "geo", "n"), 9, &before, &now).unwrap();
+        let row = row((Scope::Process, &"geo".into(), &"n".into()), 9, &before, &now).unwrap();
         assert_eq!((row.cpu_cores, row.network, row.memory_bytes), (Some(0.5), Some((100.0, 0.0)), Some(77)));
         assert_eq!((row.cpu_throttled, row.disk, row.pressure[0]), (None, None, None));
         assert_eq!(row.interval_ns, Some(2_000_000_000));
@@ -157,7 +158,7 @@ mod tests {
     fn a_counter_that_fell_has_no_rate() {
         let before = Counters { at_ns: 0, cpu_ns: Some(10), ..Counters::default() };
         let now = Counters { at_ns: 1, cpu_ns: Some(3), ..Counters::default() };
-        assert_eq!(row((Scope::Node, "n", "n"), 0, &before, &now).unwrap().cpu_cores, None);
-        assert!(row((Scope::Node, "n", "n"), 0, &now, &now).is_none());
+        assert_eq!(row((Scope::Node, &"n".into(), &"n".into()), 0, &before, &now).unwrap().cpu_cores, None);
+        assert!(row((Scope::Node, &"n".into(), &"n".into()), 0, &now, &now).is_none());
     }
 }

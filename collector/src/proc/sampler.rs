@@ -5,6 +5,7 @@ use super::kept::Room;
 use super::read::{Machine, Process, counters_of_cgroup};
 use super::rows::{Counters, MetricRow, Scope, row};
 use crate::clock::now_ns;
+use crate::span::Name;
 use nix::sched::{CpuSet, sched_setaffinity};
 use nix::unistd::Pid;
 use std::io;
@@ -159,14 +160,14 @@ enum Source {
 
 struct Watched {
     scope: Scope,
-    name: String,
+    name: Name,
     source: Source,
     before: Counters,
 }
 
 struct Watch {
     machine: Machine,
-    node: String,
+    node: Name,
     watched: Vec<Watched>,
     observed: Observed,
     limit: usize,
@@ -203,10 +204,10 @@ fn pin(core: usize) -> nix::Result<()> {
 
 impl Watch {
     fn new(node: String, subjects: Vec<Subject>, limit: usize) -> Self {
-        let mut room = Room::of_this_process();
+        let mut room = Room::make();
         let mut watch = Self {
             machine: Machine::look(&mut room),
-            node: node.clone(),
+            node: node.as_str().into(),
             watched: Vec::new(),
             observed: Observed::default(),
             limit,
@@ -230,7 +231,7 @@ impl Watch {
 
     fn add(&mut self, scope: Scope, name: String, source: Option<Source>) {
         match source.and_then(|mut source| Some((self.counters(&mut source)?, source))) {
-            Some((before, source)) => self.watched.push(Watched { scope, name, source, before }),
+            Some((before, source)) => self.watched.push(Watched { scope, name: name.into(), source, before }),
             None => self.observed.gone.push(Gone { subject: name, t_ns: now_ns() }),
         }
     }
@@ -248,7 +249,7 @@ impl Watch {
         let mut watched = std::mem::take(&mut self.watched);
         watched.retain_mut(|subject| {
             let Some(now) = self.counters(&mut subject.source) else {
-                self.observed.gone.push(Gone { subject: subject.name.clone(), t_ns });
+                self.observed.gone.push(Gone { subject: subject.name.to_string(), t_ns });
                 return false;
             };
             if let Some(row) = row((subject.scope, &subject.name, &self.node), t_ns, &subject.before, &now) {

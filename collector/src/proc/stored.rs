@@ -26,8 +26,8 @@ fn metric(batch: &RecordBatch, row: usize) -> MetricRow {
     let scope = scopes.into_iter().find(|scope| text(batch, "scope", row) == Some(scope.name()));
     MetricRow {
         scope: scope.unwrap_or(Scope::Process),
-        subject: text(batch, "subject", row).unwrap_or_default().to_owned(),
-        node: text(batch, "node", row).map(str::to_owned),
+        subject: text(batch, "subject", row).unwrap_or_default().into(),
+        node: text(batch, "node", row).map(Into::into),
         t_ns: int(batch, "t_ns", row).unwrap_or(0),
         interval_ns: int(batch, "interval_ns", row),
         cpu_cores: number("cpu_cores"),
@@ -51,8 +51,8 @@ mod tests {
         let labels = CaseLabels { run_id: "r".into(), case_id: "c001".into(), factors: Vec::new() };
         let row = |scope, subject: &str| MetricRow {
             scope,
-            subject: subject.to_owned(),
-            node: Some("n".to_owned()),
+            subject: subject.into(),
+            node: Some("n".into()),
             t_ns: 5,
             interval_ns: None,
             cpu_cores: Some(0.5),

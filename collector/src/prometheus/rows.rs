@@ -104,8 +104,8 @@ fn row(subject: Subject, t_ns: i64, cells: &Cells) -> MetricRow {
     };
     MetricRow {
         scope,
-        subject: name,
-        node: (!subject.node.is_empty()).then_some(subject.node),
+        subject: name.into(),
+        node: (!subject.node.is_empty()).then(|| subject.node.into()),
         t_ns,
         interval_ns: cells.interval_ns,
         cpu_cores: value(Target::Cpu),
@@ -158,7 +158,7 @@ mod tests {
             series("container_cpu_usage_seconds_total", &[("pod", "user-1")], &[(0, 0.0), (10, 6.0)]),
             series("container_cpu_usage_seconds_total", &[("id", "/kubepods")], &[(0, 0.0), (10, 90.0)]),
         ]);
-        let row = |subject: &str| rows.iter().find(|row| row.subject == subject).unwrap();
+        let row = |subject: &str| rows.iter().find(|row| &*row.subject == subject).unwrap();
         assert_eq!((row("user-1/c").cpu_cores, row("user-timeline-1/c").cpu_cores), (Some(0.5), Some(0.1)));
         assert_eq!((row("geo-1/c").cpu_cores, row("geo-1/c").memory_bytes), (None, Some(100)));
         assert_eq!((row("user-1").scope, row("user-1").network), (Scope::Pod, Some((5.0, 0.0))));
@@ -173,6 +173,6 @@ mod tests {
             series("node_cpu_seconds_total", &of("system"), &[(0, 0.0), (10, 2.0)]),
             series("node_cpu_seconds_total", &of("idle"), &[(0, 0.0), (10, 90.0)]),
         ]);
-        assert_eq!((rows.len(), rows[0].subject.as_str(), rows[0].cpu_cores), (1, "10.0.0.1", Some(0.7)));
+        assert_eq!((rows.len(), &*rows[0].subject, rows[0].cpu_cores), (1, "10.0.0.1", Some(0.7)));
     }
 }

@@ -2,7 +2,7 @@
 
 mod child;
 pub(super) mod data;
-pub(crate) mod external;
+mod external;
 pub(super) mod load;
 pub mod placement;
 mod services;
@@ -11,7 +11,7 @@ mod stressor;
 
 pub(crate) use spawn::die_with_thread;
 
-use super::{CensusTaker, Held, LoadRun, Observer, Platform, PlatformError};
+use super::{CensusTaker, Held, LoadRun, Observer, Platform, PlatformError, reach};
 use crate::experiment::Experiment;
 use crate::experiment::application::ExternalApplication;
 use crate::experiment::environment::Renewal;
@@ -118,7 +118,7 @@ impl Platform for Local {
     async fn bring_up(&mut self, renewal: Renewal) -> Result<String, PlatformError> {
         let fault = |reason| PlatformError::new(Scope::Environment, reason);
         let entrance = match &self.application {
-            Some(application) => external::answers(&application.url).await.map_err(fault)?,
+            Some(application) => reach::answers(&application.url).await.map_err(fault)?,
             None => self.serve(renewal).await.map_err(fault)?,
         };
         if self.init_data {

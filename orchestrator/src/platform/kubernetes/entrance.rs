@@ -6,7 +6,7 @@ use super::forward::{Finder, Forward};
 use super::survey::unready_because;
 use super::watched::{Objects, pods};
 use crate::experiment::kubernetes::{Entrance, Kubernetes, LoadFrom};
-use crate::platform::local::external;
+use crate::platform::reach;
 use kube::api::ListParams;
 use serde_json::Value;
 use std::sync::Arc;
@@ -115,7 +115,7 @@ pub(super) async fn from_outside(
         }
     };
     // Nodes and balancers hear of pods a moment after those are ready.
-    let url = external::answers(&url).await.map_err(EntranceError::Silent)?;
+    let url = reach::answers(&url).await.map_err(EntranceError::Silent)?;
     Ok(Way { url, forward: None })
 }
 
