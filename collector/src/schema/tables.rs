@@ -202,7 +202,7 @@ tables! {
         int("interval_ns", "Length of that interval."),
         float("cpu_cores", "CPU used over the interval, in cores."),
         float("cpu_throttled", "Time throttled by its CPU limit, in seconds a second; null without a limit's counters."),
-        int("memory_bytes", "Memory in use at its end: resident set of a process, working set of a cgroup (usage less inactive file pages, which are looked up once a second), used of a node."),
+        int("memory_bytes", "Memory in use at its end: resident set of a process, working set of a cgroup (usage less inactive file pages, which are looked up every three seconds), used of a node."),
         float("network_rx_bytes", "Bytes received per second; null where it has no network of its own."),
         float("network_tx_bytes", "Bytes sent per second; null likewise."),
         float("disk_read_bytes", "Bytes read from disk per second."),
