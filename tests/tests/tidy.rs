@@ -112,6 +112,25 @@ fn every_file_says_what_it_is_for_and_has_a_telling_name() {
 }
 
 #[test]
+fn every_file_is_a_part_of_something() {
+    let read = |path: PathBuf| fs::read_to_string(path).unwrap_or_default();
+    let folders = MAY_KNOW.iter().map(|(folder, ..)| *folder).chain(["tests"]);
+    let manifests: String = folders.map(|folder| read(root().join(folder).join("Cargo.toml"))).collect();
+    let elsewhere: String = sources().into_iter().map(read).filter(|text| text.contains("#[path")).collect();
+    for path in sources() {
+        let (folder, name) = (path.parent().expect("a folder"), path.file_name().unwrap_or_default().to_string_lossy());
+        let stem = name.trim_end_matches(".rs");
+        let is_root = ["lib", "main"].contains(&stem) || folder.ends_with("tests/tests");
+        let is_named = manifests.contains(&format!("/{name}\"")) || elsewhere.contains(&format!("/{name}\"]"));
+        // Whoever may declare it: the file that the folder is named for, or a root beside it.
+        let declares = |text: String| text.lines().any(|line| line.ends_with(&format!("mod {stem};")));
+        let parents = [folder.with_extension("rs"), folder.join("lib.rs"), folder.join("main.rs")];
+        let is_declared = parents.into_iter().map(read).any(declares);
+        assert!(is_root || is_named || is_declared, "{} is no module of anything", path.display());
+    }
+}
+
+#[test]
 fn code_lives_in_the_six_folders() {
     let known: BTreeSet<_> = ["workloads", "collector", "loadgen", "interfere", "orchestrator", "tests"].into();
     for entry in fs::read_dir(root()).expect("the workspace").flatten().filter(|entry| entry.path().is_dir()) {
