@@ -13,7 +13,7 @@ mod network;
 mod tlb;
 
 pub(crate) use cpu::keep;
-pub(crate) use disk::nameless;
+pub(crate) use disk::{DEFAULT_FILE_BYTES, nameless};
 
 use crate::calibration::Calibration;
 use crate::crew::CrewError;

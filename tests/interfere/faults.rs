@@ -36,6 +36,7 @@ fn what_makes_no_sense_is_usage() {
 fn what_the_machine_refuses_is_a_failure() {
     refused(&["disk", "--dir", "/nowhere", "-i", "1MB/s"], 1, &["/nowhere"]);
     refused(&["disk", "--dir", "/proc", "-i", "1MB/s"], 1, &["/proc"]);
+    refused(&["selftest", "--dir", "/nowhere"], 1, &["/nowhere"]);
     refused(&["disk", "--dir", "/", "--file-size", "900000GB", "-i", "1MB/s"], 1, &["--file-size"]);
     refused(&["mem_bandwidth", "-i", "1GB/s", "--reserve", "9000GB"], 1, &["reserve"]);
 }

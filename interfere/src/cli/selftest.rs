@@ -11,7 +11,7 @@ use super::Failure;
 use crate::guard;
 use crate::machine::Machine;
 use crate::probe::{self, Reading};
-use crate::stressor::descriptor;
+use crate::stressor::{DEFAULT_FILE_BYTES, descriptor, nameless};
 use crate::supervise::child::Child;
 use aefm_workloads::interference::{Access, InterferenceSample, InterferenceSpec, Kind, StressOptions};
 use std::path::PathBuf;
@@ -41,6 +41,10 @@ const CONTROL: f64 = 0.2;
 pub(super) fn run(core: usize, dir: Option<PathBuf>, json: bool) -> Result<ExitCode, Failure> {
     let machine = Machine::here().map_err(Failure::run)?;
     machine.cores(&[core]).map_err(Failure::usage)?;
+    if let Some(dir) = &dir {
+        // Known now, and not after minutes.
+        nameless(dir, DEFAULT_FILE_BYTES).map_err(Failure::run)?;
+    }
     if !guard::end_with_parent() {
         return Ok(ExitCode::FAILURE);
     }

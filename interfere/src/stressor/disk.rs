@@ -22,7 +22,7 @@ use std::sync::Arc;
 
 /// Operations in flight: one a worker.
 const WORKERS: usize = 4;
-const DEFAULT_FILE_BYTES: u64 = 256 << 20;
+pub(crate) const DEFAULT_FILE_BYTES: u64 = 256 << 20;
 /// The folder's file system keeps at least this much, and as much again as the file takes.
 const LEAST_LEFT_BYTES: u64 = 64 << 20;
 /// Direct input and output need blocks of this multiple on every disk.
