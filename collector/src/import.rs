@@ -204,7 +204,7 @@ fn write(spill: Spill<'_>, dir: &Path, labels: &CaseLabels) -> Result<TraceRepor
         });
         for (traces, dropped) in grouped {
             copies += dropped;
-            traces.iter().try_for_each(|(analysis, trace)| tables.add_analysed(trace, analysis, None))?;
+            traces.iter().try_for_each(|(analysis, trace)| tables.add_analysed(trace, analysis))?;
             let _ = give_back.send(traces);
         }
         grouping.join().unwrap_or_else(|panic| resume_unwind(panic)).map_err(ImportError::from)

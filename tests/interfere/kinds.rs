@@ -158,11 +158,13 @@ fn each_kind_moves_its_own_probe() {
             });
             measure(kind, core, Some(folder.path()), &machine).expect("a probe").cost
         };
+        // What else a core does in between moves a cache most.
+        let rounds = if kind == Kind::L2 { 7 } else { 3 };
         let mut felt = || {
-            let mut ratios = [(); 3].map(|()| cost(high) / cost(low));
+            let mut ratios: Vec<f64> = (0..rounds).map(|_| cost(high) / cost(low)).collect();
             ratios.sort_by(f64::total_cmp);
             eprintln!("{}: {ratios:.2?}", kind.name());
-            ratios[1] > factor
+            ratios[rounds / 2] > factor
         };
         assert!((0..TRIES).any(|_| felt()), "{}", kind.name());
     };

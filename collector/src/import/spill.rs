@@ -172,17 +172,18 @@ fn read_all(mut from: impl BufRead, reader: &mut Reader, spans: &mut Vec<Span>) 
         if buffer.is_empty() {
             return Ok(());
         }
-        let (span, used) = if let Some((_, whole, _)) = split_first(buffer) {
-            (reader.read(&whole[LENGTH_BYTES..]), whole.len())
+        let span = if let Some((_, whole, _)) = split_first(buffer) {
+            let (span, used) = (reader.read(&whole[LENGTH_BYTES..]), whole.len());
+            from.consume(used);
+            span
         } else {
             // It goes on beyond the buffer.
             let mut length = [0; LENGTH_BYTES];
             from.read_exact(&mut length)?;
             record.resize(u32::from_le_bytes(length) as usize, 0);
             from.read_exact(&mut record)?;
-            (reader.read(&record), 0)
+            reader.read(&record)
         };
-        from.consume(used);
         let broken = || io::Error::new(io::ErrorKind::InvalidData, "a span came back other than it was written");
         spans.push(span.ok_or_else(broken)?);
     }

@@ -63,7 +63,9 @@ impl Kept {
         buffer.resize(buffer.capacity().max(4096), 0);
         let mut end = 0;
         loop {
-            buffer.resize(if end == buffer.len() { 2 * end } else { buffer.len() }, 0);
+            if end == buffer.len() {
+                buffer.resize(2 * end, 0);
+            }
             let room = buffer.len() - end;
             match file.read_at(&mut buffer[end..], end as u64) {
                 Ok(0) => break,

@@ -129,22 +129,18 @@ impl TraceTables {
     /// A row could not be written.
     pub fn add(&mut self, spans: &[Span], join: Option<&Join>) -> Result<(), SinkError> {
         let Some(first) = spans.first() else { return Ok(()) };
-        let client = join.and_then(|join| {
-            ids::request_of(join.trace_seed, first.trace_id).map(|request| ids::span_id(join.trace_seed, request))
-        });
-        Analysis::of(spans, client).map_or(Ok(()), |analysis| self.add_analysed(spans, &analysis, join))
+        let cause = join.map_or_else(Cause::default, |join| join.cause(first.trace_id));
+        let client = join.zip(cause.request).map(|(join, request)| ids::span_id(join.trace_seed, request));
+        let is_measured = join.is_none() || cause.phase == Some(Phase::Measure);
+        Analysis::of(spans, client).map_or(Ok(()), |analysis| self.push(spans, &analysis, &cause, is_measured))
     }
 
-    /// Adds one whole trace and its analysis.
-    pub(crate) fn add_analysed(
-        &mut self,
-        spans: &[Span],
-        analysis: &Analysis,
-        join: Option<&Join>,
-    ) -> Result<(), SinkError> {
-        let trace_id = spans[analysis.root as usize].trace_id;
-        let cause = join.map_or_else(Cause::default, |join| join.cause(trace_id));
-        let is_measured = join.is_none() || cause.phase == Some(Phase::Measure);
+    /// Adds one whole trace, analysed, of which no load is known.
+    pub(crate) fn add_analysed(&mut self, spans: &[Span], analysis: &Analysis) -> Result<(), SinkError> {
+        self.push(spans, analysis, &Cause::default(), true)
+    }
+
+    fn push(&mut self, spans: &[Span], analysis: &Analysis, cause: &Cause, is_measured: bool) -> Result<(), SinkError> {
         for ((span, own), critical) in spans.iter().zip(&analysis.self_ns).zip(&analysis.critical_ns) {
             self.services.add(span, is_measured.then_some((*own, *critical)));
         }
@@ -152,9 +148,9 @@ impl TraceTables {
             self.edges.add(spans, &analysis.tree);
         }
         for (node, span) in spans.iter().enumerate() {
-            push_span(&mut self.spans, span, &cause, analysis, node)?;
+            push_span(&mut self.spans, span, cause, analysis, node)?;
         }
-        self.add_trace(spans, &analysis.tree, analysis.root, &cause)
+        self.add_trace(spans, &analysis.tree, analysis.root, cause)
     }
 
     fn add_trace(&mut self, spans: &[Span], tree: &Tree, root: u32, cause: &Cause) -> Result<(), SinkError> {

@@ -1,6 +1,6 @@
 //! The shapes of Jaeger's JSON, as far as they are of use.
 
-use crate::json_text::push_string;
+use crate::json_text::Object;
 use crate::span::SpanKind;
 use foldhash::fast::RandomState;
 use serde::de::{SeqAccess, Visitor};
@@ -145,21 +145,19 @@ impl<'de> Visitor<'de> for AttributesVisitor {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut tags: A) -> Result<Attributes, A::Error> {
         let mut attributes = Attributes::default();
-        let mut text = String::new();
-        while let Some(tag) = tags.next_element::<Tag<'_>>()? {
+        let mut next = tags.next_element::<Tag<'_>>()?;
+        if next.is_none() {
+            return Ok(attributes);
+        }
+        let mut text = String::with_capacity(ATTRIBUTES_BYTES);
+        let mut object = Object::begin(&mut text);
+        while let Some(tag) = next {
             attributes.note(&tag);
-            if text.is_empty() {
-                text.reserve(ATTRIBUTES_BYTES);
-            }
-            text.push(if text.is_empty() { '{' } else { ',' });
-            push_string(&mut text, &tag.key);
-            text.push(':');
-            text.push_str(tag.value.get());
+            object.key(&tag.key).push_str(tag.value.get());
+            next = tags.next_element()?;
         }
-        if !text.is_empty() {
-            text.push('}');
-            attributes.text = Some(text.into());
-        }
+        object.end();
+        attributes.text = Some(text.into());
         Ok(attributes)
     }
 }
