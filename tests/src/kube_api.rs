@@ -39,7 +39,7 @@ pub use kubelet::Image;
 
 use cluster::Cluster;
 use serde_json::json;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -81,15 +81,14 @@ impl KubeApi {
         let thread = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
             runtime.expect("threads").block_on(async {
-                let socket = server::bind((Ipv4Addr::LOCALHOST, 0).into()).expect("a free port");
-                let listener = socket.listen(server::BACKLOG).expect("a free port");
-                let address = listener.local_addr().expect("a bound socket has an address");
+                let port = server::Port::open().expect("a free port");
+                let address = port.address().expect("a bound socket has an address");
                 shared.kubelet.set_port(address.port());
                 tell.send(address).expect("the test waits for it");
                 tokio::spawn(kubelet::run(shared.clone()));
                 tokio::spawn(ports::run(shared.clone()));
                 tokio::spawn(tick(shared.clone()));
-                server::serve(listener, shared, received).await;
+                server::serve(port, shared, received).await;
             });
         });
         let address = told.recv().expect("the server's thread tells");
