@@ -1,6 +1,7 @@
 //! A store that speaks S3: moto's server, with the bucket `bucket`.
 
-use crate::parts::{Server, find, free_ports};
+use crate::parts::{Server, find};
+use aefm_tests::ports;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -16,7 +17,7 @@ impl Moto {
     /// Starts one. It believes everybody until it is told otherwise.
     pub(crate) async fn start(dir: &Path) -> Option<Self> {
         let binary = find("moto_server", "AEFM_MOTO", "pip install 'moto[s3,server]'")?;
-        let [port] = free_ports();
+        let port = ports::free();
         let log = std::fs::File::create(dir.join("moto.log")).unwrap();
         let arguments = ["-H", "127.0.0.1", "-p", &port.to_string()];
         let mut server = Server::start(Command::new(binary).args(arguments).stdout(Stdio::null()).stderr(log));

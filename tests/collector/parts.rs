@@ -1,6 +1,6 @@
 //! Real parts that a machine may lack: started here, or said to be missing, never skipped in silence.
 
-use std::net::TcpListener;
+use aefm_tests::ports;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -47,12 +47,6 @@ pub(crate) fn find(name: &str, variable: &str, how: &str) -> Option<PathBuf> {
     found
 }
 
-/// Ports that were free a moment ago.
-pub(crate) fn free_ports<const N: usize>() -> [u16; N] {
-    let held: Vec<_> = (0..N).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
-    std::array::from_fn(|place| held[place].local_addr().unwrap().port())
-}
-
 /// A Jaeger that keeps 30,000 traces in memory and listens at that address.
 pub(crate) fn jaeger_config(address: &str, [otlp, http, grpc]: [u16; 3]) -> String {
     format!(
@@ -84,7 +78,7 @@ exporters:
 /// A real Jaeger that keeps 30,000 traces in memory, and its ports: OTLP over HTTP in, HTTP and gRPC out.
 pub(crate) async fn jaeger(dir: &Path) -> Option<(Server, [u16; 3])> {
     let binary = find("jaeger", "AEFM_JAEGER", ".ci/jaeger builds one")?;
-    let ports = free_ports();
+    let ports = [(); 3].map(|()| ports::free());
     let path = dir.join("jaeger.yaml");
     std::fs::write(&path, jaeger_config("127.0.0.1", ports)).unwrap();
     let log = std::fs::File::create(dir.join("jaeger.log")).unwrap();

@@ -1,9 +1,10 @@
 //! A real Prometheus over blocks whose every sample is known.
 
-use crate::parts::{Server, find, free_ports};
+use crate::parts::{Server, find};
 use aefm_collector::http::HttpOptions;
 use aefm_collector::prometheus::answer::AnswerError;
 use aefm_collector::prometheus::{Prometheus, PrometheusError, PrometheusOptions, Selector, metric_rows, usage};
+use aefm_tests::ports;
 use std::fmt::Write as _;
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -51,7 +52,7 @@ pub(crate) async fn start(dir: &std::path::Path, samples: &str) -> Option<(Serve
     let output =
         blocks.current_dir(dir).args(["tsdb", "create-blocks-from", "openmetrics", "in.om", "data"]).output().unwrap();
     assert!(output.status.success(), "{output:?}");
-    let [port] = free_ports();
+    let port = ports::free();
     let mut command = Command::new(binary);
     command
         .current_dir(dir)
@@ -111,7 +112,7 @@ async fn every_sample_comes_as_it_was_scraped() {
 
 #[tokio::test]
 async fn a_prometheus_that_is_down_is_a_failure_in_words() {
-    let [port] = free_ports();
+    let port = ports::free();
     let scraped = prometheus(&format!("http://127.0.0.1:{port}")).scrape(0, S, S).await;
     assert_eq!((scraped.series.len(), scraped.failures.len()), (0, 1));
     assert!(scraped.failures[0].contains("Connection refused"), "{:?}", scraped.failures);

@@ -1,8 +1,8 @@
 //! A dataset into a store that speaks S3: whole, again, cut off in the middle, and where it is refused.
 
 use crate::moto::{Moto, variables};
-use crate::parts::free_ports;
 use aefm_collector::store::{Address, Extent, Store, Uploaded};
+use aefm_tests::ports;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -170,7 +170,7 @@ async fn who_may_not_write_is_told_why() {
 async fn a_store_that_is_not_there_is_named_and_so_are_credentials_that_are_not() {
     let dir = tempfile::tempdir().unwrap();
     let (run, _) = dataset(dir.path());
-    let [nobody] = free_ports();
+    let nobody = ports::free();
     let error = open(variables(nobody, "key", "secret"), "s3://bucket/x").upload(&run, "e/r", Extent::Whole).await;
     let error = error.unwrap_err().to_string();
     assert!(error.contains("s3://bucket/x") && error.contains("refused") && !error.contains("not set"), "{error}");

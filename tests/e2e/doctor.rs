@@ -4,6 +4,7 @@ use crate::auto_config::{against, prometheus_service};
 use crate::session::aefm;
 use crate::session::said;
 use aefm_tests::kube_api::{Image, KubeApi};
+use aefm_tests::ports;
 use aefm_tests::processes::wait_for;
 use serde_json::Value;
 use std::fs;
@@ -33,6 +34,7 @@ fn this_machine_is_checked_against_the_plan() {
     let taken = run(&[name, "--json"]);
     assert_eq!(taken.status.code(), Some(1), "{}", said(&taken));
     assert!(found(&rows(&taken), "port", "fail").contains(&address.to_string()));
+    ports::stop_listening(&held);
     drop(held);
     let free = run(&[name]);
     assert_eq!(free.status.code(), Some(0), "{}", said(&free));

@@ -1,7 +1,8 @@
 //! Runs whose traces and metrics come from elsewhere: a real Jaeger, a real Prometheus, or none that answers.
 
-use crate::parts::{Server, find, free_ports, jaeger};
+use crate::parts::{Server, find, jaeger};
 use crate::session::{Finished, Session, aefm, flag, float, int, text};
+use aefm_tests::ports;
 use aefm_tests::target::{Target, answer};
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
@@ -72,7 +73,7 @@ fn collect(folder: &Path) -> std::process::Output {
 
 #[test]
 fn a_jaeger_that_is_down_degrades_the_case_and_keeps_the_rest() {
-    let [port, otlp] = free_ports();
+    let [port, otlp] = [(); 2].map(|()| ports::free());
     let run = Session::start(&format!(
         "{ONE}collect: {{settle: 1s, jaeger: {{url: \"http://127.0.0.1:{port}\", otlp: \"http://127.0.0.1:{otlp}\"}}}}\n"
     ))
@@ -151,7 +152,7 @@ fn an_application_without_traces_or_without_anybody_says_so() {
     assert!(target.seen.requests() > 100 && !target.seen.heads().iter().any(|head| head.contains("traceparent")));
     assert!(quality(&run, "coverage").1.contains("takes up no trace header"));
 
-    let [port] = free_ports();
+    let port = ports::free();
     let run = Session::start(&format!("{ONE}application: {{url: \"http://127.0.0.1:{port}\"}}\n")).finish();
     assert_ne!(run.code(), 0);
     assert!(
@@ -189,7 +190,7 @@ const HASH: &str = "$2b$04$TiLn8v2p2.gnwLh4A/JOpu/wI2VPBJSPybRFWDIdCdLDYqy91mJoi
 /// A real Prometheus behind TLS and a password that scrapes `target` every second; its certificate is in `dir`.
 fn prometheus(dir: &Path, target: &Target, runtime: &tokio::runtime::Runtime) -> Option<(Server, u16)> {
     let binary = find("prometheus", "AEFM_PROMETHEUS", "Debian's package prometheus has it")?;
-    let [port] = free_ports();
+    let port = ports::free();
     let certified = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
     let write = |name: &str, text: &str| std::fs::write(dir.join(name), text).expect("it can be written");
     write("ca.pem", &certified.cert.pem());

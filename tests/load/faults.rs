@@ -1,8 +1,8 @@
 //! Servers that misbehave. Whatever they do: the run ends, nothing spins, and the outcomes add up.
 
 use crate::harness::{load, program, run, say};
+use aefm_tests::ports;
 use aefm_tests::target::{Target, Wire, answer, reset};
-use std::net::TcpListener;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -27,8 +27,7 @@ fn head(fields: &str) -> String {
 
 /// A port on which nobody listens.
 fn closed_port() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    format!("http://{}/", listener.local_addr().unwrap())
+    format!("http://127.0.0.1:{}/", ports::free())
 }
 
 #[test]
@@ -88,9 +87,7 @@ fn a_name_that_does_not_resolve() {
 
 #[test]
 fn a_server_that_comes_late_is_found() {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap().to_string();
-    drop(listener);
+    let address = format!("127.0.0.1:{}", ports::free());
     let url = format!("http://{address}/");
     let late = std::thread::spawn(move || {
         std::thread::sleep(Duration::from_millis(400));

@@ -2,15 +2,14 @@
 
 use super::answer;
 use super::cluster::Cluster;
+use crate::ports;
 use bytes::Bytes;
 use http_body_util::combinators::BoxBody;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use nix::sys::socket::{Shutdown, shutdown};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::os::fd::AsRawFd as _;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpSocket};
@@ -45,8 +44,7 @@ impl Port {
     /// Listens no more while something else goes on.
     async fn closed_during(self, absence: impl Future<Output = ()>) -> io::Result<Self> {
         let address = self.address()?;
-        // Closing it would not be enough: a child that another thread is just starting has it, too, until it runs its program.
-        shutdown(self.listener.as_raw_fd(), Shutdown::Both)?;
+        ports::stop_listening(&self.listener);
         drop(self.listener);
         absence.await;
         Ok(Self { listener: bind(address)?.listen(BACKLOG)?, ..self })
