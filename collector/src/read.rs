@@ -2,8 +2,9 @@
 
 mod spans;
 
-use arrow::array::{Array, AsArray, RecordBatch};
-use arrow::datatypes::{DataType, Float64Type, Int64Type};
+use arrow_array::types::{Float64Type, Int64Type};
+use arrow_array::{Array, RecordBatch, cast::AsArray};
+use arrow_schema::DataType;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
 use std::fs::File;
@@ -33,7 +34,7 @@ pub enum TableCause {
     Parquet(#[from] parquet::errors::ParquetError),
     /// It is broken within.
     #[error(transparent)]
-    Arrow(#[from] arrow::error::ArrowError),
+    Arrow(#[from] arrow_schema::ArrowError),
     /// It lacks a column, or the column has another type than the schema says.
     #[error("it has no column {0} of the type that the schema says")]
     Column(&'static str),
@@ -80,7 +81,7 @@ fn open(path: &Path, columns: Option<&[&str]>) -> Result<Rows, TableError> {
 impl Rows {
     /// Names of the columns.
     pub(crate) fn columns(&self) -> Vec<String> {
-        use arrow::array::RecordBatchReader as _;
+        use arrow_array::RecordBatchReader as _;
         self.reader.schema().fields().iter().map(|field| field.name().clone()).collect()
     }
 

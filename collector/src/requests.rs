@@ -2,8 +2,8 @@
 
 use crate::read::{TableCause, TableError, read_columns};
 use aefm_workloads::load::{Outcome, Phase};
-use arrow::array::{Array, AsArray, RecordBatch};
-use arrow::datatypes::Int64Type;
+use arrow_array::types::Int64Type;
+use arrow_array::{Array, RecordBatch, cast::AsArray};
 use std::collections::BTreeMap;
 use std::path::Path;
 

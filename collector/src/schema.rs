@@ -8,7 +8,7 @@ mod dictionary;
 mod tables;
 
 use aefm_workloads::labels::{CaseLabels, FactorValue};
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use serde::Serialize;
 use std::borrow::Cow;
 use std::sync::Arc;

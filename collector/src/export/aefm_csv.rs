@@ -10,7 +10,7 @@ use crate::aefm_csv::FILES;
 use crate::read::{any, float, int, read_table, text};
 use crate::schema::SPANS;
 use crate::sink::part_path;
-use arrow::array::RecordBatch;
+use arrow_array::RecordBatch;
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 

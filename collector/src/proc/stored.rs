@@ -2,7 +2,7 @@
 
 use super::{MetricRow, Scope};
 use crate::read::{TableError, float, int, read_table, text};
-use arrow::array::RecordBatch;
+use arrow_array::RecordBatch;
 use std::path::Path;
 
 /// Reads the rows of one source out of a `metrics` file.

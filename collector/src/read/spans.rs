@@ -5,8 +5,8 @@
 use super::{Rows, TableCause, TableError, read_table};
 use crate::span::{Extra, Names, Span, SpanKind};
 use aefm_workloads::ids::{SpanId, TraceId};
-use arrow::array::{Array, AsArray, BooleanArray, Int64Array, RecordBatch, StringArray};
-use arrow::datatypes::Int64Type;
+use arrow_array::types::Int64Type;
+use arrow_array::{Array, BooleanArray, Int64Array, RecordBatch, StringArray, cast::AsArray};
 use std::path::Path;
 
 /// A trace as the table has it.

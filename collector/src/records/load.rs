@@ -185,8 +185,8 @@ mod tests {
     use super::*;
     use aefm_workloads::labels::FactorValue;
     use aefm_workloads::load::Phase;
-    use arrow::array::AsArray;
-    use arrow::datatypes::Int64Type;
+    use arrow_array::cast::AsArray;
+    use arrow_array::types::Int64Type;
     use hdrhistogram::serialization::{Serializer, V2Serializer};
     use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 

@@ -4,11 +4,11 @@ use super::SinkCause;
 use crate::schema::{ColumnType, Table};
 use aefm_workloads::ids::{SpanId, TraceId};
 use aefm_workloads::labels::{CaseLabels, FactorValue};
-use arrow::array::{
-    ArrayRef, BinaryBuilder, BooleanBuilder, Float64Array, Float64Builder, Int64Array, Int64Builder, RecordBatch,
-    StringArray, StringBuilder,
+use arrow_array::{
+    ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray,
+    builder::{BinaryBuilder, BooleanBuilder, Float64Builder, Int64Builder, StringBuilder},
 };
-use arrow::datatypes::SchemaRef;
+use arrow_schema::SchemaRef;
 use std::sync::Arc;
 
 /// One value of a row.

@@ -3,8 +3,8 @@
 use super::*;
 use crate::schema::{ColumnType, QUALITY, SPANS, user_table};
 use aefm_workloads::labels::FactorValue;
-use arrow::array::{Array, AsArray};
-use arrow::datatypes::{Float64Type, Int64Type};
+use arrow_array::types::{Float64Type, Int64Type};
+use arrow_array::{Array, cast::AsArray};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use proptest::prelude::*;
 use std::fs;
@@ -141,7 +141,7 @@ fn a_table_of_several_row_groups_is_the_same_however_it_was_written() {
 }
 
 /// The values of all batches, one row a line.
-fn values(batches: &[arrow::array::RecordBatch]) -> Vec<(i64, usize)> {
+fn values(batches: &[arrow_array::RecordBatch]) -> Vec<(i64, usize)> {
     let rows = batches.iter().flat_map(|batch| {
         let (i, t) = (batch.column(5).as_primitive::<Int64Type>(), batch.column(6).as_string::<i32>());
         (0..batch.num_rows()).map(move |row| (i.value(row), t.value(row).len()))

@@ -84,8 +84,8 @@ fn parquet_keeps_its_types() {
 
 /// An instant in microseconds and a dictionary of names.
 fn flat_parquet() -> Vec<u8> {
-    use arrow::array::{ArrayRef, DictionaryArray, RecordBatch, TimestampMicrosecondArray};
-    use arrow::datatypes::Int32Type;
+    use arrow_array::types::Int32Type;
+    use arrow_array::{ArrayRef, DictionaryArray, RecordBatch, TimestampMicrosecondArray};
     use std::sync::Arc;
     let at: ArrayRef = Arc::new(TimestampMicrosecondArray::from(vec![Some(1_500), None]));
     let name: DictionaryArray<Int32Type> = vec!["geo", "user"].into_iter().collect();

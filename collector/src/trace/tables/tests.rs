@@ -5,9 +5,9 @@ use super::*;
 use aefm_workloads::ids::SpanId;
 use aefm_workloads::labels::FactorValue;
 use aefm_workloads::load::Outcome;
-use arrow::array::{Array, AsArray, RecordBatch};
-use arrow::compute::concat_batches;
-use arrow::datatypes::Int64Type;
+use arrow_array::types::Int64Type;
+use arrow_array::{Array, RecordBatch, cast::AsArray};
+use arrow_select::concat::concat_batches;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
 const SEED: u64 = 42;
