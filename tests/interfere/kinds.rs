@@ -2,6 +2,7 @@
 
 use crate::command::{Run, number};
 use serde_json::{Value, json};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 fn press(kind: &str, intensity: f64, unit: &str, options: &Value) -> Run {
     press_on(0, kind, intensity, unit, options)
@@ -135,7 +136,15 @@ fn caches_are_swept() {
 }
 
 /// What else runs on a machine can hide what a sweep does for a while.
-const TRIES: usize = 5;
+const TRIES: usize = 12;
+
+/// Tests whose probes feel what the others press on take turns.
+static PROBED: Mutex<()> = Mutex::new(());
+
+fn probed() -> MutexGuard<'static, ()> {
+    // A test that failed leaves nothing in there that matters.
+    PROBED.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// A kind's own probe costs more beside it than beside the same stressor at next to no intensity: it is the pressure that
 /// is felt and not its wake-ups. What a core has for itself is in the next tests. Other loads move single rounds either
@@ -145,6 +154,7 @@ fn each_kind_moves_its_own_probe() {
     use aefm_interfere::machine::Machine;
     use aefm_interfere::probe::measure;
     use aefm_workloads::interference::Kind;
+    let _turn = probed();
     let machine = Machine::here().expect("a machine");
     let (core, other) = (machine.allowed()[0], machine.allowed().get(1).copied());
     let folder = on_a_disk();
@@ -186,6 +196,7 @@ fn what_shares_a_core_feels_its_cache_taken() {
     use aefm_interfere::machine::Machine;
     use aefm_interfere::probe::measure;
     use aefm_workloads::interference::Kind;
+    let _turn = probed();
     let machine = Machine::here().expect("a machine");
     let cost = |intensity: f64| {
         let run = press("l2", intensity, "percent", &json!({}));
@@ -213,6 +224,7 @@ fn a_sweep_takes_what_a_core_has_for_itself() {
     use aefm_interfere::machine::Machine;
     use aefm_interfere::probe::{Turns, turns};
     use aefm_workloads::interference::Kind;
+    let _turn = probed();
     let machine = Machine::here().expect("a machine");
     let core = machine.allowed()[0];
     for kind in [Kind::L1d, Kind::L1i, Kind::L2, Kind::Llc, Kind::Tlb] {
