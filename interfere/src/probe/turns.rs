@@ -40,10 +40,25 @@ impl Turns {
         median(&self.swept) / median(&self.idle).max(1.0)
     }
 
-    /// Whether three quarters of the passes after a sweep cost more than three quarters of those after a pause.
+    /// Of all pairs of a pass after a sweep and one after a pause, the share in which the former costs more (equal ones
+    /// count half): a half where a sweep does nothing.
+    #[must_use]
+    pub fn dearer(&self) -> f64 {
+        let halves =
+            |cost: &u64| self.idle.partition_point(|idle| idle < cost) + self.idle.partition_point(|idle| idle <= cost);
+        let sum: usize = self.swept.iter().map(halves).sum();
+        #[expect(clippy::cast_precision_loss, reason = "there are hundreds of each")]
+        let share = sum as f64 / (2 * self.swept.len() * self.idle.len()) as f64;
+        share
+    }
+
+    /// Whether so many pairs differ that it is no chance: three standard deviations of what equal costs would give. A
+    /// neighbour on the core makes both sorts of passes scatter alike, by more than a small cache is worth.
     #[must_use]
     pub fn apart(&self) -> bool {
-        self.swept[self.swept.len() / 4] > self.idle[self.idle.len() * 3 / 4]
+        #[expect(clippy::cast_precision_loss, reason = "there are hundreds of each")]
+        let (swept, idle) = (self.swept.len() as f64, self.idle.len() as f64);
+        self.dearer() > 0.5 + 3.0 * ((swept + idle + 1.0) / (12.0 * swept * idle)).sqrt()
     }
 }
 
@@ -111,11 +126,32 @@ fn alternate(mut pass: impl FnMut(), mut sweep: impl FnMut()) -> Turns {
 mod tests {
     use super::*;
 
+    fn turns(swept: impl Iterator<Item = u64>, idle: impl Iterator<Item = u64>) -> Turns {
+        let sorted = |costs: &mut dyn Iterator<Item = u64>| {
+            let mut costs: Vec<u64> = costs.collect();
+            costs.sort_unstable();
+            costs
+        };
+        let (mut swept, mut idle) = (swept, idle);
+        Turns { swept: sorted(&mut swept), idle: sorted(&mut idle) }
+    }
+
     #[test]
-    fn quartiles_tell_turns_apart() {
-        let turns = |swept: [u64; 4], idle: [u64; 4]| Turns { swept: swept.into(), idle: idle.into() };
-        assert!(turns([1, 30, 40, 50], [10, 10, 10, 12]).apart());
-        assert!(!turns([1, 12, 40, 50], [10, 10, 10, 12]).apart());
-        assert!((turns([1, 2, 40, 50], [10, 10, 20, 30]).ratio() - 2.0).abs() < 1e-9);
+    fn ratios_are_of_medians_and_pairs_are_counted() {
+        let turns = turns([1, 2, 40, 50].into_iter(), [10, 10, 20, 30].into_iter());
+        assert!((turns.ratio() - 2.0).abs() < 1e-9);
+        assert!((turns.dearer() - 0.5).abs() < 1e-9);
+        let equal = self::turns([7; 3].into_iter(), [7; 5].into_iter());
+        assert!((equal.dearer() - 0.5).abs() < 1e-9);
+    }
+
+    /// As seen beside a neighbour: costs of 500 to 700, a sweep worth 60.
+    #[test]
+    fn a_small_shift_of_many_scattered_costs_is_told_from_none() {
+        let scattered =
+            |seed: u64| (0..300).map(move |turn| 500 + aefm_workloads::draw::mix(seed * 1_000 + turn) % 200);
+        assert!(turns(scattered(1).map(|cost| cost + 60), scattered(2)).apart());
+        let chance = (0..100).filter(|seed| turns(scattered(2 * seed), scattered(2 * seed + 1)).apart()).count();
+        assert!(chance <= 3, "{chance} of 100 without any sweep");
     }
 }
