@@ -18,7 +18,7 @@ use crate::session::{self, Ending, Outcome};
 use aefm_workloads::interference::InterferenceSpec;
 use aefm_workloads::unit::parse_duration;
 use anyhow::anyhow;
-use clap::{Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 use kind::KindCommand;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -52,15 +52,8 @@ enum Command {
     Run {
         /// The profile, in YAML
         profile: PathBuf,
-        /// One JSON object a line
-        #[arg(long)]
-        json: bool,
-        /// Take {"kind": K, "intensity": X} lines on standard input, and stop at its end
-        #[arg(long)]
-        control: bool,
-        /// Stop when no line came on standard input for this long (an empty line will do)
-        #[arg(long, value_name = "TIME", value_parser = parse_duration, requires = "control")]
-        lease: Option<Duration>,
+        #[command(flatten)]
+        console: Console,
     },
     /// Measure this machine's peaks in under 20 s, and keep them: percent then means the same in every run
     Calibrate {
@@ -100,6 +93,26 @@ enum Command {
     },
 }
 
+/// How what runs is followed and told what to do.
+#[derive(Debug, Args)]
+struct Console {
+    /// One JSON object a line
+    #[arg(long)]
+    json: bool,
+    /// Take {"intensity": X} lines (of a profile: {"kind": K, "intensity": X}) on standard input, and stop at its end
+    #[arg(long)]
+    control: bool,
+    /// Stop when no line came on standard input for this long (an empty line will do)
+    #[arg(long, value_name = "TIME", value_parser = parse_duration, requires = "control")]
+    lease: Option<Duration>,
+}
+
+impl Console {
+    fn output(&self) -> Output {
+        Output::stdout(if self.json { Style::Json } else { Style::Plain })
+    }
+}
+
 /// Runs the program with these arguments, the first of which is its name.
 #[must_use]
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
@@ -114,7 +127,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let done = match (cli.spec, cli.command) {
         (Some(path), _) => by_spec(&path),
         (None, Some(Command::Kind(command))) => command.run(),
-        (None, Some(Command::Run { profile, json, control, lease })) => run::run(&profile, json, control, lease),
+        (None, Some(Command::Run { profile, console })) => run::run(&profile, &console),
         (None, Some(Command::Calibrate { cores, dir, file })) => calibrate::run(cores.as_deref(), dir.as_deref(), file),
         (None, Some(Command::Selftest { core, dir, json })) => selftest::run(core, dir, json),
         (None, Some(Command::List { json })) => list::run(json),

@@ -1,18 +1,19 @@
 //! `aefm-interfere KIND ...`: one kind, by hand.
 
+mod choices;
 mod network;
 
-use super::{Failure, press};
+use super::{Console, Failure, press};
 use crate::guard;
 use crate::machine::cores::parse_list;
 use crate::schedule::Schedule;
 use crate::session::input::Input;
-use crate::session::output::{Output, Style};
-use aefm_workloads::interference::{Access, CpuClass, CpuWork, InterferenceSpec, Kind, StressOptions};
+use aefm_workloads::interference::{Access, InterferenceSpec, Kind, StressOptions};
 use aefm_workloads::quantity::{Quantity, Unit};
 use aefm_workloads::unit::{parse_bytes, parse_duration};
 use anyhow::anyhow;
-use clap::{Args, Subcommand, ValueEnum};
+use choices::{Class, DiskAccess, MemoryAccess, Work};
+use clap::{Args, Subcommand};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -125,25 +126,6 @@ pub(super) struct Peak {
     peak: Option<f64>,
 }
 
-/// See [`Access`].
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub(super) enum MemoryAccess {
-    Read,
-    Write,
-    #[value(name = "non_temporal", alias = "nt")]
-    NonTemporal,
-    Copy,
-    Random,
-}
-
-/// See [`Access`].
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub(super) enum DiskAccess {
-    Read,
-    Write,
-    Random,
-}
-
 /// What every kind takes.
 #[derive(Debug, Args)]
 pub(super) struct Common {
@@ -163,34 +145,11 @@ pub(super) struct Common {
     /// Time between reports
     #[arg(long, default_value = "1s", value_parser = parse_duration)]
     report: Duration,
-    /// One JSON object a line
-    #[arg(long)]
-    json: bool,
-    /// Take {"intensity": X} lines on standard input, and stop at its end
-    #[arg(long)]
-    control: bool,
-    /// Stop when no line came on standard input for this long (an empty line will do)
-    #[arg(long, value_name = "TIME", value_parser = parse_duration, requires = "control")]
-    lease: Option<Duration>,
+    #[command(flatten)]
+    console: Console,
     /// Seed of whatever is drawn
     #[arg(long, default_value_t = 0)]
     seed: u64,
-}
-
-/// See [`CpuWork`].
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub(super) enum Work {
-    Integer,
-    Float,
-    Simd,
-}
-
-/// See [`CpuClass`].
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub(super) enum Class {
-    Fair,
-    Weight,
-    Reserved,
 }
 
 impl KindCommand {
@@ -201,13 +160,12 @@ impl KindCommand {
         if !guard::end_with_parent() {
             return Err(Failure::run(anyhow!("start: the parent is gone already")));
         }
-        let mut input = if common.control { Input::stdin().map_err(Failure::usage)? } else { Input::none() };
+        let mut input = if common.console.control { Input::stdin().map_err(Failure::usage)? } else { Input::none() };
         let schedule = match common.ramp {
             Some(over) => Schedule::ramp(spec.intensity, u64::try_from(over.as_nanos()).unwrap_or(u64::MAX)),
             None => Schedule::Constant(spec.intensity),
         };
-        let style = if common.json { Style::Json } else { Style::Plain };
-        press(&spec, schedule, &signals, &mut input, &mut Output::stdout(style))
+        press(&spec, schedule, &signals, &mut input, &mut common.console.output())
     }
 
     /// The spec it means.
@@ -256,48 +214,6 @@ impl KindCommand {
     }
 }
 
-impl From<Work> for CpuWork {
-    fn from(work: Work) -> Self {
-        match work {
-            Work::Integer => Self::Integer,
-            Work::Float => Self::Float,
-            Work::Simd => Self::Simd,
-        }
-    }
-}
-
-impl From<Class> for CpuClass {
-    fn from(class: Class) -> Self {
-        match class {
-            Class::Fair => Self::Fair,
-            Class::Weight => Self::Weight,
-            Class::Reserved => Self::Reserved,
-        }
-    }
-}
-
-impl From<MemoryAccess> for Access {
-    fn from(access: MemoryAccess) -> Self {
-        match access {
-            MemoryAccess::Read => Self::Read,
-            MemoryAccess::Write => Self::Write,
-            MemoryAccess::NonTemporal => Self::NonTemporal,
-            MemoryAccess::Copy => Self::Copy,
-            MemoryAccess::Random => Self::Random,
-        }
-    }
-}
-
-impl From<DiskAccess> for Access {
-    fn from(access: DiskAccess) -> Self {
-        match access {
-            DiskAccess::Read => Self::Read,
-            DiskAccess::Write => Self::Write,
-            DiskAccess::Random => Self::Random,
-        }
-    }
-}
-
 impl Common {
     fn spec(&self, kind: Kind, options: &StressOptions) -> Result<InterferenceSpec, Failure> {
         let serves = options.network.listen.is_some();
@@ -316,7 +232,7 @@ impl Common {
             cores: cores.unwrap_or_default(),
             deadline_ms: millis(self.duration),
             report_ms: millis(self.report),
-            lease_ms: self.lease.map(millis),
+            lease_ms: self.console.lease.map(millis),
             seed: self.seed,
             ..InterferenceSpec::new(kind, 0.0)
         })

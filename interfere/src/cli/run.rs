@@ -1,20 +1,18 @@
 //! `aefm-interfere run PROFILE`: several kinds at once.
 
-use super::{Failure, INTERRUPTED, NOT_HELD};
+use super::{Console, Failure, INTERRUPTED, NOT_HELD};
 use crate::guard;
 use crate::machine::Machine;
 use crate::options;
 use crate::profile::Profile;
 use crate::session::Ending;
-use crate::session::output::{Output, Style};
 use crate::supervise::{self, Controls};
 use anyhow::anyhow;
 use std::os::fd::AsFd;
 use std::path::Path;
 use std::process::ExitCode;
-use std::time::Duration;
 
-pub(super) fn run(path: &Path, json: bool, control: bool, lease: Option<Duration>) -> Result<ExitCode, Failure> {
+pub(super) fn run(path: &Path, console: &Console) -> Result<ExitCode, Failure> {
     let read = |path: &Path| std::fs::read_to_string(path);
     let text = read(path).map_err(|error| Failure::usage(anyhow!("read {}: {error}", path.display())))?;
     // A trace is named from where the profile is.
@@ -30,9 +28,8 @@ pub(super) fn run(path: &Path, json: bool, control: bool, lease: Option<Duration
         return Err(Failure::run(anyhow!("start: the parent is gone already")));
     }
     let stdin = std::io::stdin();
-    let controls = Controls { signals: &signals, stdin: control.then(|| stdin.as_fd()), lease };
-    let mut output = Output::stdout(if json { Style::Json } else { Style::Plain });
-    let result = supervise::run(profile, controls, &mut output).map_err(Failure::run)?;
+    let controls = Controls { signals: &signals, stdin: console.control.then(|| stdin.as_fd()), lease: console.lease };
+    let result = supervise::run(profile, controls, &mut console.output()).map_err(Failure::run)?;
     match result.ending {
         Ending::Failed(reason) => Err(Failure::run(anyhow!(reason))),
         Ending::OutputClosed => Err(Failure::run(anyhow!("report: nobody reads standard output any more"))),
