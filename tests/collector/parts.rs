@@ -78,7 +78,7 @@ exporters:
 /// A real Jaeger that keeps 30,000 traces in memory, and its ports: OTLP over HTTP in, HTTP and gRPC out.
 pub(crate) async fn jaeger(dir: &Path) -> Option<(Server, [u16; 3])> {
     let binary = find("jaeger", "AEFM_JAEGER", ".ci/jaeger builds one")?;
-    let ports = [(); 3].map(|()| ports::free());
+    let ports = std::array::from_fn(|_| ports::free());
     let path = dir.join("jaeger.yaml");
     std::fs::write(&path, jaeger_config("127.0.0.1", ports)).unwrap();
     let log = std::fs::File::create(dir.join("jaeger.log")).unwrap();

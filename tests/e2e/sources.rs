@@ -73,7 +73,7 @@ fn collect(folder: &Path) -> std::process::Output {
 
 #[test]
 fn a_jaeger_that_is_down_degrades_the_case_and_keeps_the_rest() {
-    let [port, otlp] = [(); 2].map(|()| ports::free());
+    let (port, otlp) = (ports::free(), ports::free());
     let run = Session::start(&format!(
         "{ONE}collect: {{settle: 1s, jaeger: {{url: \"http://127.0.0.1:{port}\", otlp: \"http://127.0.0.1:{otlp}\"}}}}\n"
     ))
