@@ -34,8 +34,7 @@ fn this_machine_is_checked_against_the_plan() {
     let taken = run(&[name, "--json"]);
     assert_eq!(taken.status.code(), Some(1), "{}", said(&taken));
     assert!(found(&rows(&taken), "port", "fail").contains(&address.to_string()));
-    ports::stop_listening(&held);
-    drop(held);
+    ports::close(held);
     let free = run(&[name]);
     assert_eq!(free.status.code(), Some(0), "{}", said(&free));
     assert!(said(&free).contains("is free (local.entrance)") && said(&free).contains("0 failed"), "{}", said(&free));

@@ -227,14 +227,15 @@ fn a_sweep_takes_what_a_core_has_for_itself() {
     let _turn = probed();
     let machine = Machine::here().expect("a machine");
     let core = machine.allowed()[0];
-    for kind in [Kind::L1d, Kind::L1i, Kind::L2, Kind::Llc, Kind::Tlb] {
+    // What a line of code, or a page's address, costs anew hides among what a pass costs anyhow.
+    for (kind, factor) in [(Kind::L1d, 1.1), (Kind::L1i, 1.04), (Kind::L2, 1.1), (Kind::Llc, 1.1), (Kind::Tlb, 1.04)] {
         let Some(first) = turns(kind, core, &machine) else {
             eprintln!("{}: this machine does not say what it has", kind.name());
             continue;
         };
         let felt = |turns: Turns| {
             eprintln!("{}: {:.2} times the cost, dearer {:.2}", kind.name(), turns.ratio(), turns.dearer());
-            turns.apart() && turns.ratio() > 1.04
+            turns.apart() && turns.ratio() > factor
         };
         let others = (1..TRIES).filter_map(|_| turns(kind, core, &machine));
         assert!(std::iter::once(first).chain(others).any(felt), "{}", kind.name());

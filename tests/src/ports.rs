@@ -29,10 +29,11 @@ pub fn free() -> u16 {
         .expect("some port is free")
 }
 
-/// Makes a listener stop to listen, in every process that has it.
+/// Closes a listener, in every process that has it.
 ///
 /// # Panics
 /// It does not listen.
-pub fn stop_listening(listener: &impl AsRawFd) {
+pub fn close(listener: impl AsRawFd) {
     shutdown(listener.as_raw_fd(), Shutdown::Both).expect("it listens");
+    drop(listener);
 }

@@ -126,32 +126,29 @@ fn alternate(mut pass: impl FnMut(), mut sweep: impl FnMut()) -> Turns {
 mod tests {
     use super::*;
 
-    fn turns(swept: impl Iterator<Item = u64>, idle: impl Iterator<Item = u64>) -> Turns {
-        let sorted = |costs: &mut dyn Iterator<Item = u64>| {
-            let mut costs: Vec<u64> = costs.collect();
-            costs.sort_unstable();
-            costs
-        };
-        let (mut swept, mut idle) = (swept, idle);
-        Turns { swept: sorted(&mut swept), idle: sorted(&mut idle) }
+    fn turns(mut swept: Vec<u64>, mut idle: Vec<u64>) -> Turns {
+        swept.sort_unstable();
+        idle.sort_unstable();
+        Turns { swept, idle }
     }
 
     #[test]
     fn ratios_are_of_medians_and_pairs_are_counted() {
-        let turns = turns([1, 2, 40, 50].into_iter(), [10, 10, 20, 30].into_iter());
-        assert!((turns.ratio() - 2.0).abs() < 1e-9);
-        assert!((turns.dearer() - 0.5).abs() < 1e-9);
-        let equal = self::turns([7; 3].into_iter(), [7; 5].into_iter());
-        assert!((equal.dearer() - 0.5).abs() < 1e-9);
+        let crossed = turns(vec![1, 2, 40, 50], vec![10, 10, 20, 30]);
+        assert!((crossed.ratio() - 2.0).abs() < 1e-9);
+        assert!((crossed.dearer() - 0.5).abs() < 1e-9);
+        assert!((turns(vec![7; 3], vec![7; 5]).dearer() - 0.5).abs() < 1e-9);
     }
 
     /// As seen beside a neighbour: costs of 500 to 700, a sweep worth 60.
     #[test]
     fn a_small_shift_of_many_scattered_costs_is_told_from_none() {
-        let scattered =
-            |seed: u64| (0..300).map(move |turn| 500 + aefm_workloads::draw::mix(seed * 1_000 + turn) % 200);
-        assert!(turns(scattered(1).map(|cost| cost + 60), scattered(2)).apart());
-        let chance = (0..100).filter(|seed| turns(scattered(2 * seed), scattered(2 * seed + 1)).apart()).count();
+        let scattered = |seed: u64, least: u64| {
+            (0..300).map(|turn| least + aefm_workloads::draw::mix(seed * 1_000 + turn) % 200).collect()
+        };
+        assert!(turns(scattered(1, 560), scattered(2, 500)).apart());
+        let chance =
+            (0..100).filter(|seed| turns(scattered(2 * seed, 500), scattered(2 * seed + 1, 500)).apart()).count();
         assert!(chance <= 3, "{chance} of 100 without any sweep");
     }
 }

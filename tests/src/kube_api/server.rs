@@ -44,8 +44,7 @@ impl Port {
     /// Listens no more while something else goes on.
     async fn closed_during(self, absence: impl Future<Output = ()>) -> io::Result<Self> {
         let address = self.address()?;
-        ports::stop_listening(&self.listener);
-        drop(self.listener);
+        ports::close(self.listener);
         absence.await;
         Ok(Self { listener: bind(address)?.listen(BACKLOG)?, ..self })
     }
