@@ -27,5 +27,8 @@ pub(crate) const FILES: [(&str, &[&str]); 5] = [
     ),
     ("statistical_data", &["microservice", "pod", "p50", "p95"]),
     ("end_to_end_data", &["trace_id", "trace_duration"]),
-    ("hardware_data", &["microservice", "pod", "cpu_usage", "mem_usage"]),
+    (
+        "hardware_data",
+        &["microservice", "pod", "cpu_usage", "mem_usage"],
+    ),
 ];

@@ -97,11 +97,18 @@ fn a_file_a_case(
 /// The run's folder cannot be listed, or holds no cases.
 pub fn cases(run: &Path) -> Result<Vec<String>, ExportError> {
     let path = run.join("cases");
-    let error = |cause| ExportError::List { path: path.clone(), cause };
+    let error = |cause| ExportError::List {
+        path: path.clone(),
+        cause,
+    };
     let mut ids = BTreeSet::new();
     for entry in std::fs::read_dir(&path).map_err(error)? {
         let name = entry.map_err(error)?.file_name();
-        ids.extend(name.to_str().and_then(|name| name.strip_prefix("case=")).map(str::to_owned));
+        ids.extend(
+            name.to_str()
+                .and_then(|name| name.strip_prefix("case="))
+                .map(str::to_owned),
+        );
     }
     Ok(ids.into_iter().collect())
 }

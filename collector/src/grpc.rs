@@ -53,7 +53,9 @@ type Frame<'a> = (bool, &'a [u8], usize);
 
 /// The first frame of `bytes`. None: not all of it is there yet.
 pub(crate) fn frame(bytes: &[u8], limit: usize) -> Result<Option<Frame<'_>>, FrameError> {
-    let Some((head, rest)) = bytes.split_at_checked(HEAD) else { return Ok(None) };
+    let Some((head, rest)) = bytes.split_at_checked(HEAD) else {
+        return Ok(None);
+    };
     if head[0] > 1 {
         return Err(FrameError::Flag(head[0]));
     }
@@ -61,13 +63,19 @@ pub(crate) fn frame(bytes: &[u8], limit: usize) -> Result<Option<Frame<'_>>, Fra
     if length > limit {
         return Err(FrameError::TooLarge(length));
     }
-    Ok(rest.get(..length).map(|message| (head[0] == 1, message, HEAD + length)))
+    Ok(rest
+        .get(..length)
+        .map(|message| (head[0] == 1, message, HEAD + length)))
 }
 
 /// The one message of a unary request, and whether it is compressed.
 pub(crate) fn only_frame(bytes: &Bytes) -> Result<(bool, Bytes), FrameError> {
     let (zipped, message, used) = frame(bytes, usize::MAX)?.ok_or(FrameError::Truncated)?;
-    if used == bytes.len() { Ok((zipped, bytes.slice_ref(message))) } else { Err(FrameError::Many) }
+    if used == bytes.len() {
+        Ok((zipped, bytes.slice_ref(message)))
+    } else {
+        Err(FrameError::Many)
+    }
 }
 
 /// A message in its frame, not compressed.
@@ -82,7 +90,9 @@ pub(crate) fn reply(message: &[u8]) -> Response<BoxBody<Bytes, Infallible>> {
     trailers.insert("grpc-status", HeaderValue::from(Status::OK.0));
     let body = Full::new(framed(message)).with_trailers(std::future::ready(Some(Ok(trailers))));
     let mut response = Response::new(body.boxed());
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
     response
 }
 

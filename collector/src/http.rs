@@ -2,7 +2,9 @@
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
-use hyper::header::{ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use hyper::header::{
+    ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue, RETRY_AFTER,
+};
 use hyper::{Method, Request, StatusCode, Uri};
 use hyper_rustls::{ConfigBuilderExt as _, HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
@@ -118,7 +120,9 @@ impl HttpError {
     pub fn is_passing(&self) -> bool {
         match self {
             Self::Connection { .. } | Self::Timeout { .. } => true,
-            Self::Status { status, .. } => status.is_server_error() || *status == StatusCode::TOO_MANY_REQUESTS,
+            Self::Status { status, .. } => {
+                status.is_server_error() || *status == StatusCode::TOO_MANY_REQUESTS
+            }
             Self::Url { .. } | Self::Certificates { .. } | Self::TooLarge { .. } => false,
         }
     }
@@ -154,8 +158,15 @@ impl Http {
     /// The certificates cannot be read.
     pub fn new(options: HttpOptions) -> Result<Self, HttpError> {
         let tls = tls(options.ca.as_ref())?;
-        let connector = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1().build();
-        Ok(Self { client: Client::builder(TokioExecutor::new()).build(connector), options })
+        let connector = HttpsConnectorBuilder::new()
+            .with_tls_config(tls)
+            .https_or_http()
+            .enable_http1()
+            .build();
+        Ok(Self {
+            client: Client::builder(TokioExecutor::new()).build(connector),
+            options,
+        })
     }
 
     /// The body of a GET, tried again while the failure may pass.
@@ -187,7 +198,10 @@ impl Http {
             }
             tracing::debug!(%error, attempt, "a source will be asked again");
             let asked = match &error {
-                HttpError::Status { retry_after: Some(wait), .. } => (*wait).min(Duration::from_secs(30)),
+                HttpError::Status {
+                    retry_after: Some(wait),
+                    ..
+                } => (*wait).min(Duration::from_secs(30)),
                 _ => Duration::ZERO,
             };
             tokio::time::sleep(backoff.max(asked)).await;
@@ -199,44 +213,82 @@ impl Http {
     async fn once(&self, method: &Method, url: &str, body: &Bytes) -> Result<Bytes, HttpError> {
         let timeout = self.options.timeout;
         let answer = tokio::time::timeout(timeout, self.answer(method, url, body)).await;
-        answer.unwrap_or_else(|_| Err(HttpError::Timeout { url: bare(url), timeout }))
+        answer.unwrap_or_else(|_| {
+            Err(HttpError::Timeout {
+                url: bare(url),
+                timeout,
+            })
+        })
     }
 
     async fn answer(&self, method: &Method, url: &str, body: &Bytes) -> Result<Bytes, HttpError> {
-        let broken = |reason: String| HttpError::Url { url: bare(url), reason };
-        let uri: Uri = url.parse().map_err(|error: hyper::http::uri::InvalidUri| broken(error.to_string()))?;
-        let mut request = Request::builder().method(method).uri(uri).header(ACCEPT_ENCODING, "gzip");
+        let broken = |reason: String| HttpError::Url {
+            url: bare(url),
+            reason,
+        };
+        let uri: Uri = url
+            .parse()
+            .map_err(|error: hyper::http::uri::InvalidUri| broken(error.to_string()))?;
+        let mut request = Request::builder()
+            .method(method)
+            .uri(uri)
+            .header(ACCEPT_ENCODING, "gzip");
         if method == Method::POST {
             request = request.header(CONTENT_TYPE, "application/x-www-form-urlencoded");
         }
         if let Some(value) = self.options.auth.header() {
             request = request.header(AUTHORIZATION, value);
         }
-        let request = request.body(Full::new(body.clone())).map_err(|error| broken(error.to_string()))?;
-        let lost = |reason: String| HttpError::Connection { url: bare(url), reason };
-        let response = self.client.request(request).await.map_err(|error| lost(chain(&error)))?;
+        let request = request
+            .body(Full::new(body.clone()))
+            .map_err(|error| broken(error.to_string()))?;
+        let lost = |reason: String| HttpError::Connection {
+            url: bare(url),
+            reason,
+        };
+        let response = self
+            .client
+            .request(request)
+            .await
+            .map_err(|error| lost(chain(&error)))?;
         let (parts, body) = response.into_parts();
         let limit = self.options.answer_bytes;
-        let body = Limited::new(body, limit).collect().await.map_err(|error| {
-            match error.downcast_ref::<LengthLimitError>() {
-                Some(_) => HttpError::TooLarge { url: bare(url), bytes: limit },
+        let body = Limited::new(body, limit)
+            .collect()
+            .await
+            .map_err(|error| match error.downcast_ref::<LengthLimitError>() {
+                Some(_) => HttpError::TooLarge {
+                    url: bare(url),
+                    bytes: limit,
+                },
                 None => lost(chain(&*error)),
-            }
-        })?;
+            })?;
         let mut body = body.to_bytes();
-        if parts.headers.get(CONTENT_ENCODING).is_some_and(|encoding| encoding == "gzip") {
+        if parts
+            .headers
+            .get(CONTENT_ENCODING)
+            .is_some_and(|encoding| encoding == "gzip")
+        {
             body = gunzip(&body, limit)
-                .ok_or_else(|| HttpError::TooLarge { url: bare(url), bytes: limit })?
+                .ok_or_else(|| HttpError::TooLarge {
+                    url: bare(url),
+                    bytes: limit,
+                })?
                 .map_err(lost)?;
         }
         if parts.status.is_success() {
             return Ok(body);
         }
-        let retry_after = parts.headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
+        let retry_after = parts
+            .headers
+            .get(RETRY_AFTER)
+            .and_then(|value| value.to_str().ok()?.parse().ok());
         Err(HttpError::Status {
             url: bare(url),
             status: parts.status,
-            message: String::from_utf8_lossy(&body[..body.len().min(500)]).trim().to_owned(),
+            message: String::from_utf8_lossy(&body[..body.len().min(500)])
+                .trim()
+                .to_owned(),
             retry_after: retry_after.map(Duration::from_secs),
         })
     }
@@ -248,7 +300,8 @@ impl Auth {
         let text = match self {
             Self::None => return None,
             Self::Basic(user, password) => {
-                let pair = base64::engine::general_purpose::STANDARD.encode(format!("{user}:{password}"));
+                let pair =
+                    base64::engine::general_purpose::STANDARD.encode(format!("{user}:{password}"));
                 format!("Basic {pair}")
             }
             Self::Bearer(token) => format!("Bearer {token}"),
@@ -262,7 +315,10 @@ impl Auth {
 /// None: it would be larger than `limit`.
 fn gunzip(body: &[u8], limit: usize) -> Option<Result<Bytes, String>> {
     let mut plain = Vec::new();
-    match flate2::read::MultiGzDecoder::new(body).take(limit as u64 + 1).read_to_end(&mut plain) {
+    match flate2::read::MultiGzDecoder::new(body)
+        .take(limit as u64 + 1)
+        .read_to_end(&mut plain)
+    {
         Ok(_) if plain.len() > limit => None,
         Ok(_) => Some(Ok(plain.into())),
         Err(error) => Some(Err(format!("the answer is not gzip: {error}"))),
@@ -271,19 +327,26 @@ fn gunzip(body: &[u8], limit: usize) -> Option<Result<Bytes, String>> {
 
 pub(crate) fn tls(ca: Option<&PathBuf>) -> Result<rustls::ClientConfig, HttpError> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let bad = |path: &PathBuf, reason: String| HttpError::Certificates { path: path.clone(), reason };
+    let bad = |path: &PathBuf, reason: String| HttpError::Certificates {
+        path: path.clone(),
+        reason,
+    };
     let none = PathBuf::new();
     let builder = rustls::ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|error| bad(ca.unwrap_or(&none), error.to_string()))?;
-    let Some(path) = ca else { return Ok(builder.with_webpki_roots().with_no_client_auth()) };
+    let Some(path) = ca else {
+        return Ok(builder.with_webpki_roots().with_no_client_auth());
+    };
     let mut roots = rustls::RootCertStore::empty();
     use rustls::pki_types::pem::PemObject as _;
-    let certificates =
-        rustls::pki_types::CertificateDer::pem_file_iter(path).map_err(|error| bad(path, error.to_string()))?;
+    let certificates = rustls::pki_types::CertificateDer::pem_file_iter(path)
+        .map_err(|error| bad(path, error.to_string()))?;
     for certificate in certificates {
         let certificate = certificate.map_err(|error| bad(path, error.to_string()))?;
-        roots.add(certificate).map_err(|error| bad(path, error.to_string()))?;
+        roots
+            .add(certificate)
+            .map_err(|error| bad(path, error.to_string()))?;
     }
     if roots.is_empty() {
         return Err(bad(path, "there is no certificate in it".to_owned()));
@@ -306,7 +369,9 @@ pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
 fn bare(url: &str) -> String {
     let url = url.split(['?', '#']).next().unwrap_or(url);
     match (url.find("://"), url.rfind('@')) {
-        (Some(scheme), Some(at)) if at > scheme => format!("{}{}", &url[..scheme + 3], &url[at + 1..]),
+        (Some(scheme), Some(at)) if at > scheme => {
+            format!("{}{}", &url[..scheme + 3], &url[at + 1..])
+        }
         _ => url.to_owned(),
     }
 }

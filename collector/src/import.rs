@@ -116,13 +116,20 @@ pub fn import(
         // It ends with the files, or with a decoder; and the decoders end with it.
         let reader = scope.spawn(move || read(kind, files, &to_decoders));
         // In the order of the file, so that the same files always become the same tables.
-        for decoded in from_decoders.iter().cycle().map_while(|decoder| decoder.recv().ok()) {
+        for decoded in from_decoders
+            .iter()
+            .cycle()
+            .map_while(|decoder| decoder.recv().ok())
+        {
             let decoded = decoded?;
             imported.invalid += decoded.invalid;
             spill.push(decoded.records)?;
         }
         reader.join().unwrap_or_else(|_| {
-            Err(ImportError::Read { path: PathBuf::new(), cause: std::io::Error::other("the reading thread panicked") })
+            Err(ImportError::Read {
+                path: PathBuf::new(),
+                cause: std::io::Error::other("the reading thread panicked"),
+            })
         })
     })?;
     imported.spilled_bytes = spill.spilled_bytes();
@@ -131,7 +138,11 @@ pub fn import(
 }
 
 /// Cuts the files into pieces and hands them to the decoders in turn.
-fn read<'a>(kind: Kind, files: &'a [PathBuf], to_decoders: &[SyncSender<Sent<'a>>]) -> Result<(), ImportError> {
+fn read<'a>(
+    kind: Kind,
+    files: &'a [PathBuf],
+    to_decoders: &[SyncSender<Sent<'a>>],
+) -> Result<(), ImportError> {
     let mut turns = to_decoders.iter().cycle();
     for path in files {
         for (batch, decoder) in Pieces::open(kind, path)?.zip(&mut turns) {
@@ -153,7 +164,11 @@ struct Decoded {
 
 /// Decodes what the reader hands over, until there is no more, or an error. Spans end here, as records: they would share
 /// their names, and the counts of who shares them, with the thread that takes them.
-fn decode_all(batches: Receiver<Sent<'_>>, book: &Book, to_spill: &SyncSender<Result<Decoded, ImportError>>) {
+fn decode_all(
+    batches: Receiver<Sent<'_>>,
+    book: &Book,
+    to_spill: &SyncSender<Result<Decoded, ImportError>>,
+) {
     let (mut names, mut writer) = (Names::default(), Writer::new(book));
     for (path, batch) in batches {
         let decoded = decode(path, &batch, &mut names, &mut writer);
@@ -164,21 +179,41 @@ fn decode_all(batches: Receiver<Sent<'_>>, book: &Book, to_spill: &SyncSender<Re
     }
 }
 
-fn decode(path: &Path, batch: &Batch, names: &mut Names, writer: &mut Writer<'_>) -> Result<Decoded, ImportError> {
+fn decode(
+    path: &Path,
+    batch: &Batch,
+    names: &mut Names,
+    writer: &mut Writer<'_>,
+) -> Result<Decoded, ImportError> {
     let mut decoded = Decoded::default();
     for (at, piece) in batch.iter() {
         let read = spans(piece, batch.format, names, &mut decoded.invalid);
-        let spans = read.map_err(|reason| ImportError::Format { path: path.to_owned(), at, reason })?;
-        spans.iter().for_each(|span| writer.write(span, &mut decoded.records));
+        let spans = read.map_err(|reason| ImportError::Format {
+            path: path.to_owned(),
+            at,
+            reason,
+        })?;
+        spans
+            .iter()
+            .for_each(|span| writer.write(span, &mut decoded.records));
     }
     Ok(decoded)
 }
 
-fn spans(piece: &[u8], format: Format, names: &mut Names, invalid: &mut u64) -> Result<Vec<Span>, String> {
+fn spans(
+    piece: &[u8],
+    format: Format,
+    names: &mut Names,
+    invalid: &mut u64,
+) -> Result<Vec<Span>, String> {
     let decoded = match format {
-        Format::JaegerTrace => jaeger_json::read_trace(piece, names).map_err(|error| error.to_string())?,
+        Format::JaegerTrace => {
+            jaeger_json::read_trace(piece, names).map_err(|error| error.to_string())?
+        }
         Format::OtlpJson => otlp::json::read(piece, names).map_err(|error| error.to_string())?,
-        Format::OtlpProto => otlp::decode::decode(piece, names).map_err(|error| error.to_string())?,
+        Format::OtlpProto => {
+            otlp::decode::decode(piece, names).map_err(|error| error.to_string())?
+        }
     };
     *invalid += decoded.invalid;
     Ok(decoded.spans)
@@ -199,15 +234,24 @@ fn write(spill: Spill<'_>, dir: &Path, labels: &CaseLabels) -> Result<TraceRepor
                 let analysed = |trace: Vec<Span>| Some((Analysis::of(&trace, None)?, trace));
                 let traces: Vec<_> = traces.into_iter().filter_map(analysed).collect();
                 // A closed channel: a table could not be written, which is told there.
-                if give.send((traces, copies)).is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+                if give.send((traces, copies)).is_ok() {
+                    ControlFlow::Continue(())
+                } else {
+                    ControlFlow::Break(())
+                }
             })
         });
         for (traces, dropped) in grouped {
             copies += dropped;
-            traces.iter().try_for_each(|(analysis, trace)| tables.add_analysed(trace, analysis))?;
+            traces
+                .iter()
+                .try_for_each(|(analysis, trace)| tables.add_analysed(trace, analysis))?;
             let _ = give_back.send(traces);
         }
-        grouping.join().unwrap_or_else(|panic| resume_unwind(panic)).map_err(ImportError::from)
+        grouping
+            .join()
+            .unwrap_or_else(|panic| resume_unwind(panic))
+            .map_err(ImportError::from)
     })?;
     let mut report = tables.finish(dir, labels, None)?;
     report.copies += copies;

@@ -7,7 +7,10 @@ pub(crate) fn push_string(out: &mut String, text: &str) {
     out.push('"');
     let is_special = |byte: u8| byte < 0x20 || byte == b'"' || byte == b'\\';
     // Without a way out of the loop the compiler looks at many bytes at once; most texts need no more.
-    if !text.bytes().fold(false, |found, byte| found | is_special(byte)) {
+    if !text
+        .bytes()
+        .fold(false, |found, byte| found | is_special(byte))
+    {
         out.push_str(text);
         out.push('"');
         return;

@@ -68,26 +68,42 @@ pub fn read_columns(path: &Path, columns: &[&str]) -> Result<Rows, TableError> {
 fn open(path: &Path, columns: Option<&[&str]>) -> Result<Rows, TableError> {
     let open = || {
         let builder = ParquetRecordBatchReaderBuilder::try_new(File::open(path)?)?;
-        let mask = columns.map(|columns| ProjectionMask::columns(builder.parquet_schema(), columns.iter().copied()));
+        let mask = columns.map(|columns| {
+            ProjectionMask::columns(builder.parquet_schema(), columns.iter().copied())
+        });
         Ok(match mask {
             Some(mask) => builder.with_projection(mask).build()?,
             None => builder.build()?,
         })
     };
-    let reader = open().map_err(|cause| TableError { path: path.to_owned(), cause })?;
-    Ok(Rows { path: path.to_owned(), reader })
+    let reader = open().map_err(|cause| TableError {
+        path: path.to_owned(),
+        cause,
+    })?;
+    Ok(Rows {
+        path: path.to_owned(),
+        reader,
+    })
 }
 
 impl Rows {
     /// Names of the columns.
     pub(crate) fn columns(&self) -> Vec<String> {
         use arrow_array::RecordBatchReader as _;
-        self.reader.schema().fields().iter().map(|field| field.name().clone()).collect()
+        self.reader
+            .schema()
+            .fields()
+            .iter()
+            .map(|field| field.name().clone())
+            .collect()
     }
 
     /// An error of this file's.
     pub(crate) fn error(&self, cause: TableCause) -> TableError {
-        TableError { path: self.path.clone(), cause }
+        TableError {
+            path: self.path.clone(),
+            cause,
+        }
     }
 }
 
@@ -102,13 +118,17 @@ impl Iterator for Rows {
 
 /// A value of a batch; none where it is null, or where there is no such column of that type.
 pub(crate) fn int(batch: &RecordBatch, name: &str, row: usize) -> Option<i64> {
-    let column = batch.column_by_name(name)?.as_primitive_opt::<Int64Type>()?;
+    let column = batch
+        .column_by_name(name)?
+        .as_primitive_opt::<Int64Type>()?;
     column.is_valid(row).then(|| column.value(row))
 }
 
 /// Likewise.
 pub(crate) fn float(batch: &RecordBatch, name: &str, row: usize) -> Option<f64> {
-    let column = batch.column_by_name(name)?.as_primitive_opt::<Float64Type>()?;
+    let column = batch
+        .column_by_name(name)?
+        .as_primitive_opt::<Float64Type>()?;
     column.is_valid(row).then(|| column.value(row))
 }
 
@@ -129,7 +149,9 @@ pub(crate) fn any(batch: &RecordBatch, column: usize, row: usize) -> String {
         DataType::Int64 => array.as_primitive::<Int64Type>().value(row).to_string(),
         DataType::Float64 => array.as_primitive::<Float64Type>().value(row).to_string(),
         DataType::Boolean => array.as_boolean().value(row).to_string(),
-        DataType::Binary => base64::engine::general_purpose::STANDARD.encode(array.as_binary::<i32>().value(row)),
+        DataType::Binary => {
+            base64::engine::general_purpose::STANDARD.encode(array.as_binary::<i32>().value(row))
+        }
         DataType::Utf8 => array.as_string::<i32>().value(row).to_owned(),
         // The dataset has no others ([`crate::schema::ColumnType`]).
         _ => String::new(),

@@ -41,11 +41,17 @@ impl RequestLog {
     /// # Errors
     /// The folder is not there, or a part is not Parquet or not of this schema.
     pub fn read_parts(dir: &Path) -> Result<Self, TableError> {
-        let error = |cause: std::io::Error| TableError { path: dir.to_owned(), cause: cause.into() };
+        let error = |cause: std::io::Error| TableError {
+            path: dir.to_owned(),
+            cause: cause.into(),
+        };
         let mut log = Self::default();
         for entry in std::fs::read_dir(dir).map_err(error)? {
             let path = entry.map_err(error)?.path();
-            let shown = path.file_name().and_then(|name| name.to_str()).is_some_and(|name| !name.starts_with('.'));
+            let shown = path
+                .file_name()
+                .and_then(|name| name.to_str())
+                .is_some_and(|name| !name.starts_with('.'));
             if shown && path.extension().is_some_and(|kind| kind == "parquet") {
                 log.read_file(&path)?;
             }
@@ -54,7 +60,10 @@ impl RequestLog {
     }
 
     fn read_file(&mut self, path: &Path) -> Result<(), TableError> {
-        let mut rows = read_columns(path, &["request", "phase", "intended_ns", "done_ns", "outcome"])?;
+        let mut rows = read_columns(
+            path,
+            &["request", "phase", "intended_ns", "done_ns", "outcome"],
+        )?;
         while let Some(batch) = rows.next().transpose()? {
             self.read_batch(&batch).map_err(|cause| rows.error(cause))?;
         }
@@ -63,22 +72,29 @@ impl RequestLog {
 
     fn read_batch(&mut self, batch: &RecordBatch) -> Result<(), TableCause> {
         let ints = |name| {
-            let column = batch.column_by_name(name).and_then(|column| column.as_primitive_opt::<Int64Type>());
+            let column = batch
+                .column_by_name(name)
+                .and_then(|column| column.as_primitive_opt::<Int64Type>());
             column.ok_or(TableCause::Column(name))
         };
         let texts = |name| {
-            let column = batch.column_by_name(name).and_then(|column| column.as_string_opt::<i32>());
+            let column = batch
+                .column_by_name(name)
+                .and_then(|column| column.as_string_opt::<i32>());
             column.ok_or(TableCause::Column(name))
         };
         let (request, intended, done) = (ints("request")?, ints("intended_ns")?, ints("done_ns")?);
         let (phase, outcome) = (texts("phase")?, texts("outcome")?);
         for row in 0..batch.num_rows() {
             let facts = RequestFacts {
-                response_ns: done.is_valid(row).then(|| done.value(row).saturating_sub(intended.value(row))),
+                response_ns: done
+                    .is_valid(row)
+                    .then(|| done.value(row).saturating_sub(intended.value(row))),
                 outcome: outcome_of(outcome.value(row))?,
                 phase: phase_of(phase.value(row))?,
             };
-            self.requests.insert(request.value(row).cast_unsigned(), facts);
+            self.requests
+                .insert(request.value(row).cast_unsigned(), facts);
         }
         Ok(())
     }
@@ -96,7 +112,9 @@ impl RequestLog {
 
     /// All requests by number.
     pub fn iter(&self) -> impl Iterator<Item = (u64, RequestFacts)> {
-        self.requests.iter().map(|(request, facts)| (*request, *facts))
+        self.requests
+            .iter()
+            .map(|(request, facts)| (*request, *facts))
     }
 
     /// How many there are.
@@ -113,12 +131,16 @@ impl RequestLog {
 }
 
 fn outcome_of(name: &str) -> Result<Outcome, TableCause> {
-    let known = Outcome::ALL.into_iter().find(|outcome| outcome.name() == name);
+    let known = Outcome::ALL
+        .into_iter()
+        .find(|outcome| outcome.name() == name);
     known.ok_or_else(|| TableCause::Word("outcome", name.to_owned()))
 }
 
 fn phase_of(name: &str) -> Result<Phase, TableCause> {
-    let known = [Phase::WarmUp, Phase::Measure].into_iter().find(|phase| phase.name() == name);
+    let known = [Phase::WarmUp, Phase::Measure]
+        .into_iter()
+        .find(|phase| phase.name() == name);
     known.ok_or_else(|| TableCause::Word("phase", name.to_owned()))
 }
 
@@ -131,22 +153,43 @@ mod tests {
 
     fn labels() -> CaseLabels {
         let factors = vec![("rate_hz".to_owned(), FactorValue::Float(5.0))];
-        CaseLabels { run_id: "r".into(), case_id: "c1".into(), factors }
+        CaseLabels {
+            run_id: "r".into(),
+            case_id: "c1".into(),
+            factors,
+        }
     }
 
     #[test]
     fn requests_come_back_by_number() {
         let dir = tempfile::tempdir().unwrap();
         let mut writer = TableWriter::create(dir.path(), &REQUESTS, &labels()).unwrap();
-        let rows = [(0, Phase::WarmUp, Some(150), Outcome::Ok), (1, Phase::Measure, None, Outcome::Unfinished)];
+        let rows = [
+            (0, Phase::WarmUp, Some(150), Outcome::Ok),
+            (1, Phase::Measure, None, Outcome::Unfinished),
+        ];
         for (request, phase, done, outcome) in rows {
             let (phase, outcome) = (Cell::Text(phase.name()), Cell::Text(outcome.name()));
-            let row = [Cell::from(request), phase, Cell::Int(100), Cell::Int(110), Cell::Null, done.into(), outcome];
-            writer.push(&[&row[..], &[Cell::Null, Cell::Null]].concat()).unwrap();
+            let row = [
+                Cell::from(request),
+                phase,
+                Cell::Int(100),
+                Cell::Int(110),
+                Cell::Null,
+                done.into(),
+                outcome,
+            ];
+            writer
+                .push(&[&row[..], &[Cell::Null, Cell::Null]].concat())
+                .unwrap();
         }
         let log = RequestLog::read(&writer.finish().unwrap().path).unwrap();
         assert_eq!(log.len(), 2);
-        let facts = RequestFacts { response_ns: Some(50), outcome: Outcome::Ok, phase: Phase::WarmUp };
+        let facts = RequestFacts {
+            response_ns: Some(50),
+            outcome: Outcome::Ok,
+            phase: Phase::WarmUp,
+        };
         assert_eq!(log.get(0), Some(facts));
         assert_eq!(log.get(1).unwrap().response_ns, None);
         assert_eq!(log.get(2), None);
@@ -155,17 +198,34 @@ mod tests {
     #[test]
     fn what_is_no_requests_table_is_an_error_that_names_the_file() {
         let dir = tempfile::tempdir().unwrap();
-        let missing = RequestLog::read(&dir.path().join("none.parquet")).unwrap_err().to_string();
+        let missing = RequestLog::read(&dir.path().join("none.parquet"))
+            .unwrap_err()
+            .to_string();
         assert!(missing.contains("none.parquet"), "{missing}");
         let writer = TableWriter::create(dir.path(), &QUALITY, &labels()).unwrap();
         let other = writer.finish().unwrap().path;
         // An empty file of another schema has no rows; with one it has no such column.
         let mut writer = TableWriter::create(dir.path(), &QUALITY, &labels()).unwrap();
-        writer.push(&[Cell::Text("load"), Cell::Null, Cell::Null, Cell::Null, Cell::Text("ok"), Cell::Null]).unwrap();
+        writer
+            .push(&[
+                Cell::Text("load"),
+                Cell::Null,
+                Cell::Null,
+                Cell::Null,
+                Cell::Text("ok"),
+                Cell::Null,
+            ])
+            .unwrap();
         writer.finish().unwrap();
         let error = RequestLog::read(&other).unwrap_err();
-        assert!(matches!(error.cause, TableCause::Column("request")), "{error}");
+        assert!(
+            matches!(error.cause, TableCause::Column("request")),
+            "{error}"
+        );
         std::fs::write(&other, "not parquet").unwrap();
-        assert!(matches!(RequestLog::read(&other).unwrap_err().cause, TableCause::Parquet(_)));
+        assert!(matches!(
+            RequestLog::read(&other).unwrap_err().cause,
+            TableCause::Parquet(_)
+        ));
     }
 }

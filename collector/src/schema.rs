@@ -15,7 +15,8 @@ use std::sync::Arc;
 
 pub use dictionary::dictionary;
 pub use tables::{
-    CASES, EDGES, INTERFERENCE, LOAD, METRICS, QUALITY, REQUESTS, SERVICES, SPANS, TABLES, TRACES, USAGE, user_table,
+    CASES, EDGES, INTERFERENCE, LOAD, METRICS, QUALITY, REQUESTS, SERVICES, SPANS, TABLES, TRACES,
+    USAGE, user_table,
 };
 
 /// Version of all tables together: raised when a column changes its name or meaning, not when one is added.
@@ -92,15 +93,28 @@ impl Table {
     #[must_use]
     pub fn schema(&self, labels: &CaseLabels) -> SchemaRef {
         let ids = ["run_id", "case_id"].map(|name| Field::new(name, DataType::Utf8, false));
-        let factors = labels.factors.iter().map(|(name, value)| Field::new(name, ColumnType::of(value).arrow(), false));
-        let own = self.columns.iter().map(|column| Field::new(&*column.name, column.kind.arrow(), !column.required));
-        Arc::new(Schema::new(ids.into_iter().chain(factors).chain(own).collect::<Vec<_>>()))
+        let factors = labels
+            .factors
+            .iter()
+            .map(|(name, value)| Field::new(name, ColumnType::of(value).arrow(), false));
+        let own = self
+            .columns
+            .iter()
+            .map(|column| Field::new(&*column.name, column.kind.arrow(), !column.required));
+        Arc::new(Schema::new(
+            ids.into_iter()
+                .chain(factors)
+                .chain(own)
+                .collect::<Vec<_>>(),
+        ))
     }
 
     /// Whether one of this table's columns, or one of the ids before them, has this name.
     #[must_use]
     pub fn has_column(&self, name: &str) -> bool {
-        name == "run_id" || name == "case_id" || self.columns.iter().any(|column| column.name == name)
+        name == "run_id"
+            || name == "case_id"
+            || self.columns.iter().any(|column| column.name == name)
     }
 }
 
@@ -110,10 +124,13 @@ pub fn reserved(name: &str) -> Option<&'static str> {
     if name == "case" {
         return Some("every table's partition");
     }
-    TABLES.iter().find(|table| table.has_column(name)).and_then(|table| match &table.name {
-        Cow::Borrowed(name) => Some(*name),
-        Cow::Owned(_) => None,
-    })
+    TABLES
+        .iter()
+        .find(|table| table.has_column(name))
+        .and_then(|table| match &table.name {
+            Cow::Borrowed(name) => Some(*name),
+            Cow::Owned(_) => None,
+        })
 }
 
 #[cfg(test)]
@@ -126,7 +143,11 @@ mod tests {
         for table in TABLES {
             let names: BTreeSet<_> = table.columns.iter().map(|column| &column.name).collect();
             assert_eq!(names.len(), table.columns.len(), "{}", table.name);
-            assert!(table.columns.iter().all(|column| column.doc.len() > 5), "{}", table.name);
+            assert!(
+                table.columns.iter().all(|column| column.doc.len() > 5),
+                "{}",
+                table.name
+            );
         }
     }
 
@@ -145,10 +166,20 @@ mod tests {
         let labels = CaseLabels {
             run_id: "r".into(),
             case_id: "c".into(),
-            factors: vec![("rate_hz".into(), FactorValue::Float(1.0)), ("app".into(), FactorValue::Text("x".into()))],
+            factors: vec![
+                ("rate_hz".into(), FactorValue::Float(1.0)),
+                ("app".into(), FactorValue::Text("x".into())),
+            ],
         };
         let schema = QUALITY.schema(&labels);
-        let names: Vec<_> = schema.fields().iter().map(|field| field.name().as_str()).collect();
-        assert_eq!(names[..5], ["run_id", "case_id", "rate_hz", "app", "source"]);
+        let names: Vec<_> = schema
+            .fields()
+            .iter()
+            .map(|field| field.name().as_str())
+            .collect();
+        assert_eq!(
+            names[..5],
+            ["run_id", "case_id", "rate_hz", "app", "source"]
+        );
     }
 }

@@ -58,7 +58,9 @@ pub enum SinkCause {
     #[error("factor {0} has the name of a column of this table; give the axis another name")]
     Collision(String),
     /// The case's id would lead out of its folder.
-    #[error("a case id or table name is letters, digits, `-`, `_` and `.`, and begins with none of these: {0:?}")]
+    #[error(
+        "a case id or table name is letters, digits, `-`, `_` and `.`, and begins with none of these: {0:?}"
+    )]
     Name(String),
 }
 
@@ -91,18 +93,29 @@ struct Place {
 impl Place {
     fn of(dir: &Path, table: &Table, labels: &CaseLabels) -> Self {
         let path = part_path(dir, &table.name, &labels.case_id);
-        Self { table: table.name.to_string(), case: labels.case_id.clone(), path }
+        Self {
+            table: table.name.to_string(),
+            case: labels.case_id.clone(),
+            path,
+        }
     }
 
     fn error(&self, cause: impl Into<SinkCause>) -> SinkError {
-        SinkError { table: self.table.clone(), case: self.case.clone(), path: self.path.clone(), cause: cause.into() }
+        SinkError {
+            table: self.table.clone(),
+            case: self.case.clone(),
+            path: self.path.clone(),
+            cause: cause.into(),
+        }
     }
 }
 
 /// The file of a table of a case: `<dir>/<table>/case=<case>/part-0.parquet`.
 #[must_use]
 pub fn part_path(dir: &Path, table: &str, case: &str) -> PathBuf {
-    dir.join(table).join(format!("case={case}")).join("part-0.parquet")
+    dir.join(table)
+        .join(format!("case={case}"))
+        .join("part-0.parquet")
 }
 
 impl TableWriter {
@@ -118,13 +131,27 @@ impl TableWriter {
     ///
     /// # Errors
     /// Likewise, or no thread can be had.
-    pub fn create_shared(dir: &Path, table: &Table, labels: &CaseLabels) -> Result<Self, SinkError> {
+    pub fn create_shared(
+        dir: &Path,
+        table: &Table,
+        labels: &CaseLabels,
+    ) -> Result<Self, SinkError> {
         Self::open(Place::of(dir, table, labels), table, labels, true)
     }
 
-    fn open(place: Place, table: &Table, labels: &CaseLabels, is_shared: bool) -> Result<Self, SinkError> {
+    fn open(
+        place: Place,
+        table: &Table,
+        labels: &CaseLabels,
+        is_shared: bool,
+    ) -> Result<Self, SinkError> {
         match Self::encoder(&place, table, labels, is_shared) {
-            Ok((writer, batch)) => Ok(Self { place, batch, writer: Some(writer), rows: 0 }),
+            Ok((writer, batch)) => Ok(Self {
+                place,
+                batch,
+                writer: Some(writer),
+                rows: 0,
+            }),
             Err(cause) => Err(place.error(cause)),
         }
     }
@@ -140,14 +167,24 @@ impl TableWriter {
                 return Err(SinkCause::Name(name.to_owned()));
             }
         }
-        if let Some((name, _)) = labels.factors.iter().find(|(name, _)| table.has_column(name)) {
+        if let Some((name, _)) = labels
+            .factors
+            .iter()
+            .find(|(name, _)| table.has_column(name))
+        {
             return Err(SinkCause::Collision(name.clone()));
         }
         let file = PartFile::create(&place.path)?;
         let schema = table.schema(labels);
-        let options = ArrowWriterOptions::new().with_properties(properties(table)).with_skip_arrow_metadata(true);
+        let options = ArrowWriterOptions::new()
+            .with_properties(properties(table))
+            .with_skip_arrow_metadata(true);
         let writer = ArrowWriter::try_new_with_options(file, schema.clone(), options)?;
-        let writer = if is_shared { Encoder::shared(writer, &schema)? } else { Encoder::Alone(Box::new(writer)) };
+        let writer = if is_shared {
+            Encoder::shared(writer, &schema)?
+        } else {
+            Encoder::Alone(Box::new(writer))
+        };
         Ok((writer, Batch::new(schema, labels, table)))
     }
 
@@ -156,7 +193,9 @@ impl TableWriter {
     /// # Errors
     /// The row does not fit the table, or the file cannot be written. After a failed write every further one fails.
     pub fn push(&mut self, row: &[Cell<'_>]) -> Result<(), SinkError> {
-        self.batch.push(row).map_err(|error| self.place.error(error))?;
+        self.batch
+            .push(row)
+            .map_err(|error| self.place.error(error))?;
         self.rows += 1;
         if self.batch.rows() >= BATCH_ROWS || self.batch.bytes() >= BATCH_BYTES {
             return self.encode();
@@ -172,10 +211,15 @@ impl TableWriter {
 
     fn encode(&mut self) -> Result<(), SinkError> {
         let Some(writer) = &mut self.writer else {
-            return Err(self.place.error(std::io::Error::other("an earlier write to this file failed")));
+            return Err(self.place.error(std::io::Error::other(
+                "an earlier write to this file failed",
+            )));
         };
         let text_bytes = self.batch.bytes();
-        let written = self.batch.take().and_then(|batch| writer.write(&batch, text_bytes));
+        let written = self
+            .batch
+            .take()
+            .and_then(|batch| writer.write(&batch, text_bytes));
         written.map_err(|error| {
             self.writer = None;
             self.place.error(error)
@@ -189,11 +233,16 @@ impl TableWriter {
     pub fn finish(mut self) -> Result<Written, SinkError> {
         self.encode()?;
         let close = |writer: Option<Encoder>| -> Result<u64, SinkCause> {
-            let writer = writer.ok_or_else(|| std::io::Error::other("an earlier write to this file failed"))?;
+            let writer = writer
+                .ok_or_else(|| std::io::Error::other("an earlier write to this file failed"))?;
             Ok(writer.finish()?.publish()?)
         };
         match close(self.writer.take()) {
-            Ok(bytes) => Ok(Written { path: self.place.path, rows: self.rows, bytes }),
+            Ok(bytes) => Ok(Written {
+                path: self.place.path,
+                rows: self.rows,
+                bytes,
+            }),
             Err(cause) => Err(self.place.error(cause)),
         }
     }
@@ -202,7 +251,9 @@ impl TableWriter {
 /// Names become folders: nothing in them may lead elsewhere, be hidden or end a `key=value` pair.
 fn is_plain(name: &str) -> bool {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-    name.starts_with(|c: char| c.is_ascii_alphanumeric()) && name.len() <= 200 && name.chars().all(plain)
+    name.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && name.len() <= 200
+        && name.chars().all(plain)
 }
 
 fn properties(table: &Table) -> WriterProperties {

@@ -93,7 +93,9 @@ impl SpanKind {
     /// The kind of this name, in any case.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
-        (1..=5).filter_map(Self::from_number).find(|kind| kind.name().eq_ignore_ascii_case(name))
+        (1..=5)
+            .filter_map(Self::from_number)
+            .find(|kind| kind.name().eq_ignore_ascii_case(name))
     }
 
     /// The name in tables.
@@ -121,7 +123,11 @@ impl Span {
     pub fn weight(&self) -> usize {
         let text = |text: &Option<Box<str>>| text.as_ref().map_or(0, |text| text.len() + 16);
         let extra = self.extra.as_ref().map_or(0, |extra| {
-            size_of::<Extra>() + 16 + text(&extra.events) + text(&extra.links) + text(&extra.status_message)
+            size_of::<Extra>()
+                + 16
+                + text(&extra.events)
+                + text(&extra.links)
+                + text(&extra.status_message)
         });
         size_of::<Self>() + text(&self.attributes) + extra
     }
@@ -183,7 +189,9 @@ pub(crate) struct ByAddress<T: ?Sized, V> {
 
 impl<T: ?Sized, V> Default for ByAddress<T, V> {
     fn default() -> Self {
-        Self { known: HashMap::default() }
+        Self {
+            known: HashMap::default(),
+        }
     }
 }
 
@@ -194,7 +202,11 @@ impl<T: ?Sized, V> ByAddress<T, V> {
         if self.known.len() >= NAMES && !self.known.contains_key(&address) {
             self.known.clear();
         }
-        &mut self.known.entry(address).or_insert_with(|| (Arc::clone(shared), learn())).1
+        &mut self
+            .known
+            .entry(address)
+            .or_insert_with(|| (Arc::clone(shared), learn()))
+            .1
     }
 }
 
@@ -219,7 +231,10 @@ mod tests {
         let mut names = Names::default();
         assert!(Arc::ptr_eq(&names.name("geo"), &names.name("geo")));
         let origin = names.origin("geo", Some("geo-0"), None);
-        assert!(Arc::ptr_eq(&origin, &names.origin("geo", Some("geo-0"), None)));
+        assert!(Arc::ptr_eq(
+            &origin,
+            &names.origin("geo", Some("geo-0"), None)
+        ));
         for number in 0..NAMES * 3 {
             let name = names.name(&number.to_string());
             assert_eq!(&*name, number.to_string());
@@ -235,7 +250,10 @@ mod tests {
         assert_eq!(*lengths.of(&name, || unreachable!("it is known")), 3);
         // Each of these is dropped at once: were it not held, the next would get its address.
         for number in 0..NAMES * 2 {
-            assert_eq!(*lengths.of(&Name::from(number.to_string().as_str()), || number), number);
+            assert_eq!(
+                *lengths.of(&Name::from(number.to_string().as_str()), || number),
+                number
+            );
             assert!(lengths.known.len() <= NAMES);
         }
     }

@@ -111,11 +111,20 @@ impl Store {
     ) -> Result<Self, StoreError> {
         let environment: Environment = environment.into_iter().collect();
         let hint = open::hint(address, &environment);
-        let wrong = |reason: String| StoreError::Open { to: address.clone(), reason };
+        let wrong = |reason: String| StoreError::Open {
+            to: address.clone(),
+            reason,
+        };
         let certificates = environment.get("SSL_CERT_FILE").map(PathBuf::from);
-        let connection = Connection::new(certificates.as_ref()).map_err(|error| wrong(error.to_string()))?;
-        let store = open::open(address, &environment, connection).map_err(|error| wrong(told(&error) + hint))?;
-        Ok(Self { address: address.clone(), store, hint })
+        let connection =
+            Connection::new(certificates.as_ref()).map_err(|error| wrong(error.to_string()))?;
+        let store = open::open(address, &environment, connection)
+            .map_err(|error| wrong(told(&error) + hint))?;
+        Ok(Self {
+            address: address.clone(),
+            store,
+            hint,
+        })
     }
 
     /// Where it is.
@@ -138,16 +147,28 @@ impl Store {
     ///
     /// # Errors
     /// The first: a file cannot be read, or the store fails. What was sent until then stays.
-    pub async fn upload(&self, folder: &Path, name: &str, extent: Extent) -> Result<Uploaded, StoreError> {
-        let files = files::below(folder).map_err(|(path, cause)| StoreError::Read { path, cause })?;
+    pub async fn upload(
+        &self,
+        folder: &Path,
+        name: &str,
+        extent: Extent,
+    ) -> Result<Uploaded, StoreError> {
+        let files =
+            files::below(folder).map_err(|(path, cause)| StoreError::Read { path, cause })?;
         let there = self.list(name).await?;
         let mut sent = Sent::read(folder, format!("{}/{name}", self.address));
-        let (present, missing): (Vec<_>, Vec<_>) =
-            files.into_iter().filter(|file| extent == Extent::Whole || file.is_table()).partition(|file| {
+        let (present, missing): (Vec<_>, Vec<_>) = files
+            .into_iter()
+            .filter(|file| extent == Extent::Whole || file.is_table())
+            .partition(|file| {
                 let object = there.get(&file.name);
-                object.is_some_and(|object| sent.is_there(file, object.size, object.e_tag.as_deref()))
+                object
+                    .is_some_and(|object| sent.is_there(file, object.size, object.e_tag.as_deref()))
             });
-        let mut uploaded = Uploaded { present: present.len(), ..Uploaded::default() };
+        let mut uploaded = Uploaded {
+            present: present.len(),
+            ..Uploaded::default()
+        };
         let mut turns = vec![Vec::new(); LAST.len() + 1];
         for file in missing {
             turns[file.turn()].push(file);
@@ -167,7 +188,9 @@ impl Store {
         uploaded: &mut Uploaded,
     ) -> Result<(), StoreError> {
         let failed = AtomicBool::new(false);
-        let files = files.into_iter().take_while(|_| !failed.load(Ordering::Relaxed));
+        let files = files
+            .into_iter()
+            .take_while(|_| !failed.load(Ordering::Relaxed));
         let mut sending = futures_util::stream::iter(files)
             .map(|file| async move { (self.send(&file, below).await, file) })
             .buffer_unordered(PARALLEL);
@@ -188,26 +211,46 @@ impl Store {
         first
     }
 
-    async fn send(&self, file: &Local, below: &str) -> Result<(files::Version, Option<String>), StoreError> {
+    async fn send(
+        &self,
+        file: &Local,
+        below: &str,
+    ) -> Result<(files::Version, Option<String>), StoreError> {
         let name = format!("{below}/{}", file.name);
-        send::send(&self.store, &file.path, &self.key(&name)?).await.map_err(|error| match error {
-            SendError::Read(cause) => StoreError::Read { path: file.path.clone(), cause },
-            SendError::Put(error) => self.refused(&name, &error),
-        })
+        send::send(&self.store, &file.path, &self.key(&name)?)
+            .await
+            .map_err(|error| match error {
+                SendError::Read(cause) => StoreError::Read {
+                    path: file.path.clone(),
+                    cause,
+                },
+                SendError::Put(error) => self.refused(&name, &error),
+            })
     }
 
     /// Objects by their names below `name`.
     async fn list(&self, name: &str) -> Result<HashMap<String, ObjectMeta>, StoreError> {
         let base = self.key(name)?;
         let below = format!("{base}/");
-        let named =
-            |object: ObjectMeta| Some((object.location.as_ref().strip_prefix(below.as_str())?.to_owned(), object));
-        let objects: Vec<_> = self
-            .store
-            .list(Some(&base))
-            .try_collect()
-            .await
-            .map_err(|error| StoreError::List { to: self.address.clone(), reason: told(&error) + self.hint })?;
+        let named = |object: ObjectMeta| {
+            Some((
+                object
+                    .location
+                    .as_ref()
+                    .strip_prefix(below.as_str())?
+                    .to_owned(),
+                object,
+            ))
+        };
+        let objects: Vec<_> =
+            self.store
+                .list(Some(&base))
+                .try_collect()
+                .await
+                .map_err(|error| StoreError::List {
+                    to: self.address.clone(),
+                    reason: told(&error) + self.hint,
+                })?;
         Ok(objects.into_iter().filter_map(named).collect())
     }
 
@@ -217,7 +260,11 @@ impl Store {
     }
 
     fn refused(&self, name: &str, error: &object_store::Error) -> StoreError {
-        StoreError::Put { to: self.address.clone(), name: name.to_owned(), reason: told(error) + self.hint }
+        StoreError::Put {
+            to: self.address.clone(),
+            name: name.to_owned(),
+            reason: told(error) + self.hint,
+        }
     }
 }
 
@@ -228,7 +275,9 @@ impl Local {
 
     /// When it goes up, from 0.
     fn turn(&self) -> usize {
-        LAST.iter().position(|last| *last == self.name).map_or(0, |at| at + 1)
+        LAST.iter()
+            .position(|last| *last == self.name)
+            .map_or(0, |at| at + 1)
     }
 }
 
@@ -236,8 +285,12 @@ impl Local {
 fn told(error: &object_store::Error) -> String {
     const MOST: usize = 400;
     let text = error.to_string();
-    let between = |begin: &str, end: &str| Some(text.split_once(begin)?.1.split_once(end)?.0.trim());
-    match (between("<Code>", "</Code>"), between("<Message>", "</Message>")) {
+    let between =
+        |begin: &str, end: &str| Some(text.split_once(begin)?.1.split_once(end)?.0.trim());
+    match (
+        between("<Code>", "</Code>"),
+        between("<Message>", "</Message>"),
+    ) {
         (Some(code), Some(message)) => format!("{code}: {message}"),
         (Some(code), None) => code.to_owned(),
         _ => text.chars().take(MOST).collect(),

@@ -119,15 +119,22 @@ pub fn write_user_table(
     check_names(&grid.names, labels)?;
     let mut writer = TableWriter::create(dir, &user_table(name, &columns), labels)?;
     for (number, row) in std::mem::take(&mut grid.rows).into_iter().enumerate() {
-        let fitted: Result<Vec<_>, _> =
-            row.into_iter().zip(&columns).map(|(value, (name, kind))| fit::value(value, *kind, name)).collect();
+        let fitted: Result<Vec<_>, _> = row
+            .into_iter()
+            .zip(&columns)
+            .map(|(value, (name, kind))| fit::value(value, *kind, name))
+            .collect();
         match fitted {
             Ok(row) => writer.push(&row.iter().map(fit::cell).collect::<Vec<_>>())?,
             Err(reason) => grid.unread(|| format!("row {}: {reason}", number + 1)),
         }
     }
     let written = writer.finish()?.rows;
-    Ok(UserReport { came: written + grid.unread, written, fault: grid.fault })
+    Ok(UserReport {
+        came: written + grid.unread,
+        written,
+        fault: grid.fault,
+    })
 }
 
 fn check_names(names: &[String], labels: &CaseLabels) -> Result<(), UserTableError> {

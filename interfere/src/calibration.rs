@@ -70,12 +70,28 @@ impl Fingerprint {
     #[must_use]
     pub fn of(machine: &Machine) -> Self {
         let info = machine.read("proc/cpuinfo").unwrap_or_default();
-        let name = |line: &str| Some(line.strip_prefix("model name")?.split_once(':')?.1.trim().to_owned());
+        let name = |line: &str| {
+            Some(
+                line.strip_prefix("model name")?
+                    .split_once(':')?
+                    .1
+                    .trim()
+                    .to_owned(),
+            )
+        };
         let gib = 1_u64 << 30;
         Self {
-            processor: info.lines().find_map(name).unwrap_or_else(|| std::env::consts::ARCH.to_owned()),
-            cores: info.lines().filter(|line| line.starts_with("processor")).count(),
-            memory_gib: machine.memory().map_or(0, |memory| (memory.total_bytes + gib / 2) / gib),
+            processor: info
+                .lines()
+                .find_map(name)
+                .unwrap_or_else(|| std::env::consts::ARCH.to_owned()),
+            cores: info
+                .lines()
+                .filter(|line| line.starts_with("processor"))
+                .count(),
+            memory_gib: machine
+                .memory()
+                .map_or(0, |memory| (memory.total_bytes + gib / 2) / gib),
             last_cache_bytes: machine.last_cache(0).map_or(0, |cache| cache.bytes),
         }
     }
@@ -85,9 +101,14 @@ impl Calibration {
     /// The file where it is kept: `AEFM_CALIBRATION`, or `aefm/calibration.json` in the user's folder for state.
     #[must_use]
     pub fn place() -> Option<PathBuf> {
-        let named = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        let named = |name: &str| {
+            std::env::var_os(name)
+                .filter(|value| !value.is_empty())
+                .map(PathBuf::from)
+        };
         named("AEFM_CALIBRATION").or_else(|| {
-            let state = named("XDG_STATE_HOME").or_else(|| Some(named("HOME")?.join(".local/state")))?;
+            let state =
+                named("XDG_STATE_HOME").or_else(|| Some(named("HOME")?.join(".local/state")))?;
             Some(state.join("aefm/calibration.json"))
         })
     }
@@ -104,18 +125,26 @@ impl Calibration {
     /// # Errors
     /// When it cannot be written.
     pub fn keep(&self, path: &Path) -> Result<(), CalibrationError> {
-        let failed = |source| CalibrationError::Write { path: path.to_owned(), source };
+        let failed = |source| CalibrationError::Write {
+            path: path.to_owned(),
+            source,
+        };
         let folder = path.parent().unwrap_or(Path::new("."));
         std::fs::create_dir_all(folder).map_err(failed)?;
         let text = serde_json::to_string_pretty(self).map_err(|error| failed(error.into()))?;
         let beside = path.with_extension(format!("{}.tmp", std::process::id()));
-        std::fs::write(&beside, text).and_then(|()| std::fs::rename(&beside, path)).map_err(failed)
+        std::fs::write(&beside, text)
+            .and_then(|()| std::fs::rename(&beside, path))
+            .map_err(failed)
     }
 
     /// A peak.
     #[must_use]
     pub fn peak(&self, kind: Kind, variant: &str, cores: &[usize]) -> Option<f64> {
-        self.peaks.get(&key(kind, variant, cores)).copied().filter(|peak| peak.is_finite() && *peak > 0.0)
+        self.peaks
+            .get(&key(kind, variant, cores))
+            .copied()
+            .filter(|peak| peak.is_finite() && *peak > 0.0)
     }
 
     /// Measures every peak that percent is of, one after the other, and says each as it is found.
@@ -128,10 +157,22 @@ impl Calibration {
         dir: Option<&Path>,
         mut said: impl FnMut(&str, Option<f64>),
     ) -> Result<Self, CalibrationError> {
-        let mut calibration = Self { machine: Fingerprint::of(machine), wall_ns: clock::wall_ns(), ..Self::default() };
+        let mut calibration = Self {
+            machine: Fingerprint::of(machine),
+            wall_ns: clock::wall_ns(),
+            ..Self::default()
+        };
         for (kind, variant, options) in targets(dir) {
-            let spec = InterferenceSpec { cores: cores.to_vec(), options, ..InterferenceSpec::new(kind, 100.0) };
-            let key = key(kind, variant, &machine.cores(cores).map_err(SpecError::from)?);
+            let spec = InterferenceSpec {
+                cores: cores.to_vec(),
+                options,
+                ..InterferenceSpec::new(kind, 100.0)
+            };
+            let key = key(
+                kind,
+                variant,
+                &machine.cores(cores).map_err(SpecError::from)?,
+            );
             let peak = measure_one(&spec, machine)?;
             said(&key, peak);
             calibration.peaks.extend(peak.map(|peak| (key, peak)));
@@ -154,19 +195,36 @@ fn targets(dir: Option<&Path>) -> Vec<(Kind, &'static str, StressOptions)> {
         ("random", Access::Random),
     ];
     let memory = memory.map(|(variant, access)| {
-        (Kind::MemBandwidth, variant, StressOptions { access: Some(access), ..StressOptions::default() })
+        (
+            Kind::MemBandwidth,
+            variant,
+            StressOptions {
+                access: Some(access),
+                ..StressOptions::default()
+            },
+        )
     });
     let mut targets: Vec<_> = memory.into();
     targets.push((Kind::Tlb, "walk", StressOptions::default()));
     targets.push((Kind::Ctx, "switch", StressOptions::default()));
     targets.push((Kind::Network, "tcp", StressOptions::default()));
-    targets.extend(
-        dir.map(|dir| (Kind::Disk, "write", StressOptions { dir: Some(dir.to_owned()), ..StressOptions::default() })),
-    );
+    targets.extend(dir.map(|dir| {
+        (
+            Kind::Disk,
+            "write",
+            StressOptions {
+                dir: Some(dir.to_owned()),
+                ..StressOptions::default()
+            },
+        )
+    }));
     targets
 }
 
-fn measure_one(spec: &InterferenceSpec, machine: &Machine) -> Result<Option<f64>, CalibrationError> {
+fn measure_one(
+    spec: &InterferenceSpec,
+    machine: &Machine,
+) -> Result<Option<f64>, CalibrationError> {
     let ask = options::check(spec, machine)?.uncalibrated();
     let mut stressor = (ask.descriptor.start)(&ask)?;
     stressor.set(100.0);
@@ -187,8 +245,16 @@ mod tests {
 
     fn machine(root: &Path, processor: &str) -> Machine {
         std::fs::create_dir_all(root.join("proc")).unwrap();
-        std::fs::write(root.join("proc/cpuinfo"), format!("processor\t: 0\nmodel name\t: {processor}\n")).unwrap();
-        std::fs::write(root.join("proc/meminfo"), "MemTotal: 16300000 kB\nMemAvailable: 9 kB\n").unwrap();
+        std::fs::write(
+            root.join("proc/cpuinfo"),
+            format!("processor\t: 0\nmodel name\t: {processor}\n"),
+        )
+        .unwrap();
+        std::fs::write(
+            root.join("proc/meminfo"),
+            "MemTotal: 16300000 kB\nMemAvailable: 9 kB\n",
+        )
+        .unwrap();
         Machine::at(root, vec![0])
     }
 
@@ -197,7 +263,11 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let this = machine(root.path(), "A");
         let peaks = [(key(Kind::Tlb, "walk", &[0, 1]), 5e8)].into();
-        let measured = Calibration { machine: Fingerprint::of(&this), wall_ns: 1, peaks };
+        let measured = Calibration {
+            machine: Fingerprint::of(&this),
+            wall_ns: 1,
+            peaks,
+        };
         let path = root.path().join("state/aefm/calibration.json");
         measured.keep(&path).unwrap();
         let kept = Calibration::load(&path, &this).unwrap();

@@ -42,7 +42,8 @@ struct Cli {
     command: Option<Command>,
 }
 
-const AFTER_HELP: &str = "Exit codes: 0 held, 1 failed, 2 usage, 3 ran but the intensity was not held, 130 interrupted";
+const AFTER_HELP: &str =
+    "Exit codes: 0 held, 1 failed, 2 usage, 3 ran but the intensity was not held, 130 interrupted";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -128,11 +129,15 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         (Some(path), _) => by_spec(&path),
         (None, Some(Command::Kind(command))) => command.run(),
         (None, Some(Command::Run { profile, console })) => run::run(&profile, &console),
-        (None, Some(Command::Calibrate { cores, dir, file })) => calibrate::run(cores.as_deref(), dir.as_deref(), file),
+        (None, Some(Command::Calibrate { cores, dir, file })) => {
+            calibrate::run(cores.as_deref(), dir.as_deref(), file)
+        }
         (None, Some(Command::Selftest { core, dir, json })) => selftest::run(core, dir, json),
         (None, Some(Command::List { json })) => list::run(json),
         (None, Some(Command::Keep { folder })) => keep(&folder),
-        (None, None) => Err(Failure::usage(anyhow!("name a kind, a command or --spec (see --help)"))),
+        (None, None) => Err(Failure::usage(anyhow!(
+            "name a kind, a command or --spec (see --help)"
+        ))),
     };
     done.unwrap_or_else(|failure| {
         eprintln!("aefm-interfere: failed to {}", failure.reason);
@@ -149,11 +154,17 @@ pub(crate) struct Failure {
 
 impl Failure {
     fn usage(reason: impl Into<anyhow::Error>) -> Self {
-        Self { code: 2, reason: reason.into() }
+        Self {
+            code: 2,
+            reason: reason.into(),
+        }
     }
 
     fn run(reason: impl Into<anyhow::Error>) -> Self {
-        Self { code: 1, reason: reason.into() }
+        Self {
+            code: 1,
+            reason: reason.into(),
+        }
     }
 }
 
@@ -161,14 +172,21 @@ impl Failure {
 fn print(text: &str) -> Result<ExitCode, Failure> {
     use std::io::Write;
     let written = std::io::stdout().write_all(text.as_bytes());
-    written.map(|()| ExitCode::SUCCESS).map_err(|error| Failure::run(anyhow!("print: {error}")))
+    written
+        .map(|()| ExitCode::SUCCESS)
+        .map_err(|error| Failure::run(anyhow!("print: {error}")))
 }
 
 fn keep(folder: &Path) -> Result<ExitCode, Failure> {
     // Signals to all that was started from a terminal are not meant for what comes last.
     let _signals = guard::signals().map_err(Failure::run)?;
     let gone = crate::stressor::keep(folder);
-    gone.map_err(|error| Failure::run(anyhow!("give back the cores of {}: {error}", folder.display())))?;
+    gone.map_err(|error| {
+        Failure::run(anyhow!(
+            "give back the cores of {}: {error}",
+            folder.display()
+        ))
+    })?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -181,15 +199,19 @@ fn by_spec(path: &Path) -> Result<ExitCode, Failure> {
         (line, input, early)
     } else {
         let text = std::fs::read_to_string(path);
-        let text = text.map_err(|error| Failure::usage(anyhow!("read the spec {}: {error}", path.display())))?;
+        let text = text.map_err(|error| {
+            Failure::usage(anyhow!("read the spec {}: {error}", path.display()))
+        })?;
         (text, Input::none(), Vec::new())
     };
-    let mut spec: InterferenceSpec =
-        serde_json::from_str(&text).map_err(|error| Failure::usage(options::SpecError::Json(error)))?;
+    let mut spec: InterferenceSpec = serde_json::from_str(&text)
+        .map_err(|error| Failure::usage(options::SpecError::Json(error)))?;
     for heard in early {
         match heard {
             Heard::End => {
-                return Err(Failure::usage(anyhow!("obey the spec: standard input ended with it, which means stop")));
+                return Err(Failure::usage(anyhow!(
+                    "obey the spec: standard input ended with it, which means stop"
+                )));
             }
             Heard::Retuned(intensity) => spec.intensity = intensity,
             Heard::Renewed => {}
@@ -197,7 +219,13 @@ fn by_spec(path: &Path) -> Result<ExitCode, Failure> {
         }
     }
     let schedule = Schedule::Constant(spec.intensity);
-    press(&spec, schedule, &signals, &mut input, &mut Output::stdout(Style::Json))
+    press(
+        &spec,
+        schedule,
+        &signals,
+        &mut input,
+        &mut Output::stdout(Style::Json),
+    )
 }
 
 /// Checks and runs a spec.
@@ -217,10 +245,16 @@ fn press(
 fn verdict(outcome: &Outcome) -> Result<ExitCode, Failure> {
     match &outcome.ending {
         Ending::Failed(reason) => Err(Failure::run(anyhow!("{reason}"))),
-        Ending::OutputClosed => Err(Failure::run(anyhow!("report: nobody reads standard output any more"))),
+        Ending::OutputClosed => Err(Failure::run(anyhow!(
+            "report: nobody reads standard output any more"
+        ))),
         Ending::Signal(_) => Ok(ExitCode::from(INTERRUPTED)),
         Ending::Deadline | Ending::EndOfInput | Ending::LeaseExpired => {
-            Ok(if outcome.summary.held { ExitCode::SUCCESS } else { ExitCode::from(NOT_HELD) })
+            Ok(if outcome.summary.held {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::from(NOT_HELD)
+            })
         }
     }
 }

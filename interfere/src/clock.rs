@@ -35,8 +35,11 @@ pub fn process_cpu_ns() -> u64 {
 pub fn sleep_until(deadline_ns: u64) {
     let deadline = TimeSpec::from_duration(Duration::from_nanos(deadline_ns));
     // A signal may end the sleep early (its handler has run by then): the rest is slept at once.
-    while clock_nanosleep(ClockId::CLOCK_MONOTONIC, ClockNanosleepFlags::TIMER_ABSTIME, &deadline)
-        == Err(nix::Error::EINTR)
+    while clock_nanosleep(
+        ClockId::CLOCK_MONOTONIC,
+        ClockNanosleepFlags::TIMER_ABSTIME,
+        &deadline,
+    ) == Err(nix::Error::EINTR)
     {}
 }
 

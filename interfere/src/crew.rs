@@ -117,7 +117,11 @@ impl Crew {
     where
         F: Fn(&Shift) + Send + Sync + Clone + 'static,
     {
-        let mut crew = Self { shared: Arc::default(), meters: Vec::new(), threads: Vec::new() };
+        let mut crew = Self {
+            shared: Arc::default(),
+            meters: Vec::new(),
+            threads: Vec::new(),
+        };
         let start_ns = clock::mono_ns();
         for (index, core) in cores.iter().copied().enumerate() {
             let meter = Arc::new(Meter::default());
@@ -129,7 +133,9 @@ impl Crew {
                 start_ns,
             };
             let body = body.clone();
-            let thread = thread::Builder::new().name(format!("stress-{index}")).stack_size(256 << 10);
+            let thread = thread::Builder::new()
+                .name(format!("stress-{index}"))
+                .stack_size(256 << 10);
             let started = thread.spawn(move || match prepare(core) {
                 Ok(()) => body(&shift),
                 Err(error) => shift.fail(error.to_string()),
@@ -148,7 +154,9 @@ impl Crew {
 
     /// Ends every worker's wait: each looks again at what is asked.
     fn wake(&self) {
-        self.threads.iter().for_each(|thread| thread.thread().unpark());
+        self.threads
+            .iter()
+            .for_each(|thread| thread.thread().unpark());
     }
 
     /// How many work.
@@ -160,7 +168,10 @@ impl Crew {
     /// What all have done.
     #[must_use]
     pub fn total(&self) -> u64 {
-        self.meters.iter().map(|meter| meter.0.load(Ordering::Relaxed)).sum()
+        self.meters
+            .iter()
+            .map(|meter| meter.0.load(Ordering::Relaxed))
+            .sum()
     }
 
     /// Why one gave up.
@@ -193,7 +204,11 @@ fn prepare(core: Option<usize>) -> Result<(), CrewError> {
 
 /// Pins the calling thread to a core.
 pub(crate) fn pin(core: usize) -> Result<(), CrewError> {
-    if core_affinity::set_for_current(CoreId { id: core }) { Ok(()) } else { Err(CrewError::Pin { core }) }
+    if core_affinity::set_for_current(CoreId { id: core }) {
+        Ok(())
+    } else {
+        Err(CrewError::Pin { core })
+    }
 }
 
 #[cfg(test)]
@@ -242,6 +257,10 @@ mod tests {
         while crew.failure().is_none() {
             thread::yield_now();
         }
-        assert!(crew.failure().unwrap().starts_with("pin a thread to core 1023"));
+        assert!(
+            crew.failure()
+                .unwrap()
+                .starts_with("pin a thread to core 1023")
+        );
     }
 }

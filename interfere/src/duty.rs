@@ -22,20 +22,30 @@ impl Duty {
     /// a period's quota is less.
     #[must_use]
     pub fn new(grain: f64) -> Self {
-        Self { balance: 0.0, grain, carry: 1.0 }
+        Self {
+            balance: 0.0,
+            grain,
+            carry: 1.0,
+        }
     }
 
     /// The same, but so many periods' worth may be carried over.
     #[must_use]
     pub fn carrying(self, periods: f64) -> Self {
-        Self { carry: periods, ..self }
+        Self {
+            carry: periods,
+            ..self
+        }
     }
 
     /// The same, but with savings of that share of a grain: workers that save up to a grain then do not all reach it in
     /// the same period.
     #[must_use]
     pub fn staggered(self, share: f64) -> Self {
-        Self { balance: share * self.grain, ..self }
+        Self {
+            balance: share * self.grain,
+            ..self
+        }
     }
 
     /// What may be used in the coming period of that quota: nothing until there is a grain to use.
@@ -52,7 +62,10 @@ impl Duty {
             self.balance = 0.0;
             return;
         }
-        #[expect(clippy::cast_precision_loss, reason = "a count of periods is far below 2^52")]
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "a count of periods is far below 2^52"
+        )]
         let due = self.balance + quota * periods as f64 - used;
         let overdraft = OVERDRAFT_PERIODS * quota.max(self.grain);
         self.balance = due.clamp(-overdraft, (self.carry * quota).max(self.grain));

@@ -24,7 +24,8 @@ pub fn signals() -> Result<SignalFd, GuardError> {
         set.add(signal);
     }
     set.thread_block().map_err(GuardError::Signals)?;
-    SignalFd::with_flags(&set, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC).map_err(GuardError::Signals)
+    SignalFd::with_flags(&set, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)
+        .map_err(GuardError::Signals)
 }
 
 /// Asks for SIGTERM when the parent dies. False: it is dead already.

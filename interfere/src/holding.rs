@@ -59,7 +59,12 @@ impl Holding {
     /// Nothing seen yet.
     #[must_use]
     pub fn new(tolerance: Tolerance, requested: f64) -> Self {
-        Self { tolerance, requested, windows: VecDeque::new(), settling: false }
+        Self {
+            tolerance,
+            requested,
+            windows: VecDeque::new(),
+            settling: false,
+        }
     }
 
     /// A new request: what was seen before says nothing about it.
@@ -100,7 +105,11 @@ impl Holding {
             return State::Held;
         }
         let short = self.requested - self.recent_mean(SATURATED_NS) > allowed;
-        if self.span_ns() >= SATURATED_NS && short { State::Saturated } else { State::Settling }
+        if self.span_ns() >= SATURATED_NS && short {
+            State::Saturated
+        } else {
+            State::Settling
+        }
     }
 
     fn span_ns(&self) -> u64 {
@@ -123,7 +132,10 @@ impl Holding {
 
 /// ns as seconds.
 #[must_use]
-#[expect(clippy::cast_precision_loss, reason = "intervals of less than 104 days are exact")]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "intervals of less than 104 days are exact"
+)]
 pub fn seconds(ns: u64) -> f64 {
     ns as f64 / 1e9
 }
@@ -133,12 +145,19 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const TOLERANCE: Tolerance = Tolerance { absolute: 1.0, relative: 0.0 };
+    const TOLERANCE: Tolerance = Tolerance {
+        absolute: 1.0,
+        relative: 0.0,
+    };
 
     fn after(requested: f64, achieved: &[f64]) -> State {
         let mut holding = Holding::new(TOLERANCE, requested);
         for achieved in achieved {
-            holding.push(Window { length_ns: 100_000_000, achieved: *achieved, settling: false });
+            holding.push(Window {
+                length_ns: 100_000_000,
+                achieved: *achieved,
+                settling: false,
+            });
         }
         holding.state()
     }
@@ -155,7 +174,10 @@ mod tests {
     fn a_miss_is_saturation_within_a_second_and_passes_with_its_cause() {
         assert_eq!(after(50.0, &[20.0; 4]), State::Settling);
         assert_eq!(after(50.0, &[20.0; 5]), State::Saturated);
-        assert_eq!(after(50.0, &[20.0, 20.0, 20.0, 20.0, 20.0, 50.0, 50.0, 50.0]), State::Held);
+        assert_eq!(
+            after(50.0, &[20.0, 20.0, 20.0, 20.0, 20.0, 50.0, 50.0, 50.0]),
+            State::Held
+        );
     }
 
     #[test]
@@ -167,7 +189,11 @@ mod tests {
     fn what_is_still_filling_is_not_saturated() {
         let mut holding = Holding::new(TOLERANCE, 50.0);
         for _ in 0..20 {
-            holding.push(Window { length_ns: 100_000_000, achieved: 20.0, settling: true });
+            holding.push(Window {
+                length_ns: 100_000_000,
+                achieved: 20.0,
+                settling: true,
+            });
         }
         assert_eq!(holding.state(), State::Settling);
     }
@@ -176,7 +202,11 @@ mod tests {
     fn a_new_request_starts_over() {
         let mut holding = Holding::new(TOLERANCE, 50.0);
         for _ in 0..5 {
-            holding.push(Window { length_ns: 100_000_000, achieved: 50.0, settling: false });
+            holding.push(Window {
+                length_ns: 100_000_000,
+                achieved: 50.0,
+                settling: false,
+            });
         }
         holding.request(80.0);
         assert_eq!(holding.state(), State::Settling);

@@ -51,15 +51,24 @@ impl Machine {
     /// # Errors
     /// When the kernel does not say which cores may be used.
     pub fn here() -> Result<Self, MachineError> {
-        let set = nix::sched::sched_getaffinity(nix::unistd::Pid::from_raw(0)).map_err(MachineError::Affinity)?;
-        let allowed = (0..nix::sched::CpuSet::count()).filter(|core| set.is_set(*core).unwrap_or(false)).collect();
-        Ok(Self { root: PathBuf::from("/"), allowed })
+        let set = nix::sched::sched_getaffinity(nix::unistd::Pid::from_raw(0))
+            .map_err(MachineError::Affinity)?;
+        let allowed = (0..nix::sched::CpuSet::count())
+            .filter(|core| set.is_set(*core).unwrap_or(false))
+            .collect();
+        Ok(Self {
+            root: PathBuf::from("/"),
+            allowed,
+        })
     }
 
     /// A machine whose `/proc` and `/sys` are below `root`.
     #[must_use]
     pub fn at(root: &Path, allowed: Vec<usize>) -> Self {
-        Self { root: root.to_owned(), allowed }
+        Self {
+            root: root.to_owned(),
+            allowed,
+        }
     }
 
     /// Cores that this process may use, ascending.
@@ -73,11 +82,18 @@ impl Machine {
     /// # Errors
     /// When one is named that does not exist or may not be used.
     pub fn cores(&self, named: &[usize]) -> Result<Vec<usize>, MachineError> {
-        let mut cores = if named.is_empty() { self.allowed.clone() } else { named.to_vec() };
+        let mut cores = if named.is_empty() {
+            self.allowed.clone()
+        } else {
+            named.to_vec()
+        };
         cores.sort_unstable();
         cores.dedup();
         match cores.iter().find(|core| !self.allowed.contains(core)) {
-            Some(core) => Err(MachineError::Core { core: *core, allowed: cores::format_list(&self.allowed) }),
+            Some(core) => Err(MachineError::Core {
+                core: *core,
+                allowed: cores::format_list(&self.allowed),
+            }),
             None => Ok(cores),
         }
     }
@@ -103,7 +119,10 @@ mod tests {
         let machine = Machine::at(Path::new("/nowhere"), vec![0, 1, 4]);
         assert_eq!(machine.cores(&[]).unwrap(), [0, 1, 4]);
         assert_eq!(machine.cores(&[4, 0, 4]).unwrap(), [0, 4]);
-        assert_eq!(machine.cores(&[2]).unwrap_err().to_string(), "use core 2: this process may use 0-1,4");
+        assert_eq!(
+            machine.cores(&[2]).unwrap_err().to_string(),
+            "use core 2: this process may use 0-1,4"
+        );
     }
 
     #[test]

@@ -45,15 +45,32 @@ impl Mapping {
         let length = NonZeroUsize::new(whole_bytes).ok_or(nix::Error::EINVAL)?;
         let flags = MapFlags::MAP_PRIVATE | MapFlags::MAP_NORESERVE;
         // SAFETY: an anonymous mapping at an address of the kernel's choice touches nothing that exists.
-        let whole = unsafe { mmap_anonymous(None, length, ProtFlags::PROT_READ | ProtFlags::PROT_WRITE, flags)? };
+        let whole = unsafe {
+            mmap_anonymous(
+                None,
+                length,
+                ProtFlags::PROT_READ | ProtFlags::PROT_WRITE,
+                flags,
+            )?
+        };
         let offset = whole.as_ptr().align_offset(HUGE_PAGE_BYTES);
         // SAFETY: the offset is less than the huge page that the mapping is longer than asked.
         let start = unsafe { whole.byte_add(offset) };
-        let advice = if pages == Pages::Huge { MmapAdvise::MADV_HUGEPAGE } else { MmapAdvise::MADV_NOHUGEPAGE };
+        let advice = if pages == Pages::Huge {
+            MmapAdvise::MADV_HUGEPAGE
+        } else {
+            MmapAdvise::MADV_NOHUGEPAGE
+        };
         // SAFETY: the range lies within the mapping, and the advice does not change what is in it.
         let advised = unsafe { madvise(start, bytes, advice) };
         let huge = pages == Pages::Huge && advised.is_ok();
-        Ok(Self { whole, whole_bytes, start: start.cast(), bytes, huge })
+        Ok(Self {
+            whole,
+            whole_bytes,
+            start: start.cast(),
+            bytes,
+            huge,
+        })
     }
 
     /// Its bytes.
@@ -115,7 +132,10 @@ mod tests {
         assert_eq!(mapping.words().as_ptr().align_offset(HUGE_PAGE_BYTES), 0);
         assert!(mapping.words().iter().all(|word| *word == 0));
         mapping.touch(7);
-        assert_eq!(mapping.words().iter().filter(|word| **word != 0).count(), (3 << 20) / PAGE_BYTES);
+        assert_eq!(
+            mapping.words().iter().filter(|word| **word != 0).count(),
+            (3 << 20) / PAGE_BYTES
+        );
         assert_eq!(mapping.bytes_mut().len(), 3 << 20);
     }
 }

@@ -42,7 +42,11 @@ impl Area {
     fn add(&mut self, span_s: f64, requested: f64, reached: &Reached) {
         // A mean of equal values is that value, to the last bit.
         let first = self.span_s == 0.0;
-        self.constant = if first { Some(requested) } else { self.constant.filter(|constant| *constant == requested) };
+        self.constant = if first {
+            Some(requested)
+        } else {
+            self.constant.filter(|constant| *constant == requested)
+        };
         self.span_s += span_s;
         self.requested += requested * span_s;
         self.achieved += reached.achieved * span_s;
@@ -52,7 +56,11 @@ impl Area {
     }
 
     fn mean(&self, area: f64) -> f64 {
-        if self.span_s > 0.0 { area / self.span_s } else { 0.0 }
+        if self.span_s > 0.0 {
+            area / self.span_s
+        } else {
+            0.0
+        }
     }
 }
 
@@ -101,7 +109,11 @@ impl Monitor {
         if length_ns == 0 {
             return;
         }
-        self.holding.push(Window { length_ns, achieved: reached.achieved, settling: reached.settling });
+        self.holding.push(Window {
+            length_ns,
+            achieved: reached.achieved,
+            settling: reached.settling,
+        });
         let span_s = seconds(length_ns);
         self.since_report.add(span_s, self.requested, reached);
         self.whole.add(span_s, self.requested, reached);
@@ -126,11 +138,20 @@ impl Monitor {
     /// The last line: means over the run without its first second (over all of a run shorter than that).
     #[must_use]
     pub fn summary(&self, now: Instant) -> InterferenceSample {
-        let area = if self.settled.span_s > 0.0 { &self.settled } else { &self.whole };
+        let area = if self.settled.span_s > 0.0 {
+            &self.settled
+        } else {
+            &self.whole
+        };
         let row = self.row(now, area);
         let miss = row.requested - row.achieved;
         let allowed = self.tolerance.at(row.requested);
-        InterferenceSample { held: miss.abs() <= allowed, saturated: miss > allowed, summary: true, ..row }
+        InterferenceSample {
+            held: miss.abs() <= allowed,
+            saturated: miss > allowed,
+            summary: true,
+            ..row
+        }
     }
 
     fn row(&self, now: Instant, area: &Area) -> InterferenceSample {
@@ -158,25 +179,41 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const TOLERANCE: Tolerance = Tolerance { absolute: 1.0, relative: 0.0 };
+    const TOLERANCE: Tolerance = Tolerance {
+        absolute: 1.0,
+        relative: 0.0,
+    };
 
     fn at(mono_ns: u64) -> Instant {
-        Instant { mono_ns, wall_ns: 7 }
+        Instant {
+            mono_ns,
+            wall_ns: 7,
+        }
     }
 
     fn reached(achieved: f64) -> Reached {
-        Reached { achieved, bytes_per_s: None, settling: false }
+        Reached {
+            achieved,
+            bytes_per_s: None,
+            settling: false,
+        }
     }
 
     #[test]
     fn the_first_second_does_not_count() {
         let mut monitor = Monitor::new(Kind::Cpu, "percent", TOLERANCE, 50.0, 0);
         for tick in 1..=30 {
-            monitor.push(tick * 100_000_000, &reached(if tick <= 10 { 0.0 } else { 50.0 }));
+            monitor.push(
+                tick * 100_000_000,
+                &reached(if tick <= 10 { 0.0 } else { 50.0 }),
+            );
         }
         let summary = monitor.summary(at(3_000_000_000));
         assert!((summary.achieved - 50.0).abs() < 1e-9);
-        assert_eq!((summary.held, summary.saturated, summary.summary), (true, false, true));
+        assert_eq!(
+            (summary.held, summary.saturated, summary.summary),
+            (true, false, true)
+        );
     }
 
     #[test]
@@ -203,7 +240,10 @@ mod tests {
     #[test]
     fn a_run_of_no_length_reports_zeros() {
         let summary = Monitor::new(Kind::Cpu, "percent", TOLERANCE, 0.0, 5).summary(at(5));
-        assert_eq!((summary.requested, summary.achieved, summary.held), (0.0, 0.0, true));
+        assert_eq!(
+            (summary.requested, summary.achieved, summary.held),
+            (0.0, 0.0, true)
+        );
     }
 
     proptest! {

@@ -65,10 +65,16 @@ pub enum SpecError {
 /// # Errors
 /// The first thing that is wrong.
 pub fn check<'a>(spec: &'a InterferenceSpec, machine: &'a Machine) -> Result<Ask<'a>, SpecError> {
-    let unit = Unit::from_name(&spec.unit).filter(|unit| spec.kind.units().contains(unit)).ok_or_else(|| {
-        let units: Vec<_> = spec.kind.units().iter().map(|unit| unit.name()).collect();
-        SpecError::Unit { kind: spec.kind, unit: spec.unit.clone(), units: units.join(", ") }
-    })?;
+    let unit = Unit::from_name(&spec.unit)
+        .filter(|unit| spec.kind.units().contains(unit))
+        .ok_or_else(|| {
+            let units: Vec<_> = spec.kind.units().iter().map(|unit| unit.name()).collect();
+            SpecError::Unit {
+                kind: spec.kind,
+                unit: spec.unit.clone(),
+                units: units.join(", "),
+            }
+        })?;
     check_intensity(spec.intensity, unit).map_err(SpecError::Intensity)?;
     if !(1..=LONGEST_MS).contains(&spec.deadline_ms) {
         return Err(SpecError::Deadline(spec.deadline_ms));
@@ -76,20 +82,39 @@ pub fn check<'a>(spec: &'a InterferenceSpec, machine: &'a Machine) -> Result<Ask
     if !(SHORTEST_REPORT_MS..=3_600_000).contains(&spec.report_ms) {
         return Err(SpecError::Report(spec.report_ms));
     }
-    if let Some(lease_ms) = spec.lease_ms.filter(|lease_ms| !(100..=LONGEST_MS).contains(lease_ms)) {
+    if let Some(lease_ms) = spec
+        .lease_ms
+        .filter(|lease_ms| !(100..=LONGEST_MS).contains(lease_ms))
+    {
         return Err(SpecError::Lease(lease_ms));
     }
     check_options(spec)?;
     let cores = machine.cores(&spec.cores)?;
-    let unsupported = |reason| SpecError::Unsupported { kind: spec.kind, reason };
-    let descriptor = descriptor(spec.kind).ok_or_else(|| unsupported("not in this version".to_owned()))?;
+    let unsupported = |reason| SpecError::Unsupported {
+        kind: spec.kind,
+        reason,
+    };
+    let descriptor =
+        descriptor(spec.kind).ok_or_else(|| unsupported("not in this version".to_owned()))?;
     (descriptor.support)(machine).map_err(unsupported)?;
-    Ok(Ask { spec, unit, cores, machine, descriptor, measure: false })
+    Ok(Ask {
+        spec,
+        unit,
+        cores,
+        machine,
+        descriptor,
+        measure: false,
+    })
 }
 
 /// What only one kind needs.
 fn check_options(spec: &InterferenceSpec) -> Result<(), SpecError> {
-    let wrong = |reason: &str| Err(SpecError::Option { kind: spec.kind, reason: reason.to_owned() });
+    let wrong = |reason: &str| {
+        Err(SpecError::Option {
+            kind: spec.kind,
+            reason: reason.to_owned(),
+        })
+    };
     let options = &spec.options;
     let network = &options.network;
     if spec.kind == Kind::Disk && options.dir.is_none() {
@@ -97,14 +122,21 @@ fn check_options(spec: &InterferenceSpec) -> Result<(), SpecError> {
     }
     if spec.kind == Kind::Network {
         if network.listen.is_some() && network.target.is_some() {
-            return wrong("be a server or a client, not both (without either, both run on loopback)");
+            return wrong(
+                "be a server or a client, not both (without either, both run on loopback)",
+            );
         }
         let named = network.listen.is_some() || network.target.is_some();
         if named && network.token.as_deref().is_none_or(|token| token.len() < 8) {
-            return wrong("give a token of at least 8 characters that both sides share (--token-file or AEFM_TOKEN)");
+            return wrong(
+                "give a token of at least 8 characters that both sides share (--token-file or AEFM_TOKEN)",
+            );
         }
     }
-    if options.peak_per_s.is_some_and(|peak| !(peak.is_finite() && peak > 0.0)) {
+    if options
+        .peak_per_s
+        .is_some_and(|peak| !(peak.is_finite() && peak > 0.0))
+    {
         return wrong("a peak must be a positive number");
     }
     Ok(())
@@ -119,17 +151,38 @@ mod tests {
         let machine = Machine::at(Path::new("/nowhere"), vec![0, 1]);
         let mut spec = InterferenceSpec::new(Kind::Cpu, 30.0);
         change(&mut spec);
-        check(&spec, &machine).map(|ask| ask.cores).expect_err("a fault").to_string()
+        check(&spec, &machine)
+            .map(|ask| ask.cores)
+            .expect_err("a fault")
+            .to_string()
     }
 
     #[test]
     fn each_fault_is_named_with_a_way_out() {
-        assert_eq!(refusal(|spec| spec.unit = "GB/s".to_owned()), "press on cpu in \"GB/s\": its units are percent");
-        assert_eq!(refusal(|spec| spec.intensity = 130.0), "press with 130 %: there is no more than 100 %");
-        assert_eq!(refusal(|spec| spec.cores = vec![7]), "use core 7: this process may use 0-1");
-        assert_eq!(refusal(|spec| spec.deadline_ms = 0), "run for 0 ms: give 1 ms to 24 h");
-        assert_eq!(refusal(|spec| spec.report_ms = 1), "report every 1 ms: give 20 ms to an hour");
-        assert_eq!(refusal(|spec| spec.lease_ms = Some(1)), "hold a lease of 1 ms: give 100 ms or more");
+        assert_eq!(
+            refusal(|spec| spec.unit = "GB/s".to_owned()),
+            "press on cpu in \"GB/s\": its units are percent"
+        );
+        assert_eq!(
+            refusal(|spec| spec.intensity = 130.0),
+            "press with 130 %: there is no more than 100 %"
+        );
+        assert_eq!(
+            refusal(|spec| spec.cores = vec![7]),
+            "use core 7: this process may use 0-1"
+        );
+        assert_eq!(
+            refusal(|spec| spec.deadline_ms = 0),
+            "run for 0 ms: give 1 ms to 24 h"
+        );
+        assert_eq!(
+            refusal(|spec| spec.report_ms = 1),
+            "report every 1 ms: give 20 ms to an hour"
+        );
+        assert_eq!(
+            refusal(|spec| spec.lease_ms = Some(1)),
+            "hold a lease of 1 ms: give 100 ms or more"
+        );
         assert!(refusal(|spec| spec.kind = Kind::Disk).contains("--dir"));
         assert!(
             refusal(|spec| {
@@ -143,6 +196,11 @@ mod tests {
     #[test]
     fn a_sound_spec_passes() {
         let machine = Machine::at(Path::new("/nowhere"), vec![0, 1]);
-        assert_eq!(check(&InterferenceSpec::new(Kind::Cpu, 0.0), &machine).unwrap().cores, [0, 1]);
+        assert_eq!(
+            check(&InterferenceSpec::new(Kind::Cpu, 0.0), &machine)
+                .unwrap()
+                .cores,
+            [0, 1]
+        );
     }
 }

@@ -104,13 +104,26 @@ impl Paced {
         })?;
         let seen_at_ns = clock::mono_ns();
         let search = PeakSearch::default();
-        Ok(Self { crew, ready, scale, search, intensity: 0.0, bytes_per_base, seen: 0, seen_at_ns })
+        Ok(Self {
+            crew,
+            ready,
+            scale,
+            search,
+            intensity: 0.0,
+            bytes_per_base,
+            seen: 0,
+            seen_at_ns,
+        })
     }
 
     #[expect(clippy::cast_precision_loss, reason = "a crew is small")]
     fn turn(&self) {
         // Zero is zero also where the peak is not known: nothing is measured before something is asked for.
-        let rate = if self.intensity == 0.0 { 0.0 } else { self.scale.rate(self.intensity).unwrap_or(f64::INFINITY) };
+        let rate = if self.intensity == 0.0 {
+            0.0
+        } else {
+            self.scale.rate(self.intensity).unwrap_or(f64::INFINITY)
+        };
         self.crew.turn(rate / self.crew.size().max(1) as f64);
     }
 
@@ -125,7 +138,10 @@ impl Stressor for Paced {
         self.turn();
     }
 
-    #[expect(clippy::cast_precision_loss, reason = "what one window counts is far below 2^52")]
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "what one window counts is far below 2^52"
+    )]
     fn reached(&mut self, now_ns: u64) -> Reached {
         let total = self.crew.total();
         let span_ns = now_ns.saturating_sub(self.seen_at_ns).max(1);
@@ -140,7 +156,11 @@ impl Stressor for Paced {
             }
         }
         let achieved = self.scale.intensity(rate);
-        Reached { achieved, bytes_per_s: self.bytes_per_base.map(|bytes| bytes * rate), settling }
+        Reached {
+            achieved,
+            bytes_per_s: self.bytes_per_base.map(|bytes| bytes * rate),
+            settling,
+        }
     }
 
     fn failure(&self) -> Option<String> {
@@ -195,7 +215,13 @@ fn labour(shift: &Shift, pace: &Pace, work: &mut Work) -> Result<(), String> {
     clippy::cast_precision_loss,
     reason = "an unlimited grant becomes the largest number, which is what is meant"
 )]
-fn stretch(shift: &Shift, pace: &Pace, work: &mut Work, grant: f64, end_ns: u64) -> Result<u64, String> {
+fn stretch(
+    shift: &Shift,
+    pace: &Pace,
+    work: &mut Work,
+    grant: f64,
+    end_ns: u64,
+) -> Result<u64, String> {
     let mut used = 0;
     while (used as f64) < grant && !shift.stopped() {
         let piece = ((grant - used as f64).ceil() as u64).min(pace.quantum);
@@ -242,12 +268,14 @@ mod tests {
 
     #[test]
     fn a_rate_is_held_and_followed() {
-        let mut paced = Paced::start(&[None, None], counting(), Scale::Fixed(1.0), Some(8.0)).unwrap();
+        let mut paced =
+            Paced::start(&[None, None], counting(), Scale::Fixed(1.0), Some(8.0)).unwrap();
         for rate in [50_000.0, 500.0] {
             paced.set(rate);
             paced.reached(clock::mono_ns());
             let near = |reached: &Reached| {
-                reached.bytes_per_s == Some(reached.achieved * 8.0) && (reached.achieved - rate).abs() < 0.1 * rate
+                reached.bytes_per_s == Some(reached.achieved * 8.0)
+                    && (reached.achieved - rate).abs() < 0.1 * rate
             };
             assert!(watch(&mut paced, near), "{rate}");
         }
@@ -258,12 +286,16 @@ mod tests {
         let mut paced = Paced::start(&[None], counting(), Scale::Peak(None), None).unwrap();
         assert_eq!(paced.reached(clock::mono_ns()).achieved, 0.0);
         paced.set(10.0);
-        assert!(watch(&mut paced, |reached| !reached.settling && (reached.achieved - 10.0).abs() < 2.0));
+        assert!(watch(&mut paced, |reached| !reached.settling
+            && (reached.achieved - 10.0).abs() < 2.0));
     }
 
     #[test]
     fn a_worker_that_cannot_work_says_why() {
-        let pace = Pace { make: Arc::new(|_| Err("find anything to do".to_owned())), ..counting() };
+        let pace = Pace {
+            make: Arc::new(|_| Err("find anything to do".to_owned())),
+            ..counting()
+        };
         let mut paced = Paced::start(&[None], pace, Scale::Fixed(1.0), None).unwrap();
         assert!(watch(&mut paced, |_| true));
         assert_eq!(paced.failure().as_deref(), Some("find anything to do"));

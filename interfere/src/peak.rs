@@ -31,7 +31,9 @@ mod tests {
     #[test]
     fn the_best_window_after_the_first_is_the_peak() {
         let mut search = PeakSearch::default();
-        let found: Vec<_> = [900.0, 5.0, 9.0, 7.0].map(|rate| search.push(100_000_000, rate)).into();
+        let found: Vec<_> = [900.0, 5.0, 9.0, 7.0]
+            .map(|rate| search.push(100_000_000, rate))
+            .into();
         assert_eq!(found, [None, None, None, Some(9.0)]);
     }
 

@@ -44,7 +44,12 @@ fn on_core<T: Send>(core: usize, work: impl FnOnce() -> Option<T> + Send) -> Opt
         let _ = nix::sys::prctl::set_timerslack(1);
         work()
     };
-    std::thread::scope(|scope| scope.spawn(pinned).join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+    std::thread::scope(|scope| {
+        scope
+            .spawn(pinned)
+            .join()
+            .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
 }
 
 /// Measures what is left of a kind's resource on a core; of a disk, in that folder. None: this machine cannot say.
@@ -57,14 +62,39 @@ fn probe(kind: Kind, core: usize, dir: Option<&Path>, machine: &Machine) -> Opti
     let (cost, unit) = match kind {
         Kind::Cpu => (cpu(), "wall time of a CPU second"),
         Kind::MemBandwidth => (bandwidth()?, "CPU ns per KiB to memory"),
-        Kind::MemCapacity => {
-            (machine.memory().ok().map(|memory| 1e12 / memory.available_bytes as f64)?, "1/TB available")
-        }
+        Kind::MemCapacity => (
+            machine
+                .memory()
+                .ok()
+                .map(|memory| 1e12 / memory.available_bytes as f64)?,
+            "1/TB available",
+        ),
         Kind::Network => (loopback().ok()?, "CPU ns per KiB through loopback"),
-        Kind::Llc => (touch(Chase::new(machine.last_cache(core)?.bytes / 4)?, LONG_PAUSE_NS), "CPU ns per load"),
-        Kind::L2 => (touch(Chase::new(machine.data_cache(core, 2)?.bytes / 2)?, PAUSE_NS), "CPU ns per load"),
-        Kind::L1d => (touch(Chase::new(machine.data_cache(core, 1)?.bytes / 2)?, SHORT_PAUSE_NS), "CPU ns per load"),
-        Kind::L1i => (instructions(machine.instruction_cache(core)?.bytes / 2)?, "CPU ns per line of code"),
+        Kind::Llc => (
+            touch(
+                Chase::new(machine.last_cache(core)?.bytes / 4)?,
+                LONG_PAUSE_NS,
+            ),
+            "CPU ns per load",
+        ),
+        Kind::L2 => (
+            touch(
+                Chase::new(machine.data_cache(core, 2)?.bytes / 2)?,
+                PAUSE_NS,
+            ),
+            "CPU ns per load",
+        ),
+        Kind::L1d => (
+            touch(
+                Chase::new(machine.data_cache(core, 1)?.bytes / 2)?,
+                SHORT_PAUSE_NS,
+            ),
+            "CPU ns per load",
+        ),
+        Kind::L1i => (
+            instructions(machine.instruction_cache(core)?.bytes / 2)?,
+            "CPU ns per line of code",
+        ),
         Kind::Tlb => (translations()?, "CPU ns per page"),
         Kind::Ctx => (switches(machine)?, "switches a second on the node"),
         Kind::Disk => (written(dir?).ok()?, "ns per KiB written"),
@@ -173,7 +203,8 @@ fn translations() -> Option<f64> {
 fn switches(machine: &Machine) -> Option<f64> {
     let count = || -> Option<u64> {
         let text = machine.read("proc/stat").ok()?;
-        text.lines().find_map(|line| line.strip_prefix("ctxt ")?.trim().parse().ok())
+        text.lines()
+            .find_map(|line| line.strip_prefix("ctxt ")?.trim().parse().ok())
     };
     let (before, start) = (count()?, clock::mono_ns());
     clock::sleep_until(start + SPAN_NS);

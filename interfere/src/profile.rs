@@ -70,26 +70,46 @@ impl Profile {
     ///
     /// # Errors
     /// The first thing that is wrong.
-    pub fn parse(text: &str, load: &dyn Fn(&Path) -> std::io::Result<String>) -> Result<Self, ProfileError> {
-        let raw: RawProfile = serde_saphyr::from_str(text).map_err(|error| ProfileError::Yaml(error.to_string()))?;
+    pub fn parse(
+        text: &str,
+        load: &dyn Fn(&Path) -> std::io::Result<String>,
+    ) -> Result<Self, ProfileError> {
+        let raw: RawProfile =
+            serde_saphyr::from_str(text).map_err(|error| ProfileError::Yaml(error.to_string()))?;
         let key = |key| move |reason: String| ProfileError::Key { key, reason };
-        let duration = parse_duration(&raw.duration).map_err(|error| key("duration")(error.to_string()))?;
-        let report = parse_duration(&raw.report).map_err(|error| key("report")(error.to_string()))?;
-        let start_at_ns = raw.start_at.as_deref().map(parse_instant).transpose().map_err(key("start_at"))?;
+        let duration =
+            parse_duration(&raw.duration).map_err(|error| key("duration")(error.to_string()))?;
+        let report =
+            parse_duration(&raw.report).map_err(|error| key("report")(error.to_string()))?;
+        let start_at_ns = raw
+            .start_at
+            .as_deref()
+            .map(parse_instant)
+            .transpose()
+            .map_err(key("start_at"))?;
         if raw.stressors.is_empty() {
             return Err(key("stressors")("name at least one".to_owned()));
         }
         let parts = raw.stressors.iter().enumerate().map(|(index, stressor)| {
-            let wrong = |reason| ProfileError::Part { index, kind: stressor.kind.clone(), reason };
+            let wrong = |reason| ProfileError::Part {
+                index,
+                kind: stressor.kind.clone(),
+                reason,
+            };
             part(stressor, duration, report, load).map_err(wrong)
         });
-        Ok(Self { start_at_ns, duration, parts: parts.collect::<Result<_, _>>()? })
+        Ok(Self {
+            start_at_ns,
+            duration,
+            parts: parts.collect::<Result<_, _>>()?,
+        })
     }
 }
 
 fn parse_instant(text: &str) -> Result<i64, String> {
-    let instant: jiff::Timestamp =
-        text.parse().map_err(|error| format!("{error} (write such as 2026-01-31T12:00:00Z)"))?;
+    let instant: jiff::Timestamp = text
+        .parse()
+        .map_err(|error| format!("{error} (write such as 2026-01-31T12:00:00Z)"))?;
     i64::try_from(instant.as_nanosecond()).map_err(|_| "too far away".to_owned())
 }
 
@@ -103,9 +123,17 @@ fn part(
         let known: Vec<_> = Kind::ALL.iter().map(|kind| kind.name()).collect();
         format!("there is no such kind; known are {}", known.join(", "))
     })?;
-    let mut reader = Reader { unit: None, default: kind.units()[0] };
+    let mut reader = Reader {
+        unit: None,
+        default: kind.units()[0],
+    };
     let schedule = reader.schedule(raw, duration, load)?;
-    let cores = raw.cores.as_deref().map(parse_list).transpose().map_err(|error| error.to_string())?;
+    let cores = raw
+        .cores
+        .as_deref()
+        .map(parse_list)
+        .transpose()
+        .map_err(|error| error.to_string())?;
     let unit = reader.unit.unwrap_or(reader.default);
     let spec = InterferenceSpec {
         intensity: schedule.at(0),
@@ -147,7 +175,9 @@ impl Reader {
             } => {
                 let value = self.value(intensity)?;
                 let over = ramp.as_deref().map(nanos).transpose()?;
-                Ok(over.map_or(Schedule::Constant(value), |over| Schedule::ramp(value, over)))
+                Ok(over.map_or(Schedule::Constant(value), |over| {
+                    Schedule::ramp(value, over)
+                }))
             }
             RawStressor {
                 intensity: None,
@@ -205,7 +235,13 @@ impl Reader {
                     return Err(format!("walk every {}: give 50ms or more", walk.every));
                 }
                 let length_ns = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
-                Ok(Schedule::walk(raw.seed, (low, high), self.value(&walk.step)?, every_ns, length_ns))
+                Ok(Schedule::walk(
+                    raw.seed,
+                    (low, high),
+                    self.value(&walk.step)?,
+                    every_ns,
+                    length_ns,
+                ))
             }
             RawStressor {
                 intensity: None,
@@ -217,19 +253,25 @@ impl Reader {
                 ramp: None,
                 ..
             } => {
-                let text = load(path).map_err(|error| format!("read the trace {}: {error}", path.display()))?;
+                let text = load(path)
+                    .map_err(|error| format!("read the trace {}: {error}", path.display()))?;
                 self.trace(&text).map(Schedule::Steps)
             }
-            _ => Err("give one of intensity (with ramp or without), steps, lines, sine, walk and trace".to_owned()),
+            _ => Err(
+                "give one of intensity (with ramp or without), steps, lines, sine, walk and trace"
+                    .to_owned(),
+            ),
         }
     }
 
     fn value(&mut self, text: &str) -> Result<f64, String> {
-        let quantity = Quantity::parse(text, self.unit.unwrap_or(self.default)).map_err(|error| error.to_string())?;
+        let quantity = Quantity::parse(text, self.unit.unwrap_or(self.default))
+            .map_err(|error| error.to_string())?;
         match self.unit {
-            Some(unit) if unit != quantity.unit => {
-                Err(format!("{text:?} is in {}, what stood before in {unit}", quantity.unit))
-            }
+            Some(unit) if unit != quantity.unit => Err(format!(
+                "{text:?} is in {}, what stood before in {unit}",
+                quantity.unit
+            )),
             _ => {
                 self.unit = Some(quantity.unit);
                 Ok(quantity.value)
@@ -238,19 +280,32 @@ impl Reader {
     }
 
     fn points(&mut self, raw: &[(String, String)]) -> Result<Points, String> {
-        let points = raw.iter().map(|(at, value)| Ok((nanos(at)?, self.value(value)?)));
+        let points = raw
+            .iter()
+            .map(|(at, value)| Ok((nanos(at)?, self.value(value)?)));
         Points::new(points.collect::<Result<_, String>>()?).map_err(|error| error.to_string())
     }
 
     /// Lines of `seconds,intensity`; a first line without numbers is a heading.
     fn trace(&mut self, text: &str) -> Result<Points, String> {
         let mut points = Vec::new();
-        for (index, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
-            let fields = line.split_once(',').map(|(at, value)| (at.trim(), value.trim()));
+        for (index, line) in text
+            .lines()
+            .enumerate()
+            .filter(|(_, line)| !line.trim().is_empty())
+        {
+            let fields = line
+                .split_once(',')
+                .map(|(at, value)| (at.trim(), value.trim()));
             match fields.map(|(at, value)| (nanos(at), self.value(value))) {
                 Some((Ok(at), Ok(value))) => points.push((at, value)),
                 _ if index == 0 => {}
-                _ => return Err(format!("line {} of the trace is not `seconds,intensity`: {line:?}", index + 1)),
+                _ => {
+                    return Err(format!(
+                        "line {} of the trace is not `seconds,intensity`: {line:?}",
+                        index + 1
+                    ));
+                }
             }
         }
         Points::new(points).map_err(|error| error.to_string())
@@ -291,9 +346,18 @@ stressors:
     fn a_profile_says_what_when_and_how_hard() {
         let profile = parse(PROFILE).unwrap();
         let at = |index: usize, s: u64| profile.parts[index].schedule.at(s * 1_000_000_000);
-        assert_eq!((at(0, 0), at(0, 5), profile.parts[0].spec.cores.clone()), (0.0, 60.0, vec![0, 1]));
-        assert_eq!((at(1, 0), at(1, 10), profile.parts[1].spec.unit.as_str()), (1.0, 4.0, "GB/s"));
-        assert_eq!((at(2, 0), profile.parts[2].spec.unit.as_str()), (4e8, "bit/s"));
+        assert_eq!(
+            (at(0, 0), at(0, 5), profile.parts[0].spec.cores.clone()),
+            (0.0, 60.0, vec![0, 1])
+        );
+        assert_eq!(
+            (at(1, 0), at(1, 10), profile.parts[1].spec.unit.as_str()),
+            (1.0, 4.0, "GB/s")
+        );
+        assert_eq!(
+            (at(2, 0), profile.parts[2].spec.unit.as_str()),
+            (4e8, "bit/s")
+        );
         assert_eq!((at(3, 0), profile.parts[3].spec.seed), (20.0, 7));
         assert_eq!((at(4, 2), at(4, 3)), (10.0, 80.0));
         assert_eq!(profile, parse(PROFILE).unwrap());
@@ -304,13 +368,22 @@ stressors:
         let fault = |text: &str| parse(text).unwrap_err().to_string();
         assert!(fault("duration: 5s\nstressors: []").contains("stressors: name at least one"));
         assert!(fault("duration: 5\nstressor: []").contains("stressor"));
-        assert!(fault("duration: 5s\nstressors: [{kind: gpu, intensity: 1%}]").contains("no such kind"));
+        assert!(
+            fault("duration: 5s\nstressors: [{kind: gpu, intensity: 1%}]").contains("no such kind")
+        );
         assert!(fault("duration: 5s\nstressors: [{kind: cpu}]").contains("give one of intensity"));
         assert!(fault("duration: 5s\nstressors: [{kind: cpu, intensity: 120%}]").contains("100 %"));
         assert!(
-            fault("duration: 5s\nstressors: [{kind: membw, steps: [[0s, 1%], [1s, 1GB/s]]}]").contains("before in")
+            fault("duration: 5s\nstressors: [{kind: membw, steps: [[0s, 1%], [1s, 1GB/s]]}]")
+                .contains("before in")
         );
-        assert!(fault("duration: 5s\nstressors: [{kind: cpu, trace: nowhere.csv}]").contains("nowhere.csv"));
-        assert!(fault("start_at: noon\nduration: 5s\nstressors: [{kind: cpu, intensity: 1%}]").contains("start_at"));
+        assert!(
+            fault("duration: 5s\nstressors: [{kind: cpu, trace: nowhere.csv}]")
+                .contains("nowhere.csv")
+        );
+        assert!(
+            fault("start_at: noon\nduration: 5s\nstressors: [{kind: cpu, intensity: 1%}]")
+                .contains("start_at")
+        );
     }
 }

@@ -62,7 +62,10 @@ impl Points {
         if let Some(index) = points.windows(2).position(|pair| pair[1].0 <= pair[0].0) {
             return Err(PointsError::Order { index: index + 1 });
         }
-        if let Some(index) = points.iter().position(|(_, value)| !value.is_finite() || *value < 0.0) {
+        if let Some(index) = points
+            .iter()
+            .position(|(_, value)| !value.is_finite() || *value < 0.0)
+        {
             return Err(PointsError::Value { index });
         }
         Ok(Self(points))
@@ -83,13 +86,23 @@ impl Schedule {
     /// From zero to `intensity` in a straight line over `over_ns`, then constant.
     #[must_use]
     pub fn ramp(intensity: f64, over_ns: u64) -> Self {
-        if over_ns == 0 { Self::Constant(intensity) } else { Self::Lines(Points(vec![(0, 0.0), (over_ns, intensity)])) }
+        if over_ns == 0 {
+            Self::Constant(intensity)
+        } else {
+            Self::Lines(Points(vec![(0, 0.0), (over_ns, intensity)]))
+        }
     }
 
     /// A seeded random walk within `low..=high`: every `every_ns` it moves by up to `step` either way, and is reflected
     /// at the bounds.
     #[must_use]
-    pub fn walk(seed: u64, (low, high): (f64, f64), step: f64, every_ns: u64, length_ns: u64) -> Self {
+    pub fn walk(
+        seed: u64,
+        (low, high): (f64, f64),
+        step: f64,
+        every_ns: u64,
+        length_ns: u64,
+    ) -> Self {
         let mut rng = draw(seed, Stream::Intensity, 0);
         let mut value = f64::midpoint(low, high);
         let steps = length_ns / every_ns.max(1);
@@ -116,7 +129,11 @@ impl Schedule {
             Self::Constant(value) => *value,
             Self::Steps(points) => points.0[points.after(t_ns).saturating_sub(1)].1,
             Self::Lines(points) => line(points, t_ns / GRAIN_NS * GRAIN_NS),
-            Self::Sine { mean, amplitude, period_ns } => {
+            Self::Sine {
+                mean,
+                amplitude,
+                period_ns,
+            } => {
                 let phase = ratio(t_ns / GRAIN_NS * GRAIN_NS, *period_ns) * std::f64::consts::TAU;
                 (mean + amplitude * phase.sin()).max(0.0)
             }
@@ -130,7 +147,11 @@ impl Schedule {
         match self {
             Self::Constant(_) => None,
             Self::Steps(points) => points.0.get(points.after(t_ns)).map(|(at, _)| *at),
-            Self::Lines(points) => points.0.last().filter(|(at, _)| t_ns <= *at + GRAIN_NS).map(|_| grain),
+            Self::Lines(points) => points
+                .0
+                .last()
+                .filter(|(at, _)| t_ns <= *at + GRAIN_NS)
+                .map(|_| grain),
             Self::Sine { .. } => Some(grain),
         }
     }
@@ -141,21 +162,29 @@ impl Schedule {
         match self {
             Self::Constant(value) => *value,
             Self::Steps(points) | Self::Lines(points) => points.peak(),
-            Self::Sine { mean, amplitude, .. } => mean + amplitude.abs(),
+            Self::Sine {
+                mean, amplitude, ..
+            } => mean + amplitude.abs(),
         }
     }
 }
 
 fn line(points: &Points, t_ns: u64) -> f64 {
     let after = points.after(t_ns);
-    match (after.checked_sub(1).map(|before| points.0[before]), points.0.get(after).copied()) {
+    match (
+        after.checked_sub(1).map(|before| points.0[before]),
+        points.0.get(after).copied(),
+    ) {
         (Some((from, low)), Some((to, high))) => low + (high - low) * ratio(t_ns - from, to - from),
         (Some((_, value)), None) | (None, Some((_, value))) => value,
         (None, None) => 0.0,
     }
 }
 
-#[expect(clippy::cast_precision_loss, reason = "times within a run are far below 2^52 ns")]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "times within a run are far below 2^52 ns"
+)]
 fn ratio(part_ns: u64, whole_ns: u64) -> f64 {
     part_ns as f64 / whole_ns.max(1) as f64
 }
@@ -171,10 +200,19 @@ mod tests {
     fn steps_hold_and_lines_connect() {
         let points = || Points::new(vec![(0, 10.0), (2 * S, 30.0), (4 * S, 0.0)]).unwrap();
         let steps = Schedule::Steps(points());
-        assert_eq!([0, S, 2 * S, 9 * S].map(|t| steps.at(t)), [10.0, 10.0, 30.0, 0.0]);
-        assert_eq!([0, 2 * S, 4 * S].map(|t| steps.next_change(t)), [Some(2 * S), Some(4 * S), None]);
+        assert_eq!(
+            [0, S, 2 * S, 9 * S].map(|t| steps.at(t)),
+            [10.0, 10.0, 30.0, 0.0]
+        );
+        assert_eq!(
+            [0, 2 * S, 4 * S].map(|t| steps.next_change(t)),
+            [Some(2 * S), Some(4 * S), None]
+        );
         let lines = Schedule::Lines(points());
-        assert_eq!([0, S, 2 * S, 3 * S, 9 * S].map(|t| lines.at(t)), [10.0, 20.0, 30.0, 15.0, 0.0]);
+        assert_eq!(
+            [0, S, 2 * S, 3 * S, 9 * S].map(|t| lines.at(t)),
+            [10.0, 20.0, 30.0, 15.0, 0.0]
+        );
         assert_eq!(lines.next_change(9 * S), None);
     }
 
@@ -182,7 +220,11 @@ mod tests {
     fn a_ramp_and_a_sine_go_where_they_should() {
         assert_eq!(Schedule::ramp(80.0, 4 * S).at(S), 20.0);
         assert_eq!(Schedule::ramp(80.0, 0), Schedule::Constant(80.0));
-        let sine = Schedule::Sine { mean: 40.0, amplitude: 30.0, period_ns: 4 * S };
+        let sine = Schedule::Sine {
+            mean: 40.0,
+            amplitude: 30.0,
+            period_ns: 4 * S,
+        };
         assert!((sine.at(S) - 70.0).abs() < 1e-9 && (sine.at(3 * S) - 10.0).abs() < 1e-9);
         assert_eq!(sine.peak(), 70.0);
     }
@@ -190,8 +232,14 @@ mod tests {
     #[test]
     fn points_that_make_no_schedule_are_refused() {
         assert_eq!(Points::new(vec![]), Err(PointsError::Empty));
-        assert_eq!(Points::new(vec![(5, 1.0), (5, 2.0)]), Err(PointsError::Order { index: 1 }));
-        assert_eq!(Points::new(vec![(5, -1.0)]), Err(PointsError::Value { index: 0 }));
+        assert_eq!(
+            Points::new(vec![(5, 1.0), (5, 2.0)]),
+            Err(PointsError::Order { index: 1 })
+        );
+        assert_eq!(
+            Points::new(vec![(5, -1.0)]),
+            Err(PointsError::Value { index: 0 })
+        );
     }
 
     proptest! {

@@ -84,7 +84,11 @@ pub fn run(
     session.stressor = None;
     let summary = session.monitor.summary(instant());
     let written = output.write(&summary);
-    let ending = if written.is_err() { Ending::OutputClosed } else { ending };
+    let ending = if written.is_err() {
+        Ending::OutputClosed
+    } else {
+        ending
+    };
     Ok(Outcome { ending, summary })
 }
 
@@ -93,7 +97,10 @@ impl<'a> Session<'a> {
         let requested = schedule.at(0);
         // What a server reaches is its clients' matter.
         let tolerance = if serves(ask.spec) {
-            Tolerance { absolute: f64::INFINITY, relative: 0.0 }
+            Tolerance {
+                absolute: f64::INFINITY,
+                relative: 0.0,
+            }
         } else {
             (ask.descriptor.tolerance)(ask.unit, ask.spec.intensity)
         };
@@ -122,7 +129,12 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    fn live(&mut self, signals: &SignalFd, input: &mut Input, output: &mut Output) -> Result<Ending, SessionError> {
+    fn live(
+        &mut self,
+        signals: &SignalFd,
+        input: &mut Input,
+        output: &mut Output,
+    ) -> Result<Ending, SessionError> {
         let report_ns = self.ask.spec.report_ms * 1_000_000;
         let window_ns = WINDOW_NS.min(report_ns);
         let mut next_window_ns = self.start_ns + window_ns;
@@ -157,7 +169,14 @@ impl<'a> Session<'a> {
             self.monitor.push(now_ns, &reached);
             stressor.failure().map(Ending::Failed)
         } else {
-            self.monitor.push(now_ns, &crate::monitor::Reached { achieved: 0.0, bytes_per_s: None, settling: false });
+            self.monitor.push(
+                now_ns,
+                &crate::monitor::Reached {
+                    achieved: 0.0,
+                    bytes_per_s: None,
+                    settling: false,
+                },
+            );
             None
         }
     }
@@ -170,14 +189,29 @@ impl<'a> Session<'a> {
         input: &mut Input,
         output: &Output,
     ) -> Result<Option<Ending>, SessionError> {
-        let lease_ns = self.ask.spec.lease_ms.map(|lease| self.heard_ns + lease * 1_000_000);
+        let lease_ns = self
+            .ask
+            .spec
+            .lease_ms
+            .map(|lease| self.heard_ns + lease * 1_000_000);
         let deadline_ns = self.start_ns + self.ask.spec.deadline_ms * 1_000_000;
-        let next_change_ns = self.schedule.next_change(clock::mono_ns() - self.start_ns).map(|at| self.start_ns + at);
-        let wake_ns = [Some(until_ns), Some(deadline_ns), lease_ns, next_change_ns].into_iter().flatten().min();
+        let next_change_ns = self
+            .schedule
+            .next_change(clock::mono_ns() - self.start_ns)
+            .map(|at| self.start_ns + at);
+        let wake_ns = [Some(until_ns), Some(deadline_ns), lease_ns, next_change_ns]
+            .into_iter()
+            .flatten()
+            .min();
         let now_ns = clock::mono_ns();
-        let sleep_ms = wake_ns.unwrap_or(until_ns).saturating_sub(now_ns).div_ceil(1_000_000);
-        let mut fds =
-            vec![PollFd::new(signals.as_fd(), PollFlags::POLLIN), PollFd::new(output.as_fd(), PollFlags::empty())];
+        let sleep_ms = wake_ns
+            .unwrap_or(until_ns)
+            .saturating_sub(now_ns)
+            .div_ceil(1_000_000);
+        let mut fds = vec![
+            PollFd::new(signals.as_fd(), PollFlags::POLLIN),
+            PollFd::new(output.as_fd(), PollFlags::empty()),
+        ];
         if let Some(fd) = input.fd() {
             fds.push(PollFd::new(fd, PollFlags::POLLIN));
         }
@@ -262,10 +296,14 @@ fn next_on_grid(point_ns: u64, step_ns: u64, now_ns: u64) -> u64 {
 /// The reason why not.
 pub fn check_intensity(intensity: f64, unit: Unit) -> Result<(), String> {
     if !intensity.is_finite() || intensity < 0.0 {
-        return Err(format!("take {intensity} as an intensity: it must be finite and not negative"));
+        return Err(format!(
+            "take {intensity} as an intensity: it must be finite and not negative"
+        ));
     }
     if unit == Unit::Percent && intensity > 100.0 {
-        return Err(format!("press with {intensity} %: there is no more than 100 %"));
+        return Err(format!(
+            "press with {intensity} %: there is no more than 100 %"
+        ));
     }
     Ok(())
 }
@@ -275,7 +313,10 @@ fn serves(spec: &InterferenceSpec) -> bool {
 }
 
 fn instant() -> Instant {
-    Instant { mono_ns: clock::mono_ns(), wall_ns: clock::wall_ns() }
+    Instant {
+        mono_ns: clock::mono_ns(),
+        wall_ns: clock::wall_ns(),
+    }
 }
 
 #[cfg(test)]

@@ -80,13 +80,19 @@ impl Ask<'_> {
             let calibration = Calibration::load(&Calibration::place()?, self.machine)?;
             calibration.peak(self.spec.kind, variant, &self.cores)
         };
-        self.spec.options.peak_per_s.or_else(|| if self.measure { None } else { kept() })
+        self.spec
+            .options
+            .peak_per_s
+            .or_else(|| if self.measure { None } else { kept() })
     }
 
     /// The same, but peaks are to be measured even where they are known.
     #[must_use]
     pub fn uncalibrated(self) -> Self {
-        Self { measure: true, ..self }
+        Self {
+            measure: true,
+            ..self
+        }
     }
 }
 
@@ -120,7 +126,10 @@ pub enum StartError {
 impl StartError {
     /// The system refuses `action`.
     pub(crate) fn system(action: impl Into<String>, source: impl Into<std::io::Error>) -> Self {
-        Self::System { action: action.into(), source: source.into() }
+        Self::System {
+            action: action.into(),
+            source: source.into(),
+        }
     }
 }
 
@@ -142,10 +151,16 @@ pub static DESCRIPTORS: [&Descriptor; 11] = [
 /// The descriptor of a kind.
 #[must_use]
 pub fn descriptor(kind: Kind) -> Option<&'static Descriptor> {
-    DESCRIPTORS.iter().copied().find(|descriptor| descriptor.kind == kind)
+    DESCRIPTORS
+        .iter()
+        .copied()
+        .find(|descriptor| descriptor.kind == kind)
 }
 
 /// Two percent of the request, as the kinds that move something promise.
 pub(crate) fn two_percent(unit: Unit, _: f64) -> Tolerance {
-    Tolerance { absolute: if unit == Unit::Percent { 0.5 } else { 0.0 }, relative: 0.02 }
+    Tolerance {
+        absolute: if unit == Unit::Percent { 0.5 } else { 0.0 },
+        relative: 0.02,
+    }
 }

@@ -79,22 +79,41 @@ pub fn run(
     output: &mut Output,
 ) -> std::result::Result<Result, SuperviseError> {
     if let Some(ending) = wait_for_start(profile.start_at_ns, controls.signals)? {
-        return Ok(Result { ending, summaries: Vec::new() });
+        return Ok(Result {
+            ending,
+            summaries: Vec::new(),
+        });
     }
     let mut running = Vec::new();
     for part in profile.parts {
         let child = Child::start(&part.spec)?;
-        running.push(Running { requested: part.spec.intensity, part, child, retuned: false, summary: None });
+        running.push(Running {
+            requested: part.spec.intensity,
+            part,
+            child,
+            retuned: false,
+            summary: None,
+        });
     }
     let now_ns = clock::mono_ns();
     let lines = Lines::default();
-    let mut supervisor = Supervisor { running, controls, lines, start_ns: now_ns, heard_ns: now_ns, renew_ns: now_ns };
+    let mut supervisor = Supervisor {
+        running,
+        controls,
+        lines,
+        start_ns: now_ns,
+        heard_ns: now_ns,
+        renew_ns: now_ns,
+    };
     let ending = supervisor.live(output)?;
     supervisor.finish(ending, output)
 }
 
 /// Sleeps until the wall clock says that it is time. A stepped clock is followed: it is looked at every half second.
-fn wait_for_start(at_ns: Option<i64>, signals: &SignalFd) -> std::result::Result<Option<Ending>, SuperviseError> {
+fn wait_for_start(
+    at_ns: Option<i64>,
+    signals: &SignalFd,
+) -> std::result::Result<Option<Ending>, SuperviseError> {
     let Some(at_ns) = at_ns else { return Ok(None) };
     loop {
         let left_ms = (at_ns - clock::wall_ns()).max(0) / 1_000_000;
@@ -102,7 +121,11 @@ fn wait_for_start(at_ns: Option<i64>, signals: &SignalFd) -> std::result::Result
             return Ok(None);
         }
         let timeout = PollTimeout::try_from(left_ms.min(500)).unwrap_or(PollTimeout::ZERO);
-        poll(&mut [PollFd::new(signals.as_fd(), PollFlags::POLLIN)], timeout).map_err(SuperviseError::Poll)?;
+        poll(
+            &mut [PollFd::new(signals.as_fd(), PollFlags::POLLIN)],
+            timeout,
+        )
+        .map_err(SuperviseError::Poll)?;
         if let Some(signal) = signals.read_signal().ok().flatten() {
             return Ok(Some(Ending::Signal(signal.ssi_signo)));
         }
@@ -131,7 +154,10 @@ impl Supervisor<'_> {
                 return Ok(Ending::Deadline);
             }
             let now_ns = clock::mono_ns();
-            let lease = self.controls.lease.map(|lease| u64::try_from(lease.as_nanos()).unwrap_or(u64::MAX));
+            let lease = self
+                .controls
+                .lease
+                .map(|lease| u64::try_from(lease.as_nanos()).unwrap_or(u64::MAX));
             if lease.is_some_and(|lease_ns| now_ns - self.heard_ns >= lease_ns) {
                 return Ok(Ending::LeaseExpired);
             }
@@ -143,25 +169,45 @@ impl Supervisor<'_> {
     fn wait(&self, output: &Output) -> std::result::Result<Ready, SuperviseError> {
         let now_ns = clock::mono_ns();
         let elapsed_ns = now_ns - self.start_ns;
-        let changes = self.running.iter().filter(|running| !running.retuned && !running.child.ended());
-        let next_ns = changes.filter_map(|running| running.part.schedule.next_change(elapsed_ns)).min();
-        let due_ns = next_ns.map_or(self.renew_ns, |next_ns| self.renew_ns.min(self.start_ns + next_ns));
+        let changes = self
+            .running
+            .iter()
+            .filter(|running| !running.retuned && !running.child.ended());
+        let next_ns = changes
+            .filter_map(|running| running.part.schedule.next_change(elapsed_ns))
+            .min();
+        let due_ns = next_ns.map_or(self.renew_ns, |next_ns| {
+            self.renew_ns.min(self.start_ns + next_ns)
+        });
         let sleep_ms = due_ns.saturating_sub(now_ns).div_ceil(1_000_000);
         let mut fds = vec![
             PollFd::new(self.controls.signals.as_fd(), PollFlags::POLLIN),
             PollFd::new(output.as_fd(), PollFlags::empty()),
         ];
         fds.extend(
-            self.running.iter().filter_map(|running| running.child.fd()).map(|fd| PollFd::new(fd, PollFlags::POLLIN)),
+            self.running
+                .iter()
+                .filter_map(|running| running.child.fd())
+                .map(|fd| PollFd::new(fd, PollFlags::POLLIN)),
         );
         let stdin_at = fds.len();
-        fds.extend(self.controls.stdin.map(|fd| PollFd::new(fd, PollFlags::POLLIN)));
-        match poll(&mut fds, PollTimeout::try_from(sleep_ms).unwrap_or(PollTimeout::MAX)) {
+        fds.extend(
+            self.controls
+                .stdin
+                .map(|fd| PollFd::new(fd, PollFlags::POLLIN)),
+        );
+        match poll(
+            &mut fds,
+            PollTimeout::try_from(sleep_ms).unwrap_or(PollTimeout::MAX),
+        ) {
             Ok(_) | Err(nix::Error::EINTR) => {}
             Err(error) => return Err(SuperviseError::Poll(error)),
         }
         let ready = |index: usize| fds.get(index).is_some_and(|fd| fd.any().unwrap_or(true));
-        Ok(Ready { output_closed: ready(1), stdin: ready(stdin_at) })
+        Ok(Ready {
+            output_closed: ready(1),
+            stdin: ready(stdin_at),
+        })
     }
 
     /// Takes what came on standard input.
@@ -172,7 +218,12 @@ impl Supervisor<'_> {
             return Some(Ending::EndOfInput);
         }
         self.heard_ns = clock::mono_ns();
-        for line in self.lines.push(&bytes[..length]).iter().filter(|line| !line.trim().is_empty()) {
+        for line in self
+            .lines
+            .push(&bytes[..length])
+            .iter()
+            .filter(|line| !line.trim().is_empty())
+        {
             match serde_json::from_str::<ProfileControl>(line) {
                 Ok(control) if self.retune(control.kind, control.intensity) => {}
                 Ok(control) => eprintln!("profile: it has no {}", control.kind.name()),
@@ -184,7 +235,11 @@ impl Supervisor<'_> {
 
     fn retune(&mut self, kind: Kind, intensity: f64) -> bool {
         let mut found = false;
-        for running in self.running.iter_mut().filter(|running| running.part.spec.kind == kind) {
+        for running in self
+            .running
+            .iter_mut()
+            .filter(|running| running.part.spec.kind == kind)
+        {
             running.retuned = true;
             running.requested = intensity;
             running.child.retune(intensity);
@@ -206,7 +261,10 @@ impl Supervisor<'_> {
             }
             if running.child.ended() && running.summary.is_none() {
                 let kind = running.part.spec.kind.name();
-                return Some(Ending::Failed(format!("keep {kind} up: its process {}", running.child.verdict())));
+                return Some(Ending::Failed(format!(
+                    "keep {kind} up: its process {}",
+                    running.child.verdict()
+                )));
             }
         }
         None
@@ -223,13 +281,21 @@ impl Supervisor<'_> {
         }
         if now_ns >= self.renew_ns {
             self.renew_ns = now_ns + RENEW_NS;
-            self.running.iter_mut().for_each(|running| running.child.renew());
+            self.running
+                .iter_mut()
+                .for_each(|running| running.child.renew());
         }
     }
 
     /// Ends every child, and takes its last words.
-    fn finish(mut self, ending: Ending, output: &mut Output) -> std::result::Result<Result, SuperviseError> {
-        self.running.iter_mut().for_each(|running| running.child.close());
+    fn finish(
+        mut self,
+        ending: Ending,
+        output: &mut Output,
+    ) -> std::result::Result<Result, SuperviseError> {
+        self.running
+            .iter_mut()
+            .for_each(|running| running.child.close());
         for running in &mut self.running {
             for sample in running.child.last_samples() {
                 // When nobody reads any more, the children still have to be seen off.
@@ -239,7 +305,14 @@ impl Supervisor<'_> {
                 }
             }
         }
-        Ok(Result { ending, summaries: self.running.into_iter().filter_map(|running| running.summary).collect() })
+        Ok(Result {
+            ending,
+            summaries: self
+                .running
+                .into_iter()
+                .filter_map(|running| running.summary)
+                .collect(),
+        })
     }
 }
 

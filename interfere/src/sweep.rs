@@ -30,10 +30,14 @@ pub fn data(ask: &Ask<'_>, target: Target) -> Result<Box<dyn Stressor>, StartErr
         Arc::new(move |_| {
             let vectors = Vectors::detect();
             let bytes = target.worker_bytes;
-            let mut memory = Mapping::new(bytes, Pages::Huge).map_err(|error| format!("map {bytes} bytes: {error}"))?;
+            let mut memory = Mapping::new(bytes, Pages::Huge)
+                .map_err(|error| format!("map {bytes} bytes: {error}"))?;
             memory.touch(0);
             Ok(sweeper(target, move |footprint| {
-                stream::read(vectors, &memory.words()[..footprint / 64 * stream::LINE_WORDS]);
+                stream::read(
+                    vectors,
+                    &memory.words()[..footprint / 64 * stream::LINE_WORDS],
+                );
             }))
         }),
     )
@@ -43,11 +47,26 @@ pub fn data(ask: &Ask<'_>, target: Target) -> Result<Box<dyn Stressor>, StartErr
 ///
 /// # Errors
 /// When the system gives no threads.
-pub fn start(ask: &Ask<'_>, target: Target, make: crate::paced::Make) -> Result<Box<dyn Stressor>, StartError> {
-    let pace = Pace { period_ns: target.refresh_ns, quantum: u64::MAX, grain: 64.0, carry: 1.0, make };
+pub fn start(
+    ask: &Ask<'_>,
+    target: Target,
+    make: crate::paced::Make,
+) -> Result<Box<dyn Stressor>, StartError> {
+    let pace = Pace {
+        period_ns: target.refresh_ns,
+        quantum: u64::MAX,
+        grain: 64.0,
+        carry: 1.0,
+        make,
+    };
     let cores: Vec<_> = ask.cores.iter().copied().map(Some).collect();
     let per_s = total_bytes_per_s(target, cores.len());
-    Ok(Box::new(Paced::start(&cores, pace, Scale::Fixed(per_s / 100.0), Some(1.0))?))
+    Ok(Box::new(Paced::start(
+        &cores,
+        pace,
+        Scale::Fixed(per_s / 100.0),
+        Some(1.0),
+    )?))
 }
 
 /// The work of one sweeper: each call sweeps the footprint that the dial asks for, once.
@@ -65,13 +84,22 @@ pub fn sweeper(target: Target, mut sweep: impl FnMut(usize) + 'static) -> Work {
 }
 
 /// Bytes of whole lines that a dial (bytes a second) means in one period, within the target.
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a dial is positive, and bounded below")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a dial is positive, and bounded below"
+)]
 fn footprint_bytes(target: Target, dial: f64) -> usize {
-    let wanted = (dial * crate::holding::seconds(target.refresh_ns)).round().min(target.worker_bytes as f64);
+    let wanted = (dial * crate::holding::seconds(target.refresh_ns))
+        .round()
+        .min(target.worker_bytes as f64);
     (wanted as usize).div_ceil(64) * 64
 }
 
-#[expect(clippy::cast_precision_loss, reason = "caches are far below 2^52 bytes")]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "caches are far below 2^52 bytes"
+)]
 fn total_bytes_per_s(target: Target, workers: usize) -> f64 {
     (target.worker_bytes * workers) as f64 / crate::holding::seconds(target.refresh_ns)
 }

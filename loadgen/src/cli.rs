@@ -37,14 +37,26 @@ struct Failure {
 }
 
 impl Failure {
-    #[expect(clippy::needless_pass_by_value, reason = "it is what map_err hands over")]
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "it is what map_err hands over"
+    )]
     fn usage(error: impl ToString) -> Self {
-        Self { code: exit::USAGE, text: error.to_string() }
+        Self {
+            code: exit::USAGE,
+            text: error.to_string(),
+        }
     }
 
-    #[expect(clippy::needless_pass_by_value, reason = "it is what map_err hands over")]
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "it is what map_err hands over"
+    )]
     fn run(error: impl ToString) -> Self {
-        Self { code: exit::FAILED, text: error.to_string() }
+        Self {
+            code: exit::FAILED,
+            text: error.to_string(),
+        }
     }
 }
 
@@ -64,19 +76,33 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Err(error) => {
             // The reader of the help may be gone; there is no one to tell.
             let _ = error.print();
-            return ExitCode::from(if error.use_stderr() { exit::USAGE } else { exit::VALID });
+            return ExitCode::from(if error.use_stderr() {
+                exit::USAGE
+            } else {
+                exit::VALID
+            });
         }
     };
     let done = match (&args.instead, &args.spec) {
-        (Some(Instead::Workloads { json }), _) => workloads::list(*json, &mut std::io::stdout().lock()),
+        (Some(Instead::Workloads { json }), _) => {
+            workloads::list(*json, &mut std::io::stdout().lock())
+        }
         (None, Some(path)) => spec_run::obey(path, &args),
-        (None, None) => options::from_args(&args, crate::clock::seed()).map_err(Failure::usage).and_then(|options| {
-            options.warnings.iter().for_each(|warning| eprintln!("aefm-load: {warning}"));
-            match &options {
-                Options { find_max: Some(goal), .. } => probe::find_max(&options, goal),
-                _ => start::once(&options),
-            }
-        }),
+        (None, None) => options::from_args(&args, crate::clock::seed())
+            .map_err(Failure::usage)
+            .and_then(|options| {
+                options
+                    .warnings
+                    .iter()
+                    .for_each(|warning| eprintln!("aefm-load: {warning}"));
+                match &options {
+                    Options {
+                        find_max: Some(goal),
+                        ..
+                    } => probe::find_max(&options, goal),
+                    _ => start::once(&options),
+                }
+            }),
     };
     ExitCode::from(done.unwrap_or_else(|failure| {
         eprintln!("aefm-load: failed to {}", failure.text);

@@ -5,7 +5,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 fn read_ns(clock: ClockId) -> u64 {
     // These clocks exist on every Linux; a failure could only mean a broken kernel.
-    clock_gettime(clock).map_or(0, |time| time.tv_sec() as u64 * 1_000_000_000 + time.tv_nsec() as u64)
+    clock_gettime(clock).map_or(0, |time| {
+        time.tv_sec() as u64 * 1_000_000_000 + time.tv_nsec() as u64
+    })
 }
 
 /// Monotonic time in ns: the clock of every interval, and of the timers.
@@ -23,7 +25,11 @@ pub(crate) fn thread_cpu_ns() -> u64 {
 /// Wall-clock time in ns since the epoch: only ever to name time zero, never in an interval.
 #[must_use]
 pub(crate) fn wall_ns() -> i64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| {
+            i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
+        })
 }
 
 /// A seed that no other run has: from the wall clock and the process.

@@ -107,7 +107,12 @@ impl Conn {
 
     /// Whether it takes a request now. One that is idle and does not is busy from now on.
     pub(crate) fn takes_request(&mut self) -> bool {
-        if self.state == State::Idle && self.session.as_ref().is_some_and(|session| !session.has_room()) {
+        if self.state == State::Idle
+            && self
+                .session
+                .as_ref()
+                .is_some_and(|session| !session.has_room())
+        {
             self.state = State::Busy;
         }
         matches!(self.state, State::Idle | State::Parked)

@@ -57,12 +57,20 @@ impl Fields {
     /// Whether there is a field of that name.
     #[must_use]
     pub fn has(&self, name: &str) -> bool {
-        self.fields.iter().any(|(own, _)| own.eq_ignore_ascii_case(name))
+        self.fields
+            .iter()
+            .any(|(own, _)| own.eq_ignore_ascii_case(name))
     }
 
     /// All fields to send with this request but Content-Length and the trace context.
-    pub fn for_request<'a>(&'a self, request: &'a Request) -> impl Iterator<Item = (&'a str, &'a str)> {
-        let own = request.headers.iter().map(|(name, value)| (*name, value.as_ref()));
+    pub fn for_request<'a>(
+        &'a self,
+        request: &'a Request,
+    ) -> impl Iterator<Item = (&'a str, &'a str)> {
+        let own = request
+            .headers
+            .iter()
+            .map(|(name, value)| (*name, value.as_ref()));
         self.fields
             .iter()
             .map(|(name, value)| (name.as_str(), value.as_str()))

@@ -74,14 +74,20 @@ impl Context {
     pub(crate) fn overwrite_value(self, number: u64, value: &mut [u8]) {
         let (_, before, between, _) = self.parts();
         write_hex(&trace_id(self.seed, number).0, &mut value[before.len()..]);
-        write_hex(&span_id(self.seed, number).0, &mut value[before.len() + 32 + between.len()..]);
+        write_hex(
+            &span_id(self.seed, number).0,
+            &mut value[before.len() + 32 + between.len()..],
+        );
     }
 }
 
 const HEX: &[u8; 16] = b"0123456789abcdef";
 
 fn push_hex(id: &[u8], bytes: &mut Vec<u8>) {
-    bytes.extend(id.iter().flat_map(|&byte| [HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]));
+    bytes.extend(
+        id.iter()
+            .flat_map(|&byte| [HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]),
+    );
 }
 
 fn write_hex(id: &[u8], out: &mut [u8]) {

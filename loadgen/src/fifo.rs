@@ -12,7 +12,11 @@ pub(crate) struct Fifo {
 
 impl Fifo {
     pub(crate) fn new(size: usize) -> Self {
-        Self { first: NONE, last: NONE, links: vec![(NONE, NONE); size] }
+        Self {
+            first: NONE,
+            last: NONE,
+            links: vec![(NONE, NONE); size],
+        }
     }
 
     /// Makes room for one more index.

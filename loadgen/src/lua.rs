@@ -73,6 +73,7 @@ impl Script {
 
     /// What `wrk.lookup` takes for the URL's port.
     fn service(&self) -> String {
-        self.port.map_or_else(|| self.scheme.to_owned(), |port| port.to_string())
+        self.port
+            .map_or_else(|| self.scheme.to_owned(), |port| port.to_string())
     }
 }

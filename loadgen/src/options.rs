@@ -84,9 +84,16 @@ pub enum OptionsError {
     Slo(#[from] SloError),
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "callers hand over text or numbers as they have them")]
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "callers hand over text or numbers as they have them"
+)]
 fn bad(option: &'static str, value: impl ToString, reason: &'static str) -> OptionsError {
-    OptionsError::Value { option, value: value.to_string(), reason }
+    OptionsError::Value {
+        option,
+        value: value.to_string(),
+        reason,
+    }
 }
 
 /// A run as asked for.
@@ -128,15 +135,29 @@ pub(crate) fn from_args(args: &Args, drawn_seed: u64) -> Result<Options, Options
     let times = arrival::times(args, seed, &mut warnings)?;
     let trace = trace_of(args.trace);
     let trace_seed = derive_text(seed, "trace");
-    let cores = args.cores.as_deref().map(cores).transpose()?.unwrap_or_default();
+    let cores = args
+        .cores
+        .as_deref()
+        .map(cores)
+        .transpose()?
+        .unwrap_or_default();
     let slo = args.slo.as_deref().map(str::parse).transpose()?;
     let find_max = args.find_max.as_deref().map(str::parse).transpose()?;
-    let share = args.shard.as_deref().map(shard).transpose()?.unwrap_or(Share::WHOLE);
+    let share = args
+        .shard
+        .as_deref()
+        .map(shard)
+        .transpose()?
+        .unwrap_or(Share::WHOLE);
     let labels = labels(args, seed);
     let requests = args.parquet.clone().filter(|_| args.log_requests);
     let fields = fields(args, &target)?;
     let plan = Plan {
-        connect_to: args.connect_to.as_deref().map(|to| Target::parse(&format!("http://{to}"))).transpose()?,
+        connect_to: args
+            .connect_to
+            .as_deref()
+            .map(|to| Target::parse(&format!("http://{to}")))
+            .transpose()?,
         protocol: protocol(args)?,
         tls: TlsOptions {
             ca: args.cacert.clone(),
@@ -173,7 +194,11 @@ pub(crate) fn from_args(args: &Args, drawn_seed: u64) -> Result<Options, Options
         spin: args.pace == Pace::Spin,
         start_at_ns: args.start_at.as_deref().map(start_at).transpose()?,
         whole_pipelines: args.batch_latency,
-        requests: requests.map(|dir| RequestsSink { dir, labels: labels.clone(), limit: None }),
+        requests: requests.map(|dir| RequestsSink {
+            dir,
+            labels: labels.clone(),
+            limit: None,
+        }),
         target,
     };
     Ok(Options {
@@ -192,16 +217,26 @@ pub(crate) fn from_args(args: &Args, drawn_seed: u64) -> Result<Options, Options
 
 fn refuse_what_is_not_there(args: &Args) -> Result<(), OptionsError> {
     if args.http2 && (args.script.is_some() || args.scenario.is_some()) {
-        return Err(OptionsError::Conflict("--http2 with -s or --scenario: scripts and scenarios speak HTTP/1.1"));
+        return Err(OptionsError::Conflict(
+            "--http2 with -s or --scenario: scripts and scenarios speak HTTP/1.1",
+        ));
     }
     if args.script.is_none() && !args.script_args.is_empty() {
-        return Err(OptionsError::Conflict("arguments after the URL without a script: they are for -s"));
+        return Err(OptionsError::Conflict(
+            "arguments after the URL without a script: they are for -s",
+        ));
     }
     if args.no_keepalive && args.http2 {
-        return Err(OptionsError::Conflict("--no-keepalive with --http2: its connections carry many requests"));
+        return Err(OptionsError::Conflict(
+            "--no-keepalive with --http2: its connections carry many requests",
+        ));
     }
-    if args.find_max.is_some() && (args.hdr.is_some() || args.parquet.is_some() || args.shard.is_some()) {
-        return Err(OptionsError::Conflict("--find-max with --hdr, --parquet or --shard: it makes many runs"));
+    if args.find_max.is_some()
+        && (args.hdr.is_some() || args.parquet.is_some() || args.shard.is_some())
+    {
+        return Err(OptionsError::Conflict(
+            "--find-max with --hdr, --parquet or --shard: it makes many runs",
+        ));
     }
     Ok(())
 }
@@ -221,7 +256,11 @@ fn positive(option: &'static str, text: &str) -> Result<Duration, OptionsError> 
 fn count(option: &'static str, text: &str) -> Result<usize, OptionsError> {
     match number(text)? {
         whole if whole >= 1.0 && whole.fract() == 0.0 && whole <= 1e9 => Ok(whole as usize),
-        _ => Err(bad(option, text, "it has to be a whole number of at least 1")),
+        _ => Err(bad(
+            option,
+            text,
+            "it has to be a whole number of at least 1",
+        )),
     }
 }
 
@@ -230,7 +269,9 @@ fn threads(args: &Args, cores: &[usize]) -> Result<usize, OptionsError> {
     match &args.threads {
         Some(text) => count("--threads", text),
         None if !cores.is_empty() => Ok(cores.len()),
-        None => Ok(std::thread::available_parallelism().map_or(1, |cores| (cores.get() / 2).max(1))),
+        None => {
+            Ok(std::thread::available_parallelism().map_or(1, |cores| (cores.get() / 2).max(1)))
+        }
     }
 }
 
@@ -239,9 +280,18 @@ fn protocol(args: &Args) -> Result<Protocol, OptionsError> {
         return Ok(Protocol::Http1);
     }
     for field in &args.headers {
-        let name = field.split(':').next().unwrap_or_default().trim().to_ascii_lowercase();
+        let name = field
+            .split(':')
+            .next()
+            .unwrap_or_default()
+            .trim()
+            .to_ascii_lowercase();
         if CONNECTION_FIELDS.contains(&name.as_str()) {
-            return Err(bad("-H", field, "HTTP/2 has no such field: leave it out, or leave out --http2"));
+            return Err(bad(
+                "-H",
+                field,
+                "HTTP/2 has no such field: leave it out, or leave out --http2",
+            ));
         }
     }
     match args.streams {
@@ -277,18 +327,34 @@ fn cores(text: &str) -> Result<Vec<usize>, OptionsError> {
 
 /// `I/N`.
 pub(crate) fn shard(text: &str) -> Result<Share, OptionsError> {
-    let share = text.split_once('/').and_then(|(index, of)| Some((index.parse().ok()?, of.parse().ok()?)));
+    let share = text
+        .split_once('/')
+        .and_then(|(index, of)| Some((index.parse().ok()?, of.parse().ok()?)));
     match share {
         Some((index, of)) if index < of => Ok(Share { index, of }),
-        _ => Err(bad("--shard", text, "write I/N with I counting from 0: 0/4, 1/4, 2/4, 3/4")),
+        _ => Err(bad(
+            "--shard",
+            text,
+            "write I/N with I counting from 0: 0/4, 1/4, 2/4, 3/4",
+        )),
     }
 }
 
 /// Seconds since the epoch or RFC 3339, as ns since the epoch.
 pub(crate) fn start_at(text: &str) -> Result<i64, OptionsError> {
-    let error = || bad("--start-at", text, "write seconds since the epoch or RFC 3339, such as 2026-11-24T15:00:00Z");
+    let error = || {
+        bad(
+            "--start-at",
+            text,
+            "write seconds since the epoch or RFC 3339, such as 2026-11-24T15:00:00Z",
+        )
+    };
     if let Ok(seconds) = text.parse::<f64>() {
-        return if seconds > 0.0 && seconds < 9e9 { Ok((seconds * 1e9) as i64) } else { Err(error()) };
+        return if seconds > 0.0 && seconds < 9e9 {
+            Ok((seconds * 1e9) as i64)
+        } else {
+            Err(error())
+        };
     }
     let time: jiff::Timestamp = text.parse().map_err(|_| error())?;
     i64::try_from(time.as_nanosecond()).map_err(|_| error())
@@ -297,23 +363,35 @@ pub(crate) fn start_at(text: &str) -> Result<i64, OptionsError> {
 fn fields(args: &Args, target: &Target) -> Result<Fields, OptionsError> {
     let mut fields = Fields::default();
     for field in &args.headers {
-        let (name, value) = field.split_once(':').ok_or_else(|| bad("-H", field, "write `Name: value`"))?;
+        let (name, value) = field
+            .split_once(':')
+            .ok_or_else(|| bad("-H", field, "write `Name: value`"))?;
         let (name, value) = (name.trim(), value.trim());
         let token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
         if name.is_empty() || !name.chars().all(token) || value.contains(['\r', '\n', '\0']) {
-            return Err(bad("-H", field, "a name has letters, digits and hyphens, a value no line breaks"));
+            return Err(bad(
+                "-H",
+                field,
+                "a name has letters, digits and hyphens, a value no line breaks",
+            ));
         }
-        if name.eq_ignore_ascii_case("content-length") || name.eq_ignore_ascii_case("transfer-encoding") {
+        if name.eq_ignore_ascii_case("content-length")
+            || name.eq_ignore_ascii_case("transfer-encoding")
+        {
             return Err(bad("-H", field, "the length follows from the body"));
         }
         fields.fields.push((name.to_owned(), value.to_owned()));
     }
     // A script makes its own from what it does to the table `wrk`.
     if !fields.has("host") && args.script.is_none() {
-        fields.fields.insert(0, ("Host".to_owned(), target.authority.clone()));
+        fields
+            .fields
+            .insert(0, ("Host".to_owned(), target.authority.clone()));
     }
     if args.no_keepalive && !fields.has("connection") {
-        fields.fields.push(("Connection".to_owned(), "close".to_owned()));
+        fields
+            .fields
+            .push(("Connection".to_owned(), "close".to_owned()));
     }
     Ok(fields)
 }
@@ -321,16 +399,32 @@ fn fields(args: &Args, target: &Target) -> Result<Fields, OptionsError> {
 /// Labels of a run outside an experiment.
 fn labels(args: &Args, seed: u64) -> CaseLabels {
     let rate = args.rate.as_deref().and_then(|rate| number(rate).ok());
-    let file = args.script.as_ref().or(args.scenario.as_ref()).map(|path| path.display().to_string());
-    let workload = args.workload.clone().or(file).or_else(|| args.url.clone()).unwrap_or_default();
+    let file = args
+        .script
+        .as_ref()
+        .or(args.scenario.as_ref())
+        .map(|path| path.display().to_string());
+    let workload = args
+        .workload
+        .clone()
+        .or(file)
+        .or_else(|| args.url.clone())
+        .unwrap_or_default();
     let mut factors = vec![("workload".to_owned(), FactorValue::Text(workload))];
     factors.extend(rate.map(|rate| ("rate_hz".to_owned(), FactorValue::Float(rate))));
-    CaseLabels { run_id: format!("{seed:016x}"), case_id: "c000".to_owned(), factors }
+    CaseLabels {
+        run_id: format!("{seed:016x}"),
+        case_id: "c000".to_owned(),
+        factors,
+    }
 }
 
 /// Reads a file that was named.
 fn read(path: &Path) -> Result<Vec<u8>, OptionsError> {
-    std::fs::read(path).map_err(|error| OptionsError::File { path: path.to_owned(), error })
+    std::fs::read(path).map_err(|error| OptionsError::File {
+        path: path.to_owned(),
+        error,
+    })
 }
 
 #[cfg(test)]

@@ -124,7 +124,10 @@ impl Plan {
     /// Its bins.
     #[must_use]
     pub const fn calendar(&self) -> Calendar {
-        Calendar { warmup_ns: self.warmup_ns, end_ns: self.end_ns() }
+        Calendar {
+            warmup_ns: self.warmup_ns,
+            end_ns: self.end_ns(),
+        }
     }
 
     /// The same, but for only this part of the schedule.
@@ -149,18 +152,26 @@ impl Plan {
     /// The measured phase's rate that this process is asked for; none in the closed loop.
     #[must_use]
     pub fn rate_asked_hz(&self) -> Option<f64> {
-        self.schedule().map(|schedule| schedule.mean_rate_hz(self.warmup_ns) / self.share.of as f64)
+        self.schedule()
+            .map(|schedule| schedule.mean_rate_hz(self.warmup_ns) / self.share.of as f64)
     }
 
     pub(crate) fn source(&self, worker: usize, workers: usize) -> Source {
         let (worker, workers) = (worker as u64, workers as u64);
         match &self.load {
-            Loop::Open(schedule) => {
-                Source::open(schedule.part(worker, workers), self.end_ns(), schedule.limit().is_some())
-            }
+            Loop::Open(schedule) => Source::open(
+                schedule.part(worker, workers),
+                self.end_ns(),
+                schedule.limit().is_some(),
+            ),
             Loop::Closed { limit } => {
                 let share = self.share.part(worker, workers);
-                Source::closed(share.index, share.of, limit.unwrap_or(u64::MAX), self.end_ns())
+                Source::closed(
+                    share.index,
+                    share.of,
+                    limit.unwrap_or(u64::MAX),
+                    self.end_ns(),
+                )
             }
         }
     }

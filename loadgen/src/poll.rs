@@ -22,20 +22,38 @@ pub(crate) struct Poll {
 impl Poll {
     pub(crate) fn new() -> nix::Result<Self> {
         let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
-        let timer = TimerFd::new(ClockId::CLOCK_MONOTONIC, TimerFlags::TFD_NONBLOCK | TimerFlags::TFD_CLOEXEC)?;
-        epoll.add(&timer, EpollEvent::new(EpollFlags::EPOLLIN | EpollFlags::EPOLLET, WAKE))?;
-        Ok(Self { epoll, timer, armed_ns: u64::MAX, events: vec![EpollEvent::empty(); EVENTS], ready: 0 })
+        let timer = TimerFd::new(
+            ClockId::CLOCK_MONOTONIC,
+            TimerFlags::TFD_NONBLOCK | TimerFlags::TFD_CLOEXEC,
+        )?;
+        epoll.add(
+            &timer,
+            EpollEvent::new(EpollFlags::EPOLLIN | EpollFlags::EPOLLET, WAKE),
+        )?;
+        Ok(Self {
+            epoll,
+            timer,
+            armed_ns: u64::MAX,
+            events: vec![EpollEvent::empty(); EVENTS],
+            ready: 0,
+        })
     }
 
     /// Watches both directions from now on, until the file is closed.
     pub(crate) fn watch(&self, file: impl AsFd, token: u64) -> nix::Result<()> {
-        let both = EpollFlags::EPOLLIN | EpollFlags::EPOLLOUT | EpollFlags::EPOLLRDHUP | EpollFlags::EPOLLET;
+        let both = EpollFlags::EPOLLIN
+            | EpollFlags::EPOLLOUT
+            | EpollFlags::EPOLLRDHUP
+            | EpollFlags::EPOLLET;
         self.epoll.add(file, EpollEvent::new(both, token))
     }
 
     /// Watches for input only.
     pub(crate) fn watch_input(&self, file: impl AsFd, token: u64) -> nix::Result<()> {
-        self.epoll.add(file, EpollEvent::new(EpollFlags::EPOLLIN | EpollFlags::EPOLLET, token))
+        self.epoll.add(
+            file,
+            EpollEvent::new(EpollFlags::EPOLLIN | EpollFlags::EPOLLET, token),
+        )
     }
 
     /// Sees to it that [`Self::wait`] returns at `at_ns` (monotonic) at the latest, and not much earlier than
@@ -46,13 +64,23 @@ impl Poll {
         }
         self.armed_ns = at_ns;
         // Zero would disarm it.
-        let at = TimeSpec::new((at_ns / 1_000_000_000) as i64, (at_ns % 1_000_000_000).max(1) as i64);
-        self.timer.set(Expiration::OneShot(at), TimerSetTimeFlags::TFD_TIMER_ABSTIME)
+        let at = TimeSpec::new(
+            (at_ns / 1_000_000_000) as i64,
+            (at_ns % 1_000_000_000).max(1) as i64,
+        );
+        self.timer.set(
+            Expiration::OneShot(at),
+            TimerSetTimeFlags::TFD_TIMER_ABSTIME,
+        )
     }
 
     /// Waits for events; `spin` only looks.
     pub(crate) fn wait(&mut self, spin: bool) -> nix::Result<usize> {
-        let timeout = if spin { EpollTimeout::ZERO } else { EpollTimeout::NONE };
+        let timeout = if spin {
+            EpollTimeout::ZERO
+        } else {
+            EpollTimeout::NONE
+        };
         self.ready = match self.epoll.wait(&mut self.events, timeout) {
             Ok(ready) => ready,
             Err(nix::errno::Errno::EINTR) => 0,

@@ -16,10 +16,19 @@ pub enum QuantityError {
 
 fn scaled(text: &str, units: &[(&str, f64)]) -> Option<f64> {
     let text = text.trim();
-    let digits = text.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(text.len());
+    let digits = text
+        .find(|c: char| !(c.is_ascii_digit() || c == '.'))
+        .unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);
-    let scale = units.iter().find(|(name, _)| name.eq_ignore_ascii_case(unit.trim()))?.1;
-    number.parse::<f64>().ok().map(|number| number * scale).filter(|number| number.is_finite())
+    let scale = units
+        .iter()
+        .find(|(name, _)| name.eq_ignore_ascii_case(unit.trim()))?
+        .1;
+    number
+        .parse::<f64>()
+        .ok()
+        .map(|number| number * scale)
+        .filter(|number| number.is_finite())
 }
 
 /// A number of at least 0, with an SI suffix `k`, `M` or `G` in either case.
@@ -27,7 +36,8 @@ fn scaled(text: &str, units: &[(&str, f64)]) -> Option<f64> {
 /// # Errors
 /// The text is anything else.
 pub fn number(text: &str) -> Result<f64, QuantityError> {
-    scaled(text, &[("", 1.0), ("k", 1e3), ("m", 1e6), ("g", 1e9)]).ok_or_else(|| QuantityError::Number(text.to_owned()))
+    scaled(text, &[("", 1.0), ("k", 1e3), ("m", 1e6), ("g", 1e9)])
+        .ok_or_else(|| QuantityError::Number(text.to_owned()))
 }
 
 /// A duration with its unit; a bare number is seconds, as in wrk2.
@@ -35,7 +45,14 @@ pub fn number(text: &str) -> Result<f64, QuantityError> {
 /// # Errors
 /// The text is anything else, or longer than a hundred years.
 pub fn duration(text: &str) -> Result<Duration, QuantityError> {
-    let units = [("", 1.0), ("s", 1.0), ("ms", 1e-3), ("us", 1e-6), ("m", 60.0), ("h", 3600.0)];
+    let units = [
+        ("", 1.0),
+        ("s", 1.0),
+        ("ms", 1e-3),
+        ("us", 1e-6),
+        ("m", 60.0),
+        ("h", 3600.0),
+    ];
     scaled(text, &units)
         .filter(|&seconds| seconds < 3.2e9)
         .map(Duration::from_secs_f64)

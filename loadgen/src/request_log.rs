@@ -49,8 +49,8 @@ impl RowQueue {
     fn flush(&mut self) {
         let batch = std::mem::replace(&mut self.batch, Vec::with_capacity(BATCH));
         if let Err(error) = self.sender.try_send(batch) {
-            let (std::sync::mpsc::TrySendError::Full(batch) | std::sync::mpsc::TrySendError::Disconnected(batch)) =
-                error;
+            let (std::sync::mpsc::TrySendError::Full(batch)
+            | std::sync::mpsc::TrySendError::Disconnected(batch)) = error;
             self.lost.fetch_add(batch.len() as u64, Ordering::Relaxed);
         }
     }
@@ -102,11 +102,19 @@ impl RequestLog {
         let (sender, receiver) = sync_channel(QUEUE);
         let limit = sink.limit.unwrap_or(u64::MAX);
         let writer = std::thread::spawn(move || write(table, &receiver, limit, &context));
-        Ok(Self { sender, lost: Arc::new(AtomicU64::new(0)), writer })
+        Ok(Self {
+            sender,
+            lost: Arc::new(AtomicU64::new(0)),
+            writer,
+        })
     }
 
     pub(crate) fn queue(&self) -> RowQueue {
-        RowQueue { batch: Vec::with_capacity(BATCH), sender: self.sender.clone(), lost: Arc::clone(&self.lost) }
+        RowQueue {
+            batch: Vec::with_capacity(BATCH),
+            sender: self.sender.clone(),
+            lost: Arc::clone(&self.lost),
+        }
     }
 
     /// Completes the file, once all queues are gone.
@@ -119,14 +127,21 @@ impl RequestLog {
         let lost = self.lost.load(Ordering::Relaxed);
         if lost > 0 {
             end.left_out += lost;
-            end.error.get_or_insert_with(|| format!("write the requests table: the disk fell behind by {lost} rows"));
+            end.error.get_or_insert_with(|| {
+                format!("write the requests table: the disk fell behind by {lost} rows")
+            });
         }
         end
     }
 }
 
 /// Takes rows until all queues are gone, whatever happens: a failed disk must not fill the queue.
-fn write(table: TableWriter, rows: &Receiver<Vec<Row>>, limit: u64, context: &RowContext) -> LogEnd {
+fn write(
+    table: TableWriter,
+    rows: &Receiver<Vec<Row>>,
+    limit: u64,
+    context: &RowContext,
+) -> LogEnd {
     let mut end = LogEnd::default();
     let mut table = Some(table);
     for row in rows.iter().flatten() {
@@ -156,16 +171,27 @@ fn cells(row: &Row, context: &RowContext) -> [Cell<'static>; 9] {
     let zero_ns = context.zero_wall_ns.load(Ordering::Relaxed);
     let wall = |offset_ns: u64| Cell::from(zero_ns + offset_ns);
     let known = |offset_ns: Option<u64>| offset_ns.map_or(Cell::Null, wall);
-    let phase = if row.intended_ns < context.calendar.warmup_ns { Phase::WarmUp } else { Phase::Measure };
+    let phase = if row.intended_ns < context.calendar.warmup_ns {
+        Phase::WarmUp
+    } else {
+        Phase::Measure
+    };
     [
         Cell::from(row.number),
         Cell::Text(phase.name()),
         wall(row.intended_ns),
         known(row.flight.map(|flight| flight.sent_ns)),
-        known(row.flight.map(|flight| flight.first_byte_ns).filter(|&at_ns| at_ns > 0)),
+        known(
+            row.flight
+                .map(|flight| flight.first_byte_ns)
+                .filter(|&at_ns| at_ns > 0),
+        ),
         known(row.done_ns),
         Cell::Text(row.outcome.name()),
-        row.status.map_or(Cell::Null, |status| Cell::Int(i64::from(status))),
-        context.trace_seed.map_or(Cell::Null, |seed| Cell::Trace(trace_id(seed, row.number))),
+        row.status
+            .map_or(Cell::Null, |status| Cell::Int(i64::from(status))),
+        context
+            .trace_seed
+            .map_or(Cell::Null, |seed| Cell::Trace(trace_id(seed, row.number))),
     ]
 }

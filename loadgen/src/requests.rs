@@ -19,7 +19,10 @@ pub(crate) enum Requests {
     Fixed(Fixed),
     Drawn(Writer<Drawn>),
     Scenario(Writer<Sessions>),
-    Script { player: Box<Player>, context: Option<Context> },
+    Script {
+        player: Box<Player>,
+        context: Option<Context>,
+    },
 }
 
 /// Draws requests one by one and writes each down in HTTP/1.1.
@@ -35,12 +38,23 @@ pub(crate) struct Writer<S> {
 impl<S> Writer<S> {
     fn new(source: S, plan: &Plan) -> Self {
         let (fields, context) = (plan.fields.clone(), plan.context);
-        Self { source, fields, context, request: Request::default(), bytes: Vec::with_capacity(1024) }
+        Self {
+            source,
+            fields,
+            context,
+            request: Request::default(),
+            bytes: Vec::with_capacity(1024),
+        }
     }
 
     fn write(&mut self, number: u64) {
         self.bytes.clear();
-        write_request(&mut self.bytes, &self.fields, &self.request, self.context.map(|context| (context, number)));
+        write_request(
+            &mut self.bytes,
+            &self.fields,
+            &self.request,
+            self.context.map(|context| (context, number)),
+        );
     }
 }
 
@@ -49,21 +63,37 @@ impl Requests {
     ///
     /// # Errors
     /// The script cannot be started.
-    pub(crate) fn of_workers(plan: &Plan) -> Result<(Vec<Self>, Option<lua::Session>), ScriptError> {
+    pub(crate) fn of_workers(
+        plan: &Plan,
+    ) -> Result<(Vec<Self>, Option<lua::Session>), ScriptError> {
         let workers = plan.workers() as u64;
         let shares = (0..workers).map(|worker| plan.share.part(worker, workers));
         let all = match &plan.content {
-            Content::Fixed(request) => {
-                shares.map(|_| Self::Fixed(Fixed::new(&plan.fields, request, plan.context))).collect()
-            }
-            Content::Workload(drawn) => shares.map(|_| Self::Drawn(Writer::new(drawn.clone(), plan))).collect(),
-            Content::Scenario { scenario, seed, prefix } => shares
-                .map(|share| Self::Scenario(Writer::new(Sessions::new(scenario, *seed, prefix, share), plan)))
+            Content::Fixed(request) => shares
+                .map(|_| Self::Fixed(Fixed::new(&plan.fields, request, plan.context)))
+                .collect(),
+            Content::Workload(drawn) => shares
+                .map(|_| Self::Drawn(Writer::new(drawn.clone(), plan)))
+                .collect(),
+            Content::Scenario {
+                scenario,
+                seed,
+                prefix,
+            } => shares
+                .map(|share| {
+                    Self::Scenario(Writer::new(
+                        Sessions::new(scenario, *seed, prefix, share),
+                        plan,
+                    ))
+                })
                 .collect(),
             Content::Script(script) => {
                 let (session, players) = lua::Session::start(script, plan.share, workers)?;
                 let context = plan.context;
-                let all = players.into_iter().map(|player| Self::Script { player: Box::new(player), context });
+                let all = players.into_iter().map(|player| Self::Script {
+                    player: Box::new(player),
+                    context,
+                });
                 return Ok((all.collect(), Some(session)));
             }
         };
@@ -99,7 +129,9 @@ impl Requests {
     pub(crate) fn bodiless(&self, index: usize) -> bool {
         match self {
             Self::Fixed(fixed) => fixed.bodiless(),
-            Self::Drawn(Writer { request, .. }) | Self::Scenario(Writer { request, .. }) => request.method == "HEAD",
+            Self::Drawn(Writer { request, .. }) | Self::Scenario(Writer { request, .. }) => {
+                request.method == "HEAD"
+            }
             Self::Script { player, .. } => player.bodiless(index),
         }
     }
@@ -126,11 +158,18 @@ impl Requests {
     ///
     /// # Errors
     /// Why it is not what was needed, reading on from "failed to".
-    pub(crate) fn hear(&mut self, connection: u32, status: u16, heard: &Heard) -> Result<(), String> {
+    pub(crate) fn hear(
+        &mut self,
+        connection: u32,
+        status: u16,
+        heard: &Heard,
+    ) -> Result<(), String> {
         match self {
             Self::Fixed(_) | Self::Drawn(_) => Ok(()),
             Self::Scenario(writer) => writer.source.hear(connection, status, heard),
-            Self::Script { player, .. } => player.hear(status, heard).map_err(|error| error.to_string()),
+            Self::Script { player, .. } => player
+                .hear(status, heard)
+                .map_err(|error| error.to_string()),
         }
     }
 

@@ -84,7 +84,11 @@ const CUT_LEAD_NS: u64 = 10_000_000;
 ///
 /// # Errors
 /// It cannot be started, or a worker broke off.
-pub fn run(plan: &Arc<Plan>, commands: &Commands, tell: &mut dyn FnMut(Event<'_>)) -> Result<Finished, RunError> {
+pub fn run(
+    plan: &Arc<Plan>,
+    commands: &Commands,
+    tell: &mut dyn FnMut(Event<'_>),
+) -> Result<Finished, RunError> {
     machine::raise_file_limit();
     machine::pin_process(&plan.cores)?;
     let (requests, script) = Requests::of_workers(plan)?;
@@ -92,8 +96,12 @@ pub fn run(plan: &Arc<Plan>, commands: &Commands, tell: &mut dyn FnMut(Event<'_>
     let addresses = Addresses::default();
     let resolver = resolve(plan, &addresses);
     let workers = plan.workers();
-    let shared =
-        Arc::new(Shared { plan: Arc::clone(plan), control: Control::new(workers)?, addresses, tls: tls(plan)? });
+    let shared = Arc::new(Shared {
+        plan: Arc::clone(plan),
+        control: Control::new(workers)?,
+        addresses,
+        tls: tls(plan)?,
+    });
     let zero_wall_ns = Arc::new(AtomicU64::new(0));
     let (log, log_fault) = start_log(plan, &zero_wall_ns);
     let (sender, receiver) = channel();
@@ -136,13 +144,19 @@ fn tls(plan: &Plan) -> Result<Option<TlsConfig>, TlsError> {
         Protocol::Http1 => &[b"http/1.1"],
         Protocol::Http2 { .. } => &[b"h2"],
     };
-    plan.target.tls.then(|| TlsConfig::new(&plan.tls, &plan.target.host, protocols)).transpose()
+    plan.target
+        .tls
+        .then(|| TlsConfig::new(&plan.tls, &plan.target.host, protocols))
+        .transpose()
 }
 
 /// Resolves the name. If it cannot be, goes on trying once a second until the returned sender is dropped: the name may
 /// come, and until then requests end as `connect`.
 fn resolve(plan: &Plan, addresses: &Addresses) -> Option<Sender<()>> {
-    let target = plan.connect_to.clone().unwrap_or_else(|| plan.target.clone());
+    let target = plan
+        .connect_to
+        .clone()
+        .unwrap_or_else(|| plan.target.clone());
     match target.resolve() {
         Ok(found) if !found.is_empty() => {
             addresses.set(found);
@@ -152,7 +166,8 @@ fn resolve(plan: &Plan, addresses: &Addresses) -> Option<Sender<()>> {
             let (stop, stopped) = channel::<()>();
             let addresses = addresses.clone();
             std::thread::spawn(move || {
-                while stopped.recv_timeout(Duration::from_secs(1)) == Err(RecvTimeoutError::Timeout) {
+                while stopped.recv_timeout(Duration::from_secs(1)) == Err(RecvTimeoutError::Timeout)
+                {
                     if let Ok(found) = target.resolve()
                         && !found.is_empty()
                     {
@@ -167,9 +182,14 @@ fn resolve(plan: &Plan, addresses: &Addresses) -> Option<Sender<()>> {
 
 /// A table that cannot be begun does not keep the load from running.
 fn start_log(plan: &Plan, zero_wall_ns: &Arc<AtomicU64>) -> (Option<RequestLog>, Option<String>) {
-    let Some(sink) = &plan.requests else { return (None, None) };
-    let context =
-        RowContext { calendar: plan.calendar(), trace_seed: plan.trace_seed, zero_wall_ns: Arc::clone(zero_wall_ns) };
+    let Some(sink) = &plan.requests else {
+        return (None, None);
+    };
+    let context = RowContext {
+        calendar: plan.calendar(),
+        trace_seed: plan.trace_seed,
+        zero_wall_ns: Arc::clone(zero_wall_ns),
+    };
     match RequestLog::start(sink, context) {
         Ok(log) => (Some(log), None),
         Err(error) => (None, Some(error.to_string())),
@@ -184,8 +204,18 @@ fn start_workers(
 ) -> Result<Vec<JoinHandle<()>>, RunError> {
     let mut threads = Vec::new();
     for (index, requests) in requests.into_iter().enumerate() {
-        let worker = Worker::new(index, shared, requests, sender.clone(), log.map(RequestLog::queue))?;
-        let core = shared.plan.cores.get(index % shared.plan.cores.len().max(1)).copied();
+        let worker = Worker::new(
+            index,
+            shared,
+            requests,
+            sender.clone(),
+            log.map(RequestLog::queue),
+        )?;
+        let core = shared
+            .plan
+            .cores
+            .get(index % shared.plan.cores.len().max(1))
+            .copied();
         let tell = sender.clone();
         let work = move || {
             if let Some(id) = core {
@@ -224,15 +254,22 @@ impl Conductor {
     /// Waits for the workers' connections, and fixes time zero.
     fn get_ready(&mut self, tell: &mut dyn FnMut(Event<'_>)) -> Result<(), RunError> {
         let start_at_ns = self.shared.plan.start_at_ns;
-        if let Some(late_ns) = start_at_ns.map(|at_ns| clock::wall_ns() - at_ns).filter(|&late_ns| late_ns > 0) {
+        if let Some(late_ns) = start_at_ns
+            .map(|at_ns| clock::wall_ns() - at_ns)
+            .filter(|&late_ns| late_ns > 0)
+        {
             self.shared.control.abandon();
             return Err(RunError::Late(late_ns / 1_000_000));
         }
         let mut unready = self.running;
         let mut fault = None;
         while unready > 0 && self.interrupts == 0 && !self.orphaned {
-            let left_ns = start_at_ns.map_or(i64::MAX, |at_ns| at_ns - clock::wall_ns() - LEAD_NS.cast_signed());
-            let Ok(left_ns) = u64::try_from(left_ns) else { break };
+            let left_ns = start_at_ns.map_or(i64::MAX, |at_ns| {
+                at_ns - clock::wall_ns() - LEAD_NS.cast_signed()
+            });
+            let Ok(left_ns) = u64::try_from(left_ns) else {
+                break;
+            };
             match self.receiver.recv_timeout(Duration::from_nanos(left_ns)) {
                 Ok(Told::Ready { open, fault: own }) => {
                     self.open += open;
@@ -243,17 +280,24 @@ impl Conductor {
                 Err(_) => break,
             }
         }
-        tell(Event::Ready { open: self.open, fault: fault.as_deref() });
+        tell(Event::Ready {
+            open: self.open,
+            fault: fault.as_deref(),
+        });
         self.start(start_at_ns);
-        tell(Event::Started(self.zero_wall_ns.load(Ordering::Relaxed).cast_signed()));
+        tell(Event::Started(
+            self.zero_wall_ns.load(Ordering::Relaxed).cast_signed(),
+        ));
         Ok(())
     }
 
     fn start(&mut self, start_at_ns: Option<i64>) {
         let (now_ns, wall_ns) = (clock::now_ns(), clock::wall_ns());
-        let lead_ns = start_at_ns.map_or(LEAD_NS, |at_ns| u64::try_from(at_ns - wall_ns).unwrap_or(0));
+        let lead_ns =
+            start_at_ns.map_or(LEAD_NS, |at_ns| u64::try_from(at_ns - wall_ns).unwrap_or(0));
         self.zero_ns = now_ns + lead_ns;
-        self.zero_wall_ns.store(wall_ns.cast_unsigned() + lead_ns, Ordering::Relaxed);
+        self.zero_wall_ns
+            .store(wall_ns.cast_unsigned() + lead_ns, Ordering::Relaxed);
         if self.interrupts > 0 || self.orphaned {
             self.cut(0);
         }
@@ -270,7 +314,10 @@ impl Conductor {
                 Err(RecvTimeoutError::Timeout) => {
                     let at_ns = tick_ns - self.zero_ns;
                     if let Some(second) = self.tally.overdue(at_ns) {
-                        tell(Event::Waiting { second, at: at_ns / TICK_NS });
+                        tell(Event::Waiting {
+                            second,
+                            at: at_ns / TICK_NS,
+                        });
                     }
                     tick_ns += TICK_NS;
                 }

@@ -43,7 +43,10 @@ impl Share {
     /// The part of this share that falls to one of `of` takers.
     #[must_use]
     pub const fn part(self, index: u64, of: u64) -> Self {
-        Self { index: self.index + self.of * index, of: self.of * of }
+        Self {
+            index: self.index + self.of * index,
+            of: self.of * of,
+        }
     }
 }
 
@@ -68,13 +71,25 @@ impl Schedule {
     /// The schedule of this arrival process and profile in `[0, end_ns)`.
     #[must_use]
     pub fn new(arrival: Arrival, profile: Profile, seed: u64, end_ns: u64) -> Self {
-        Self { times: Times::Drawn { arrival, profile }, seed, end_ns, limit: u64::MAX, share: Share::WHOLE }
+        Self {
+            times: Times::Drawn { arrival, profile },
+            seed,
+            end_ns,
+            limit: u64::MAX,
+            share: Share::WHOLE,
+        }
     }
 
     /// The listed times (ascending) in `[0, end_ns)`.
     #[must_use]
     pub fn listed(times_ns: Arc<[u64]>, end_ns: u64) -> Self {
-        Self { times: Times::Listed(times_ns), seed: 0, end_ns, limit: u64::MAX, share: Share::WHOLE }
+        Self {
+            times: Times::Listed(times_ns),
+            seed: 0,
+            end_ns,
+            limit: u64::MAX,
+            share: Share::WHOLE,
+        }
     }
 
     /// The same process, seed and length with another profile; a list of times stays as it is.
@@ -117,8 +132,13 @@ impl Schedule {
     pub fn mean_rate_hz(&self, from_ns: u64) -> f64 {
         let span_s = self.end_ns.saturating_sub(from_ns) as f64 / 1e9;
         let requests = match &self.times {
-            Times::Drawn { profile, .. } => profile.expected(self.end_ns) - profile.expected(from_ns),
-            Times::Listed(times) => times.iter().filter(|&&t| t >= from_ns && t < self.end_ns).count() as f64,
+            Times::Drawn { profile, .. } => {
+                profile.expected(self.end_ns) - profile.expected(from_ns)
+            }
+            Times::Listed(times) => times
+                .iter()
+                .filter(|&&t| t >= from_ns && t < self.end_ns)
+                .count() as f64,
         };
         if span_s > 0.0 { requests / span_s } else { 0.0 }
     }
@@ -134,17 +154,29 @@ impl Schedule {
     pub fn part(&self, index: u64, of: u64) -> Part {
         let share = self.share.part(index, of);
         let source = match &self.times {
-            Times::Drawn { arrival, profile } => {
-                Source::Drawn { unit: Unit::new(*arrival, self.seed), profile: profile.cursor() }
-            }
+            Times::Drawn { arrival, profile } => Source::Drawn {
+                unit: Unit::new(*arrival, self.seed),
+                profile: profile.cursor(),
+            },
             Times::Listed(times) => Source::Listed(Arc::clone(times)),
         };
-        Part { source, next: share.index, drawn: 0, step: share.of, end_ns: self.end_ns, limit: self.limit, last_ns: 0 }
+        Part {
+            source,
+            next: share.index,
+            drawn: 0,
+            step: share.of,
+            end_ns: self.end_ns,
+            limit: self.limit,
+            last_ns: 0,
+        }
     }
 }
 
 enum Source {
-    Drawn { unit: Unit, profile: profile::Cursor },
+    Drawn {
+        unit: Unit,
+        profile: profile::Cursor,
+    },
     Listed(Arc<[u64]>),
 }
 
@@ -182,7 +214,10 @@ impl Iterator for Part {
         self.next += self.step;
         // Rounding must never turn time back.
         self.last_ns = self.last_ns.max(offset_ns);
-        Some(Intended { number, offset_ns: self.last_ns })
+        Some(Intended {
+            number,
+            offset_ns: self.last_ns,
+        })
     }
 }
 
@@ -199,10 +234,13 @@ impl Fingerprint {
     /// The fingerprint in lower-case hex.
     #[must_use]
     pub fn finish(self) -> String {
-        self.0.finalize().iter().fold(String::with_capacity(64), |mut hex, byte| {
-            write!(hex, "{byte:02x}").expect("a string takes any text");
-            hex
-        })
+        self.0
+            .finalize()
+            .iter()
+            .fold(String::with_capacity(64), |mut hex, byte| {
+                write!(hex, "{byte:02x}").expect("a string takes any text");
+                hex
+            })
     }
 }
 

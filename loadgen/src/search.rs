@@ -27,9 +27,15 @@ pub enum Next {
 /// does not), then bisecting on a logarithmic scale.
 #[must_use]
 pub fn next(first_hz: f64, tries: &[Try]) -> Next {
-    let good = tries.iter().filter(|one| one.met).map(|one| one.rate_hz).reduce(f64::max);
+    let good = tries
+        .iter()
+        .filter(|one| one.met)
+        .map(|one| one.rate_hz)
+        .reduce(f64::max);
     // A rate that failed below one that was met failed by chance.
-    let bad = tries.iter().filter(|one| !one.met && good.is_none_or(|good| one.rate_hz > good));
+    let bad = tries
+        .iter()
+        .filter(|one| !one.met && good.is_none_or(|good| one.rate_hz > good));
     let bad = bad.map(|one| one.rate_hz).reduce(f64::min);
     if tries.len() >= TRIES_MAX {
         return Next::Found(good);
@@ -53,7 +59,10 @@ mod tests {
         let mut tries = Vec::new();
         loop {
             match next(first_hz, &tries) {
-                Next::Try(rate_hz) => tries.push(Try { rate_hz, met: rate_hz <= limit_hz }),
+                Next::Try(rate_hz) => tries.push(Try {
+                    rate_hz,
+                    met: rate_hz <= limit_hz,
+                }),
                 Next::Found(found) => return (found, tries.len()),
             }
         }

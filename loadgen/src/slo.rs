@@ -36,9 +36,14 @@ impl FromStr for Objectives {
     type Err = SloError;
 
     fn from_str(text: &str) -> Result<Self, SloError> {
-        let all: Result<Vec<_>, _> =
-            text.split(',').map(|part| objective(part.trim()).ok_or_else(|| SloError::Form(part.to_owned()))).collect();
-        Ok(Self { text: text.to_owned(), all: all? })
+        let all: Result<Vec<_>, _> = text
+            .split(',')
+            .map(|part| objective(part.trim()).ok_or_else(|| SloError::Form(part.to_owned())))
+            .collect();
+        Ok(Self {
+            text: text.to_owned(),
+            all: all?,
+        })
     }
 }
 
@@ -52,21 +57,33 @@ fn objective(text: &str) -> Option<Objective> {
     let (figure, limit) = text.split_once('<')?;
     let (figure, limit) = (figure.trim(), limit.trim_start_matches('=').trim());
     if matches!(figure, "errors" | "err") {
-        let (number, scale) = limit.strip_suffix('%').map_or((limit, 1.0), |number| (number, 0.01));
+        let (number, scale) = limit
+            .strip_suffix('%')
+            .map_or((limit, 1.0), |number| (number, 0.01));
         let below = number.trim().parse::<f64>().ok()? * scale;
-        return (0.0..=1.0).contains(&below).then_some(Objective::Errors { below });
+        return (0.0..=1.0)
+            .contains(&below)
+            .then_some(Objective::Errors { below });
     }
-    let known = ["mean", "p50", "p75", "p90", "p95", "p99", "p99.9", "p99.99", "max"];
+    let known = [
+        "mean", "p50", "p75", "p90", "p95", "p99", "p99.9", "p99.99", "max",
+    ];
     let unit = limit.ends_with(|c: char| c.is_ascii_alphabetic());
     let below_us = duration(limit).ok().filter(|_| unit)?.as_secs_f64() * 1e6;
-    known.contains(&figure).then(|| Objective::Time { figure: figure.to_owned(), below_us })
+    known.contains(&figure).then(|| Objective::Time {
+        figure: figure.to_owned(),
+        below_us,
+    })
 }
 
 impl Objectives {
     /// What is missed, in sentences; nothing if all is met.
     #[must_use]
     pub fn missed(&self, summary: &Summary) -> Vec<String> {
-        self.all.iter().filter_map(|objective| objective.missed(summary)).collect()
+        self.all
+            .iter()
+            .filter_map(|objective| objective.missed(summary))
+            .collect()
     }
 }
 
@@ -76,15 +93,25 @@ impl Objective {
             Self::Errors { below } => {
                 let share = 1.0 - summary.ok() as f64 / summary.intended.max(1) as f64;
                 let met = share < *below || (share == 0.0 && *below == 0.0 && summary.intended > 0);
-                (!met).then(|| format!("errors are {:.3} %, not below {} %", share * 100.0, below * 100.0))
+                (!met).then(|| {
+                    format!(
+                        "errors are {:.3} %, not below {} %",
+                        share * 100.0,
+                        below * 100.0
+                    )
+                })
             }
             Self::Time { figure, below_us } => {
                 let us = figure_of(&summary.response_time_us, figure);
                 let open = summary.lower_bound.contains(&figure.as_str());
                 match us {
                     None => Some(format!("{figure} cannot be told: too few response times")),
-                    Some(us) if us >= *below_us => Some(format!("{figure} is {us} us, not below {below_us} us")),
-                    Some(us) if open => Some(format!("{figure} is at least {us} us and may be {below_us} us or more")),
+                    Some(us) if us >= *below_us => {
+                        Some(format!("{figure} is {us} us, not below {below_us} us"))
+                    }
+                    Some(us) if open => Some(format!(
+                        "{figure} is at least {us} us and may be {below_us} us or more"
+                    )),
                     Some(_) => None,
                 }
             }
@@ -118,9 +145,15 @@ mod tests {
         assert_eq!(
             objectives.all,
             [
-                Objective::Time { figure: "p99".to_owned(), below_us: 50_000.0 },
+                Objective::Time {
+                    figure: "p99".to_owned(),
+                    below_us: 50_000.0
+                },
                 Objective::Errors { below: 0.001 },
-                Objective::Time { figure: "max".to_owned(), below_us: 2_000_000.0 },
+                Objective::Time {
+                    figure: "max".to_owned(),
+                    below_us: 2_000_000.0
+                },
             ]
         );
         for wrong in ["p99", "p98<1ms", "p99<50", "errors<200%", "errors<x", ""] {

@@ -17,12 +17,24 @@ enum Kind {
 
 impl Source {
     pub(crate) fn open(part: Part, end_ns: u64, limited: bool) -> Self {
-        Self { kind: Kind::Open(part.peekable()), end_ns, limited }
+        Self {
+            kind: Kind::Open(part.peekable()),
+            end_ns,
+            limited,
+        }
     }
 
     /// Requests `first`, `first + step`, ... below `limit`, each due when a connection is free.
     pub(crate) fn closed(first: u64, step: u64, limit: u64, end_ns: u64) -> Self {
-        Self { kind: Kind::Closed { next: first, step, limit }, end_ns, limited: limit < u64::MAX }
+        Self {
+            kind: Kind::Closed {
+                next: first,
+                step,
+                limit,
+            },
+            end_ns,
+            limited: limit < u64::MAX,
+        }
     }
 
     /// The run ends early.
@@ -47,7 +59,10 @@ impl Source {
     /// When the next request of the schedule is due; none in the closed loop, and at the end.
     pub(crate) fn due_ns(&mut self) -> Option<u64> {
         match &mut self.kind {
-            Kind::Open(part) => part.peek().map(|next| next.offset_ns).filter(|&due_ns| due_ns < self.end_ns),
+            Kind::Open(part) => part
+                .peek()
+                .map(|next| next.offset_ns)
+                .filter(|&due_ns| due_ns < self.end_ns),
             Kind::Closed { .. } => None,
         }
     }
@@ -70,14 +85,19 @@ impl Source {
     /// The next request, if it is due.
     pub(crate) fn take(&mut self, now_ns: u64) -> Option<Intended> {
         match &mut self.kind {
-            Kind::Open(part) => part.next_if(|next| next.offset_ns <= now_ns && next.offset_ns < self.end_ns),
+            Kind::Open(part) => {
+                part.next_if(|next| next.offset_ns <= now_ns && next.offset_ns < self.end_ns)
+            }
             Kind::Closed { next, step, limit } => {
                 let number = *next;
                 if number >= *limit || now_ns >= self.end_ns {
                     return None;
                 }
                 *next += *step;
-                Some(Intended { number, offset_ns: now_ns })
+                Some(Intended {
+                    number,
+                    offset_ns: now_ns,
+                })
             }
         }
     }

@@ -50,7 +50,9 @@ pub fn workload(name: &str) -> Result<Workload, SpecError> {
 
 /// `Host`, and who is asking.
 pub(crate) fn default_fields(target: &Target) -> Fields {
-    Fields { fields: vec![("Host".to_owned(), target.authority.clone())] }
+    Fields {
+        fields: vec![("Host".to_owned(), target.authority.clone())],
+    }
 }
 
 fn content(spec: &LoadSpec, target: &Target) -> Result<Content, SpecError> {
@@ -64,13 +66,31 @@ fn content(spec: &LoadSpec, target: &Target) -> Result<Content, SpecError> {
             ..Script::new(Path::new(name), text.clone().into_bytes(), target)
         })),
         (Some(Written::Scenario { name, text, files }), _) => {
-            let read = |file: &str| files.get(file).cloned().ok_or_else(|| "it did not come with the spec".to_owned());
+            let read = |file: &str| {
+                files
+                    .get(file)
+                    .cloned()
+                    .ok_or_else(|| "it did not come with the spec".to_owned())
+            };
             let scenario = Scenario::from_yaml(text, read);
-            let scenario = scenario.map_err(|error| SpecError::Scenario(name.clone(), Box::new(error)))?;
-            Content::Scenario { scenario: Arc::new(scenario), seed, prefix: prefix() }
+            let scenario =
+                scenario.map_err(|error| SpecError::Scenario(name.clone(), Box::new(error)))?;
+            Content::Scenario {
+                scenario: Arc::new(scenario),
+                seed,
+                prefix: prefix(),
+            }
         }
-        (None, Some(name)) => Content::Workload(Drawn { workload: workload(name)?, seed, prefix: prefix() }),
-        (None, None) => Content::Fixed(Request { method: "GET", target: target.path.clone(), ..Request::default() }),
+        (None, Some(name)) => Content::Workload(Drawn {
+            workload: workload(name)?,
+            seed,
+            prefix: prefix(),
+        }),
+        (None, None) => Content::Fixed(Request {
+            method: "GET",
+            target: target.path.clone(),
+            ..Request::default()
+        }),
     })
 }
 
@@ -93,7 +113,12 @@ pub fn plan(json: &str) -> Result<Plan, SpecError> {
     }
     let ms = |ms: u64| ms.saturating_mul(1_000_000);
     let end_ns = ms(spec.warmup_ms) + ms(spec.duration_ms);
-    let schedule = Schedule::new(spec.arrival, Profile::constant(spec.rate_hz)?, spec.seed, end_ns);
+    let schedule = Schedule::new(
+        spec.arrival,
+        Profile::constant(spec.rate_hz)?,
+        spec.seed,
+        end_ns,
+    );
     Ok(Plan {
         fields: default_fields(&target),
         target,

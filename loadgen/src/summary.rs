@@ -112,8 +112,15 @@ impl Summary {
             url: url(plan),
             intended: finished.intended(),
             sent: measured.sent,
-            outcomes: Outcome::ALL.iter().map(|&outcome| (outcome.name(), tally.count(outcome))).collect(),
-            status: totals.status.iter().map(|(status, count)| (status.to_string(), *count)).collect(),
+            outcomes: Outcome::ALL
+                .iter()
+                .map(|&outcome| (outcome.name(), tally.count(outcome)))
+                .collect(),
+            status: totals
+                .status
+                .iter()
+                .map(|(status, count)| (status.to_string(), *count))
+                .collect(),
             rate_asked_hz: plan.rate_asked_hz(),
             rate_sent_hz: finished.rate_sent_hz(),
             duration_s: finished.measured_ns as f64 / 1e9,
@@ -125,12 +132,21 @@ impl Summary {
             first_byte_us: quantiles(&totals.first_byte),
             connect_us: quantiles(&totals.connect),
             tls_us: quantiles(&totals.tls),
-            error_time_us: totals.errors.iter().map(|(outcome, hist)| (outcome.name(), quantiles(hist))).collect(),
+            error_time_us: totals
+                .errors
+                .iter()
+                .map(|(outcome, hist)| (outcome.name(), quantiles(hist)))
+                .collect(),
             response_time_ci95_us: ci95,
             lower_bound,
             verdict,
             reasons,
-            notes: tally.batches.trend().iter().map(ToString::to_string).collect(),
+            notes: tally
+                .batches
+                .trend()
+                .iter()
+                .map(ToString::to_string)
+                .collect(),
             faults: totals.faults.clone(),
             reconnects: totals.reconnects,
             protocol: plan.protocol.name(),
@@ -144,14 +160,19 @@ impl Summary {
             interrupted: finished.interrupted,
             requests_not_logged: finished.log.left_out,
             requests_error: finished.log.error.clone(),
-            histograms: Histograms { response: measured.response.clone(), service: measured.service.clone() },
+            histograms: Histograms {
+                response: measured.response.clone(),
+                service: measured.service.clone(),
+            },
         }
     }
 
     /// The part that the contract between programs has.
     #[must_use]
     pub fn to_record(&self) -> LoadSummary {
-        let counts = Outcome::ALL.iter().map(|&outcome| (outcome, self.outcomes[outcome.name()]));
+        let counts = Outcome::ALL
+            .iter()
+            .map(|&outcome| (outcome, self.outcomes[outcome.name()]));
         LoadSummary {
             intended: self.intended,
             outcomes: counts.filter(|(_, count)| *count > 0).collect(),
@@ -181,21 +202,36 @@ pub(crate) fn url(plan: &Plan) -> String {
     match &target.unix {
         Some(path) => format!("unix:{}:{}", path.display(), target.path),
         None => {
-            format!("{}://{}{}", if target.tls { "https" } else { "http" }, target.authority, target.path)
+            format!(
+                "{}://{}{}",
+                if target.tls { "https" } else { "http" },
+                target.authority,
+                target.path
+            )
         }
     }
 }
 
 fn cpu_share(finished: &Finished) -> f64 {
     let totals = &finished.tally.totals;
-    if totals.wall_ns == 0 { 0.0 } else { (totals.cpu_ns as f64 / totals.wall_ns as f64).min(1.0) }
+    if totals.wall_ns == 0 {
+        0.0
+    } else {
+        (totals.cpu_ns as f64 / totals.wall_ns as f64).min(1.0)
+    }
 }
 
 fn evidence<'a>(plan: &Plan, finished: &'a Finished) -> Evidence<'a> {
     let tally = &finished.tally;
     let faults_with = |code: i32| {
         let text = std::io::Error::from_raw_os_error(code).to_string();
-        tally.totals.faults.iter().filter(|(fault, _)| fault.contains(&text)).map(|(_, count)| count).sum()
+        tally
+            .totals
+            .faults
+            .iter()
+            .filter(|(fault, _)| fault.contains(&text))
+            .map(|(_, count)| count)
+            .sum()
     };
     Evidence {
         rate_asked_hz: plan.rate_asked_hz(),
@@ -228,7 +264,10 @@ fn bounds(finished: &Finished) -> (Vec<&'static str>, Intervals) {
             lower.push(name);
         }
         let interval = bound.and_then(|bound| tally.batches.interval(p, bound.ns()));
-        intervals.insert(name, interval.map(|(low, high)| [low as f64 / 1000.0, high as f64 / 1000.0]));
+        intervals.insert(
+            name,
+            interval.map(|(low, high)| [low as f64 / 1000.0, high as f64 / 1000.0]),
+        );
     }
     // The largest is one if it is a request that was given up.
     let censored = &tally.totals.censored;

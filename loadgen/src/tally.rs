@@ -32,7 +32,10 @@ impl Audit {
     /// Requests intended before `until_ns` that were not counted yet.
     fn count(&mut self, until_ns: u64) -> u64 {
         let mut count = 0;
-        while let Some(request) = self.times.next_if(|r| r.offset_ns < until_ns.min(self.cut_ns)) {
+        while let Some(request) = self
+            .times
+            .next_if(|r| r.offset_ns < until_ns.min(self.cut_ns))
+        {
             self.fingerprint.add(request.offset_ns);
             count += 1;
         }
@@ -100,7 +103,8 @@ impl Tally {
     /// The second that is next, if it ended a whole second before `at_ns` and is still not complete.
     #[must_use]
     pub fn overdue(&self, at_ns: u64) -> Option<u64> {
-        (self.calendar.end_of(self.next) + OVERDUE_NS <= at_ns).then(|| self.calendar.second(self.next))
+        (self.calendar.end_of(self.next) + OVERDUE_NS <= at_ns)
+            .then(|| self.calendar.second(self.next))
     }
 
     /// At the end, when workers have nothing more to say: the rest, seconds without requests left out.
@@ -117,14 +121,20 @@ impl Tally {
         let phase = self.calendar.phase(self.next);
         let second = self.calendar.second(self.next);
         if let Some(audit) = &mut self.audit {
-            self.unaccounted += audit.count(self.calendar.end_of(self.next)).abs_diff(sum.ended());
+            self.unaccounted += audit
+                .count(self.calendar.end_of(self.next))
+                .abs_diff(sum.ended());
         }
         self.next += 1;
         if phase == Phase::Measure {
             self.measured.add(&sum);
             self.batches.add(&sum.response);
         }
-        Second { phase, second, bin: sum }
+        Second {
+            phase,
+            second,
+            bin: sum,
+        }
     }
 
     /// The schedule's fingerprint as far as it was intended; none in the closed loop. To be called once, at the end.

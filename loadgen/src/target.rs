@@ -63,7 +63,9 @@ impl Target {
                 path: rooted(path),
             });
         }
-        let (scheme, rest) = url.split_once("://").ok_or_else(|| UrlError::Scheme(url.to_owned()))?;
+        let (scheme, rest) = url
+            .split_once("://")
+            .ok_or_else(|| UrlError::Scheme(url.to_owned()))?;
         let tls = match scheme {
             scheme if scheme.eq_ignore_ascii_case("http") => false,
             scheme if scheme.eq_ignore_ascii_case("https") => true,
@@ -102,23 +104,34 @@ impl Target {
         if let Some(path) = &self.unix {
             return Ok(vec![Address::Unix(path.clone())]);
         }
-        let mut found: Vec<Address> = (self.host.as_str(), self.port).to_socket_addrs()?.map(Address::Ip).collect();
+        let mut found: Vec<Address> = (self.host.as_str(), self.port)
+            .to_socket_addrs()?
+            .map(Address::Ip)
+            .collect();
         found.dedup();
         Ok(found)
     }
 }
 
 fn rooted(path: &str) -> String {
-    if path.starts_with('/') { path.to_owned() } else { format!("/{path}") }
+    if path.starts_with('/') {
+        path.to_owned()
+    } else {
+        format!("/{path}")
+    }
 }
 
 fn split_port(authority: &str) -> Result<(&str, Option<u16>), UrlError> {
     let (host, port) = match authority.strip_prefix('[') {
         Some(rest) => {
-            let (host, after) = rest.split_once(']').ok_or_else(|| UrlError::Host(authority.to_owned()))?;
+            let (host, after) = rest
+                .split_once(']')
+                .ok_or_else(|| UrlError::Host(authority.to_owned()))?;
             (host, after.strip_prefix(':'))
         }
-        None => authority.split_once(':').map_or((authority, None), |(host, port)| (host, Some(port))),
+        None => authority
+            .split_once(':')
+            .map_or((authority, None), |(host, port)| (host, Some(port))),
     };
     match port {
         None | Some("") => Ok((host, None)),
@@ -188,31 +201,68 @@ mod tests {
     fn urls_come_apart() {
         let parts = |url: &str| {
             let target = Target::parse(url).unwrap();
-            (target.tls, target.host, target.port, target.authority, target.path)
+            (
+                target.tls,
+                target.host,
+                target.port,
+                target.authority,
+                target.path,
+            )
         };
         let own = |tls, host: &str, port, authority: &str, path: &str| {
-            (tls, host.to_owned(), port, authority.to_owned(), path.to_owned())
+            (
+                tls,
+                host.to_owned(),
+                port,
+                authority.to_owned(),
+                path.to_owned(),
+            )
         };
-        assert_eq!(parts("http://a.b:81/x?y=z#q"), own(false, "a.b", 81, "a.b:81", "/x?y=z"));
+        assert_eq!(
+            parts("http://a.b:81/x?y=z#q"),
+            own(false, "a.b", 81, "a.b:81", "/x?y=z")
+        );
         assert_eq!(parts("HTTPS://a?y"), own(true, "a", 443, "a", "/?y"));
-        assert_eq!(parts("http://u:p@[::1]:8080"), own(false, "::1", 8080, "[::1]:8080", "/"));
+        assert_eq!(
+            parts("http://u:p@[::1]:8080"),
+            own(false, "::1", 8080, "[::1]:8080", "/")
+        );
         let unix = Target::parse("unix:/run/x.sock:/status").unwrap();
-        assert_eq!((unix.unix, unix.path.as_str()), (Some(PathBuf::from("/run/x.sock")), "/status"));
+        assert_eq!(
+            (unix.unix, unix.path.as_str()),
+            (Some(PathBuf::from("/run/x.sock")), "/status")
+        );
     }
 
     #[test]
     fn a_port_may_go_without_saying() {
         let named = |url| Target::parse(url).unwrap().named_port();
-        assert_eq!((named("http://a"), named("http://[::1]:80/"), named("unix:/x")), (None, Some(80), None));
+        assert_eq!(
+            (
+                named("http://a"),
+                named("http://[::1]:80/"),
+                named("unix:/x")
+            ),
+            (None, Some(80), None)
+        );
     }
 
     #[test]
     fn what_is_no_url_is_named() {
-        assert!(matches!(Target::parse("localhost:80"), Err(UrlError::Scheme(_))));
+        assert!(matches!(
+            Target::parse("localhost:80"),
+            Err(UrlError::Scheme(_))
+        ));
         assert!(matches!(Target::parse("ftp://x"), Err(UrlError::Scheme(_))));
         assert!(matches!(Target::parse("http:///x"), Err(UrlError::Host(_))));
-        assert!(matches!(Target::parse("http://x:0/"), Err(UrlError::Port(_))));
-        assert!(matches!(Target::parse("http://x/a b\r\n"), Err(UrlError::Character(_))));
+        assert!(matches!(
+            Target::parse("http://x:0/"),
+            Err(UrlError::Port(_))
+        ));
+        assert!(matches!(
+            Target::parse("http://x/a b\r\n"),
+            Err(UrlError::Character(_))
+        ));
     }
 
     #[test]

@@ -23,7 +23,9 @@ pub enum TlsError {
         reason: String,
     },
     /// No certificate authority at all.
-    #[error("find the system's certificate authorities: name them with --cacert FILE, or use --insecure")]
+    #[error(
+        "find the system's certificate authorities: name them with --cacert FILE, or use --insecure"
+    )]
     NoRoots,
     /// A name that certificates cannot be for.
     #[error("use `{0}` as the server's name in TLS")]
@@ -70,33 +72,53 @@ impl TlsConfig {
     /// A file or name that cannot be used.
     pub fn new(options: &TlsOptions, host: &str, protocols: &[&[u8]]) -> Result<Self, TlsError> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let builder =
-            ClientConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions()?;
+        let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
+            .with_safe_default_protocol_versions()?;
         let builder = if options.insecure {
-            builder.dangerous().with_custom_certificate_verifier(Arc::new(anyone::Anyone(provider)))
+            builder
+                .dangerous()
+                .with_custom_certificate_verifier(Arc::new(anyone::Anyone(provider)))
         } else {
             builder.with_root_certificates(roots(options.ca.as_deref())?)
         };
         let mut client = match &options.client {
             None => builder.with_no_client_auth(),
-            Some((chain, key)) => builder.with_client_auth_cert(certificates(chain)?, private_key(key)?)?,
+            Some((chain, key)) => {
+                builder.with_client_auth_cert(certificates(chain)?, private_key(key)?)?
+            }
         };
         client.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
-        let name = options.name.as_deref().unwrap_or(host).trim_matches(['[', ']']);
-        let name = ServerName::try_from(name.to_owned()).map_err(|_| TlsError::Name(name.to_owned()))?;
-        Ok(Self { client: Arc::new(client), name })
+        let name = options
+            .name
+            .as_deref()
+            .unwrap_or(host)
+            .trim_matches(['[', ']']);
+        let name =
+            ServerName::try_from(name.to_owned()).map_err(|_| TlsError::Name(name.to_owned()))?;
+        Ok(Self {
+            client: Arc::new(client),
+            name,
+        })
     }
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "callers hand over errors or text as they have them")]
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "callers hand over errors or text as they have them"
+)]
 fn pem_error(what: &'static str, path: &Path, reason: impl ToString) -> TlsError {
-    TlsError::Pem { what, path: path.to_owned(), reason: reason.to_string() }
+    TlsError::Pem {
+        what,
+        path: path.to_owned(),
+        reason: reason.to_string(),
+    }
 }
 
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     let what = "certificates";
-    let found: Result<Vec<_>, _> =
-        CertificateDer::pem_file_iter(path).map_err(|error| pem_error(what, path, error))?.collect();
+    let found: Result<Vec<_>, _> = CertificateDer::pem_file_iter(path)
+        .map_err(|error| pem_error(what, path, error))?
+        .collect();
     match found.map_err(|error| pem_error(what, path, error))? {
         none if none.is_empty() => Err(pem_error(what, path, "there is none in it")),
         some => Ok(some),
@@ -110,13 +132,21 @@ fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
 fn roots(ca: Option<&Path>) -> Result<RootCertStore, TlsError> {
     let path = match ca {
         Some(path) => path,
-        None => SYSTEM_ROOTS.iter().map(Path::new).find(|path| path.exists()).ok_or(TlsError::NoRoots)?,
+        None => SYSTEM_ROOTS
+            .iter()
+            .map(Path::new)
+            .find(|path| path.exists())
+            .ok_or(TlsError::NoRoots)?,
     };
     let mut store = RootCertStore::empty();
     // Systems carry certificates that rustls does not take; the others do.
     let (added, _) = store.add_parsable_certificates(certificates(path)?);
     if added == 0 {
-        return Err(pem_error("certificates", path, "none of them can be an authority"));
+        return Err(pem_error(
+            "certificates",
+            path,
+            "none of them can be an authority",
+        ));
     }
     Ok(store)
 }
@@ -133,8 +163,8 @@ pub(crate) struct Tls {
 
 impl Tls {
     pub(crate) fn new(socket: Socket, config: &TlsConfig) -> io::Result<Self> {
-        let session =
-            ClientConnection::new(Arc::clone(&config.client), config.name.clone()).map_err(io::Error::other)?;
+        let session = ClientConnection::new(Arc::clone(&config.client), config.name.clone())
+            .map_err(io::Error::other)?;
         Ok(Self { socket, session })
     }
 
@@ -157,7 +187,11 @@ impl Tls {
                 Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
                 Ok(_) => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    return if self.session.is_handshaking() { Ok(false) } else { Ok(true) };
+                    return if self.session.is_handshaking() {
+                        Ok(false)
+                    } else {
+                        Ok(true)
+                    };
                 }
                 Err(error) => return Err(error),
             }
@@ -170,9 +204,13 @@ impl Tls {
         if let Err(error) = self.session.process_new_packets() {
             // The alert says why; it is worth a try.
             let _ = self.session.write_tls(&mut self.socket);
-            let offered = rustls::Error::AlertReceived(rustls::AlertDescription::NoApplicationProtocol);
+            let offered =
+                rustls::Error::AlertReceived(rustls::AlertDescription::NoApplicationProtocol);
             let known = (error == offered).then(|| format!("{NO_PROTOCOL} ({error})"));
-            return Err(io::Error::new(io::ErrorKind::InvalidData, known.unwrap_or_else(|| error.to_string())));
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                known.unwrap_or_else(|| error.to_string()),
+            ));
         }
         Ok(count)
     }
@@ -195,7 +233,11 @@ impl Tls {
         let count = self.session.writer().write(bytes)?;
         self.flush()?;
         // Its buffer is full, and the kernel took nothing of it.
-        if count == 0 && !bytes.is_empty() { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(count) }
+        if count == 0 && !bytes.is_empty() {
+            Err(io::ErrorKind::WouldBlock.into())
+        } else {
+            Ok(count)
+        }
     }
 
     pub(crate) fn flush(&mut self) -> io::Result<()> {
@@ -239,7 +281,12 @@ mod anyone {
             certificate: &CertificateDer<'_>,
             signature: &DigitallySignedStruct,
         ) -> Result<HandshakeSignatureValid, Error> {
-            verify_tls12_signature(message, certificate, signature, &self.0.signature_verification_algorithms)
+            verify_tls12_signature(
+                message,
+                certificate,
+                signature,
+                &self.0.signature_verification_algorithms,
+            )
         }
 
         fn verify_tls13_signature(
@@ -248,7 +295,12 @@ mod anyone {
             certificate: &CertificateDer<'_>,
             signature: &DigitallySignedStruct,
         ) -> Result<HandshakeSignatureValid, Error> {
-            verify_tls13_signature(message, certificate, signature, &self.0.signature_verification_algorithms)
+            verify_tls13_signature(
+                message,
+                certificate,
+                signature,
+                &self.0.signature_verification_algorithms,
+            )
         }
 
         fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {

@@ -68,11 +68,16 @@ pub fn judge(evidence: &Evidence<'_>) -> (Verdict, Vec<String>) {
         ));
     }
     if evidence.out_of_files > 0 {
-        reasons.push(format!("{} connects found no file descriptor: raise `ulimit -n`", evidence.out_of_files));
+        reasons.push(format!(
+            "{} connects found no file descriptor: raise `ulimit -n`",
+            evidence.out_of_files
+        ));
     }
     if evidence.response.len() < SAMPLES_MIN && !evidence.interrupted {
         let count = evidence.response.len();
-        reasons.push(format!("{count} response times are too few for any quantile: run longer or at a higher rate"));
+        reasons.push(format!(
+            "{count} response times are too few for any quantile: run longer or at a higher rate"
+        ));
     }
     if evidence.unaccounted > 0 {
         reasons.push(format!(
@@ -80,11 +85,22 @@ pub fn judge(evidence: &Evidence<'_>) -> (Verdict, Vec<String>) {
             evidence.unaccounted
         ));
     }
-    (if reasons.is_empty() { Verdict::Valid } else { Verdict::Suspect }, reasons)
+    (
+        if reasons.is_empty() {
+            Verdict::Valid
+        } else {
+            Verdict::Suspect
+        },
+        reasons,
+    )
 }
 
 fn late(evidence: &Evidence<'_>, rate_hz: f64) -> Option<String> {
-    let p = if evidence.lag.len() >= 1000 { 0.99 } else { 0.9 };
+    let p = if evidence.lag.len() >= 1000 {
+        0.99
+    } else {
+        0.9
+    };
     let (lag_ns, response_ns) = (quantile(evidence.lag, p)?, quantile(evidence.response, p)?);
     let interval_ns = 1e9 / rate_hz;
     let late = lag_ns > LAG_FLOOR_NS
@@ -165,12 +181,21 @@ mod tests {
     #[test]
     fn each_rule_has_its_reason() {
         let reason = |reasons: Vec<String>, word: &str| {
-            assert!(reasons.len() == 1 && reasons[0].contains(word), "{reasons:?} without {word}");
+            assert!(
+                reasons.len() == 1 && reasons[0].contains(word),
+                "{reasons:?} without {word}"
+            );
         };
         reason(judged(|_| {}, 800_000), "left late");
-        reason(judged(|e| (e.sent, e.unsent) = (9_000, 1_000), 1_000), "90.0 %");
+        reason(
+            judged(|e| (e.sent, e.unsent) = (9_000, 1_000), 1_000),
+            "90.0 %",
+        );
         reason(judged(|e| e.cpu_share = 0.99, 1_000), "99 % of a core");
-        reason(judged(|e| e.held_back = (5_000_000, 3), 1_000), "5.0 ms in 3 periods");
+        reason(
+            judged(|e| e.held_back = (5_000_000, 3), 1_000),
+            "5.0 ms in 3 periods",
+        );
         reason(judged(|e| e.out_of_ports = 7, 1_000), "7 connects");
         reason(judged(|e| e.out_of_files = 7, 1_000), "ulimit");
         reason(judged(|e| e.unaccounted = 1, 1_000), "fault of aefm-load");

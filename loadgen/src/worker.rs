@@ -118,7 +118,9 @@ impl Worker {
             index,
             shared: Arc::clone(shared),
             poll,
-            conns: (0..connections).map(|_| Conn::new(requests.hears())).collect(),
+            conns: (0..connections)
+                .map(|_| Conn::new(requests.hears()))
+                .collect(),
             idle: VecDeque::with_capacity(connections),
             busy: Fifo::new(connections),
             timers: BinaryHeap::new(),
@@ -175,7 +177,10 @@ impl Worker {
             if self.untried == 0 && !told {
                 told = true;
                 let open = self.conns.iter().filter(|conn| conn.is_free()).count();
-                let _ = self.tell.send(Told::Ready { open, fault: self.last_fault.clone() });
+                let _ = self.tell.send(Told::Ready {
+                    open,
+                    fault: self.last_fault.clone(),
+                });
             }
             let now_ns = clock::now_ns();
             if let Some(zero_ns) = self.shared.control.zero_ns() {
@@ -233,8 +238,14 @@ impl Worker {
 
     fn close_bins(&mut self, now_ns: u64) {
         let next_ns = self.source.next_ns(now_ns - self.zero_ns);
-        while let Some(bin) = self.recorder.take_closed(next_ns.min(now_ns - self.zero_ns)) {
-            let _ = self.tell.send(Told::Bin { worker: self.index, bin: Box::new(bin) });
+        while let Some(bin) = self
+            .recorder
+            .take_closed(next_ns.min(now_ns - self.zero_ns))
+        {
+            let _ = self.tell.send(Told::Bin {
+                worker: self.index,
+                bin: Box::new(bin),
+            });
         }
     }
 
@@ -242,7 +253,8 @@ impl Worker {
     fn arm(&mut self, now_ns: u64) -> Result<(), WorkerError> {
         let mut at_ns = self.zero_ns + self.source.end_ns() + self.shared.plan.grace_ns;
         if let Some(key) = self.busy.first() {
-            at_ns = at_ns.min(self.zero_ns + self.flight(key).sent_ns + self.shared.plan.timeout_ns);
+            at_ns =
+                at_ns.min(self.zero_ns + self.flight(key).sent_ns + self.shared.plan.timeout_ns);
         }
         if let Some(Reverse((timer_ns, ..))) = self.timers.peek() {
             at_ns = at_ns.min(*timer_ns);
@@ -251,7 +263,9 @@ impl Worker {
         at_ns = at_ns.min(self.zero_ns + self.recorder.next_end_ns(now_ns - self.zero_ns));
         match self.source.due_ns() {
             // A request that waits for a connection is sent when one gets free, not at a time.
-            Some(due_ns) if self.can_take() => self.poll.wake_at(at_ns.min(self.zero_ns + due_ns), true)?,
+            Some(due_ns) if self.can_take() => {
+                self.poll.wake_at(at_ns.min(self.zero_ns + due_ns), true)?
+            }
             _ => self.poll.wake_at(at_ns, false)?,
         }
         Ok(())
@@ -284,7 +298,10 @@ impl Worker {
                 if flags.contains(EpollFlags::EPOLLOUT) && !self.write_rest(index) {
                     return;
                 }
-                let input = EpollFlags::EPOLLIN | EpollFlags::EPOLLRDHUP | EpollFlags::EPOLLHUP | EpollFlags::EPOLLERR;
+                let input = EpollFlags::EPOLLIN
+                    | EpollFlags::EPOLLRDHUP
+                    | EpollFlags::EPOLLHUP
+                    | EpollFlags::EPOLLERR;
                 if flags.intersects(input) {
                     self.receive(index, flags.contains(EpollFlags::EPOLLRDHUP));
                 }
@@ -303,15 +320,23 @@ impl Worker {
         while let Some(left) = self.source.take_left() {
             // Hours may be left: their bins go out as they fill up.
             while let Some(bin) = self.recorder.take_closed(left.offset_ns) {
-                self.tell.send(Told::Bin { worker: self.index, bin: Box::new(bin) })?;
+                self.tell.send(Told::Bin {
+                    worker: self.index,
+                    bin: Box::new(bin),
+                })?;
             }
             self.not_sent(left, Outcome::Unsent, at_ns);
         }
         drop(self.log);
         let (bins, totals) = self.recorder.finish();
         for bin in bins {
-            self.tell.send(Told::Bin { worker: self.index, bin: Box::new(bin) })?;
+            self.tell.send(Told::Bin {
+                worker: self.index,
+                bin: Box::new(bin),
+            })?;
         }
-        self.tell.send(Told::Ended { totals: Box::new(totals) })
+        self.tell.send(Told::Ended {
+            totals: Box::new(totals),
+        })
     }
 }

@@ -50,7 +50,11 @@ pub fn run(args: impl IntoIterator<Item = OsString>, handlers: Handlers) -> Exit
         Err(error) => {
             // Nobody reads: the exit code says it still.
             drop(error.print());
-            return if error.use_stderr() { Exit::Usage.into() } else { Exit::Ok.into() };
+            return if error.use_stderr() {
+                Exit::Usage.into()
+            } else {
+                Exit::Ok.into()
+            };
         }
     };
     let exit = match cli.command {
@@ -95,7 +99,9 @@ fn read(file: Option<&Path>, handlers: &Handlers) -> Result<(Experiment, String)
         Some(path) => {
             let name = path.display().to_string();
             let text = std::fs::read_to_string(path).map_err(|error| {
-                complain(&format!("failed to read {name}: {error}; `aefm init` writes an experiment file"));
+                complain(&format!(
+                    "failed to read {name}: {error}; `aefm init` writes an experiment file"
+                ));
                 Exit::Usage
             })?;
             (name, text)

@@ -39,17 +39,42 @@ pub struct Finding {
 impl Finding {
     /// All is well.
     pub fn ok(check: &'static str, found: impl Into<String>, why: &'static str) -> Self {
-        Self { check, level: Level::Ok, found: found.into(), why, way_out: None }
+        Self {
+            check,
+            level: Level::Ok,
+            found: found.into(),
+            why,
+            way_out: None,
+        }
     }
 
     /// Doubtful.
-    pub fn warn(check: &'static str, found: impl Into<String>, why: &'static str, way_out: impl Into<String>) -> Self {
-        Self { check, level: Level::Warn, found: found.into(), why, way_out: Some(way_out.into()) }
+    pub fn warn(
+        check: &'static str,
+        found: impl Into<String>,
+        why: &'static str,
+        way_out: impl Into<String>,
+    ) -> Self {
+        Self {
+            check,
+            level: Level::Warn,
+            found: found.into(),
+            why,
+            way_out: Some(way_out.into()),
+        }
     }
 
     /// It will not run.
-    pub fn fail(check: &'static str, found: impl Into<String>, why: &'static str, way_out: impl Into<String>) -> Self {
-        Self { level: Level::Fail, ..Self::warn(check, found, why, way_out) }
+    pub fn fail(
+        check: &'static str,
+        found: impl Into<String>,
+        why: &'static str,
+        way_out: impl Into<String>,
+    ) -> Self {
+        Self {
+            level: Level::Fail,
+            ..Self::warn(check, found, why, way_out)
+        }
     }
 }
 
@@ -79,7 +104,11 @@ impl Demand {
         let plan = crate::plan::Plan::new(experiment, "plan", 0, cores)?;
         let load = &experiment.load;
         let seconds = (load.warmup + load.duration).as_secs_f64();
-        let rate_hz = plan.cases.iter().map(|case| case.rate_hz).fold(0.0, f64::max);
+        let rate_hz = plan
+            .cases
+            .iter()
+            .map(|case| case.rate_hz)
+            .fold(0.0, f64::max);
         Ok(Self {
             cases: plan.cases.len(),
             requests: plan.cases.iter().map(|case| case.rate_hz * seconds).sum(),
@@ -94,15 +123,30 @@ impl Demand {
 /// The worst of them.
 #[must_use]
 pub fn worst(findings: &[Finding]) -> Level {
-    findings.iter().map(|finding| finding.level).max().unwrap_or(Level::Ok)
+    findings
+        .iter()
+        .map(|finding| finding.level)
+        .max()
+        .unwrap_or(Level::Ok)
 }
 
 /// For people: a line a row, and two more below those that are not well.
 #[must_use]
 pub fn show(findings: &[Finding]) -> String {
-    let width = findings.iter().map(|finding| finding.check.len()).max().unwrap_or_default();
+    let width = findings
+        .iter()
+        .map(|finding| finding.check.len())
+        .max()
+        .unwrap_or_default();
     let mut text = String::new();
-    for Finding { check, level, found, why, way_out } in findings {
+    for Finding {
+        check,
+        level,
+        found,
+        why,
+        way_out,
+    } in findings
+    {
         let level = match level {
             Level::Ok => "ok  ",
             Level::Warn => "warn",
@@ -114,8 +158,18 @@ pub fn show(findings: &[Finding]) -> String {
             text += &format!("{margin}why: {why}\n{margin}way out: {way_out}\n");
         }
     }
-    let count = |level| findings.iter().filter(|finding| finding.level == level).count();
-    text + &format!("{} ok, {} doubtful, {} failed\n", count(Level::Ok), count(Level::Warn), count(Level::Fail))
+    let count = |level| {
+        findings
+            .iter()
+            .filter(|finding| finding.level == level)
+            .count()
+    };
+    text + &format!(
+        "{} ok, {} doubtful, {} failed\n",
+        count(Level::Ok),
+        count(Level::Warn),
+        count(Level::Fail)
+    )
 }
 
 #[cfg(test)]
@@ -135,13 +189,20 @@ mod tests {
         assert_eq!((worst(&findings), worst(&[])), (Level::Warn, Level::Ok));
         let failed = Finding::fail("x", "y", "z", "w");
         let json = serde_json::to_value(&failed).expect("it can be written");
-        assert_eq!((&json["level"], &json["way_out"]), (&"fail".into(), &"w".into()));
+        assert_eq!(
+            (&json["level"], &json["way_out"]),
+            (&"fail".into(), &"w".into())
+        );
     }
 
     #[test]
     fn an_experiment_asks_for_the_requests_of_all_its_cases() {
         let text = "axes: {rate: [10, 30], round: [1, 2]}\nload: {warmup: 1s, duration: 9s}";
-        let demand = Demand::of(&Experiment::read(text, &|_| false).expect("valid"), 1).expect("there is room");
-        assert_eq!((demand.cases, demand.requests, demand.requests_of_a_case), (4, 800.0, 300.0));
+        let demand = Demand::of(&Experiment::read(text, &|_| false).expect("valid"), 1)
+            .expect("there is room");
+        assert_eq!(
+            (demand.cases, demand.requests, demand.requests_of_a_case),
+            (4, 800.0, 300.0)
+        );
     }
 }

@@ -38,7 +38,12 @@ enum Outcome {
 }
 
 /// Fires one event. A signal abandons it, but for the last event: that one removes what was started.
-async fn obey(run: &mut Run, handlers: &mut Table, signals: &mut Signals, fired: &EventName) -> Outcome {
+async fn obey(
+    run: &mut Run,
+    handlers: &mut Table,
+    signals: &mut Signals,
+    fired: &EventName,
+) -> Outcome {
     tracing::debug!("begins");
     if *fired == EventName::EndExperiment {
         return Outcome::Handled(handlers.fire(fired, run).await);

@@ -39,8 +39,14 @@ use std::time::Duration;
 pub const DEFAULT: &str = include_str!("experiment/default.yaml");
 
 /// Platforms an experiment may run on.
-const PLATFORMS: &[(&str, PlatformKind)] = &[("local", PlatformKind::Local), ("kubernetes", PlatformKind::Kubernetes)];
-const ARRIVALS: &[(&str, Arrival)] = &[("constant", Arrival::Constant), ("poisson", Arrival::Poisson)];
+const PLATFORMS: &[(&str, PlatformKind)] = &[
+    ("local", PlatformKind::Local),
+    ("kubernetes", PlatformKind::Kubernetes),
+];
+const ARRIVALS: &[(&str, Arrival)] = &[
+    ("constant", Arrival::Constant),
+    ("poisson", Arrival::Poisson),
+];
 const DEFAULT_APP: &str = "hotel-reservation";
 
 /// A checked experiment. It can only come out of [`Experiment::read`].
@@ -126,7 +132,8 @@ impl Experiment {
         match &self.application {
             Some(application) => application.trace,
             None if self.is_emulated() => TraceContext::W3c,
-            None => Application::by_name(&self.app).map_or(TraceContext::W3c, |known| known.traces.header.context()),
+            None => Application::by_name(&self.app)
+                .map_or(TraceContext::W3c, |known| known.traces.header.context()),
         }
     }
 
@@ -135,9 +142,13 @@ impl Experiment {
     pub fn entry_service(&self) -> Option<String> {
         if self.is_emulated() {
             // An emulated application is entered where its graph says.
-            return ServiceGraph::of_app(&self.app).ok().map(|graph| graph.entry().to_owned());
+            return ServiceGraph::of_app(&self.app)
+                .ok()
+                .map(|graph| graph.entry().to_owned());
         }
-        Application::by_name(&self.app).ok().map(|application| application.traces.entry_service)
+        Application::by_name(&self.app)
+            .ok()
+            .map(|application| application.traces.entry_service)
     }
 
     /// Whether its services are those that AEFM emulates.
@@ -155,7 +166,11 @@ impl Experiment {
         let root = match node::parse(text) {
             Ok(root) => root,
             Err(error) => {
-                let place = error.location().map_or(Place { line: 1, column: 1 }, |location| Place::of(&location));
+                let place = error
+                    .location()
+                    .map_or(Place { line: 1, column: 1 }, |location| {
+                        Place::of(&location)
+                    });
                 let mut faults = Faults::default();
                 let message = error.without_snippet().to_string();
                 faults.add(place, format!("not readable as YAML: {message}"));
@@ -166,7 +181,11 @@ impl Experiment {
         let experiment = Self::from_section(&top, handled);
         top.finish();
         let faults = faults.into_inner();
-        if faults.is_empty() { Ok(experiment) } else { Err(faults) }
+        if faults.is_empty() {
+            Ok(experiment)
+        } else {
+            Err(faults)
+        }
     }
 
     /// Reads the script or scenario that the workload names, if it is one, and finds the folders of what is deployed;
@@ -207,7 +226,9 @@ impl Experiment {
             name: top.read("experiment", "experiment".to_owned(), folder_name),
             platform,
             application,
-            workload: top.read("workload", format!("{app}/mixed"), |node| workload(&app, &section::text(node)?)),
+            workload: top.read("workload", format!("{app}/mixed"), |node| {
+                workload(&app, &section::text(node)?)
+            }),
             written: None,
             seed: top.read("seed", None, |node| section::count(0)(node).map(Some)),
             shuffle: top.read("shuffle", true, section::flag),
@@ -217,14 +238,17 @@ impl Experiment {
             collect,
             local: local(top),
             kubernetes,
-            data: top.read("data", Data::default(), |node| Data::read(&section::text(node)?)),
+            data: top.read("data", Data::default(), |node| {
+                Data::read(&section::text(node)?)
+            }),
             app,
         }
     }
 }
 
 fn is_emulated(platform: PlatformKind, external: bool, kubernetes: &Kubernetes) -> bool {
-    !external && (platform == PlatformKind::Local || kubernetes.deploy == kubernetes::Source::Emulated)
+    !external
+        && (platform == PlatformKind::Local || kubernetes.deploy == kubernetes::Source::Emulated)
 }
 
 fn folder_name(node: &node::Node) -> Result<String, String> {
@@ -233,7 +257,9 @@ fn folder_name(node: &node::Node) -> Result<String, String> {
     if name.chars().all(plain) && !name.starts_with('.') {
         Ok(name)
     } else {
-        Err(format!("`{name}` becomes a folder: use letters, digits, `-`, `_` and `.`, not beginning with `.`"))
+        Err(format!(
+            "`{name}` becomes a folder: use letters, digits, `-`, `_` and `.`, not beginning with `.`"
+        ))
     }
 }
 
@@ -243,20 +269,30 @@ fn known_app(node: &node::Node) -> Result<String, String> {
         return Ok(app);
     }
     let known: Vec<_> = ServiceGraph::shipped().collect();
-    Err(format!("unknown application `{app}`{}", way_out(&app, known.iter().copied())))
+    Err(format!(
+        "unknown application `{app}`{}",
+        way_out(&app, known.iter().copied())
+    ))
 }
 
 fn workload(app: &str, name: &str) -> Result<String, String> {
     if written::named(name).is_some() {
         return Ok(name.to_owned());
     }
-    let full = if name.contains('/') { name.to_owned() } else { format!("{app}/{name}") };
+    let full = if name.contains('/') {
+        name.to_owned()
+    } else {
+        format!("{app}/{name}")
+    };
     match Workload::by_name(&full) {
         Some(workload) if workload.name.starts_with(&format!("{app}/")) => Ok(full),
-        Some(_) => Err(format!("workload `{full}` is not one of application `{app}`")),
-        None => {
-            Err(format!("unknown workload `{name}`{}", way_out(&full, Workload::ALL.iter().map(|known| known.name))))
-        }
+        Some(_) => Err(format!(
+            "workload `{full}` is not one of application `{app}`"
+        )),
+        None => Err(format!(
+            "unknown workload `{name}`{}",
+            way_out(&full, Workload::ALL.iter().map(|known| known.name))
+        )),
     }
 }
 
@@ -269,13 +305,27 @@ fn load(top: &Section<'_>) -> Load {
         timeout: Duration::from_secs(2),
         grace: Duration::ZERO,
     };
-    let Some(section) = top.section("load") else { return load };
+    let Some(section) = top.section("load") else {
+        return load;
+    };
     load.arrival = section.read("arrival", load.arrival, section::one_of(ARRIVALS));
-    let connections = section.read("connections", u64::from(load.connections), section::count(1));
+    let connections = section.read(
+        "connections",
+        u64::from(load.connections),
+        section::count(1),
+    );
     load.connections = u32::try_from(connections).unwrap_or(u32::MAX);
     load.warmup = section.read("warmup", load.warmup, section::duration(Duration::ZERO));
-    load.duration = section.read("duration", load.duration, section::duration(Duration::from_secs(1)));
-    load.timeout = section.read("timeout", load.timeout, section::duration(Duration::from_millis(1)));
+    load.duration = section.read(
+        "duration",
+        load.duration,
+        section::duration(Duration::from_secs(1)),
+    );
+    load.timeout = section.read(
+        "timeout",
+        load.timeout,
+        section::duration(Duration::from_millis(1)),
+    );
     load.grace = section.read("grace", load.grace, section::duration(Duration::ZERO));
     section.finish();
     load
@@ -283,12 +333,17 @@ fn load(top: &Section<'_>) -> Load {
 
 fn local(top: &Section<'_>) -> Local {
     let mut local = Local::default();
-    let Some(section) = top.section("local") else { return local };
+    let Some(section) = top.section("local") else {
+        return local;
+    };
     local.instrument_cores = section.read("instrument_cores", Vec::new(), cores);
     local.testbed_cores = section.read("testbed_cores", Vec::new(), cores);
     local.entrance = section.read("entrance", None, |node| address(node).map(Some));
     if local.instrument_cores.is_empty() != local.testbed_cores.is_empty() {
-        section.fault(section.place(), "`local` names the cores of one side only: name both, or neither");
+        section.fault(
+            section.place(),
+            "`local` names the cores of one side only: name both, or neither",
+        );
     }
     section.finish();
     local
@@ -296,19 +351,27 @@ fn local(top: &Section<'_>) -> Local {
 
 fn address(node: &node::Node) -> Result<SocketAddr, String> {
     let typed = section::text(node)?;
-    let wrong = || format!("`{typed}` is not an address and port of this machine, such as 127.0.0.1:5000");
-    typed.parse().ok().filter(|address: &SocketAddr| address.ip().is_loopback()).ok_or_else(wrong)
+    let wrong =
+        || format!("`{typed}` is not an address and port of this machine, such as 127.0.0.1:5000");
+    typed
+        .parse()
+        .ok()
+        .filter(|address: &SocketAddr| address.ip().is_loopback())
+        .ok_or_else(wrong)
 }
 
 fn cores(node: &node::Node) -> Result<Vec<usize>, String> {
     let node::Node::List(items) = node else {
-        return Err(format!("a list of cores such as [0, 1] is wanted, not {node}"));
+        return Err(format!(
+            "a list of cores such as [0, 1] is wanted, not {node}"
+        ));
     };
     if items.is_empty() {
         return Err("at least one core is wanted".to_owned());
     }
     let core = |item: &node::Located| {
-        section::count(0)(&item.node).and_then(|core| usize::try_from(core).map_err(|error| error.to_string()))
+        section::count(0)(&item.node)
+            .and_then(|core| usize::try_from(core).map_err(|error| error.to_string()))
     };
     items.iter().map(core).collect()
 }

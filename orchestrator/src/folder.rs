@@ -22,7 +22,9 @@ pub(crate) struct RunFolder {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum FolderError {
     /// It cannot be made.
-    #[error("make the run's folder {path}: {source}; choose another one with `data:` in the file or `--data DIR`")]
+    #[error(
+        "make the run's folder {path}: {source}; choose another one with `data:` in the file or `--data DIR`"
+    )]
     Create {
         /// The folder.
         path: PathBuf,
@@ -77,16 +79,26 @@ impl RunFolder {
     /// When it cannot be made.
     pub(crate) fn create(data: &Path, experiment: &str, run_id: &str) -> Result<Self, FolderError> {
         let dir = data.join(experiment).join(run_id);
-        fs::create_dir_all(&dir).map_err(|source| FolderError::Create { path: dir.clone(), source })?;
-        let folder = Self { dir, reserve_held: AtomicBool::new(true) };
+        fs::create_dir_all(&dir).map_err(|source| FolderError::Create {
+            path: dir.clone(),
+            source,
+        })?;
+        let folder = Self {
+            dir,
+            reserve_held: AtomicBool::new(true),
+        };
         let path = folder.reserve_path();
-        fs::write(&path, vec![0x5a; RESERVE_BYTES]).map_err(|source| FolderError::Create { path, source })?;
+        fs::write(&path, vec![0x5a; RESERVE_BYTES])
+            .map_err(|source| FolderError::Create { path, source })?;
         Ok(folder)
     }
 
     /// The folder of a run that is over. Nothing is kept in reserve until it is needed.
     pub(crate) fn open(dir: &Path) -> Self {
-        Self { dir: dir.to_owned(), reserve_held: AtomicBool::new(false) }
+        Self {
+            dir: dir.to_owned(),
+            reserve_held: AtomicBool::new(false),
+        }
     }
 
     /// Its path.
@@ -97,7 +109,8 @@ impl RunFolder {
 
     /// Gives the kept room free; true the first time, when trying again makes sense.
     pub(crate) fn release_reserve(&self) -> bool {
-        self.reserve_held.swap(false, Ordering::SeqCst) && fs::remove_file(self.reserve_path()).is_ok()
+        self.reserve_held.swap(false, Ordering::SeqCst)
+            && fs::remove_file(self.reserve_path()).is_ok()
     }
 
     /// Whether there is room for tables: the kept room is there, or can be had again.
@@ -118,7 +131,11 @@ impl RunFolder {
     /// Removes what writers that were killed left under their hidden names.
     pub(crate) fn sweep(&self) {
         let tables = fs::read_dir(&self.dir).into_iter().flatten().flatten();
-        for case in tables.filter_map(|table| fs::read_dir(table.path()).ok()).flatten().flatten() {
+        for case in tables
+            .filter_map(|table| fs::read_dir(table.path()).ok())
+            .flatten()
+            .flatten()
+        {
             for file in fs::read_dir(case.path()).into_iter().flatten().flatten() {
                 let name = file.file_name();
                 let name = name.to_string_lossy();
@@ -140,9 +157,18 @@ impl RunFolder {
         let text = serde_json::to_vec_pretty(file).map_err(io::Error::other);
         let write = |text: &[u8]| replace(&path, text);
         text.and_then(|text| {
-            write(&text).or_else(|error| if self.release_reserve() { write(&text) } else { Err(error) })
+            write(&text).or_else(|error| {
+                if self.release_reserve() {
+                    write(&text)
+                } else {
+                    Err(error)
+                }
+            })
         })
-        .map_err(|source| FolderError::Write { path: path.clone(), source })
+        .map_err(|source| FolderError::Write {
+            path: path.clone(),
+            source,
+        })
     }
 
     fn reserve_path(&self) -> PathBuf {
@@ -178,11 +204,21 @@ mod tests {
     fn the_reserve_is_given_once_and_leaves_nothing_behind() {
         let data = tempfile::tempdir().expect("a folder");
         let folder = RunFolder::create(data.path(), "e", "r").expect("it can be made");
-        assert_eq!(fs::metadata(folder.reserve_path()).expect("it is there").len(), RESERVE_BYTES as u64);
+        assert_eq!(
+            fs::metadata(folder.reserve_path())
+                .expect("it is there")
+                .len(),
+            RESERVE_BYTES as u64
+        );
         assert!(folder.release_reserve());
         assert!(!folder.release_reserve());
         drop(RunFolder::create(data.path(), "e", "s").expect("it can be made"));
-        assert_eq!(fs::read_dir(data.path().join("e/s")).expect("it is there").count(), 0);
+        assert_eq!(
+            fs::read_dir(data.path().join("e/s"))
+                .expect("it is there")
+                .count(),
+            0
+        );
     }
 
     #[test]

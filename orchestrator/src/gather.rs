@@ -36,7 +36,14 @@ pub(crate) struct Collection {
 impl Collection {
     pub(crate) fn new(ui: Ui, planned: usize) -> Self {
         let (tasks, cases, reports) = Default::default();
-        Self { tasks, cases, reports, written: Arc::default(), ui, planned }
+        Self {
+            tasks,
+            cases,
+            reports,
+            written: Arc::default(),
+            ui,
+            planned,
+        }
     }
 
     /// Is told when a case's tables are written.
@@ -55,7 +62,10 @@ impl Collection {
     pub(crate) fn begin(&mut self, sources: Arc<Sources>, evidence: Evidence) {
         let case = evidence.current.case.clone();
         let span = tracing::info_span!(parent: None, "", case = case.id, event = "collection");
-        let (collecting, written) = (collect(Arc::clone(&sources), evidence).instrument(span), self.written());
+        let (collecting, written) = (
+            collect(Arc::clone(&sources), evidence).instrument(span),
+            self.written(),
+        );
         let handle = self.tasks.spawn(async move {
             let report = collecting.await;
             written.notify_one();
@@ -72,7 +82,10 @@ impl Collection {
             }
         };
         if tokio::time::timeout(patience, all).await.is_err() {
-            tracing::warn!("{} collections are not over after {patience:?}", self.tasks.len());
+            tracing::warn!(
+                "{} collections are not over after {patience:?}",
+                self.tasks.len()
+            );
         }
     }
 
@@ -80,7 +93,11 @@ impl Collection {
     pub(crate) fn abandon(&mut self) {
         self.tasks.abort_all();
         for (case, sources) in std::mem::take(&mut self.cases).into_values() {
-            self.lost(case, &sources, "collection was not over in time and was given up");
+            self.lost(
+                case,
+                &sources,
+                "collection was not over in time and was given up",
+            );
         }
     }
 
@@ -107,7 +124,11 @@ impl Collection {
 
     fn panicked(&mut self, error: &JoinError) {
         if let Some((case, sources)) = self.cases.remove(&error.id()) {
-            self.lost(case, &sources, &format!("collection ended without a result: {error}"));
+            self.lost(
+                case,
+                &sources,
+                &format!("collection ended without a result: {error}"),
+            );
         }
     }
 
@@ -118,7 +139,11 @@ impl Collection {
     }
 
     fn ended(&mut self, report: CaseReport) {
-        let reason = report.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
+        let reason = report
+            .reason
+            .as_ref()
+            .map(|reason| format!(": {reason}"))
+            .unwrap_or_default();
         let number = self.reports.len() + 1;
         self.ui.case_ended(&format!(
             "[{number}/{}] {} {}{reason}",
@@ -150,11 +175,26 @@ async fn gather(sources: Arc<Sources>, evidence: Evidence) -> CaseReport {
         return write::without_data(&sources.folder, &evidence.current, Some(begun_ns));
     };
     let first = part_path(sources.folder.path(), "requests", &window.labels.case_id);
-    let requests =
-        RequestLog::read_parts(first.parent().unwrap_or(&first)).map(Arc::new).map_err(|error| error.to_string());
-    let settling = settle::settle(&sources, &evidence, &window, requests.as_ref().ok().cloned());
-    let (settled, answers) = tokio::join!(settling, sources.remotes.ask(&window, &evidence.endpoints));
-    write::write(&sources, evidence, Gathered { settled, requests, answers })
+    let requests = RequestLog::read_parts(first.parent().unwrap_or(&first))
+        .map(Arc::new)
+        .map_err(|error| error.to_string());
+    let settling = settle::settle(
+        &sources,
+        &evidence,
+        &window,
+        requests.as_ref().ok().cloned(),
+    );
+    let (settled, answers) =
+        tokio::join!(settling, sources.remotes.ask(&window, &evidence.endpoints));
+    write::write(
+        &sources,
+        evidence,
+        Gathered {
+            settled,
+            requests,
+            answers,
+        },
+    )
 }
 
 /// What came of asking.

@@ -56,14 +56,17 @@ impl Handlers {
     /// Adds a handler for an event (`init_environment`, `start_cpu`, ...).
     #[must_use]
     pub fn on(mut self, event: &str, method: Method, handler: impl Handler + 'static) -> Self {
-        self.own.push((canonical(event).to_owned(), method, Box::new(handler)));
+        self.own
+            .push((canonical(event).to_owned(), method, Box::new(handler)));
         self
     }
 
     /// Whether some handler acts on changes of an axis, so that the axis may be the user's own.
     #[must_use]
     pub fn acts_on(&self, axis: &str) -> bool {
-        self.own.iter().any(|(event, ..)| event.strip_prefix("start_") == Some(axis))
+        self.own
+            .iter()
+            .any(|(event, ..)| event.strip_prefix("start_") == Some(axis))
     }
 
     /// The default handlers of the experiment's events, and those of the user's among them.
@@ -83,10 +86,17 @@ impl Handlers {
 
 impl Table {
     /// Lets all handlers of an event act, in their order, until one fails.
-    pub(crate) async fn fire(&mut self, event: &EventName, run: &mut Run) -> Result<(), HandlerError> {
+    pub(crate) async fn fire(
+        &mut self,
+        event: &EventName,
+        run: &mut Run,
+    ) -> Result<(), HandlerError> {
         let name = event.to_string();
         let Some(handlers) = self.0.get_mut(&name) else {
-            return Err(HandlerError::new(Scope::Run, format!("act on {name}: it has no handler")));
+            return Err(HandlerError::new(
+                Scope::Run,
+                format!("act on {name}: it has no handler"),
+            ));
         };
         for handler in handlers {
             handler.handle(event, run).await?;
@@ -97,7 +107,11 @@ impl Table {
 
 /// The original's `start_workload` is `start_rate`.
 fn canonical(event: &str) -> &str {
-    if event == "start_workload" { "start_rate" } else { event }
+    if event == "start_workload" {
+        "start_rate"
+    } else {
+        event
+    }
 }
 
 #[cfg(test)]

@@ -51,8 +51,16 @@ pub enum ImageError {
 /// # Errors
 /// When the program or a library of it cannot be had.
 pub fn of_program(program: &Path, name: Name, search: &Search) -> Result<Image, ImageError> {
-    let read = |path: &Path| std::fs::read(path).map_err(|source| ImageError::Read { path: path.to_owned(), source });
-    let unfit = |source| ImageError::Program { path: program.to_owned(), source };
+    let read = |path: &Path| {
+        std::fs::read(path).map_err(|source| ImageError::Read {
+            path: path.to_owned(),
+            source,
+        })
+    };
+    let unfit = |source| ImageError::Program {
+        path: program.to_owned(),
+        source,
+    };
     let bytes = read(program)?;
     let facts = elf::read(&bytes).map_err(unfit)?;
     let architecture = facts.architecture().map_err(unfit)?;
@@ -72,7 +80,10 @@ pub fn of_program(program: &Path, name: Name, search: &Search) -> Result<Image, 
     let mut environment = vec!["PATH=/bin".to_owned()];
     if !folders.is_empty() {
         // The image has no cache of the loader's, and another loader's own folders may differ.
-        environment.push(format!("LD_LIBRARY_PATH={}", folders.into_iter().collect::<Vec<_>>().join(":")));
+        environment.push(format!(
+            "LD_LIBRARY_PATH={}",
+            folders.into_iter().collect::<Vec<_>>().join(":")
+        ));
     }
     let config = json!({
         "Entrypoint": [entry],
@@ -85,7 +96,12 @@ pub fn of_program(program: &Path, name: Name, search: &Search) -> Result<Image, 
             "org.opencontainers.image.licenses": env!("CARGO_PKG_LICENSE"),
         },
     });
-    Ok(Image { name, architecture, config, layer: layer.to_tar()? })
+    Ok(Image {
+        name,
+        architecture,
+        config,
+        layer: layer.to_tar()?,
+    })
 }
 
 /// The running program's file.
@@ -94,9 +110,14 @@ pub fn of_program(program: &Path, name: Name, search: &Search) -> Result<Image, 
 /// When the system does not say.
 pub fn running_program() -> Result<PathBuf, ImageError> {
     let path = std::env::current_exe();
-    path.map_err(|source| ImageError::Read { path: "/proc/self/exe".into(), source })
+    path.map_err(|source| ImageError::Read {
+        path: "/proc/self/exe".into(),
+        source,
+    })
 }
 
 fn file_name(program: &Path) -> String {
-    program.file_name().map_or_else(|| "aefm".into(), |name| name.to_string_lossy().into_owned())
+    program
+        .file_name()
+        .map_or_else(|| "aefm".into(), |name| name.to_string_lossy().into_owned())
 }

@@ -42,19 +42,35 @@ impl Journal {
     /// # Errors
     /// When it cannot be opened.
     pub(crate) fn open(dir: &Path) -> io::Result<Self> {
-        Ok(Self { file: OpenOptions::new().create(true).append(true).open(dir.join("journal.jsonl"))? })
+        Ok(Self {
+            file: OpenOptions::new()
+                .create(true)
+                .append(true)
+                .open(dir.join("journal.jsonl"))?,
+        })
     }
 
     /// Before an operation.
     ///
     /// # Errors
     /// When the line cannot be written; the file then ends with the last whole line or a part of this one.
-    pub(crate) fn before(&mut self, t_ns: i64, operation: &Operation, case: Option<&str>) -> io::Result<()> {
+    pub(crate) fn before(
+        &mut self,
+        t_ns: i64,
+        operation: &Operation,
+        case: Option<&str>,
+    ) -> io::Result<()> {
         let (step, event, reason) = match operation {
             Operation::Fire(event, _) => (Step::Begin, Some(event.to_string()), None),
             Operation::Stop(ending) => (Step::Stop, None, Some(ending_name(*ending))),
         };
-        self.append(&Line { t_ns, step, event, case, reason })
+        self.append(&Line {
+            t_ns,
+            step,
+            event,
+            case,
+            reason,
+        })
     }
 
     /// After an operation.
@@ -74,7 +90,13 @@ impl Journal {
             Event::Failed(Scope::Case | Scope::Environment | Scope::Run) => Step::Failed,
             Event::Interrupted => Step::Interrupted,
         };
-        self.append(&Line { t_ns, step, event: Some(fired.to_string()), case, reason })
+        self.append(&Line {
+            t_ns,
+            step,
+            event: Some(fired.to_string()),
+            case,
+            reason,
+        })
     }
 
     fn append(&mut self, line: &Line<'_>) -> io::Result<()> {

@@ -114,7 +114,14 @@ impl<'a> Lifecycle<'a> {
     #[must_use]
     pub const fn new(plan: &'a Plan) -> Self {
         let renewal = plan.environment.at_start;
-        Self { plan, state: State::Idle, in_force: None, environment_up: false, renewal, init_failures: 0 }
+        Self {
+            plan,
+            state: State::Idle,
+            in_force: None,
+            environment_up: false,
+            renewal,
+            init_failures: 0,
+        }
     }
 
     /// What `init_environment` is to do with the application, while that event is under way.
@@ -131,10 +138,14 @@ impl<'a> Lifecycle<'a> {
             (State::Idle, _) => self.fire(State::Starting, EventName::StartExperiment, None),
             (State::Stopped(ending), _) => self.stop(ending),
             (State::Ending(ending), Event::Failed(_)) => self.stop(worse(ending, Ending::Failed)),
-            (State::Ending(ending), Event::Interrupted) => self.stop(worse(ending, Ending::Interrupted)),
+            (State::Ending(ending), Event::Interrupted) => {
+                self.stop(worse(ending, Ending::Interrupted))
+            }
             (State::Ending(ending), _) => self.stop(ending),
             (_, Event::Interrupted) => self.end(Ending::Interrupted),
-            (_, Event::Failed(Scope::Run)) | (State::Starting, Event::Failed(_)) => self.end(Ending::Failed),
+            (_, Event::Failed(Scope::Run)) | (State::Starting, Event::Failed(_)) => {
+                self.end(Ending::Failed)
+            }
             (State::Starting, _) => self.begin_case(0),
             (State::Initialising(case), Event::Failed(_)) => self.init_failed(case),
             (State::Initialising(case), _) => {
@@ -174,19 +185,35 @@ impl<'a> Lifecycle<'a> {
                 return self.set_axes(case, changed);
             }
         }
-        self.fire(State::Initialising(case), EventName::InitEnvironment, Some(case))
+        self.fire(
+            State::Initialising(case),
+            EventName::InitEnvironment,
+            Some(case),
+        )
     }
 
     fn set_axes(&mut self, case: usize, mut rest: Vec<usize>) -> Operation {
         if rest.is_empty() {
-            return self.fire(State::Loading(case), EventName::StartSingleTestCase, Some(case));
+            return self.fire(
+                State::Loading(case),
+                EventName::StartSingleTestCase,
+                Some(case),
+            );
         }
         let axis = self.plan.axes[rest.remove(0)].clone();
-        self.fire(State::SettingAxis { case, rest }, EventName::StartAxis(axis), Some(case))
+        self.fire(
+            State::SettingAxis { case, rest },
+            EventName::StartAxis(axis),
+            Some(case),
+        )
     }
 
     fn collect(&mut self, case: usize) -> Operation {
-        self.fire(State::Collecting(case), EventName::StartDataCollection, Some(case))
+        self.fire(
+            State::Collecting(case),
+            EventName::StartDataCollection,
+            Some(case),
+        )
     }
 
     /// The case cannot be had without its environment; it is collected as failed, and the next one tries again.

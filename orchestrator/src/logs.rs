@@ -19,7 +19,10 @@ use tracing_subscriber::{Layer, fmt};
 /// # Errors
 /// When the file cannot be opened, or a log was begun before.
 pub(crate) fn begin(dir: &Path, level: Level, ui: &Ui) -> io::Result<()> {
-    let file = OpenOptions::new().create(true).append(true).open(dir.join("run.log"))?;
+    let file = OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(dir.join("run.log"))?;
     let terminal = match level {
         Level::Off => LevelFilter::OFF,
         Level::Error => LevelFilter::ERROR,
@@ -33,15 +36,25 @@ pub(crate) fn begin(dir: &Path, level: Level, ui: &Ui) -> io::Result<()> {
         .with_span_events(FmtSpan::NONE)
         .with_writer(Mutex::new(file))
         // What an HTTP client says of its connections helps nobody, and an upload would write it into the log that it sends.
-        .with_filter(Targets::new().with_default(LevelFilter::DEBUG).with_target("hyper_util", LevelFilter::INFO));
+        .with_filter(
+            Targets::new()
+                .with_default(LevelFilter::DEBUG)
+                .with_target("hyper_util", LevelFilter::INFO),
+        );
     // The cluster's client tells of every attempt that fails; what comes of them is told by whoever asked.
     let to_terminal = fmt::layer()
         .with_ansi(false)
         .with_target(false)
         .without_time()
         .with_writer(AboveBar(ui.clone()))
-        .with_filter(Targets::new().with_default(terminal).with_target("kube_client", LevelFilter::OFF));
-    let subscriber = tracing_subscriber::registry().with(to_file).with(to_terminal);
+        .with_filter(
+            Targets::new()
+                .with_default(terminal)
+                .with_target("kube_client", LevelFilter::OFF),
+        );
+    let subscriber = tracing_subscriber::registry()
+        .with(to_file)
+        .with(to_terminal);
     tracing::subscriber::set_global_default(subscriber).map_err(io::Error::other)
 }
 
@@ -52,7 +65,10 @@ impl<'a> MakeWriter<'a> for AboveBar {
     type Writer = Line;
 
     fn make_writer(&'a self) -> Line {
-        Line { ui: self.0.clone(), text: Vec::new() }
+        Line {
+            ui: self.0.clone(),
+            text: Vec::new(),
+        }
     }
 }
 

@@ -6,7 +6,10 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     let args: Vec<_> = std::env::args_os().collect();
     // The binary under another name (a link to it) is the program of that name.
-    match args.first().and_then(|own| Path::new(own).file_name()?.to_str()) {
+    match args
+        .first()
+        .and_then(|own| Path::new(own).file_name()?.to_str())
+    {
         Some("aefm-load") => return aefm_loadgen::cli::run(args),
         Some("aefm-interfere") => return aefm_interfere::cli::run(args),
         _ => {}

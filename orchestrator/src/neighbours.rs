@@ -22,7 +22,10 @@ impl Presence {
     pub(crate) fn announce(run_id: &str) -> io::Result<Self> {
         let others = running();
         let address = SocketAddr::from_abstract_name(format!("{PREFIX}{run_id}"))?;
-        Ok(Self { _socket: UnixListener::bind_addr(&address)?, others })
+        Ok(Self {
+            _socket: UnixListener::bind_addr(&address)?,
+            others,
+        })
     }
 
     /// Ids of the runs that were under way.
@@ -35,12 +38,20 @@ impl Presence {
 /// Ids of the runs that are under way on this machine.
 #[must_use]
 pub(crate) fn running() -> Vec<String> {
-    fs::read_to_string("/proc/net/unix").map(|table| runs(&table)).unwrap_or_default()
+    fs::read_to_string("/proc/net/unix")
+        .map(|table| runs(&table))
+        .unwrap_or_default()
 }
 
 /// Run ids in the kernel's table of unix sockets, where an abstract name begins with `@`.
 fn runs(table: &str) -> Vec<String> {
-    let id = |line: &str| line.split_whitespace().last()?.strip_prefix('@')?.strip_prefix(PREFIX).map(str::to_owned);
+    let id = |line: &str| {
+        line.split_whitespace()
+            .last()?
+            .strip_prefix('@')?
+            .strip_prefix(PREFIX)
+            .map(str::to_owned)
+    };
     table.lines().filter_map(id).collect()
 }
 

@@ -60,34 +60,62 @@ impl Plan {
     ///
     /// # Errors
     /// An intensity that such a node has no room for.
-    pub fn new(experiment: &Experiment, run_id: &str, seed: u64, cores: usize) -> Result<Self, String> {
+    pub fn new(
+        experiment: &Experiment,
+        run_id: &str,
+        seed: u64,
+        cores: usize,
+    ) -> Result<Self, String> {
         let mut cells = matrix::product(&experiment.axes);
         if experiment.shuffle {
             matrix::shuffle(&mut cells, seed);
         }
-        let cases = cells.into_iter().map(|cell| case(experiment, run_id, seed, cores, cell));
+        let cases = cells
+            .into_iter()
+            .map(|cell| case(experiment, run_id, seed, cores, cell));
         let cases: Vec<_> = cases.collect::<Result<_, _>>()?;
         let one = experiment.load.warmup + experiment.load.duration + OVERHEAD;
         let estimate = one * u32::try_from(cases.len()).unwrap_or(u32::MAX);
-        let axes = experiment.axes.iter().map(|axis| axis.factor.name().to_owned()).collect();
-        Ok(Self { seed, axes, environment: experiment.environment.clone(), cases, estimate })
+        let axes = experiment
+            .axes
+            .iter()
+            .map(|axis| axis.factor.name().to_owned())
+            .collect();
+        Ok(Self {
+            seed,
+            axes,
+            environment: experiment.environment.clone(),
+            cases,
+            estimate,
+        })
     }
 
     /// The axes that change when case `at` follows case `before`, innermost first.
     #[must_use]
     pub fn changed(&self, before: Option<usize>, at: usize) -> Vec<usize> {
-        matrix::changed(before.map(|before| &self.cases[before].cell), &self.cases[at].cell)
+        matrix::changed(
+            before.map(|before| &self.cases[before].cell),
+            &self.cases[at].cell,
+        )
     }
 
     /// What the application needs when these axes change: of what the experiment says of them, that which does most.
     #[must_use]
     pub fn renewal(&self, changed: &[usize]) -> Renewal {
-        let said = changed.iter().filter_map(|axis| self.environment.on_change.get(&self.axes[*axis]));
+        let said = changed
+            .iter()
+            .filter_map(|axis| self.environment.on_change.get(&self.axes[*axis]));
         said.copied().max().unwrap_or(Renewal::Keep)
     }
 }
 
-fn case(experiment: &Experiment, run_id: &str, run_seed: u64, cores: usize, cell: Cell) -> Result<Case, String> {
+fn case(
+    experiment: &Experiment,
+    run_id: &str,
+    run_seed: u64,
+    cores: usize,
+    cell: Cell,
+) -> Result<Case, String> {
     let value = |factor: &Factor| value_of(&experiment.axes, &cell, factor);
     let rate_hz = value(&Factor::Rate).map_or(DEFAULT_RATE_HZ, number);
     let round = match value(&Factor::Round) {
@@ -100,7 +128,10 @@ fn case(experiment: &Experiment, run_id: &str, run_seed: u64, cores: usize, cell
         match &axis.factor {
             Factor::Interference(kind) => {
                 let pressure = &experiment.interference[kind];
-                intensities.push((*kind, pressure::intensity(*kind, &axis.values[*at], pressure, cores)?));
+                intensities.push((
+                    *kind,
+                    pressure::intensity(*kind, &axis.values[*at], pressure, cores)?,
+                ));
             }
             Factor::Custom(name) => custom.push((name.clone(), axis.values[*at].clone())),
             Factor::Rate | Factor::Round => {}
@@ -113,10 +144,15 @@ fn case(experiment: &Experiment, run_id: &str, run_seed: u64, cores: usize, cell
         factors: factors(experiment, rate_hz, round, &intensities, &custom),
     };
     // The schedule must not know the interference: cells that are compared get the same requests at the same times.
-    let mut seed = derive(derive_text(run_seed, &experiment.workload), rate_hz.to_bits());
+    let mut seed = derive(
+        derive_text(run_seed, &experiment.workload),
+        rate_hz.to_bits(),
+    );
     seed = custom
         .iter()
-        .fold(derive(seed, round.unsigned_abs()), |seed, (_, value)| derive_text(seed, &value.to_string()));
+        .fold(derive(seed, round.unsigned_abs()), |seed, (_, value)| {
+            derive_text(seed, &value.to_string())
+        });
     Ok(Case {
         name: matrix::case_name(&experiment.axes, &cell),
         trace_seed: derive_text(derive_text(run_seed, run_id), &id),
@@ -141,7 +177,10 @@ fn value_of<'a>(axes: &'a [Axis], cell: &Cell, factor: &Factor) -> Option<&'a Fa
 
 fn number(value: &FactorValue) -> f64 {
     match value {
-        #[expect(clippy::cast_precision_loss, reason = "numbers in the file are far below 2^53")]
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "numbers in the file are far below 2^53"
+        )]
         FactorValue::Int(value) => *value as f64,
         FactorValue::Float(value) => *value,
         FactorValue::Text(_) => f64::NAN,
@@ -162,7 +201,11 @@ fn factors(
         named("rate_hz", FactorValue::Float(rate_hz)),
         named("round", FactorValue::Int(round)),
     ];
-    factors.extend(intensities.iter().map(|(kind, intensity)| named(kind.name(), FactorValue::Float(*intensity))));
+    factors.extend(
+        intensities
+            .iter()
+            .map(|(kind, intensity)| named(kind.name(), FactorValue::Float(*intensity))),
+    );
     factors.extend(custom.iter().cloned());
     factors
 }
@@ -174,30 +217,57 @@ mod tests {
     use std::collections::BTreeSet;
 
     fn plan(run_id: &str, seed: u64) -> Plan {
-        Plan::new(&Experiment::read(DEFAULT, &|_| false).expect("valid"), run_id, seed, 1).expect("there is room")
+        Plan::new(
+            &Experiment::read(DEFAULT, &|_| false).expect("valid"),
+            run_id,
+            seed,
+            1,
+        )
+        .expect("there is room")
     }
 
     #[test]
     fn cells_that_differ_by_interference_alone_are_paired() {
         let plan = plan("run", 7);
         for case in &plan.cases {
-            let twins = plan.cases.iter().filter(|other| other.rate_hz == case.rate_hz && other.round == case.round);
+            let twins = plan
+                .cases
+                .iter()
+                .filter(|other| other.rate_hz == case.rate_hz && other.round == case.round);
             assert!(twins.clone().all(|twin| twin.seed == case.seed));
             assert_eq!(twins.count(), 3);
         }
-        assert_eq!(plan.cases.iter().map(|case| case.seed).collect::<BTreeSet<_>>().len(), 4);
+        assert_eq!(
+            plan.cases
+                .iter()
+                .map(|case| case.seed)
+                .collect::<BTreeSet<_>>()
+                .len(),
+            4
+        );
     }
 
     #[test]
     fn no_two_cases_share_trace_ids_not_even_across_runs() {
         let (one, two) = (plan("run-1", 7), plan("run-2", 7));
-        let seeds: BTreeSet<_> = one.cases.iter().chain(&two.cases).map(|case| case.trace_seed).collect();
+        let seeds: BTreeSet<_> = one
+            .cases
+            .iter()
+            .chain(&two.cases)
+            .map(|case| case.trace_seed)
+            .collect();
         assert_eq!(seeds.len(), 24);
     }
 
     #[test]
     fn the_same_seed_gives_the_same_order_and_another_seed_another() {
-        let ids = |seed| plan("run", seed).cases.into_iter().map(|case| case.id).collect::<Vec<_>>();
+        let ids = |seed| {
+            plan("run", seed)
+                .cases
+                .into_iter()
+                .map(|case| case.id)
+                .collect::<Vec<_>>()
+        };
         assert_eq!(ids(7), ids(7));
         assert_ne!(ids(7), ids(8));
     }
@@ -205,7 +275,12 @@ mod tests {
     #[test]
     fn labels_name_every_factor() {
         let case = &plan("run", 7).cases[0];
-        let names: Vec<_> = case.labels.factors.iter().map(|(name, _)| name.as_str()).collect();
+        let names: Vec<_> = case
+            .labels
+            .factors
+            .iter()
+            .map(|(name, _)| name.as_str())
+            .collect();
         assert_eq!(names, ["app", "workload", "rate_hz", "round", "cpu"]);
     }
 }

@@ -30,7 +30,10 @@ pub struct PlatformError {
 impl PlatformError {
     /// A failure of that reach.
     pub fn new(scope: Scope, reason: impl Into<String>) -> Self {
-        Self { scope, reason: reason.into() }
+        Self {
+            scope,
+            reason: reason.into(),
+        }
     }
 }
 
@@ -125,7 +128,8 @@ pub trait Platform: Send {
     fn census(&self) -> CensusTaker;
 
     /// Sets one kind of interference on every testbed node and waits until it is held (zero: until it is gone).
-    async fn set_interference(&mut self, kind: Kind, intensity: f64) -> Result<Held, PlatformError>;
+    async fn set_interference(&mut self, kind: Kind, intensity: f64)
+    -> Result<Held, PlatformError>;
 
     /// Runs a load to its end, watching application and stressors; `done` is told the seconds of the schedule that are done.
     async fn run_load(&mut self, spec: &LoadSpec, done: &(dyn Fn(u32) + Send + Sync)) -> LoadRun;

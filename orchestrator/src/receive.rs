@@ -93,9 +93,16 @@ pub fn run(spec: &str) -> Result<(), ReceiveError> {
     let spec: ReceiveSpec = serde_json::from_str(spec)?;
     // A clock never goes back by as much as a receiver's life: numbers are beyond those of the one before.
     let first = now_ns().unsigned_abs();
-    let spool = spool::Spool::open(&spec.dir, spec.spool_bytes, first)
-        .map_err(|source| ReceiveError::Dir { dir: spec.dir.clone(), source })?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(ReceiveError::Start)?;
+    let spool = spool::Spool::open(&spec.dir, spec.spool_bytes, first).map_err(|source| {
+        ReceiveError::Dir {
+            dir: spec.dir.clone(),
+            source,
+        }
+    })?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(ReceiveError::Start)?;
     runtime.block_on(async {
         let mut terminate = signal(SignalKind::terminate()).map_err(ReceiveError::Start)?;
         let mut interrupt = signal(SignalKind::interrupt()).map_err(ReceiveError::Start)?;

@@ -71,7 +71,11 @@ impl CaseReport {
 /// The worst status among notes.
 #[must_use]
 pub fn worst(notes: &[Note]) -> Status {
-    notes.iter().map(|note| note.status).max().unwrap_or(Status::Ok)
+    notes
+        .iter()
+        .map(|note| note.status)
+        .max()
+        .unwrap_or(Status::Ok)
 }
 
 /// All reasons in one text, each once.

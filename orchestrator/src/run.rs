@@ -78,8 +78,16 @@ impl Run {
     /// # Errors
     /// Before that.
     pub fn platform(&mut self) -> Result<&mut dyn Platform, HandlerError> {
-        let closed = || PlatformError::new(Scope::Run, "reach the platform: start_experiment has not opened it");
-        self.platform.as_deref_mut().map(|platform| platform as &mut dyn Platform).ok_or_else(closed)
+        let closed = || {
+            PlatformError::new(
+                Scope::Run,
+                "reach the platform: start_experiment has not opened it",
+            )
+        };
+        self.platform
+            .as_deref_mut()
+            .map(|platform| platform as &mut dyn Platform)
+            .ok_or_else(closed)
     }
 
     /// The case under way.
@@ -130,7 +138,12 @@ impl Run {
 
     /// The case at this position of the plan is the current one from now on.
     pub(crate) fn enter_case(&mut self, at: usize) {
-        if self.current.as_ref().is_some_and(|current| current.at == at) || self.collected.contains(&at) {
+        if self
+            .current
+            .as_ref()
+            .is_some_and(|current| current.at == at)
+            || self.collected.contains(&at)
+        {
             return;
         }
         let case = self.plan.cases[at].clone();
@@ -168,13 +181,21 @@ impl Run {
     fn observer(&mut self) -> Result<Observer, String> {
         let interval = self.experiment.collect.interval;
         let core = self.placement.instrument.last().copied();
-        self.platform().map_err(|error| error.to_string())?.observe(interval, core)
+        self.platform()
+            .map_err(|error| error.to_string())?
+            .observe(interval, core)
     }
 
     fn load_spec(&mut self) -> Result<LoadSpec, HandlerError> {
-        let requests_dir = self.folder.has_room().then(|| self.folder.path().to_owned());
-        let (load, workload, url) =
-            (self.experiment.load.clone(), self.experiment.workload.clone(), self.entrance.clone());
+        let requests_dir = self
+            .folder
+            .has_room()
+            .then(|| self.folder.path().to_owned());
+        let (load, workload, url) = (
+            self.experiment.load.clone(),
+            self.experiment.workload.clone(),
+            self.entrance.clone(),
+        );
         let trace = self.experiment.trace_context();
         let written = self.experiment.written.clone();
         let case = &self.current()?.case;
@@ -195,7 +216,11 @@ impl Run {
             timeout_ms: millis(load.timeout),
             grace_ms: millis(load.grace),
             start_at_ns: None,
-            requests: requests_dir.map(|dir| RequestsSink { dir, labels: case.labels.clone(), limit: None }),
+            requests: requests_dir.map(|dir| RequestsSink {
+                dir,
+                labels: case.labels.clone(),
+                limit: None,
+            }),
         })
     }
 
@@ -204,7 +229,12 @@ impl Run {
     /// # Errors
     /// When there is no case, or the sources were never opened.
     pub async fn gather(&mut self) -> Result<(), HandlerError> {
-        let closed = || PlatformError::new(Scope::Run, "gather: start_experiment has not opened the sources");
+        let closed = || {
+            PlatformError::new(
+                Scope::Run,
+                "gather: start_experiment has not opened the sources",
+            )
+        };
         let sources = Arc::clone(self.sources.as_ref().ok_or_else(closed)?);
         let pending = usize::try_from(self.experiment.collect.pending).unwrap_or(usize::MAX);
         self.ui.doing("waits for collection");
@@ -212,9 +242,13 @@ impl Run {
         self.ui.doing("");
         let platform = self.platform()?;
         let (census, endpoints) = (platform.census(), platform.endpoints());
-        let current =
-            self.current.take().ok_or_else(|| PlatformError::new(Scope::Run, "gather: no case is under way"))?;
-        let (from_ns, to_ns) = current.load_window.unwrap_or_else(|| (current.begun_ns, now_ns()));
+        let current = self
+            .current
+            .take()
+            .ok_or_else(|| PlatformError::new(Scope::Run, "gather: no case is under way"))?;
+        let (from_ns, to_ns) = current
+            .load_window
+            .unwrap_or_else(|| (current.begun_ns, now_ns()));
         let interference = self.platform()?.interference_between(from_ns, to_ns);
         let at = current.at;
         self.collected.insert(at);
@@ -242,7 +276,11 @@ impl Run {
         if let Some(platform) = &mut self.platform {
             platform.clear_interference().await;
         }
-        let patience = if haste { HASTE } else { self.experiment.collect.patience() + COLLECTION_DEADLINE };
+        let patience = if haste {
+            HASTE
+        } else {
+            self.experiment.collect.patience() + COLLECTION_DEADLINE
+        };
         self.collection.finish(patience).await;
         if let Some(platform) = &mut self.platform {
             platform.tear_down().await;
@@ -259,17 +297,26 @@ impl Run {
     /// Rows for the case that was abandoned and for those that were never begun.
     fn write_uncollected(&mut self) {
         let mut abandoned = self.current.take();
-        let reason = self.interrupted.clone().unwrap_or_else(|| "the run could not go on".to_owned());
-        let Some(sources) = self.sources.clone() else { return };
+        let reason = self
+            .interrupted
+            .clone()
+            .unwrap_or_else(|| "the run could not go on".to_owned());
+        let Some(sources) = self.sources.clone() else {
+            return;
+        };
         for at in 0..self.plan.cases.len() {
             if self.collected.contains(&at) {
                 continue;
             }
             let (current, status) = match abandoned.take_if(|current| current.at == at) {
                 Some(current) => (current, Status::Failed),
-                None => (CurrentCase::new(at, self.plan.cases[at].clone(), now_ns()), Status::Skipped),
+                None => (
+                    CurrentCase::new(at, self.plan.cases[at].clone(), now_ns()),
+                    Status::Skipped,
+                ),
             };
-            self.collection.record(sources.write_without_data(current, status, &reason));
+            self.collection
+                .record(sources.write_without_data(current, status, &reason));
         }
     }
 
@@ -290,7 +337,8 @@ impl Run {
     /// The user wants out.
     pub(crate) fn interrupt(&mut self, reason: &str) {
         tracing::warn!("{reason}");
-        self.ui.say(&format!("{reason}: removing interference and application"));
+        self.ui
+            .say(&format!("{reason}: removing interference and application"));
         self.interrupted = Some(reason.to_owned());
     }
 
@@ -299,7 +347,13 @@ impl Run {
         self.journal_written(written);
     }
 
-    pub(crate) fn journal_after(&mut self, fired: &EventName, event: &Event, case: Option<&str>, reason: Option<&str>) {
+    pub(crate) fn journal_after(
+        &mut self,
+        fired: &EventName,
+        event: &Event,
+        case: Option<&str>,
+        reason: Option<&str>,
+    ) {
         let written = self.journal.after(now_ns(), fired, event, case, reason);
         self.journal_written(written);
     }
@@ -307,7 +361,8 @@ impl Run {
     /// A journal that cannot be written takes resuming away, not the run.
     fn journal_written(&mut self, written: std::io::Result<()>) {
         if let Err(error) = written {
-            let warning = format!("the journal is incomplete, so this run cannot be resumed: {error}");
+            let warning =
+                format!("the journal is incomplete, so this run cannot be resumed: {error}");
             if !self.warnings.contains(&warning) {
                 tracing::warn!("{warning}");
                 self.warnings.push(warning);

@@ -62,7 +62,9 @@ pub enum ShardError {
     #[error("read the spec: {0}")]
     Spec(#[from] serde_json::Error),
     /// The pod does not know which shard it is.
-    #[error("find out which shard this is: JOB_COMPLETION_INDEX is no number; a Job of Kubernetes sets it")]
+    #[error(
+        "find out which shard this is: JOB_COMPLETION_INDEX is no number; a Job of Kubernetes sets it"
+    )]
     Index,
     /// The system refuses something.
     #[error("start: {0}")]
@@ -78,7 +80,10 @@ pub fn table_name(load_name: &str, index: u32) -> String {
 /// The SHA-256 of bytes in hex.
 #[must_use]
 pub fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    Sha256::digest(bytes)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }
 
 /// Runs the shard that this pod is.
@@ -87,9 +92,13 @@ pub fn sha256(bytes: &[u8]) -> String {
 /// When it cannot begin; what goes wrong later is in its last line.
 pub fn run(spec: &str) -> Result<(), ShardError> {
     let spec: ShardSpec = serde_json::from_str(spec)?;
-    let index =
-        std::env::var("JOB_COMPLETION_INDEX").ok().and_then(|index| index.parse().ok()).ok_or(ShardError::Index)?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let index = std::env::var("JOB_COMPLETION_INDEX")
+        .ok()
+        .and_then(|index| index.parse().ok())
+        .ok_or(ShardError::Index)?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
     let end = runtime.block_on(obey(&spec, index))?;
     let mut out = std::io::stdout();
     writeln!(out, "{}", serde_json::to_string(&end)?)?;
@@ -107,15 +116,30 @@ async fn obey(spec: &ShardSpec, index: u32) -> Result<ShardEnd, ShardError> {
     let child = start(&load, index, spec.shards)?;
     let status = wait(child, &mut terminate).await?;
     let table = match &load.requests {
-        Some(sink) => Some(hand_over(spec, index, &part_path(&sink.dir, "requests", &sink.labels.case_id)).await),
+        Some(sink) => Some(
+            hand_over(
+                spec,
+                index,
+                &part_path(&sink.dir, "requests", &sink.labels.case_id),
+            )
+            .await,
+        ),
         None => None,
     };
-    Ok(ShardEnd { index, exit_code: status.code(), table })
+    Ok(ShardEnd {
+        index,
+        exit_code: status.code(),
+        table,
+    })
 }
 
 /// Waits until all shards have arrived. An orchestrator that goes in the meantime takes this pod with it.
 async fn barrier(spec: &ShardSpec, index: u32) -> Departure {
-    let arrival = Arrival { load_name: spec.load_name.clone(), index, shards: spec.shards };
+    let arrival = Arrival {
+        load_name: spec.load_name.clone(),
+        index,
+        shards: spec.shards,
+    };
     loop {
         match http::post_json(&spec.receiver, "/barrier", &arrival).await {
             Ok(departure) => return departure,
@@ -127,7 +151,13 @@ async fn barrier(spec: &ShardSpec, index: u32) -> Departure {
 
 fn start(load: &LoadSpec, index: u32, shards: u32) -> std::io::Result<Child> {
     let mut command = Command::new("/proc/self/exe");
-    command.args(["load", "--spec", "-", "--shard", &format!("{index}/{shards}")]);
+    command.args([
+        "load",
+        "--spec",
+        "-",
+        "--shard",
+        &format!("{index}/{shards}"),
+    ]);
     let mut child = command.stdin(Stdio::piped()).spawn()?;
     if let Some(stdin) = child.stdin.as_mut() {
         writeln!(stdin, "{}", serde_json::to_string(load)?)?;
@@ -136,7 +166,10 @@ fn start(load: &LoadSpec, index: u32, shards: u32) -> std::io::Result<Child> {
 }
 
 /// Waits for the load's end. It ends at the end of its input, and so it does when this process is told to stop.
-async fn wait(mut child: Child, terminate: &mut tokio::signal::unix::Signal) -> std::io::Result<ExitStatus> {
+async fn wait(
+    mut child: Child,
+    terminate: &mut tokio::signal::unix::Signal,
+) -> std::io::Result<ExitStatus> {
     let mut stdin = child.stdin.take();
     let mut ended = tokio::task::spawn_blocking(move || child.wait());
     tokio::select! {
@@ -148,11 +181,20 @@ async fn wait(mut child: Child, terminate: &mut tokio::signal::unix::Signal) -> 
 
 async fn hand_over(spec: &ShardSpec, index: u32, path: &std::path::Path) -> Result<Table, String> {
     let bytes = std::fs::read(path).map_err(|error| format!("read its requests: {error}"))?;
-    let table = Table { name: table_name(&spec.load_name, index), bytes: bytes.len() as u64, sha256: sha256(&bytes) };
+    let table = Table {
+        name: table_name(&spec.load_name, index),
+        bytes: bytes.len() as u64,
+        sha256: sha256(&bytes),
+    };
     let bytes = bytes::Bytes::from(bytes);
     let mut last = String::new();
     for _ in 0..ATTEMPTS {
-        let request = http::request(Method::PUT, &spec.receiver, &format!("/files/{}", table.name), bytes.clone())?;
+        let request = http::request(
+            Method::PUT,
+            &spec.receiver,
+            &format!("/files/{}", table.name),
+            bytes.clone(),
+        )?;
         match http::send(&spec.receiver, request, 1 << 10).await {
             Ok(_) => return Ok(table),
             Err(reason) => last = reason,
@@ -186,14 +228,30 @@ pub(crate) mod tests {
             start_at_ns: None,
             requests: None,
         };
-        ShardSpec { load_name: "aefm-load-r-1".into(), shards, receiver: "10.0.0.2:8080".into(), load }
+        ShardSpec {
+            load_name: "aefm-load-r-1".into(),
+            shards,
+            receiver: "10.0.0.2:8080".into(),
+            load,
+        }
     }
 
     #[test]
     fn the_last_line_is_no_record_of_a_load() {
-        let table = Table { name: "n".into(), bytes: 3, sha256: sha256(b"abc") };
-        let line = serde_json::to_string(&ShardEnd { index: 1, exit_code: Some(0), table: Some(Ok(table)) }).unwrap();
-        assert!(line.starts_with(r#"{"type":"shard","index":1"#) && line.contains("ba7816bf8f01cfea"));
+        let table = Table {
+            name: "n".into(),
+            bytes: 3,
+            sha256: sha256(b"abc"),
+        };
+        let line = serde_json::to_string(&ShardEnd {
+            index: 1,
+            exit_code: Some(0),
+            table: Some(Ok(table)),
+        })
+        .unwrap();
+        assert!(
+            line.starts_with(r#"{"type":"shard","index":1"#) && line.contains("ba7816bf8f01cfea")
+        );
         assert!(serde_json::from_str::<aefm_workloads::load::LoadRecord>(&line).is_err());
     }
 }

@@ -50,7 +50,10 @@ impl Ui {
             name: String::new(),
             doing: String::new(),
         };
-        Self(Arc::new(Inner { bar, state: Mutex::new(state) }))
+        Self(Arc::new(Inner {
+            bar,
+            state: Mutex::new(state),
+        }))
     }
 
     /// The plan is known.
@@ -113,7 +116,12 @@ impl Ui {
             )]
             bar.set_position((state.eta.share(now) * TICKS as f64) as u64);
             let left = show_duration(Duration::from_secs(left.as_secs()));
-            bar.set_message(format!("{} {}, {left} left  {}", state.eta.count(), state.name, state.doing));
+            bar.set_message(format!(
+                "{} {}, {left} left  {}",
+                state.eta.count(),
+                state.name,
+                state.doing
+            ));
         }
     }
 }

@@ -15,8 +15,8 @@ use tokio::task::JoinHandle;
 /// They do not fit together.
 pub(crate) fn open(address: &Address) -> Result<Store, StoreError> {
     // What is not text is no variable of a store's.
-    let environment =
-        std::env::vars_os().filter_map(|(key, value)| key.into_string().ok().zip(value.into_string().ok()));
+    let environment = std::env::vars_os()
+        .filter_map(|(key, value)| key.into_string().ok().zip(value.into_string().ok()));
     Store::open(address, environment)
 }
 
@@ -27,7 +27,9 @@ pub(crate) fn open(address: &Address) -> Result<Store, StoreError> {
 pub(crate) async fn reach(address: &Address, experiment: &str) -> Result<Store, StoreError> {
     let text = b"aefm writes this before a run, to know that it may
 ";
-    open(address)?.put(&format!("{experiment}/.aefm"), text.to_vec()).await?;
+    open(address)?
+        .put(&format!("{experiment}/.aefm"), text.to_vec())
+        .await?;
     // Another client: connections of the first one belong to this thread, and uploads have a thread of their own.
     open(address)
 }
@@ -48,7 +50,9 @@ impl Upload {
     /// # Errors
     /// What went wrong first.
     pub(crate) async fn whole(&self) -> Result<Uploaded, StoreError> {
-        self.store.upload(&self.folder, &self.place, Extent::Whole).await
+        self.store
+            .upload(&self.folder, &self.place, Extent::Whole)
+            .await
     }
 
     /// Begins to send what is complete each time that `written` is told, at the lowest priority.
@@ -63,10 +67,15 @@ impl Upload {
                     _ = &mut is_over => return,
                     () = written.notified() => {}
                 }
-                let sent = upload.store.upload(&upload.folder, &upload.place, Extent::Tables).await;
+                let sent = upload
+                    .store
+                    .upload(&upload.folder, &upload.place, Extent::Tables)
+                    .await;
                 let was_failing = std::mem::replace(&mut is_failing, sent.is_err());
                 match sent {
-                    Ok(Uploaded { files, bytes, .. }) => tracing::debug!("{files} files uploaded, {bytes} bytes"),
+                    Ok(Uploaded { files, bytes, .. }) => {
+                        tracing::debug!("{files} files uploaded, {bytes} bytes")
+                    }
                     Err(error) => {
                         tracing::warn!("failed to {error}");
                         if !was_failing {
@@ -76,7 +85,10 @@ impl Upload {
                 }
             }
         });
-        Ahead { over, work: tokio::spawn(async { drop(in_background(work).await) }) }
+        Ahead {
+            over,
+            work: tokio::spawn(async { drop(in_background(work).await) }),
+        }
     }
 }
 

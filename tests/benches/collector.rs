@@ -23,7 +23,16 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-const SERVICES: [&str; 8] = ["frontend", "search", "geo", "rate", "profile", "recommendation", "user", "reservation"];
+const SERVICES: [&str; 8] = [
+    "frontend",
+    "search",
+    "geo",
+    "rate",
+    "profile",
+    "recommendation",
+    "user",
+    "reservation",
+];
 /// Each span's parent within its trace: a tree three deep, with calls in parallel.
 const PARENTS: [u64; 8] = [0, 0, 1, 1, 0, 0, 0, 6];
 const SEED: u64 = 5;
@@ -55,7 +64,11 @@ fn proto_span(trace: u64, place: u64) -> Span {
     Span {
         trace_id: ids::trace_id(SEED, trace).0.to_vec(),
         span_id: id(place),
-        parent_span_id: if place == 0 { Vec::new() } else { id(PARENTS[place as usize]) },
+        parent_span_id: if place == 0 {
+            Vec::new()
+        } else {
+            id(PARENTS[place as usize])
+        },
         name: format!("/{}.Service/Call", SERVICES[place as usize]),
         kind: 2,
         start_time_unix_nano: start,
@@ -65,7 +78,10 @@ fn proto_span(trace: u64, place: u64) -> Span {
             text("url.path", format!("/hotels/{}", trace % 100)),
             pair("http.response.status_code", Value::IntValue(200)),
             text("network.peer.address", "127.0.0.1".to_owned()),
-            pair("network.peer.port", Value::IntValue(40_000 + (trace % 100) as i64)),
+            pair(
+                "network.peer.port",
+                Value::IntValue(40_000 + (trace % 100) as i64),
+            ),
             text("thread.name", "worker".to_owned()),
         ],
         ..Span::default()
@@ -73,7 +89,11 @@ fn proto_span(trace: u64, place: u64) -> Span {
 }
 
 fn pair(key: &str, value: Value) -> KeyValue {
-    KeyValue { key: key.to_owned(), value: Some(AnyValue { value: Some(value) }), ..KeyValue::default() }
+    KeyValue {
+        key: key.to_owned(),
+        value: Some(AnyValue { value: Some(value) }),
+        ..KeyValue::default()
+    }
 }
 
 /// What one service exports for some traces.
@@ -83,11 +103,19 @@ fn export(service: usize, traces: std::ops::Range<u64>) -> Vec<u8> {
         name("service.name", SERVICES[service].to_owned()),
         name("service.instance.id", format!("{}-0", SERVICES[service])),
     ];
-    let spans = traces.map(|trace| proto_span(trace, service as u64)).collect();
+    let spans = traces
+        .map(|trace| proto_span(trace, service as u64))
+        .collect();
     ExportTraceServiceRequest {
         resource_spans: vec![ResourceSpans {
-            resource: Some(Resource { attributes, ..Resource::default() }),
-            scope_spans: vec![ScopeSpans { spans, ..ScopeSpans::default() }],
+            resource: Some(Resource {
+                attributes,
+                ..Resource::default()
+            }),
+            scope_spans: vec![ScopeSpans {
+                spans,
+                ..ScopeSpans::default()
+            }],
             ..ResourceSpans::default()
         }],
     }
@@ -113,14 +141,21 @@ fn write_jaeger(path: &Path, traces: u64) -> std::io::Result<()> {
     for trace in 0..traces {
         text.clear();
         let id = ids::trace_id(SEED, trace);
-        let _ = write!(text, "{}{{\"traceID\":\"{id}\",\"spans\":[", if trace > 0 { "," } else { "" });
+        let _ = write!(
+            text,
+            "{}{{\"traceID\":\"{id}\",\"spans\":[",
+            if trace > 0 { "," } else { "" }
+        );
         for place in 0..8 {
             let (offset, duration) = times(trace, place);
             let span = |place: u64| format!("{:016x}", mix(trace * 8 + place + 1));
             let reference = if place == 0 {
                 String::new()
             } else {
-                format!(r#"{{"refType":"CHILD_OF","traceID":"{id}","spanID":"{}"}}"#, span(PARENTS[place as usize]))
+                format!(
+                    r#"{{"refType":"CHILD_OF","traceID":"{id}","spanID":"{}"}}"#,
+                    span(PARENTS[place as usize])
+                )
             };
             let _ = write!(
                 text,
@@ -152,12 +187,15 @@ fn write_jaeger(path: &Path, traces: u64) -> std::io::Result<()> {
 fn peak_mib() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    line.and_then(|line| line.split_ascii_whitespace().next()?.parse::<u64>().ok()).unwrap_or(0) / 1024
+    line.and_then(|line| line.split_ascii_whitespace().next()?.parse::<u64>().ok())
+        .unwrap_or(0)
+        / 1024
 }
 
 /// CPU time of this process so far, all threads, user and system.
 fn cpu_time() -> Duration {
-    let usage = nix::sys::resource::getrusage(nix::sys::resource::UsageWho::RUSAGE_SELF).expect("Linux says");
+    let usage = nix::sys::resource::getrusage(nix::sys::resource::UsageWho::RUSAGE_SELF)
+        .expect("Linux says");
     let [user, system] = [usage.user_time(), usage.system_time()];
     Duration::from_secs((user.tv_sec() + system.tv_sec()) as u64)
         + Duration::from_micros((user.tv_usec() + system.tv_usec()) as u64)
@@ -173,12 +211,18 @@ impl Stage {
     fn begin() -> Self {
         // From here the peak counts anew; where that is not allowed it is the whole program's.
         let _ = std::fs::write("/proc/self/clear_refs", "5");
-        Self { started: Instant::now(), cpu: cpu_time() }
+        Self {
+            started: Instant::now(),
+            cpu: cpu_time(),
+        }
     }
 
     /// CPU time is what a busy machine does not distort.
     fn report(&self, what: &str, count: u64, unit: &str) {
-        let (elapsed, cpu) = (self.started.elapsed().as_secs_f64(), (cpu_time() - self.cpu).as_secs_f64());
+        let (elapsed, cpu) = (
+            self.started.elapsed().as_secs_f64(),
+            (cpu_time() - self.cpu).as_secs_f64(),
+        );
         println!(
             "{what:<42} {:>7.0} thousand {unit}/s  {elapsed:>6.2} s, CPU {:>5.0} ns each, peak {} MiB",
             count as f64 / elapsed / 1e3,
@@ -202,10 +246,13 @@ fn bench_import(what: &str, kind: Kind, file: PathBuf, folder: &Path, spans: u64
     };
     let bytes = std::fs::metadata(&file).map_or(0, |data| data.len());
     let stage = Stage::begin();
-    let imported =
-        import(kind, &[file], folder, &labels, BUDGET_BYTES).expect("the files were written by this program");
+    let imported = import(kind, &[file], folder, &labels, BUDGET_BYTES)
+        .expect("the files were written by this program");
     stage.report(&format!("{what}: file to all tables"), spans, "spans");
-    assert_eq!((imported.report.spans, imported.report.complete), (spans, spans / 8));
+    assert_eq!(
+        (imported.report.spans, imported.report.complete),
+        (spans, spans / 8)
+    );
     let table = aefm_collector::sink::part_path(folder, "spans", what);
     let stored = std::fs::metadata(table).map_or(0, |data| data.len());
     println!(
@@ -217,15 +264,22 @@ fn bench_import(what: &str, kind: Kind, file: PathBuf, folder: &Path, spans: u64
 }
 
 async fn bench_receiver(spans: u64) {
-    let receiver = Receiver::bind(ReceiverOptions::default()).await.expect("loopback has a port");
+    let receiver = Receiver::bind(ReceiverOptions::default())
+        .await
+        .expect("loopback has a port");
     let prefix = ids::trace_prefix(SEED);
     receiver.expect(prefix);
     let traces = spans / 8;
     let bodies: Vec<Vec<u8>> = (0..traces)
         .step_by(512)
-        .flat_map(|first| (0..SERVICES.len()).map(move |service| export(service, first..(first + 512).min(traces))))
+        .flat_map(|first| {
+            (0..SERVICES.len())
+                .map(move |service| export(service, first..(first + 512).min(traces)))
+        })
         .collect();
-    let mut stream = tokio::net::TcpStream::connect(receiver.address()).await.expect("it listens");
+    let mut stream = tokio::net::TcpStream::connect(receiver.address())
+        .await
+        .expect("it listens");
     let stage = Stage::begin();
     let mut answer = vec![0; 4096];
     for body in &bodies {
@@ -236,10 +290,21 @@ async fn bench_receiver(spans: u64) {
         stream.write_all(head.as_bytes()).await.expect("it reads");
         stream.write_all(body).await.expect("it reads");
         let count = stream.read(&mut answer).await.expect("it answers");
-        assert!(answer[..count].starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&answer[..count]));
+        assert!(
+            answer[..count].starts_with(b"HTTP/1.1 200"),
+            "{}",
+            String::from_utf8_lossy(&answer[..count])
+        );
     }
-    stage.report("OTLP receiver, sender on the same core", traces * 8, "spans");
-    assert_eq!((receiver.arrived(prefix).spans, receiver.totals().refused), (traces * 8, 0));
+    stage.report(
+        "OTLP receiver, sender on the same core",
+        traces * 8,
+        "spans",
+    );
+    assert_eq!(
+        (receiver.arrived(prefix).spans, receiver.totals().refused),
+        (traces * 8, 0)
+    );
 }
 
 fn bench_prometheus() {
@@ -252,14 +317,23 @@ fn bench_prometheus() {
         );
         for sample in 0..1_000_u64 {
             let comma = if sample > 0 { "," } else { "" };
-            let _ = write!(text, r#"{comma}[{}.123,"{}.5"]"#, 1_700_000_000 + sample, sample * 17);
+            let _ = write!(
+                text,
+                r#"{comma}[{}.123,"{}.5"]"#,
+                1_700_000_000 + sample,
+                sample * 17
+            );
         }
         text.push_str("]}");
     }
     text.push_str("]}}");
     let stage = Stage::begin();
     let read = answer::read(text.as_bytes()).expect("the text was written by this program");
-    let samples = read.series.iter().map(|series| series.samples.len() as u64).sum();
+    let samples = read
+        .series
+        .iter()
+        .map(|series| series.samples.len() as u64)
+        .sum();
     stage.report("Prometheus's answer, decoded", samples, "samples");
 }
 
@@ -274,16 +348,22 @@ impl Cgroups {
 
     /// None: it takes root, and hierarchies that can be written.
     fn make(name: &str) -> Option<Self> {
-        let hierarchies =
-            ["cpu", "cpuacct", "cpu,cpuacct", "memory", "blkio"].map(|own| Path::new(Self::ROOT).join(own));
-        let mut parents: Vec<_> = hierarchies.into_iter().filter(|path| path.is_dir()).collect();
+        let hierarchies = ["cpu", "cpuacct", "cpu,cpuacct", "memory", "blkio"]
+            .map(|own| Path::new(Self::ROOT).join(own));
+        let mut parents: Vec<_> = hierarchies
+            .into_iter()
+            .filter(|path| path.is_dir())
+            .collect();
         if parents.is_empty() {
             parents.push(PathBuf::from(Self::ROOT));
         }
-        let mut made = Self { folders: Vec::new(), children: Vec::new() };
+        let mut made = Self {
+            folders: Vec::new(),
+            children: Vec::new(),
+        };
         for parent in parents.iter().map(|parent| parent.join(name)) {
-            for folder in
-                std::iter::once(parent.clone()).chain((0..100).map(|number| parent.join(format!("pod{number}"))))
+            for folder in std::iter::once(parent.clone())
+                .chain((0..100).map(|number| parent.join(format!("pod{number}"))))
             {
                 std::fs::create_dir(&folder).ok()?;
                 made.folders.push(folder);
@@ -295,13 +375,18 @@ impl Cgroups {
     /// The folders of one of the hundred.
     fn of(&self, number: usize) -> impl Iterator<Item = &PathBuf> {
         let name = format!("pod{number}");
-        self.folders.iter().filter(move |folder| folder.ends_with(&name))
+        self.folders
+            .iter()
+            .filter(move |folder| folder.ends_with(&name))
     }
 
     /// A process in each that runs some fifty times a second.
     fn run(&mut self) -> std::io::Result<()> {
         for number in 0..100 {
-            let child = Command::new(std::env::current_exe()?).arg(TICK).stdin(Stdio::piped()).spawn()?;
+            let child = Command::new(std::env::current_exe()?)
+                .arg(TICK)
+                .stdin(Stdio::piped())
+                .spawn()?;
             for folder in self.of(number) {
                 std::fs::write(folder.join("cgroup.procs"), child.id().to_string())?;
             }
@@ -365,7 +450,9 @@ fn bench_sampler() {
     sample("busy", &name);
     match cgroups.limit() {
         Ok(()) => sample("busy and limited", &name),
-        Err(error) => println!("sampler on limited cgroups: left out, since they cannot be limited: {error}"),
+        Err(error) => {
+            println!("sampler on limited cgroups: left out, since they cannot be limited: {error}")
+        }
     }
 }
 
@@ -401,16 +488,27 @@ fn main() {
     if std::env::args().nth(1).as_deref() == Some(TICK) {
         return tick();
     }
-    let mut arguments = std::env::args().skip(1).filter(|argument| argument != "--bench");
-    let spans = arguments.next().map_or(1_000_000, |text| text.parse().expect("SPANS is a number")) / 8 * 8;
+    let mut arguments = std::env::args()
+        .skip(1)
+        .filter(|argument| argument != "--bench");
+    let spans = arguments
+        .next()
+        .map_or(1_000_000, |text| text.parse().expect("SPANS is a number"))
+        / 8
+        * 8;
     let scratch = tempfile::tempdir().expect("there is a folder for temporary files");
-    let folder = arguments.next().map_or_else(|| scratch.path().to_owned(), PathBuf::from);
+    let folder = arguments
+        .next()
+        .map_or_else(|| scratch.path().to_owned(), PathBuf::from);
     let (otlp, jaeger) = (folder.join("spans.otlp"), folder.join("spans.json"));
     write_otlp(&otlp, spans / 8).expect("there is room for the file");
     bench_import("otlp", Kind::Otlp, otlp, &folder, spans);
     write_jaeger(&jaeger, spans / 8).expect("there is room for the file");
     bench_import("jaeger-json", Kind::Jaeger, jaeger, &folder, spans);
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
     runtime.block_on(bench_receiver(spans.min(800_000)));
     bench_prometheus();
     bench_sampler();

@@ -15,8 +15,10 @@ use std::path::{Path, PathBuf};
 fn spans(trace: &Value) -> Vec<Span> {
     let mut names = Names::default();
     let json = trace["spans"].as_array().unwrap();
-    let numbers: HashMap<&str, u64> =
-        (1..).zip(json).map(|(number, span)| (span["spanID"].as_str().unwrap(), number)).collect();
+    let numbers: HashMap<&str, u64> = (1..)
+        .zip(json)
+        .map(|(number, span)| (span["spanID"].as_str().unwrap(), number))
+        .collect();
     let id = |text: &str| SpanId(numbers.get(text).copied().unwrap_or(u64::MAX).to_be_bytes());
     json.iter()
         .map(|span| {
@@ -26,12 +28,18 @@ fn spans(trace: &Value) -> Vec<Span> {
                 tag["value"].as_str().map(str::to_owned)
             };
             let node = tag(&process["tags"], "hostname");
-            let parent = span["references"].as_array().and_then(|list| list.first()?["spanID"].as_str());
+            let parent = span["references"]
+                .as_array()
+                .and_then(|list| list.first()?["spanID"].as_str());
             Span {
                 trace_id: TraceId([1; 16]),
                 span_id: id(span["spanID"].as_str().unwrap()),
                 parent: parent.map(id),
-                origin: names.origin(process["serviceName"].as_str().unwrap(), None, node.as_deref()),
+                origin: names.origin(
+                    process["serviceName"].as_str().unwrap(),
+                    None,
+                    node.as_deref(),
+                ),
                 operation: names.name(span["operationName"].as_str().unwrap()),
                 kind: tag(&span["tags"], "span.kind").and_then(|kind| SpanKind::from_name(&kind)),
                 start_ns: span["startTime"].as_i64().unwrap(),
@@ -51,7 +59,12 @@ fn contexts(trace: Vec<Span>) -> BTreeMap<String, i64> {
     let spans = group(trace).0.remove(0);
     let tree = Tree::new(&spans, None);
     let steps = Steps::new(&spans, &tree, tree.root().unwrap());
-    let name = |node: u32| format!("[{}] {}", spans[node as usize].origin.service, spans[node as usize].operation);
+    let name = |node: u32| {
+        format!(
+            "[{}] {}",
+            spans[node as usize].origin.service, spans[node as usize].operation
+        )
+    };
     let mut contexts = BTreeMap::new();
     for node in steps.nodes() {
         let mut path = name(node);
@@ -60,11 +73,17 @@ fn contexts(trace: Vec<Span>) -> BTreeMap<String, i64> {
             path = format!("{};{path}", name(parent));
             at = parent;
         }
-        let children: i64 = steps.children(node).iter().map(|child| steps.duration_ns(*child)).sum();
+        let children: i64 = steps
+            .children(node)
+            .iter()
+            .map(|child| steps.duration_ns(*child))
+            .sum();
         *contexts.entry(path).or_insert(0) += steps.duration_ns(node) - children;
     }
     // A small overlap that is forgiven can make these negative.
-    contexts.values_mut().for_each(|time: &mut i64| *time = (*time).max(0));
+    contexts
+        .values_mut()
+        .for_each(|time: &mut i64| *time = (*time).max(0));
     contexts
 }
 
@@ -79,8 +98,14 @@ fn exclusive(trace: Vec<Span>) -> BTreeMap<String, i64> {
 }
 
 fn examples(folder: &Path) -> Vec<PathBuf> {
-    let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
-    files.retain(|path| path.extension().is_some_and(|extension| extension == "json"));
+    let mut files: Vec<_> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    files.retain(|path| {
+        path.extension()
+            .is_some_and(|extension| extension == "json")
+    });
     files.sort();
     files
 }
@@ -95,22 +120,45 @@ fn critical_paths_are_those_of_crisps_examples() {
     for file in examples(Path::new(&folder)) {
         let example: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
         let testing = &example["testing"];
-        let golden = if testing.is_array() { &testing[0] } else { &testing["opTimeExclusive"] };
-        let Some(golden) = golden.as_object() else { continue };
-        let golden: BTreeMap<String, i64> =
-            golden.iter().map(|(name, time)| (name.clone(), time.as_i64().unwrap())).collect();
-        assert_eq!(exclusive(spans(&example["data"][0])), golden, "{}", file.display());
+        let golden = if testing.is_array() {
+            &testing[0]
+        } else {
+            &testing["opTimeExclusive"]
+        };
+        let Some(golden) = golden.as_object() else {
+            continue;
+        };
+        let golden: BTreeMap<String, i64> = golden
+            .iter()
+            .map(|(name, time)| (name.clone(), time.as_i64().unwrap()))
+            .collect();
+        assert_eq!(
+            exclusive(spans(&example["data"][0])),
+            golden,
+            "{}",
+            file.display()
+        );
         checked += 1;
     }
     assert!(checked >= 20, "only {checked} examples have results");
 }
 
 /// What CRISP writes as the calling-context tree (`.cct`) of one example; none where it fails on it itself.
-fn cct_of_crisp(python: &Path, repository: &Path, example: &Path, trace: &Value) -> Option<BTreeMap<String, i64>> {
+fn cct_of_crisp(
+    python: &Path,
+    repository: &Path,
+    example: &Path,
+    trace: &Value,
+) -> Option<BTreeMap<String, i64>> {
     let folder = tempfile::tempdir().unwrap();
     std::fs::copy(example, folder.path().join("trace.json")).unwrap();
     let is_root = |span: &&Value| span["references"].as_array().is_none_or(Vec::is_empty);
-    let root = trace["spans"].as_array().unwrap().iter().find(is_root).unwrap();
+    let root = trace["spans"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(is_root)
+        .unwrap();
     let service = &trace["processes"][root["processID"].as_str().unwrap()]["serviceName"];
     let run = std::process::Command::new(python)
         .args(["-m", "crisp.process_trace", "-s", service.as_str().unwrap()])
@@ -121,21 +169,39 @@ fn cct_of_crisp(python: &Path, repository: &Path, example: &Path, trace: &Value)
         .unwrap();
     let written = std::fs::read_to_string(folder.path().join("flame-graph-P100.cct"));
     let Ok(text) = written else {
-        eprintln!("CRISP itself wrote nothing for {}: {}", example.display(), String::from_utf8_lossy(&run.stderr));
+        eprintln!(
+            "CRISP itself wrote nothing for {}: {}",
+            example.display(),
+            String::from_utf8_lossy(&run.stderr)
+        );
         return None;
     };
     let line = |line: &str| {
         // `path time <<count>>`
-        let (path, time) = line.rsplit_once(" <<").map_or(line, |(head, _)| head).rsplit_once(' ').unwrap();
+        let (path, time) = line
+            .rsplit_once(" <<")
+            .map_or(line, |(head, _)| head)
+            .rsplit_once(' ')
+            .unwrap();
         (path.to_owned(), time.parse::<i64>().unwrap())
     };
-    Some(text.lines().filter(|line| !line.is_empty()).map(line).collect())
+    Some(
+        text.lines()
+            .filter(|line| !line.is_empty())
+            .map(line)
+            .collect(),
+    )
 }
 
 #[test]
 fn calling_context_trees_are_those_that_crisp_writes() {
-    let (Some(folder), Some(python)) = (std::env::var_os("AEFM_CRISP"), std::env::var_os("AEFM_CRISP_PYTHON")) else {
-        eprintln!("left out: AEFM_CRISP and AEFM_CRISP_PYTHON do not name CRISP's test_cases and a Python to run it");
+    let (Some(folder), Some(python)) = (
+        std::env::var_os("AEFM_CRISP"),
+        std::env::var_os("AEFM_CRISP_PYTHON"),
+    ) else {
+        eprintln!(
+            "left out: AEFM_CRISP and AEFM_CRISP_PYTHON do not name CRISP's test_cases and a Python to run it"
+        );
         return;
     };
     let folder = PathBuf::from(folder);
@@ -144,11 +210,25 @@ fn calling_context_trees_are_those_that_crisp_writes() {
         let example: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
         let trace = &example["data"][0];
         let repository = folder.parent().unwrap();
-        let Some(theirs) = cct_of_crisp(Path::new(&python), repository, &file, trace) else { continue };
+        let Some(theirs) = cct_of_crisp(Path::new(&python), repository, &file, trace) else {
+            continue;
+        };
         // Whether a path of no time is named is a matter of taste.
-        let timed = |tree: BTreeMap<String, i64>| tree.into_iter().filter(|(_, time)| *time > 0).collect::<Vec<_>>();
-        assert_eq!(timed(contexts(spans(trace))), timed(theirs), "{}", file.display());
+        let timed = |tree: BTreeMap<String, i64>| {
+            tree.into_iter()
+                .filter(|(_, time)| *time > 0)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(
+            timed(contexts(spans(trace))),
+            timed(theirs),
+            "{}",
+            file.display()
+        );
         checked += 1;
     }
-    assert!(checked >= 20, "CRISP wrote trees for only {checked} examples");
+    assert!(
+        checked >= 20,
+        "CRISP wrote trees for only {checked} examples"
+    );
 }

@@ -69,7 +69,11 @@ impl Double {
     pub(crate) async fn start(traces: Vec<Known>, faults: Faults) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let state = Arc::new(State { traces, faults, asked: AtomicUsize::new(0) });
+        let state = Arc::new(State {
+            traces,
+            faults,
+            asked: AtomicUsize::new(0),
+        });
         let task = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 let state = Arc::clone(&state);
@@ -118,10 +122,16 @@ impl State {
     fn answer(&self, request: &Request<Incoming>) -> Answer {
         let path = request.uri().path();
         if path == "/api/services" {
-            return respond(StatusCode::OK, r#"{"data":["frontend"],"errors":null}"#.to_owned());
+            return respond(
+                StatusCode::OK,
+                r#"{"data":["frontend"],"errors":null}"#.to_owned(),
+            );
         }
         if path == "/api/services/frontend/operations" {
-            return respond(StatusCode::OK, r#"{"data":["GET /a","GET /b"],"errors":null}"#.to_owned());
+            return respond(
+                StatusCode::OK,
+                r#"{"data":["GET /a","GET /b"],"errors":null}"#.to_owned(),
+            );
         }
         let asked = self.asked.fetch_add(1, Ordering::Relaxed) + 1;
         let every = |count: usize| count > 0 && asked.is_multiple_of(count);
@@ -129,7 +139,10 @@ impl State {
             return Err(Cut);
         }
         if every(self.faults.fail_every) {
-            return respond(StatusCode::INTERNAL_SERVER_ERROR, "storage is busy".to_owned());
+            return respond(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "storage is busy".to_owned(),
+            );
         }
         if self.faults.garbage {
             return respond(StatusCode::OK, "<html>a proxy's page</html>".to_owned());
@@ -155,30 +168,55 @@ impl State {
     }
 
     fn search(&self, query: &str, asked: usize) -> Answer {
-        let pairs: HashMap<&str, &str> = query.split('&').filter_map(|pair| pair.split_once('=')).collect();
+        let pairs: HashMap<&str, &str> = query
+            .split('&')
+            .filter_map(|pair| pair.split_once('='))
+            .collect();
         let number = |key: &str| pairs[key].parse::<i64>().unwrap();
         let (from, to, limit) = (number("start"), number("end"), number("limit") as usize);
         if self.faults.limit_max.is_some_and(|max| limit > max) {
-            return respond(StatusCode::BAD_REQUEST, "limit is greater than max traces".to_owned());
+            return respond(
+                StatusCode::BAD_REQUEST,
+                "limit is greater than max traces".to_owned(),
+            );
         }
-        if self.faults.poisoned_us.is_some_and(|us| (from..to).contains(&us)) {
-            return respond(StatusCode::INTERNAL_SERVER_ERROR, "cannot read a block".to_owned());
+        if self
+            .faults
+            .poisoned_us
+            .is_some_and(|us| (from..to).contains(&us))
+        {
+            return respond(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "cannot read a block".to_owned(),
+            );
         }
-        let duration = |key: &str| pairs.get(key).and_then(|text| text.strip_suffix("us")?.parse::<i64>().ok());
-        let (min, max) = (duration("minDuration").unwrap_or(0), duration("maxDuration").unwrap_or(i64::MAX));
+        let duration = |key: &str| {
+            pairs
+                .get(key)
+                .and_then(|text| text.strip_suffix("us")?.parse::<i64>().ok())
+        };
+        let (min, max) = (
+            duration("minDuration").unwrap_or(0),
+            duration("maxDuration").unwrap_or(i64::MAX),
+        );
         let matches = |known: &&Known| {
             let hidden = (known.id.is_multiple_of(3) && asked <= self.faults.late_until)
                 || (known.id.is_multiple_of(5) && self.faults.unlisted);
-            let operation = pairs
-                .get("operation")
-                .is_none_or(|name| *name == known.operation().replace(' ', "%20").replace('/', "%2F"));
-            (from..=to).contains(&known.start_us) && !hidden && operation && (min..=max).contains(&known.duration_us())
+            let operation = pairs.get("operation").is_none_or(|name| {
+                *name == known.operation().replace(' ', "%20").replace('/', "%2F")
+            });
+            (from..=to).contains(&known.start_us)
+                && !hidden
+                && operation
+                && (min..=max).contains(&known.duration_us())
         };
         let mut found: Vec<&Known> = self.traces.iter().filter(matches).collect();
         found.sort_by_key(|known| mix(known.id ^ asked as u64));
         found.truncate(limit.min(self.faults.cap.unwrap_or(usize::MAX)));
-        let mut traces: Vec<String> =
-            found.iter().map(|known| known.json(self.faults.partial && known.id.is_multiple_of(4))).collect();
+        let mut traces: Vec<String> = found
+            .iter()
+            .map(|known| known.json(self.faults.partial && known.id.is_multiple_of(4)))
+            .collect();
         if self.faults.duplicates {
             traces.extend(traces.clone().into_iter().rev());
         }
@@ -187,12 +225,19 @@ impl State {
 }
 
 fn envelope(traces: &[String]) -> String {
-    format!(r#"{{"data":[{}],"total":0,"limit":0,"offset":0,"errors":null}}"#, traces.join(","))
+    format!(
+        r#"{{"data":[{}],"total":0,"limit":0,"offset":0,"errors":null}}"#,
+        traces.join(",")
+    )
 }
 
 impl Known {
     fn operation(&self) -> &'static str {
-        if self.id.is_multiple_of(2) { "GET /a" } else { "GET /b" }
+        if self.id.is_multiple_of(2) {
+            "GET /a"
+        } else {
+            "GET /b"
+        }
     }
 
     fn duration_us(&self) -> i64 {
@@ -225,7 +270,11 @@ impl Known {
             )
         };
         let children = (1..=self.children).map(child);
-        let spans: Vec<_> = if partial { children.collect() } else { std::iter::once(root).chain(children).collect() };
+        let spans: Vec<_> = if partial {
+            children.collect()
+        } else {
+            std::iter::once(root).chain(children).collect()
+        };
         format!(
             r#"{{"traceID":"{id:x}","spans":[{}],"processes":{{"p1":{{"serviceName":"frontend","tags":[]}},"p2":{{"serviceName":"geo","tags":[]}}}}}}"#,
             spans.join(",")

@@ -10,14 +10,21 @@ pub(crate) struct Server(Child);
 
 impl Server {
     pub(crate) fn start(command: &mut Command) -> Self {
-        Self(command.spawn().unwrap_or_else(|error| panic!("start {command:?}: {error}")))
+        Self(
+            command
+                .spawn()
+                .unwrap_or_else(|error| panic!("start {command:?}: {error}")),
+        )
     }
 
     /// Waits until `is_ready`, and fails if the server ends before.
     pub(crate) async fn ready(&mut self, mut is_ready: impl AsyncFnMut() -> bool) {
         let deadline = Instant::now() + Duration::from_secs(120);
         while !is_ready().await {
-            assert!(Instant::now() < deadline, "the server is not ready after two minutes");
+            assert!(
+                Instant::now() < deadline,
+                "the server is not ready after two minutes"
+            );
             if let Some(status) = self.0.try_wait().unwrap() {
                 panic!("the server ended: {status}");
             }
@@ -38,10 +45,16 @@ impl Drop for Server {
 pub(crate) fn find(name: &str, variable: &str, how: &str) -> Option<PathBuf> {
     let named = std::env::var_os(variable).map(PathBuf::from);
     let paths = std::env::var_os("PATH").unwrap_or_default();
-    let found =
-        named.or_else(|| std::env::split_paths(&paths).map(|folder| folder.join(name)).find(|path| path.is_file()));
+    let found = named.or_else(|| {
+        std::env::split_paths(&paths)
+            .map(|folder| folder.join(name))
+            .find(|path| path.is_file())
+    });
     if found.is_none() {
-        assert!(std::env::var_os("CI").is_none(), "{name} is missing in CI: {how}");
+        assert!(
+            std::env::var_os("CI").is_none(),
+            "{name} is missing in CI: {how}"
+        );
         eprintln!("left out: there is no {name} here ({how}, or set {variable})");
     }
     found
@@ -82,9 +95,21 @@ pub(crate) async fn jaeger(dir: &Path) -> Option<(Server, [u16; 3])> {
     let path = dir.join("jaeger.yaml");
     std::fs::write(&path, jaeger_config("127.0.0.1", ports)).unwrap();
     let log = std::fs::File::create(dir.join("jaeger.log")).unwrap();
-    let mut server = Server::start(Command::new(binary).arg("--config").arg(&path).stdout(Stdio::null()).stderr(log));
+    let mut server = Server::start(
+        Command::new(binary)
+            .arg("--config")
+            .arg(&path)
+            .stdout(Stdio::null())
+            .stderr(log),
+    );
     for port in ports {
-        server.ready(async || tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_ok()).await;
+        server
+            .ready(async || {
+                tokio::net::TcpStream::connect(("127.0.0.1", port))
+                    .await
+                    .is_ok()
+            })
+            .await;
     }
     Some((server, ports))
 }

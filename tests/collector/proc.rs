@@ -9,7 +9,10 @@ struct Burner(Child);
 impl Burner {
     /// A process that burns CPU until it is dropped or told to end.
     fn start() -> Self {
-        let child = Command::new("sh").args(["-c", "while :; do :; done"]).stdout(Stdio::null()).spawn();
+        let child = Command::new("sh")
+            .args(["-c", "while :; do :; done"])
+            .stdout(Stdio::null())
+            .spawn();
         Self(child.expect("sh runs"))
     }
 
@@ -40,7 +43,10 @@ fn until(what: &str, holds: impl Fn() -> bool) {
 }
 
 fn options(processes: &[(String, u32)]) -> SamplerOptions {
-    SamplerOptions { interval: Duration::from_millis(100), ..SamplerOptions::new("here", processes, Some(0)) }
+    SamplerOptions {
+        interval: Duration::from_millis(100),
+        ..SamplerOptions::new("here", processes, Some(0))
+    }
 }
 
 #[test]
@@ -49,16 +55,40 @@ fn cpu_use_is_what_the_kernel_counts() {
     let pid = burner.0.id();
     let before = cpu_ns(pid);
     let sampler = Sampler::start(options(&[("burner".to_owned(), pid)])).unwrap();
-    until("the burner to use some CPU", || cpu_ns(pid) - before >= 400_000_000);
+    until("the burner to use some CPU", || {
+        cpu_ns(pid) - before >= 400_000_000
+    });
     let observed = sampler.stop();
     let used = (cpu_ns(pid) - before) as f64;
-    let rows: Vec<_> = observed.rows.iter().filter(|row| &*row.subject == "burner").collect();
-    let sum: f64 = rows.iter().map(|row| row.cpu_cores.unwrap() * row.interval_ns.unwrap() as f64).sum();
+    let rows: Vec<_> = observed
+        .rows
+        .iter()
+        .filter(|row| &*row.subject == "burner")
+        .collect();
+    let sum: f64 = rows
+        .iter()
+        .map(|row| row.cpu_cores.unwrap() * row.interval_ns.unwrap() as f64)
+        .sum();
     // What came before the first and after the last sample is in no row.
-    assert!(sum <= used * 1.01 && sum >= used - 250_000_000.0, "{sum} of {used} ns");
-    assert!(rows.iter().all(|row| row.scope == Scope::Process && row.memory_bytes.unwrap() > 0));
-    let node: Vec<_> = observed.rows.iter().filter(|row| row.scope == Scope::Node).collect();
-    assert!(!node.is_empty() && node.iter().all(|row| row.cpu_cores.is_some() && row.memory_bytes.is_some()));
+    assert!(
+        sum <= used * 1.01 && sum >= used - 250_000_000.0,
+        "{sum} of {used} ns"
+    );
+    assert!(
+        rows.iter()
+            .all(|row| row.scope == Scope::Process && row.memory_bytes.unwrap() > 0)
+    );
+    let node: Vec<_> = observed
+        .rows
+        .iter()
+        .filter(|row| row.scope == Scope::Node)
+        .collect();
+    assert!(
+        !node.is_empty()
+            && node
+                .iter()
+                .all(|row| row.cpu_cores.is_some() && row.memory_bytes.is_some())
+    );
     assert!(observed.gone.is_empty());
 }
 
@@ -76,16 +106,37 @@ fn a_process_that_ends_is_reported_and_the_others_go_on() {
     burner.end();
     // Of the four that follow at most the first can have seen it still.
     let then = sampler.samples();
-    until("samples without the one that ended", || sampler.samples() >= then + 4);
+    until("samples without the one that ended", || {
+        sampler.samples() >= then + 4
+    });
     let observed = sampler.stop();
-    let gone: Vec<_> = observed.gone.iter().map(|gone| gone.subject.as_str()).collect();
+    let gone: Vec<_> = observed
+        .gone
+        .iter()
+        .map(|gone| gone.subject.as_str())
+        .collect();
     assert_eq!(gone, ["never", "mortal"]);
-    let last = |name: &str| observed.rows.iter().filter(|row| &*row.subject == name).map(|row| row.t_ns).max();
+    let last = |name: &str| {
+        observed
+            .rows
+            .iter()
+            .filter(|row| &*row.subject == name)
+            .map(|row| row.t_ns)
+            .max()
+    };
     assert!(last("mortal") < last("lasting"));
 }
 
 #[test]
 fn an_interval_that_makes_no_sense_is_refused() {
-    let options = SamplerOptions { interval: Duration::ZERO, ..options(&[]) };
-    assert!(Sampler::start(options).unwrap_err().to_string().contains("10 ms"));
+    let options = SamplerOptions {
+        interval: Duration::ZERO,
+        ..options(&[])
+    };
+    assert!(
+        Sampler::start(options)
+            .unwrap_err()
+            .to_string()
+            .contains("10 ms")
+    );
 }

@@ -3,7 +3,9 @@
 use crate::parts::{Server, find};
 use aefm_collector::http::HttpOptions;
 use aefm_collector::prometheus::answer::AnswerError;
-use aefm_collector::prometheus::{Prometheus, PrometheusError, PrometheusOptions, Selector, metric_rows, usage};
+use aefm_collector::prometheus::{
+    Prometheus, PrometheusError, PrometheusOptions, Selector, metric_rows, usage,
+};
 use aefm_tests::ports;
 use std::fmt::Write as _;
 use std::process::{Command, Stdio};
@@ -17,22 +19,38 @@ const S: i64 = 1_000_000_000;
 /// `user-timeline-1` a tenth; samples every 10 s for 200 s.
 fn open_metrics() -> String {
     let mut text = String::from("# TYPE container_cpu_usage_seconds counter\n");
-    let series = |pod: &str| format!("{{namespace=\"hotel\",pod=\"{pod}\",container=\"c\",node=\"n1\"}}");
+    let series =
+        |pod: &str| format!("{{namespace=\"hotel\",pod=\"{pod}\",container=\"c\",node=\"n1\"}}");
     for (pod, cores) in [("geo-1", 0.5), ("user-1", 0.25), ("user-timeline-1", 0.1)] {
         for step in 0..=20 {
             let t = step * 10;
             if pod == "user-1" && (80..130).contains(&t) {
                 continue;
             }
-            let since = if pod == "geo-1" && t > 100 { t - 100 } else { t };
+            let since = if pod == "geo-1" && t > 100 {
+                t - 100
+            } else {
+                t
+            };
             let value = 1_000.0 * f64::from(u8::from(since == t)) + cores * since as f64;
-            writeln!(text, "container_cpu_usage_seconds_total{} {value} {}", series(pod), BEGIN_S + t).unwrap();
+            writeln!(
+                text,
+                "container_cpu_usage_seconds_total{} {value} {}",
+                series(pod),
+                BEGIN_S + t
+            )
+            .unwrap();
         }
     }
     text.push_str("# TYPE container_memory_working_set_bytes gauge\n");
     for step in 0..=20 {
         let (bytes, t) = (1_000_000 + 1_000 * step, BEGIN_S + 10 * step);
-        writeln!(text, "container_memory_working_set_bytes{} {bytes} {t}", series("geo-1")).unwrap();
+        writeln!(
+            text,
+            "container_memory_working_set_bytes{} {bytes} {t}",
+            series("geo-1")
+        )
+        .unwrap();
     }
     text.push_str("# TYPE kube_pod_container_resource_limits gauge\n");
     for step in 0..=20 {
@@ -46,62 +64,127 @@ fn open_metrics() -> String {
 /// A real Prometheus that has these samples, and its URL.
 pub(crate) async fn start(dir: &std::path::Path, samples: &str) -> Option<(Server, String)> {
     let how = "Debian's package prometheus has it";
-    let (binary, tool) = (find("prometheus", "AEFM_PROMETHEUS", how)?, find("promtool", "AEFM_PROMTOOL", how)?);
+    let (binary, tool) = (
+        find("prometheus", "AEFM_PROMETHEUS", how)?,
+        find("promtool", "AEFM_PROMTOOL", how)?,
+    );
     std::fs::write(dir.join("in.om"), samples).unwrap();
     let mut blocks = Command::new(tool);
-    let output =
-        blocks.current_dir(dir).args(["tsdb", "create-blocks-from", "openmetrics", "in.om", "data"]).output().unwrap();
+    let output = blocks
+        .current_dir(dir)
+        .args(["tsdb", "create-blocks-from", "openmetrics", "in.om", "data"])
+        .output()
+        .unwrap();
     assert!(output.status.success(), "{output:?}");
     let port = ports::free();
     let mut command = Command::new(binary);
     command
         .current_dir(dir)
-        .args(["--config.file=/dev/null", "--storage.tsdb.path=data", "--storage.tsdb.retention.time=30y"])
+        .args([
+            "--config.file=/dev/null",
+            "--storage.tsdb.path=data",
+            "--storage.tsdb.retention.time=30y",
+        ])
         .arg(format!("--web.listen-address=127.0.0.1:{port}"))
         .stdout(Stdio::null())
         .stderr(Stdio::null());
     let mut server = Server::start(&mut command);
     let url = format!("http://127.0.0.1:{port}");
-    let once = HttpOptions { attempts: 1, ..HttpOptions::default() };
+    let once = HttpOptions {
+        attempts: 1,
+        ..HttpOptions::default()
+    };
     let http = aefm_collector::http::Http::new(once).unwrap();
-    server.ready(async || http.get(&format!("{url}/-/ready")).await.is_ok()).await;
+    server
+        .ready(async || http.get(&format!("{url}/-/ready")).await.is_ok())
+        .await;
     Some((server, url))
 }
 
 fn prometheus(url: &str) -> Prometheus {
-    let selector = Selector { pods: r#"namespace="hotel""#.to_owned(), nodes: String::new() };
-    let http = HttpOptions { attempts: 2, backoff: Duration::from_millis(10), ..HttpOptions::default() };
-    Prometheus::new(PrometheusOptions { url: url.to_owned(), http, selector }).unwrap()
+    let selector = Selector {
+        pods: r#"namespace="hotel""#.to_owned(),
+        nodes: String::new(),
+    };
+    let http = HttpOptions {
+        attempts: 2,
+        backoff: Duration::from_millis(10),
+        ..HttpOptions::default()
+    };
+    Prometheus::new(PrometheusOptions {
+        url: url.to_owned(),
+        http,
+        selector,
+    })
+    .unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_sample_comes_as_it_was_scraped() {
     let dir = tempfile::tempdir().unwrap();
-    let Some((_server, url)) = start(dir.path(), &open_metrics()).await else { return };
+    let Some((_server, url)) = start(dir.path(), &open_metrics()).await else {
+        return;
+    };
     let prometheus = prometheus(&url);
     let (from, to) = (BEGIN_S * S, (BEGIN_S + 200) * S);
     let scraped = prometheus.scrape(from, to, 10 * S).await;
     assert!(scraped.failures.is_empty(), "{:?}", scraped.failures);
     assert!(scraped.absent.contains(&"node_cpu_seconds_total"));
-    let samples: usize = scraped.series.iter().map(|series| series.samples.len()).sum();
+    let samples: usize = scraped
+        .series
+        .iter()
+        .map(|series| series.samples.len())
+        .sum();
     // Three pods of 21 samples, five of which one lacks, then memory and limit.
     assert_eq!(samples, 3 * 21 - 5 + 21 + 21);
 
     let rows = metric_rows(&scraped.series);
-    let of = |subject: &str| rows.iter().filter(|row| &*row.subject == subject).collect::<Vec<_>>();
-    for (subject, cores) in [("geo-1/c", 0.5), ("user-1/c", 0.25), ("user-timeline-1/c", 0.1)] {
+    let of = |subject: &str| {
+        rows.iter()
+            .filter(|row| &*row.subject == subject)
+            .collect::<Vec<_>>()
+    };
+    for (subject, cores) in [
+        ("geo-1/c", 0.5),
+        ("user-1/c", 0.25),
+        ("user-timeline-1/c", 0.1),
+    ] {
         let rates: Vec<f64> = of(subject).iter().filter_map(|row| row.cpu_cores).collect();
-        assert!(rates.iter().all(|rate| (rate - cores).abs() < 1e-6), "{subject}: {rates:?}");
+        assert!(
+            rates.iter().all(|rate| (rate - cores).abs() < 1e-6),
+            "{subject}: {rates:?}"
+        );
     }
 
     let used = usage(&scraped.series, from, to);
     let row = |pod: &str| used.iter().find(|row| row.pod == pod).unwrap();
-    assert!((row("geo-1").cpu_cores.unwrap() - 0.5).abs() < 1e-6 && row("geo-1").cpu_limit_cores == Some(2.0));
-    assert_eq!((row("geo-1").memory_max_bytes, row("geo-1").max_gap_ns), (Some(1_020_000), 10 * S));
-    assert_eq!((row("user-1").samples, row("user-1").max_gap_ns, row("user-1").memory_max_bytes), (16, 60 * S, None));
+    assert!(
+        (row("geo-1").cpu_cores.unwrap() - 0.5).abs() < 1e-6
+            && row("geo-1").cpu_limit_cores == Some(2.0)
+    );
+    assert_eq!(
+        (row("geo-1").memory_max_bytes, row("geo-1").max_gap_ns),
+        (Some(1_020_000), 10 * S)
+    );
+    assert_eq!(
+        (
+            row("user-1").samples,
+            row("user-1").max_gap_ns,
+            row("user-1").memory_max_bytes
+        ),
+        (16, 60 * S, None)
+    );
 
     // The user's own expressions: more points than one question may have.
-    let read = prometheus.range("sum(container_cpu_usage_seconds_total)", from, to, 10_000_000).await.unwrap();
+    let read = prometheus
+        .range(
+            "sum(container_cpu_usage_seconds_total)",
+            from,
+            to,
+            10_000_000,
+        )
+        .await
+        .unwrap();
     assert_eq!(read.series[0].samples.len(), 20_001);
     let error = prometheus.range("sum(", from, to, S).await.unwrap_err();
     assert!(
@@ -113,7 +196,13 @@ async fn every_sample_comes_as_it_was_scraped() {
 #[tokio::test]
 async fn a_prometheus_that_is_down_is_a_failure_in_words() {
     let port = ports::free();
-    let scraped = prometheus(&format!("http://127.0.0.1:{port}")).scrape(0, S, S).await;
+    let scraped = prometheus(&format!("http://127.0.0.1:{port}"))
+        .scrape(0, S, S)
+        .await;
     assert_eq!((scraped.series.len(), scraped.failures.len()), (0, 1));
-    assert!(scraped.failures[0].contains("Connection refused"), "{:?}", scraped.failures);
+    assert!(
+        scraped.failures[0].contains("Connection refused"),
+        "{:?}",
+        scraped.failures
+    );
 }

@@ -13,9 +13,13 @@ struct SmallDisk<'a>(&'a Path);
 
 impl<'a> SmallDisk<'a> {
     fn mount(at: &'a Path, size: &str) -> Option<Self> {
-        let mount =
-            Command::new("mount").args(["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"]).arg(at).output();
-        mount.is_ok_and(|output| output.status.success()).then_some(Self(at))
+        let mount = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"])
+            .arg(at)
+            .output();
+        mount
+            .is_ok_and(|output| output.status.success())
+            .then_some(Self(at))
     }
 }
 
@@ -32,7 +36,11 @@ fn a_full_disk_is_an_error_that_says_so_and_leaves_no_file() {
         eprintln!("left out: a small file system cannot be mounted here (needs root)");
         return;
     };
-    let labels = CaseLabels { run_id: "r".into(), case_id: "c1".into(), factors: Vec::new() };
+    let labels = CaseLabels {
+        run_id: "r".into(),
+        case_id: "c1".into(),
+        factors: Vec::new(),
+    };
     let mut writer = TableWriter::create(disk.0, &SPANS, &labels).unwrap();
     let error = (0..1_000_000_u64).find_map(|number| {
         let mut row = [Cell::Null; 23];
@@ -46,7 +54,10 @@ fn a_full_disk_is_an_error_that_says_so_and_leaves_no_file() {
         writer.push(&row).err()
     });
     let error = error.expect("a megabyte is not enough").to_string();
-    assert!(error.contains("table spans of case c1") && error.contains("No space left on device"), "{error}");
+    assert!(
+        error.contains("table spans of case c1") && error.contains("No space left on device"),
+        "{error}"
+    );
     // Later rows fail as well, and nothing pretends to be complete.
     assert!(writer.finish().is_err());
     assert!(!part_path(disk.0, "spans", "c1").exists());

@@ -13,7 +13,11 @@ use std::time::Duration;
 
 /// Runs `aefm` against a double.
 pub(crate) fn against(api: &KubeApi, args: &[&str]) -> Output {
-    aefm().args(args).env("KUBECONFIG", api.kubeconfig()).output().expect("aefm starts")
+    aefm()
+        .args(args)
+        .env("KUBECONFIG", api.kubeconfig())
+        .output()
+        .expect("aefm starts")
 }
 
 /// A Service labelled as a chart labels a Prometheus's.
@@ -30,7 +34,11 @@ pub(crate) fn prometheus_service(api: &KubeApi, namespace: &str, port: u16) {
 
 /// A real Prometheus as a pod of the double, behind that Service, which scrapes `target` every second.
 pub(crate) fn real_prometheus(api: &KubeApi, dir: &Path, target: &str) -> Option<()> {
-    let binary = find("prometheus", "AEFM_PROMETHEUS", "Debian's package prometheus has it")?;
+    let binary = find(
+        "prometheus",
+        "AEFM_PROMETHEUS",
+        "Debian's package prometheus has it",
+    )?;
     let config = dir.join("prometheus.yml");
     fs::write(&config, format!(
         "global: {{scrape_interval: 1s, scrape_timeout: 1s}}\nscrape_configs: [{{job_name: kubelet, static_configs: [{{targets: [\"{target}\"]}}]}}]\n"
@@ -66,35 +74,74 @@ fn a_newcomer_goes_from_a_cluster_to_a_plan() {
     // Its samples have to be there first.
     let told = wait_for(Duration::from_secs(60), || {
         let _ = fs::remove_file(&file);
-        let output = against(&api, &["auto-config", "--app", "testbed", "--image", "x:1", "--out", name]);
+        let output = against(
+            &api,
+            &[
+                "auto-config",
+                "--app",
+                "testbed",
+                "--image",
+                "x:1",
+                "--out",
+                name,
+            ],
+        );
         assert_eq!(output.status.code(), Some(0), "{}", said(&output));
-        fs::read_to_string(&file).expect("it was written").contains("scrape: 1s").then(|| said(&output))
+        fs::read_to_string(&file)
+            .expect("it was written")
+            .contains("scrape: 1s")
+            .then(|| said(&output))
     });
     let told = told.expect("Prometheus has samples of a second");
-    for part in
-        ["found 3 nodes", "found Prometheus at Service mon/mon-kube-prometheus-stack-prometheus:9090", "aefm doctor"]
-    {
+    for part in [
+        "found 3 nodes",
+        "found Prometheus at Service mon/mon-kube-prometheus-stack-prometheus:9090",
+        "aefm doctor",
+    ] {
         assert!(told.contains(part), "{part}: {told}");
     }
     let text = fs::read_to_string(&file).expect("it is there");
-    for part in ["load: ['node-3']", "testbed: ['node-1']", "infra: ['node-2']"] {
+    for part in [
+        "load: ['node-3']",
+        "testbed: ['node-1']",
+        "infra: ['node-2']",
+    ] {
         assert!(text.contains(part), "{part}: {text}");
     }
     let node = api.get("Node", "", "node-2").expect("it is there");
-    let address = node["status"]["addresses"][1]["address"].as_str().expect("its InternalIP");
-    let line = format!("node-2 ({address}): 8 cores and 32.0 GiB, free 7.5 cores and 31.0 GiB; infra");
+    let address = node["status"]["addresses"][1]["address"]
+        .as_str()
+        .expect("its InternalIP");
+    let line =
+        format!("node-2 ({address}): 8 cores and 32.0 GiB, free 7.5 cores and 31.0 GiB; infra");
     assert!(text.contains(&line), "{line}: {text}");
     // 15, 35, 55 and 75 % of 32 GiB.
-    assert!(text.contains("mem_capacity: [4915MiB, 11468MiB, 18022MiB, 24576MiB]"), "{text}");
+    assert!(
+        text.contains("mem_capacity: [4915MiB, 11468MiB, 18022MiB, 24576MiB]"),
+        "{text}"
+    );
 
     let doctor = against(&api, &["doctor", name, "--json"]);
     assert_eq!(doctor.status.code(), Some(0), "{}", said(&doctor));
     let rows: Vec<Value> = serde_json::from_slice(&doctor.stdout).expect("rows as JSON");
-    let row =
-        |check: &str| rows.iter().find(|row| row["check"] == check).unwrap_or_else(|| panic!("no {check}: {rows:?}"));
-    assert!(row("Prometheus")["found"].as_str().is_some_and(|found| found.contains("samples 1s apart")), "{rows:?}");
+    let row = |check: &str| {
+        rows.iter()
+            .find(|row| row["check"] == check)
+            .unwrap_or_else(|| panic!("no {check}: {rows:?}"))
+    };
+    assert!(
+        row("Prometheus")["found"]
+            .as_str()
+            .is_some_and(|found| found.contains("samples 1s apart")),
+        "{rows:?}"
+    );
     assert_eq!(row("rights")["level"], "ok");
-    assert!(row("images")["found"].as_str().is_some_and(|found| found.contains("to be pulled: x:1")), "{rows:?}");
+    assert!(
+        row("images")["found"]
+            .as_str()
+            .is_some_and(|found| found.contains("to be pulled: x:1")),
+        "{rows:?}"
+    );
 
     let plan = against(&api, &["plan", name]);
     assert_eq!(plan.status.code(), Some(0), "{}", said(&plan));
@@ -121,7 +168,10 @@ fn a_file_is_not_written_over_and_wrong_choices_say_what_there_is() {
     assert!(said(&refused).contains("--force"), "{}", said(&refused));
     for (wrong, part) in [
         (["--app", "hotel-reservaton"], "did you mean"),
-        (["--testbed", "node-9"], "no such node; node-1 takes pods, node-2 takes pods"),
+        (
+            ["--testbed", "node-9"],
+            "no such node; node-1 takes pods, node-2 takes pods",
+        ),
         (["--prometheus", "p:9090"], "namespace/name"),
         (["--name", "../up"], "becomes a folder"),
         (["--namespace", "My_Own"], "lower-case"),
@@ -129,14 +179,30 @@ fn a_file_is_not_written_over_and_wrong_choices_say_what_there_is() {
         let output = run(&[&["--force"][..], &wrong[..]].concat());
         assert_eq!(output.status.code(), Some(2), "{}", said(&output));
         assert!(said(&output).contains(part), "{part}: {}", said(&output));
-        assert_eq!(fs::read_to_string(&file).expect("it is there"), "mine", "nothing was written");
+        assert_eq!(
+            fs::read_to_string(&file).expect("it is there"),
+            "mine",
+            "nothing was written"
+        );
     }
     let forced = run(&["--force", "--app", "train", "--testbed", "node-1,node-2"]);
     assert_eq!(forced.status.code(), Some(0), "{}", said(&forced));
-    assert!(said(&forced).contains("beware: load and testbed share"), "{}", said(&forced));
-    assert!(fs::read_to_string(&file).expect("it is there").contains("app: train-ticket"));
+    assert!(
+        said(&forced).contains("beware: load and testbed share"),
+        "{}",
+        said(&forced)
+    );
+    assert!(
+        fs::read_to_string(&file)
+            .expect("it is there")
+            .contains("app: train-ticket")
+    );
     let printed = against(&api, &["auto-config", "--out", "-"]);
-    assert!(String::from_utf8_lossy(&printed.stdout).contains("deploy: catalogue"), "{}", said(&printed));
+    assert!(
+        String::from_utf8_lossy(&printed.stdout).contains("deploy: catalogue"),
+        "{}",
+        said(&printed)
+    );
 }
 
 #[test]
@@ -146,13 +212,28 @@ fn what_a_cluster_will_not_tell_is_said_and_done_without() {
     api.deny("list", "services");
     let output = against(&api, &["auto-config", "--out", "-", "--app", "social"]);
     assert_eq!(output.status.code(), Some(0), "{}", said(&output));
-    assert!(said(&output).contains("not known: failed to list pods"), "{}", said(&output));
-    assert!(String::from_utf8_lossy(&output.stdout).contains("free not known how much"), "{}", said(&output));
+    assert!(
+        said(&output).contains("not known: failed to list pods"),
+        "{}",
+        said(&output)
+    );
+    assert!(
+        String::from_utf8_lossy(&output.stdout).contains("free not known how much"),
+        "{}",
+        said(&output)
+    );
     api.deny("list", "nodes");
     let refused = against(&api, &["auto-config", "--out", "-"]);
     assert_eq!(refused.status.code(), Some(1), "{}", said(&refused));
-    let nowhere =
-        aefm().args(["auto-config", "--out", "-"]).env("KUBECONFIG", "/nonexistent").output().expect("aefm starts");
+    let nowhere = aefm()
+        .args(["auto-config", "--out", "-"])
+        .env("KUBECONFIG", "/nonexistent")
+        .output()
+        .expect("aefm starts");
     assert_eq!(nowhere.status.code(), Some(1));
-    assert!(said(&nowhere).contains("failed to reach the cluster"), "{}", said(&nowhere));
+    assert!(
+        said(&nowhere).contains("failed to reach the cluster"),
+        "{}",
+        said(&nowhere)
+    );
 }

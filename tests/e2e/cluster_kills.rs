@@ -28,7 +28,12 @@ struct Step {
 }
 
 const fn step(name: &'static str, reached: fn(&Place, &Session) -> bool) -> Step {
-    Step { name, script: SERVE, image: None, reached }
+    Step {
+        name,
+        script: SERVE,
+        image: None,
+        reached,
+    }
 }
 
 fn any(place: &Place, purpose: &str, wanted: fn(&Pod) -> bool) -> bool {
@@ -36,34 +41,61 @@ fn any(place: &Place, purpose: &str, wanted: fn(&Pod) -> bool) -> bool {
 }
 
 fn waits_for_its_image(pod: &Pod) -> bool {
-    let statuses = pod.status.as_ref().and_then(|status| status.container_statuses.as_ref());
-    let waiting =
-        statuses.into_iter().flatten().filter_map(|status| status.state.as_ref()?.waiting.as_ref()?.reason.as_ref());
-    waiting.into_iter().any(|reason| reason.ends_with("ImagePull") || reason == "ImagePullBackOff")
+    let statuses = pod
+        .status
+        .as_ref()
+        .and_then(|status| status.container_statuses.as_ref());
+    let waiting = statuses
+        .into_iter()
+        .flatten()
+        .filter_map(|status| status.state.as_ref()?.waiting.as_ref()?.reason.as_ref());
+    waiting
+        .into_iter()
+        .any(|reason| reason.ends_with("ImagePull") || reason == "ImagePullBackOff")
 }
 
 const STEPS: [&[Step]; 2] = [
     &[
         step("aefm-kill-namespace", |place, _| {
             let api: Api<Namespace> = Api::all(place.client.clone());
-            place.runtime.block_on(api.get_opt(place.namespace)).expect("it can be asked").is_some()
+            place
+                .runtime
+                .block_on(api.get_opt(place.namespace))
+                .expect("it can be asked")
+                .is_some()
         }),
         Step {
             image: Some("aefm.local/none:0"),
-            ..step("aefm-kill-image", |place, _| any(place, "root", waits_for_its_image))
+            ..step("aefm-kill-image", |place, _| {
+                any(place, "root", waits_for_its_image)
+            })
         },
-        step("aefm-kill-deploying", |place, _| any(place, "application", |_| true)),
+        step("aefm-kill-deploying", |place, _| {
+            any(place, "application", |_| true)
+        }),
         Step {
             script: "/bin/busybox sleep 600",
-            ..step("aefm-kill-waiting", |place, _| any(place, "application", runs))
+            ..step("aefm-kill-waiting", |place, _| {
+                any(place, "application", runs)
+            })
         },
-        step("aefm-kill-stressors", |place, _| any(place, "interference", |_| true)),
+        step("aefm-kill-stressors", |place, _| {
+            any(place, "interference", |_| true)
+        }),
     ],
     &[
-        step("aefm-kill-load", |place, _| any(place, "load", runs) && any(place, "interference", runs)),
-        step("aefm-kill-collecting", |_, run| run.has_journal("begin", "start_data_collection", Some("c001"))),
-        step("aefm-kill-renewing", |_, run| run.has_journal("begin", "init_environment", Some("c002"))),
-        step("aefm-kill-removing", |_, run| run.has_journal("begin", "end_experiment", None)),
+        step("aefm-kill-load", |place, _| {
+            any(place, "load", runs) && any(place, "interference", runs)
+        }),
+        step("aefm-kill-collecting", |_, run| {
+            run.has_journal("begin", "start_data_collection", Some("c001"))
+        }),
+        step("aefm-kill-renewing", |_, run| {
+            run.has_journal("begin", "init_environment", Some("c002"))
+        }),
+        step("aefm-kill-removing", |_, run| {
+            run.has_journal("begin", "end_experiment", None)
+        }),
     ],
 ];
 
@@ -84,15 +116,25 @@ impl Place {
         let of_kind = |(version, kind): (&str, &str)| {
             let object = json!({"apiVersion": version, "kind": kind, "metadata": {"namespace": self.namespace}});
             let ours = ListParams::default().labels("aefm.io/run");
-            let found = self.runtime.block_on(self.api(&object).list(&ours)).expect("a list");
-            found.items.iter().map(|object| format!("{kind}/{}", name(object))).collect::<Vec<_>>()
+            let found = self
+                .runtime
+                .block_on(self.api(&object).list(&ours))
+                .expect("a list");
+            found
+                .items
+                .iter()
+                .map(|object| format!("{kind}/{}", name(object)))
+                .collect::<Vec<_>>()
         };
         KINDS.into_iter().flat_map(of_kind).collect()
     }
 
     fn clean(&self, more: &[&str]) -> Output {
         let mut command = aefm();
-        command.args(["clean", "-n", self.namespace]).args(more).env("KUBECONFIG", &self.kubeconfig);
+        command
+            .args(["clean", "-n", self.namespace])
+            .args(more)
+            .env("KUBECONFIG", &self.kubeconfig);
         command.output().expect("aefm starts")
     }
 }
@@ -104,21 +146,38 @@ fn kill(step: &Step) -> Option<String> {
         image.clone_into(&mut place.image);
     }
     let top = "environment: {on_change: {round: restart}}";
-    let run = place.start_small(&front(step.script), "rate: [5], cpu: [5], round: [1, 2]", 3, "", top);
+    let run = place.start_small(
+        &front(step.script),
+        "rate: [5], cpu: [5], round: [1, 2]",
+        3,
+        "",
+        top,
+    );
     let reached = wait_for(PATIENCE, || (step.reached)(&place, &run).then_some(()));
     run.signal(Signal::SIGKILL);
     let killed = Instant::now();
     let there = place.left();
     let ended = run.finish();
-    assert!(reached.is_some(), "{}: never reached: {}{there:?}", step.name, ended.stderr());
-    let press = || place.pods(Some("load")).is_empty() && place.pods(Some("interference")).is_empty();
-    wait_for(NOTHING_LEFT, || press().then_some(())).unwrap_or_else(|| panic!("{}: {:?}", step.name, place.left()));
+    assert!(
+        reached.is_some(),
+        "{}: never reached: {}{there:?}",
+        step.name,
+        ended.stderr()
+    );
+    let press =
+        || place.pods(Some("load")).is_empty() && place.pods(Some("interference")).is_empty();
+    wait_for(NOTHING_LEFT, || press().then_some(()))
+        .unwrap_or_else(|| panic!("{}: {:?}", step.name, place.left()));
     let pressed = killed.elapsed();
     wait_for(NOTHING_LEFT, || place.left().is_empty().then_some(()))
         .unwrap_or_else(|| panic!("{}: left: {:?}", step.name, place.left()));
     let gone = killed.elapsed();
     let clean = said(&place.clean(&["--dry-run"]));
-    assert!(clean.contains("nothing is left of any run that is over"), "{}: {clean}", step.name);
+    assert!(
+        clean.contains("nothing is left of any run that is over"),
+        "{}: {clean}",
+        step.name
+    );
     Some(format!(
         "{}: {} objects then, no load or stressor after {pressed:.1?}, nothing after {gone:.1?}",
         step.name,
@@ -128,8 +187,14 @@ fn kill(step: &Step) -> Option<String> {
 
 fn kill_all(steps: &'static [Step]) {
     let _alone = alone();
-    let kills: Vec<_> = steps.iter().map(|step| std::thread::spawn(|| kill(step))).collect();
-    let told: Vec<_> = kills.into_iter().map(std::thread::JoinHandle::join).collect();
+    let kills: Vec<_> = steps
+        .iter()
+        .map(|step| std::thread::spawn(|| kill(step)))
+        .collect();
+    let told: Vec<_> = kills
+        .into_iter()
+        .map(std::thread::JoinHandle::join)
+        .collect();
     for told in told {
         if let Some(told) = told.expect("nothing is left") {
             eprintln!("{told}");
@@ -156,7 +221,12 @@ fn volume(name: &str) -> Value {
 
 #[test]
 fn clean_removes_what_a_killed_run_left_at_once_and_leaves_others_alone() {
-    let (Some(place), Some(other)) = (Place::find("aefm-e2e-clean"), Place::find("aefm-e2e-unclean")) else { return };
+    let (Some(place), Some(other)) = (
+        Place::find("aefm-e2e-clean"),
+        Place::find("aefm-e2e-unclean"),
+    ) else {
+        return;
+    };
     let _alone = alone();
     let [front, service] = front(SERVE);
     let started = |place: &Place| {
@@ -166,20 +236,41 @@ fn clean_removes_what_a_killed_run_left_at_once_and_leaves_others_alone() {
     let (run, beside) = (started(&place), started(&other));
     let there = |place: &Place| {
         let name = place.namespace;
-        place.runtime.block_on(place.api(&volume(name)).get_opt(name)).expect("it can be asked").is_some()
+        place
+            .runtime
+            .block_on(place.api(&volume(name)).get_opt(name))
+            .expect("it can be asked")
+            .is_some()
     };
     for place in [&place, &other] {
         place.wait_for_running("load");
         assert!(there(place));
     }
     run.signal(Signal::SIGKILL);
-    let id = place.wait_for_running("root").metadata.labels.expect("labels")["aefm.io/run"].clone();
+    let id = place
+        .wait_for_running("root")
+        .metadata
+        .labels
+        .expect("labels")["aefm.io/run"]
+        .clone();
     let left_alone = place.clean(&[]);
-    assert!(said(&left_alone).contains(&format!("run {id} is under way and is left alone")), "{}", said(&left_alone));
-    assert!(!place.left().is_empty() && there(&place) && there(&other), "{}", said(&left_alone));
+    assert!(
+        said(&left_alone).contains(&format!("run {id} is under way and is left alone")),
+        "{}",
+        said(&left_alone)
+    );
+    assert!(
+        !place.left().is_empty() && there(&place) && there(&other),
+        "{}",
+        said(&left_alone)
+    );
     let cleaned = place.clean(&["--run", &id]);
     assert_eq!(cleaned.status.code(), Some(0), "{}", said(&cleaned));
-    assert!(said(&cleaned).contains("PersistentVolume"), "{}", said(&cleaned));
+    assert!(
+        said(&cleaned).contains("PersistentVolume"),
+        "{}",
+        said(&cleaned)
+    );
     let gone = || (place.left().is_empty() && !there(&place)).then_some(());
     wait_for(NOTHING_LEFT, gone).unwrap_or_else(|| panic!("left: {:?}", place.left()));
     drop(run.finish());
@@ -187,9 +278,14 @@ fn clean_removes_what_a_killed_run_left_at_once_and_leaves_others_alone() {
     assert!(there(&other) && !other.pods(Some("load")).is_empty());
     beside.signal(Signal::SIGKILL);
     drop(beside.finish());
-    wait_for(NOTHING_LEFT, || other.left().is_empty().then_some(())).unwrap_or_else(|| panic!("{:?}", other.left()));
+    wait_for(NOTHING_LEFT, || other.left().is_empty().then_some(()))
+        .unwrap_or_else(|| panic!("{:?}", other.left()));
     assert!(there(&other), "nothing in a namespace can own it");
     let cleaned = other.clean(&[]);
-    assert!(said(&cleaned).contains(&format!("removes PersistentVolume `{}`", other.namespace)), "{}", said(&cleaned));
+    assert!(
+        said(&cleaned).contains(&format!("removes PersistentVolume `{}`", other.namespace)),
+        "{}",
+        said(&cleaned)
+    );
     wait_for(NOTHING_LEFT, || (!there(&other)).then_some(())).expect("it goes");
 }

@@ -34,21 +34,36 @@ struct Part {
 
 impl Part {
     fn of(place: &Place, name: &'static str) -> Self {
-        let folder = Path::new(&place.kubeconfig).parent().expect("the cluster's folder").to_owned();
-        assert!(folder.join("pids").join(name).exists(), "{} is no folder of .ci/cluster", folder.display());
+        let folder = Path::new(&place.kubeconfig)
+            .parent()
+            .expect("the cluster's folder")
+            .to_owned();
+        assert!(
+            folder.join("pids").join(name).exists(),
+            "{} is no folder of .ci/cluster",
+            folder.display()
+        );
         Self { folder, name }
     }
 
     fn cluster(&self, what: &str) {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../.ci/cluster");
-        let ended = Command::new(script).arg(what).arg(&self.folder).arg(self.name).status().expect("it starts");
+        let ended = Command::new(script)
+            .arg(what)
+            .arg(&self.folder)
+            .arg(self.name)
+            .status()
+            .expect("it starts");
         assert!(ended.success(), "{what} {}", self.name);
     }
 
     fn signal(&self, signal: Signal) {
         let pid = fs::read_to_string(self.folder.join("pids").join(self.name)).unwrap_or_default();
         // One that was ended hears nothing.
-        let _ = pid.trim().parse().map(|pid| kill(Pid::from_raw(pid), signal));
+        let _ = pid
+            .trim()
+            .parse()
+            .map(|pid| kill(Pid::from_raw(pid), signal));
     }
 }
 
@@ -62,10 +77,21 @@ impl Drop for Part {
 fn wait_for_nodes(place: &Place) {
     let nodes: Api<Node> = Api::all(place.client.clone());
     let ready = |node: &Node| {
-        let conditions = node.status.iter().filter_map(|status| status.conditions.as_ref()).flatten();
-        conditions.into_iter().any(|condition| condition.type_ == "Ready" && condition.status == "True")
+        let conditions = node
+            .status
+            .iter()
+            .filter_map(|status| status.conditions.as_ref())
+            .flatten();
+        conditions
+            .into_iter()
+            .any(|condition| condition.type_ == "Ready" && condition.status == "True")
     };
-    let all = || place.runtime.block_on(nodes.list(&Default::default())).is_ok_and(|nodes| nodes.iter().all(ready));
+    let all = || {
+        place
+            .runtime
+            .block_on(nodes.list(&Default::default()))
+            .is_ok_and(|nodes| nodes.iter().all(ready))
+    };
     wait_for(PATIENCE, || all().then_some(())).expect("all nodes are ready");
 }
 
@@ -75,10 +101,19 @@ fn start(place: &Place, axes: &str, load: u32) -> Session {
 }
 
 fn assert_none_failed(run: &Finished, cases: usize) {
-    assert!([0, 3].contains(&run.code()), "{}{}", run.stderr(), run.stdout());
+    assert!(
+        [0, 3].contains(&run.code()),
+        "{}{}",
+        run.stderr(),
+        run.stdout()
+    );
     let told = run.cases();
     assert_eq!(told.len(), cases, "{told:?}");
-    assert!(told.iter().all(|(_, status, _)| status != "failed" && status != "skipped"), "{told:?}");
+    assert!(
+        told.iter()
+            .all(|(_, status, _)| status != "failed" && status != "skipped"),
+        "{told:?}"
+    );
     eprintln!("{told:?}");
 }
 
@@ -89,7 +124,9 @@ fn assert_all_seconds(run: &Finished, load: u32, cases: usize) {
 }
 
 fn node_is_silent(namespace: &'static str, kubelet: &'static str, node: &str) {
-    let Some(place) = Place::find(namespace) else { return };
+    let Some(place) = Place::find(namespace) else {
+        return;
+    };
     let run = start(&place, "rate: [5], cpu: [5], round: [1, 2]", LOAD);
     place.wait_for_running("load");
     let part = Part::of(&place, kubelet);
@@ -117,7 +154,9 @@ fn a_load_node_that_is_not_ready_fails_its_case_and_no_other() {
 #[test]
 #[ignore = "takes the API server away from all other tests: by hand"]
 fn an_api_server_that_hangs_for_20_s_costs_no_case() {
-    let Some(place) = Place::find("aefm-outage-hangs") else { return };
+    let Some(place) = Place::find("aefm-outage-hangs") else {
+        return;
+    };
     let run = start(&place, "rate: [5], cpu: [5], round: [1, 2]", 30);
     place.wait_for_running("load");
     let part = Part::of(&place, "kube-apiserver");
@@ -133,7 +172,9 @@ fn an_api_server_that_hangs_for_20_s_costs_no_case() {
 #[test]
 #[ignore = "takes the API server away from all other tests: by hand"]
 fn an_api_server_that_is_not_there_for_20_s_costs_no_case() {
-    let Some(place) = Place::find("aefm-outage-gone") else { return };
+    let Some(place) = Place::find("aefm-outage-gone") else {
+        return;
+    };
     let run = start(&place, "rate: [5], cpu: [5], round: [1, 2]", 40);
     place.wait_for_running("load");
     let part = Part::of(&place, "kube-apiserver");
@@ -151,7 +192,9 @@ fn an_api_server_that_is_not_there_for_20_s_costs_no_case() {
 #[test]
 #[ignore = "takes the API server away from all other tests: by hand"]
 fn an_api_server_that_hangs_in_mid_deployment_costs_no_case() {
-    let Some(place) = Place::find("aefm-outage-deploys") else { return };
+    let Some(place) = Place::find("aefm-outage-deploys") else {
+        return;
+    };
     let run = start(&place, "rate: [5]", 3);
     let deploys = || (!place.pods(Some("application")).is_empty()).then_some(());
     wait_for(PATIENCE, deploys).expect("it deploys");

@@ -21,15 +21,26 @@ fn a_service_that_dies_fails_its_case_and_is_back_for_the_next() {
     let cases = run.cases();
     assert_eq!(cases[0].1, "failed", "{cases:?}");
     run.assert_whole(&["c002"]);
-    assert!(cases[0].2.contains("geo") && cases[0].2.contains("signal: 9"), "{cases:?}");
+    assert!(
+        cases[0].2.contains("geo") && cases[0].2.contains("signal: 9"),
+        "{cases:?}"
+    );
     let quality: Vec<_> = run
         .rows("quality")
         .iter()
         .filter(|row| text(row, "case_id") == "c001")
         .map(|row| text(row, "reason"))
         .collect();
-    assert!(quality.iter().any(|reason| reason.contains("geo")), "{quality:?}");
-    assert!(run.rows("load").iter().any(|row| text(row, "case_id") == "c001"), "what was measured before is kept");
+    assert!(
+        quality.iter().any(|reason| reason.contains("geo")),
+        "{quality:?}"
+    );
+    assert!(
+        run.rows("load")
+            .iter()
+            .any(|row| text(row, "case_id") == "c001"),
+        "what was measured before is kept"
+    );
     run.assert_nothing_left();
 }
 
@@ -63,11 +74,16 @@ fn a_load_process_that_dies_fails_its_case_only() {
 fn a_port_that_is_taken_fails_the_cases_and_names_the_port() {
     let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = taken.local_addr().expect("it has an address").port();
-    let run = Session::start(&format!("{SHORT}local: {{entrance: \"127.0.0.1:{port}\"}}\n")).finish();
+    let run = Session::start(&format!(
+        "{SHORT}local: {{entrance: \"127.0.0.1:{port}\"}}\n"
+    ))
+    .finish();
     assert_ne!(run.code(), 0);
     let cases = run.cases();
     assert!(
-        cases.iter().all(|(_, status, reason)| status == "failed" && reason.contains(&port.to_string())),
+        cases
+            .iter()
+            .all(|(_, status, reason)| status == "failed" && reason.contains(&port.to_string())),
         "{cases:?}"
     );
     run.assert_nothing_left();
@@ -75,15 +91,22 @@ fn a_port_that_is_taken_fails_the_cases_and_names_the_port() {
 
 #[test]
 fn a_receiver_that_falls_behind_degrades_its_case_and_counts_what_it_refused() {
-    let text_of = SHORT.replace("collect: {settle: 10s}", "collect: {settle: 1s, trace_memory: 64KiB}");
+    let text_of = SHORT.replace(
+        "collect: {settle: 10s}",
+        "collect: {settle: 1s, trace_memory: 64KiB}",
+    );
     let run = Session::start(&text_of).finish();
     assert_eq!(run.code(), 3, "{}", run.stderr());
     let cases = run.cases();
-    assert!(cases.iter().all(|(_, status, _)| status == "degraded"), "{cases:?}");
+    assert!(
+        cases.iter().all(|(_, status, _)| status == "degraded"),
+        "{cases:?}"
+    );
     assert!(
         run.rows("quality")
             .iter()
-            .any(|row| text(row, "source") == "traces" && text(row, "reason").contains("spans are missing"))
+            .any(|row| text(row, "source") == "traces"
+                && text(row, "reason").contains("spans are missing"))
     );
     assert!(!run.rows("spans").is_empty(), "what came is kept");
 }
@@ -95,17 +118,33 @@ fn a_full_disk_fails_cases_and_loses_nothing_recorded_before() {
     let data = dir.path().join("data");
     std::fs::create_dir(&data).expect("a folder");
     // 1 MiB is kept in reserve; the first case of about 300 KiB fits, and the filler takes the rest before the second.
-    let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", "size=4m", "tmpfs"]).arg(&data).status();
+    let mounted = Command::new("mount")
+        .args(["-t", "tmpfs", "-o", "size=4m", "tmpfs"])
+        .arg(&data)
+        .status();
     if !mounted.is_ok_and(|status| status.success()) {
-        assert!(std::env::var_os("CI").is_none(), "CI must be able to mount a small file system");
+        assert!(
+            std::env::var_os("CI").is_none(),
+            "CI must be able to mount a small file system"
+        );
         eprintln!("left out: no right to mount a small file system");
         return;
     }
     let file = dir.path().join("experiment.yaml");
     std::fs::write(&file, SHORT).expect("it can be written");
     let lock = crate::session::alone();
-    let run = aefm().arg("run").arg(&file).arg("--data").arg(&data).spawn().expect("aefm starts");
-    let run = Session { dir, process: run, alone: Some(lock) };
+    let run = aefm()
+        .arg("run")
+        .arg(&file)
+        .arg("--data")
+        .arg(&data)
+        .spawn()
+        .expect("aefm starts");
+    let run = Session {
+        dir,
+        process: run,
+        alone: Some(lock),
+    };
     run.wait_for_journal("done", "start_data_collection", Some("c001"));
     let cases = || {
         crate::session::run_dirs(&data)
@@ -113,7 +152,8 @@ fn a_full_disk_fails_cases_and_loses_nothing_recorded_before() {
             .map(|dir| crate::session::table_rows(&dir, "cases"))
             .filter(|rows| !rows.is_empty())
     };
-    aefm_tests::processes::wait_for(crate::session::PATIENCE, cases).expect("the first case is recorded");
+    aefm_tests::processes::wait_for(crate::session::PATIENCE, cases)
+        .expect("the first case is recorded");
     fill(&data.join("filler"));
     let run = run.finish();
     let (code, cases, stderr) = (run.code(), run.cases(), run.stderr());
@@ -121,7 +161,10 @@ fn a_full_disk_fails_cases_and_loses_nothing_recorded_before() {
     assert_eq!(code, 3, "{stderr}");
     assert_eq!(cases[1].1, "failed", "{cases:?}");
     assert_ne!(cases[0].1, "failed", "{cases:?}");
-    assert!(cases[1].2.contains("No space left") || cases[1].2.contains("disk is full"), "{cases:?}");
+    assert!(
+        cases[1].2.contains("No space left") || cases[1].2.contains("disk is full"),
+        "{cases:?}"
+    );
     assert!(!stderr.contains("panicked"), "{stderr}");
     assert!(unmounted.is_ok_and(|status| status.success()));
 }

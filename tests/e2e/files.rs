@@ -7,12 +7,21 @@ use std::fs;
 fn init_writes_the_default_experiment_and_never_over_a_file() {
     let dir = tempfile::tempdir().expect("a folder");
     let target = dir.path().join("new");
-    let init =
-        |force: bool| aefm().arg("init").arg(&target).args(force.then_some("--force")).output().expect("aefm runs");
+    let init = |force: bool| {
+        aefm()
+            .arg("init")
+            .arg(&target)
+            .args(force.then_some("--force"))
+            .output()
+            .expect("aefm runs")
+    };
     assert_eq!(init(false).status.code(), Some(0));
     let file = target.join("experiment.yaml");
     let written = fs::read_to_string(&file).expect("it is there");
-    assert!(written.lines().filter(|line| line.contains('#')).count() > 10, "it is commented");
+    assert!(
+        written.lines().filter(|line| line.contains('#')).count() > 10,
+        "it is commented"
+    );
 
     fs::write(&file, "mine").expect("it can be written");
     let refused = init(false);
@@ -32,24 +41,39 @@ fn a_broken_file_gets_all_its_faults_and_starts_nothing() {
     let run = Session::start("axes: {ratee: [20]}\nload: {duration: soon}\n").finish();
     assert_eq!(run.code(), 2);
     let said = run.stderr();
-    assert!(said.contains("experiment.yaml:1:8") && said.contains("did you mean `rate`?"), "{said}");
-    assert!(said.contains("experiment.yaml:2:18") && said.contains("2 faults"), "{said}");
+    assert!(
+        said.contains("experiment.yaml:1:8") && said.contains("did you mean `rate`?"),
+        "{said}"
+    );
+    assert!(
+        said.contains("experiment.yaml:2:18") && said.contains("2 faults"),
+        "{said}"
+    );
     assert!(run_dirs(&run.dir.path().join("data")).is_empty());
 }
 
 #[test]
 fn a_missing_file_and_a_wrong_flag_are_usage_errors() {
-    let missing = aefm().args(["run", "nowhere.yaml"]).output().expect("aefm runs");
+    let missing = aefm()
+        .args(["run", "nowhere.yaml"])
+        .output()
+        .expect("aefm runs");
     assert_eq!(missing.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&missing.stderr).contains("aefm init"));
-    let wrong = aefm().args(["run", "--dta", "x"]).output().expect("aefm runs");
+    let wrong = aefm()
+        .args(["run", "--dta", "x"])
+        .output()
+        .expect("aefm runs");
     assert_eq!(wrong.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&wrong.stderr).contains("--data"));
 }
 
 #[test]
 fn cores_that_are_not_there_are_refused_before_anything_starts() {
-    let run = Session::start("axes: {rate: [5]}\nlocal: {instrument_cores: [0], testbed_cores: [4095]}\n").finish();
+    let run = Session::start(
+        "axes: {rate: [5]}\nlocal: {instrument_cores: [0], testbed_cores: [4095]}\n",
+    )
+    .finish();
     assert_eq!(run.code(), 2);
     assert!(run.stderr().contains("core 4095"), "{}", run.stderr());
 }
@@ -62,7 +86,9 @@ fn saved_traces_become_tables_and_broken_ones_say_where() {
         let reference = if parent.is_empty() {
             String::new()
         } else {
-            format!(r#"{{"refType":"CHILD_OF","traceID":"00000000000000000000000000000001","spanID":"{parent}"}}"#)
+            format!(
+                r#"{{"refType":"CHILD_OF","traceID":"00000000000000000000000000000001","spanID":"{parent}"}}"#
+            )
         };
         format!(
             r#"{{"traceID":"00000000000000000000000000000001","spanID":"{id}","operationName":"op","references":[{reference}],"startTime":{start},"duration":{duration},"tags":[],"logs":[],"processID":"p1"}}"#
@@ -80,10 +106,21 @@ fn saved_traces_become_tables_and_broken_ones_say_where() {
     fs::write(&good, answer).expect("it can be written");
     let out = dir.path().join("tables");
     let import = |file: &std::path::Path| {
-        aefm().args(["import", "jaeger"]).arg(file).arg("--out").arg(&out).output().expect("aefm runs")
+        aefm()
+            .args(["import", "jaeger"])
+            .arg(file)
+            .arg("--out")
+            .arg(&out)
+            .output()
+            .expect("aefm runs")
     };
     let imported = import(&good);
-    assert_eq!(imported.status.code(), Some(0), "{}", String::from_utf8_lossy(&imported.stderr));
+    assert_eq!(
+        imported.status.code(),
+        Some(0),
+        "{}",
+        String::from_utf8_lossy(&imported.stderr)
+    );
     let rows = crate::session::table_rows(&out, "spans");
     let own: Vec<_> = rows
         .iter()

@@ -17,7 +17,10 @@ fn unpacked(archive: &[u8]) -> BTreeMap<String, Vec<u8>> {
         let path = entry.path().expect("a path").display().to_string();
         let mut content = Vec::new();
         entry.read_to_end(&mut content).expect("its content");
-        assert!(files.insert(path, content).is_none(), "a path is there twice");
+        assert!(
+            files.insert(path, content).is_none(),
+            "a path is there twice"
+        );
     }
     files
 }
@@ -28,7 +31,10 @@ fn json(content: &[u8]) -> Value {
 
 /// Follows a descriptor to its blob, which must be what it says.
 fn blob<'a>(files: &'a BTreeMap<String, Vec<u8>>, descriptor: &Value) -> &'a [u8] {
-    let digest = descriptor["digest"].as_str().and_then(|digest| digest.strip_prefix("sha256:")).expect("a digest");
+    let digest = descriptor["digest"]
+        .as_str()
+        .and_then(|digest| digest.strip_prefix("sha256:"))
+        .expect("a digest");
     let content = &files[&format!("blobs/sha256/{digest}")];
     assert_eq!(descriptor["size"], content.len());
     assert_eq!(hex(content), digest);
@@ -36,12 +42,25 @@ fn blob<'a>(files: &'a BTreeMap<String, Vec<u8>>, descriptor: &Value) -> &'a [u8
 }
 
 fn hex(content: &[u8]) -> String {
-    Sha256::digest(content).iter().map(|byte| format!("{byte:02x}")).collect()
+    Sha256::digest(content)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }
 
 fn write(out: &Path, more: &[&str]) -> Vec<u8> {
-    let made = aefm().args(["image", "tar", "--out"]).arg(out).args(more).output().expect("aefm starts");
-    assert_eq!(made.status.code(), Some(0), "{}", String::from_utf8_lossy(&made.stderr));
+    let made = aefm()
+        .args(["image", "tar", "--out"])
+        .arg(out)
+        .args(more)
+        .output()
+        .expect("aefm starts");
+    assert_eq!(
+        made.status.code(),
+        Some(0),
+        "{}",
+        String::from_utf8_lossy(&made.stderr)
+    );
     fs::read(out).expect("the archive")
 }
 
@@ -49,18 +68,37 @@ fn write(out: &Path, more: &[&str]) -> Vec<u8> {
 fn an_image_holds_what_its_digests_say_and_runs_on_nothing_else() {
     let dir = tempfile::tempdir().expect("a folder");
     let archive = write(&dir.path().join("a.tar"), &["--name", "me/aefm:1"]);
-    assert_eq!(hex(&archive), hex(&write(&dir.path().join("b.tar"), &["--name", "me/aefm:1"])), "equal bytes");
+    assert_eq!(
+        hex(&archive),
+        hex(&write(&dir.path().join("b.tar"), &["--name", "me/aefm:1"])),
+        "equal bytes"
+    );
     let files = unpacked(&archive);
     let index = json(&files["index.json"]);
     let descriptor = &index["manifests"][0];
-    assert_eq!(descriptor["annotations"]["io.containerd.image.name"], "docker.io/me/aefm:1");
+    assert_eq!(
+        descriptor["annotations"]["io.containerd.image.name"],
+        "docker.io/me/aefm:1"
+    );
     let manifest = json(blob(&files, descriptor));
-    let (config, layer) = (json(blob(&files, &manifest["config"])), blob(&files, &manifest["layers"][0]));
-    assert_eq!(config["rootfs"]["diff_ids"][0], format!("sha256:{}", hex(layer)));
+    let (config, layer) = (
+        json(blob(&files, &manifest["config"])),
+        blob(&files, &manifest["layers"][0]),
+    );
+    assert_eq!(
+        config["rootfs"]["diff_ids"][0],
+        format!("sha256:{}", hex(layer))
+    );
     // What Docker reads is the same image.
     let docker = &json(&files["manifest.json"])[0];
     let path = |value: &Value| value.as_str().expect("a path").to_owned();
-    assert_eq!((&docker["RepoTags"][0], json(&files[&path(&docker["Config"])])), (&"me/aefm:1".into(), config.clone()));
+    assert_eq!(
+        (
+            &docker["RepoTags"][0],
+            json(&files[&path(&docker["Config"])])
+        ),
+        (&"me/aefm:1".into(), config.clone())
+    );
     assert_eq!(files[&path(&docker["Layers"][0])], layer);
     runs(layer, &config["config"], &dir.path().join("root"));
 }
@@ -75,11 +113,22 @@ fn runs(layer: &[u8], config: &Value, root: &Path) {
         command.args(["--map-root-user", "chroot"]);
         command
     };
-    command.arg(root).arg(config["Entrypoint"][0].as_str().expect("an entry point")).arg("--version");
+    command
+        .arg(root)
+        .arg(config["Entrypoint"][0].as_str().expect("an entry point"))
+        .arg("--version");
     let path = std::env::var_os("PATH").unwrap_or_default();
     command.env_clear().env("PATH", path);
-    let environment = config["Env"].as_array().expect("an environment").iter().filter_map(Value::as_str);
-    command.envs(environment.filter_map(|pair| pair.split_once('=')).filter(|(name, _)| *name != "PATH"));
+    let environment = config["Env"]
+        .as_array()
+        .expect("an environment")
+        .iter()
+        .filter_map(Value::as_str);
+    command.envs(
+        environment
+            .filter_map(|pair| pair.split_once('='))
+            .filter(|(name, _)| *name != "PATH"),
+    );
     let output = command.output().expect("chroot is there");
     let shown = String::from_utf8_lossy(&output.stdout).into_owned();
     assert_eq!(
@@ -95,9 +144,18 @@ fn it_is_written_to_a_pipe_too_and_what_cannot_be_is_told() {
     let dir = tempfile::tempdir().expect("a folder");
     let busybox = ["image", "tar", "--binary", "/bin/busybox"];
     let piped = aefm().args(busybox).output().expect("aefm starts");
-    assert_eq!(piped.status.code(), Some(0), "{}", String::from_utf8_lossy(&piped.stderr));
+    assert_eq!(
+        piped.status.code(),
+        Some(0),
+        "{}",
+        String::from_utf8_lossy(&piped.stderr)
+    );
     let files = unpacked(&piped.stdout);
-    let config = json(&files[json(&files["manifest.json"])[0]["Config"].as_str().expect("a path")]);
+    let config = json(
+        &files[json(&files["manifest.json"])[0]["Config"]
+            .as_str()
+            .expect("a path")],
+    );
     assert_eq!(config["config"]["Entrypoint"][0], "/bin/busybox");
 
     let text = dir.path().join("script");
@@ -105,14 +163,38 @@ fn it_is_written_to_a_pipe_too_and_what_cannot_be_is_told() {
     let script = text.to_str().expect("a path");
     let none = dir.path().join("none/a.tar");
     for (args, code, said) in [
-        (&["--name", "Aefm:1"][..], 2, "is no name of an image: write NAME:TAG"),
+        (
+            &["--name", "Aefm:1"][..],
+            2,
+            "is no name of an image: write NAME:TAG",
+        ),
         (&["--binary", script], 2, "it is no 64-bit ELF program"),
-        (&["--binary", "/none/there"], 2, "failed to read /none/there"),
-        (&["--binary", "/bin/busybox", "--out", none.to_str().expect("a path")], 1, "failed to write"),
+        (
+            &["--binary", "/none/there"],
+            2,
+            "failed to read /none/there",
+        ),
+        (
+            &[
+                "--binary",
+                "/bin/busybox",
+                "--out",
+                none.to_str().expect("a path"),
+            ],
+            1,
+            "failed to write",
+        ),
     ] {
-        let refused = aefm().args(["image", "tar"]).args(args).output().expect("aefm starts");
+        let refused = aefm()
+            .args(["image", "tar"])
+            .args(args)
+            .output()
+            .expect("aefm starts");
         let stderr = String::from_utf8_lossy(&refused.stderr);
         assert_eq!(refused.status.code(), Some(code), "{args:?}: {stderr}");
-        assert!(stderr.contains(said) && refused.stdout.is_empty(), "{args:?}: {stderr}");
+        assert!(
+            stderr.contains(said) && refused.stdout.is_empty(),
+            "{args:?}: {stderr}"
+        );
     }
 }

@@ -13,11 +13,18 @@ fn interrupted(signal: Signal) {
     run.wait_for_journal("begin", "start_single_test_case", Some("c002"));
     run.wait_for_child("load --spec");
     let children = processes::descendants(run.pid());
-    assert!(children.len() >= 10, "eight services, a stressor and a load: {children:?}");
+    assert!(
+        children.len() >= 10,
+        "eight services, a stressor and a load: {children:?}"
+    );
     let at = Instant::now();
     run.signal(signal);
     let left = processes::survivors(&children, GONE);
-    assert!(left.is_empty(), "after {:?} there are still {left:?}", at.elapsed());
+    assert!(
+        left.is_empty(),
+        "after {:?} there are still {left:?}",
+        at.elapsed()
+    );
 
     let run = run.finish();
     assert_eq!(run.code(), 130, "{}", run.stderr());
@@ -27,8 +34,23 @@ fn interrupted(signal: Signal) {
     assert_eq!(cases[1].1, "failed", "{cases:?}");
     assert!(cases[1].2.contains("interrupted by SIG"), "{cases:?}");
     // Reading every row of every table checks that each file is whole.
-    for table in ["load", "requests", "spans", "traces", "services", "edges", "metrics", "interference", "quality"] {
-        assert!(run.rows(table).iter().any(|row| text(row, "case_id") == "c001"), "{table}");
+    for table in [
+        "load",
+        "requests",
+        "spans",
+        "traces",
+        "services",
+        "edges",
+        "metrics",
+        "interference",
+        "quality",
+    ] {
+        assert!(
+            run.rows(table)
+                .iter()
+                .any(|row| text(row, "case_id") == "c001"),
+            "{table}"
+        );
     }
     assert!(run.rows("load").iter().all(|row| int(row, "intended") >= 0));
     let hidden = walk(&run.run_dir())
@@ -50,9 +72,22 @@ fn sigterm_does_the_same() {
 
 #[test]
 fn kill_9_of_aefm_leaves_no_process() {
-    for event in ["init_environment", "start_cpu", "start_single_test_case", "start_data_collection"] {
+    for event in [
+        "init_environment",
+        "start_cpu",
+        "start_single_test_case",
+        "start_data_collection",
+    ] {
         let mut run = Session::start(SHORT);
-        run.wait_for_journal("begin", event, Some(if event == "init_environment" { "c001" } else { "c002" }));
+        run.wait_for_journal(
+            "begin",
+            event,
+            Some(if event == "init_environment" {
+                "c001"
+            } else {
+                "c002"
+            }),
+        );
         let children = processes::descendants(run.pid());
         run.process.kill().expect("it can be killed");
         run.process.wait().expect("it can be reaped");

@@ -14,7 +14,8 @@ const PATIENCE: Duration = Duration::from_secs(240);
 /// front end beside them. A pod tells the count by its log: the number of lines that starts have left on the volume.
 fn manifests(place: &Place) -> [(String, String); 3] {
     let image = place.image.as_str();
-    let busybox = std::env::var("AEFM_KUBE_IMAGE").unwrap_or_else(|_| "aefm.local/busybox:1".to_owned());
+    let busybox =
+        std::env::var("AEFM_KUBE_IMAGE").unwrap_or_else(|_| "aefm.local/busybox:1".to_owned());
     let namespace = place.namespace;
     assert!(!image.is_empty());
     let workload = |name: &str, script: &str, volumes: &str, mounts: &str| {
@@ -61,9 +62,15 @@ fn manifests(place: &Place) -> [(String, String); 3] {
     let claim = "{name: data, persistentVolumeClaim: {claimName: data}}";
     let temporary = "{name: tmp, emptyDir: {}}";
     [
-        ("infra/store.yaml".into(), workload("store", &store, claim, mount) + &of_store),
+        (
+            "infra/store.yaml".into(),
+            workload("store", &store, claim, mount) + &of_store,
+        ),
         ("infra/set.yaml".into(), set),
-        ("front.yaml".into(), workload("front", &front, temporary, "{name: tmp, mountPath: /tmp}")),
+        (
+            "front.yaml".into(),
+            workload("front", &front, temporary, "{name: tmp, mountPath: /tmp}"),
+        ),
     ]
 }
 
@@ -76,8 +83,11 @@ fn renewed(namespace: &'static str, renewal: &str) -> Option<BTreeMap<String, Ve
         fs::create_dir_all(path.parent().expect("a folder")).expect("made");
         fs::write(path, text).expect("written");
     }
-    fs::write(dir.path().join("page.yaml"), "name: page\nsessions: [{name: page, requests: [{path: /index.html}]}]\n")
-        .expect("written");
+    fs::write(
+        dir.path().join("page.yaml"),
+        "name: page\nsessions: [{name: page, requests: [{path: /index.html}]}]\n",
+    )
+    .expect("written");
     let text = format!(
         "experiment: renewal\nplatform: kubernetes\nworkload: scenario:page.yaml\naxes: {{rate: [5], round: [1, 2, 3]}}\nshuffle: false\n\
          environment: {{on_change: {{round: {renewal}}}}}\n\
@@ -90,49 +100,88 @@ fn renewed(namespace: &'static str, renewal: &str) -> Option<BTreeMap<String, Ve
     let mut seen: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
     let look = || {
         for pod in place.pods(Some("application")) {
-            let Some(name) = pod.metadata.name.clone() else { continue };
+            let Some(name) = pod.metadata.name.clone() else {
+                continue;
+            };
             let workload = name.split('-').next().unwrap_or_default().to_owned();
             let said = log(&place, &name);
             // A StatefulSet's pods come again under their names.
-            let known = seen.entry(workload).or_default().entry(pod.metadata.uid.unwrap_or_default()).or_default();
+            let known = seen
+                .entry(workload)
+                .or_default()
+                .entry(pod.metadata.uid.unwrap_or_default())
+                .or_default();
             if known.is_empty() {
                 *known = said;
             }
         }
-        session.process.try_wait().expect("it can be asked").map(drop)
+        session
+            .process
+            .try_wait()
+            .expect("it can be asked")
+            .map(drop)
     };
     wait_for(PATIENCE, look).expect("the run ends");
     let run = session.finish();
-    assert!([0, 3].contains(&run.code()), "{}{}", run.stderr(), run.stdout());
+    assert!(
+        [0, 3].contains(&run.code()),
+        "{}{}",
+        run.stderr(),
+        run.stdout()
+    );
     let cases = run.cases();
     assert!(
-        cases.len() == 3 && cases.iter().all(|(_, status, _)| status != "failed" && status != "skipped"),
+        cases.len() == 3
+            && cases
+                .iter()
+                .all(|(_, status, _)| status != "failed" && status != "skipped"),
         "{cases:?}"
     );
     place.assert_nothing_left();
-    Some(seen.into_iter().map(|(workload, pods)| (workload, pods.into_values().collect())).collect())
+    Some(
+        seen.into_iter()
+            .map(|(workload, pods)| (workload, pods.into_values().collect()))
+            .collect(),
+    )
 }
 
 fn log(place: &Place, pod: &str) -> String {
     let api: Api<Pod> = Api::namespaced(place.client.clone(), place.namespace);
     // It may not run yet, or not any more.
-    place.runtime.block_on(api.logs(pod, &LogParams::default())).unwrap_or_default().trim().to_owned()
+    place
+        .runtime
+        .block_on(api.logs(pod, &LogParams::default()))
+        .unwrap_or_default()
+        .trim()
+        .to_owned()
 }
 
 #[test]
 fn a_reload_starts_what_is_under_test_anew_and_the_store_keeps_its_data() {
-    let Some(pods) = renewed("aefm-e2e-reload", "reload") else { return };
+    let Some(pods) = renewed("aefm-e2e-reload", "reload") else {
+        return;
+    };
     assert_eq!(pods["front"].len(), 3, "once a round: {pods:?}");
     for store in ["store", "set"] {
-        assert_eq!(pods[store], ["count 1"], "the store was never started again");
+        assert_eq!(
+            pods[store],
+            ["count 1"],
+            "the store was never started again"
+        );
     }
 }
 
 #[test]
 fn a_restart_starts_everything_anew_with_an_empty_store() {
-    let Some(pods) = renewed("aefm-e2e-restart", "restart") else { return };
+    let Some(pods) = renewed("aefm-e2e-restart", "restart") else {
+        return;
+    };
     assert_eq!(pods["front"].len(), 3, "once a round: {pods:?}");
     for store in ["store", "set"] {
-        assert_eq!(pods[store], ["count 1", "count 1", "count 1"], "each store began empty");
+        assert_eq!(
+            pods[store],
+            ["count 1", "count 1", "count 1"],
+            "each store began empty"
+        );
     }
 }

@@ -20,16 +20,32 @@ fn run(workload: &str) -> Finished {
          load: {{warmup: 500ms, duration: 3s, connections: 4, grace: 1s}}\ncollect: {{settle: 10s}}\n"
     );
     let run = Session::start(&experiment).finish();
-    assert!([0, 3].contains(&run.code()), "{}{}", run.stderr(), run.stdout());
-    let outcomes = run.rows("requests").iter().map(|row| text(row, "outcome")).collect::<Vec<_>>();
-    assert!(outcomes.len() == 280 && outcomes.iter().all(|outcome| outcome == "ok"), "{outcomes:?}");
+    assert!(
+        [0, 3].contains(&run.code()),
+        "{}{}",
+        run.stderr(),
+        run.stdout()
+    );
+    let outcomes = run
+        .rows("requests")
+        .iter()
+        .map(|row| text(row, "outcome"))
+        .collect::<Vec<_>>();
+    assert!(
+        outcomes.len() == 280 && outcomes.iter().all(|outcome| outcome == "ok"),
+        "{outcomes:?}"
+    );
     run
 }
 
 /// How many requests each operation of the entry took.
 fn mix(run: &Finished) -> BTreeMap<String, usize> {
     let mut mix = BTreeMap::new();
-    for row in run.rows("spans").iter().filter(|row| text(row, "service") == "frontend") {
+    for row in run
+        .rows("spans")
+        .iter()
+        .filter(|row| text(row, "service") == "frontend")
+    {
         *mix.entry(text(row, "operation")).or_default() += 1;
     }
     mix
@@ -41,7 +57,11 @@ fn a_script_of_the_users_own_is_a_workload() {
     let script = dir.path().join("own.lua");
     std::fs::write(&script, SCRIPT).expect("the script can be written");
     let mix = mix(&run(&format!("script:{}", script.display())));
-    let logins: usize = mix.iter().filter(|(name, _)| name.contains("user")).map(|(_, count)| count).sum();
+    let logins: usize = mix
+        .iter()
+        .filter(|(name, _)| name.contains("user"))
+        .map(|(_, count)| count)
+        .sum();
     let total: usize = mix.values().sum();
     // What a worker has drawn and not sent may be missing at its end.
     assert!(total == 280 && (68..=70).contains(&logins), "{mix:?}");
@@ -49,11 +69,23 @@ fn a_script_of_the_users_own_is_a_workload() {
 
 #[test]
 fn a_scenario_takes_values_from_answers_of_the_application() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../workloads/examples/hotel-session.yaml");
-    let mix = mix(&run(&format!("scenario:{}", path.canonicalize().expect("it is there").display())));
-    let count = |what: &str| mix.iter().filter(|(name, _)| name.contains(what)).map(|(_, count)| *count).sum::<usize>();
+    let path =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../workloads/examples/hotel-session.yaml");
+    let mix = mix(&run(&format!(
+        "scenario:{}",
+        path.canonicalize().expect("it is there").display()
+    )));
+    let count = |what: &str| {
+        mix.iter()
+            .filter(|(name, _)| name.contains(what))
+            .map(|(_, count)| *count)
+            .sum::<usize>()
+    };
     let (logins, bookings) = (count("user"), count("reservation"));
     // One session in five has three requests, the others one: 1 in 7 is a login, and each is followed by a booking unless
     // the run ends before. 280 requests: 40 of each, with a standard deviation of about 6.
-    assert!((15..=70).contains(&logins) && bookings <= logins && bookings + 4 >= logins, "{mix:?}");
+    assert!(
+        (15..=70).contains(&logins) && bookings <= logins && bookings + 4 >= logins,
+        "{mix:?}"
+    );
 }

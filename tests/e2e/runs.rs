@@ -6,27 +6,67 @@ use std::collections::BTreeSet;
 #[test]
 fn a_short_run_leaves_a_dataset_that_adds_up() {
     let run = Session::start(SHORT).finish();
-    assert!([0, 3].contains(&run.code()), "{}{}", run.stderr(), run.stdout());
+    assert!(
+        [0, 3].contains(&run.code()),
+        "{}{}",
+        run.stderr(),
+        run.stdout()
+    );
     run.assert_nothing_left();
     assert_eq!(run.cases().len(), 2);
     run.assert_whole(&["c001", "c002"]);
     for row in run.rows("load") {
-        let ended = int(&row, "ok") + int(&row, "errors") + int(&row, "unfinished") + int(&row, "unsent");
+        let ended =
+            int(&row, "ok") + int(&row, "errors") + int(&row, "unfinished") + int(&row, "unsent");
         assert_eq!(int(&row, "intended"), ended, "{row:?}");
     }
 
-    let complete = run.rows("traces").iter().filter(|row| flag(row, "complete")).count();
+    let complete = run
+        .rows("traces")
+        .iter()
+        .filter(|row| flag(row, "complete"))
+        .count();
     let requests = run.rows("requests");
-    assert!(requests.len() > 100, "two cases of 2.5 s at 40/s have about 200 requests, not {}", requests.len());
-    assert_eq!(complete, requests.iter().filter(|row| text(row, "outcome") == "ok").count());
-
-    let services: BTreeSet<_> = run.rows("services").iter().map(|row| text(row, "service")).collect();
     assert!(
-        ["frontend", "search", "geo", "rate", "profile", "recommendation"].iter().all(|name| services.contains(*name)),
+        requests.len() > 100,
+        "two cases of 2.5 s at 40/s have about 200 requests, not {}",
+        requests.len()
+    );
+    assert_eq!(
+        complete,
+        requests
+            .iter()
+            .filter(|row| text(row, "outcome") == "ok")
+            .count()
+    );
+
+    let services: BTreeSet<_> = run
+        .rows("services")
+        .iter()
+        .map(|row| text(row, "service"))
+        .collect();
+    assert!(
+        [
+            "frontend",
+            "search",
+            "geo",
+            "rate",
+            "profile",
+            "recommendation"
+        ]
+        .iter()
+        .all(|name| services.contains(*name)),
         "{services:?}"
     );
-    let calls: BTreeSet<_> = run.rows("edges").iter().map(|row| (text(row, "caller"), text(row, "callee"))).collect();
-    assert!(calls.contains(&("search".to_owned(), "geo".to_owned())), "{calls:?}");
+    let calls: BTreeSet<_> = run
+        .rows("edges")
+        .iter()
+        .map(|row| (text(row, "caller"), text(row, "callee")))
+        .collect();
+    assert!(
+        calls.contains(&("search".to_owned(), "geo".to_owned())),
+        "{calls:?}"
+    );
 
     let measured: BTreeSet<_> = run
         .rows("metrics")
@@ -42,7 +82,10 @@ fn a_short_run_leaves_a_dataset_that_adds_up() {
         .map(|row| float(row, "achieved"))
         .collect();
     assert!(!pressed.is_empty());
-    assert!(pressed.iter().all(|achieved| *achieved > 10.0), "{pressed:?}");
+    assert!(
+        pressed.iter().all(|achieved| *achieved > 10.0),
+        "{pressed:?}"
+    );
     let troubles: Vec<_> = run
         .rows("quality")
         .into_iter()
@@ -55,20 +98,31 @@ fn a_short_run_leaves_a_dataset_that_adds_up() {
 fn the_run_says_where_its_dataset_is_and_what_it_ran() {
     let run = Session::start(SHORT).finish();
     let stdout = run.stdout();
-    let dataset = stdout.lines().find_map(|line| line.strip_prefix("dataset: ")).expect("it is said");
+    let dataset = stdout
+        .lines()
+        .find_map(|line| line.strip_prefix("dataset: "))
+        .expect("it is said");
     assert_eq!(dataset, run.run_dir().display().to_string());
-    assert!(!stdout.contains('\r') && !run.stderr().contains('\r'), "no terminal, no carriage returns");
+    assert!(
+        !stdout.contains('\r') && !run.stderr().contains('\r'),
+        "no terminal, no carriage returns"
+    );
 
     let file = run.run_file();
     assert_eq!(file["state"], "complete");
     assert_eq!(
-        file["cases"].as_object().map(|cases| cases.values().filter_map(serde_json::Value::as_u64).sum()),
+        file["cases"]
+            .as_object()
+            .map(|cases| cases.values().filter_map(serde_json::Value::as_u64).sum()),
         Some(2_u64)
     );
     assert_eq!(file["plan"]["cases"][0]["name"], "rate=40|cpu=0");
     assert!(file["plan"]["seed"].is_u64());
     let log = std::fs::read_to_string(run.run_dir().join("run.log")).expect("the log is there");
-    assert!(log.contains("c002") && log.contains("start_cpu") && log.contains("DEBUG"), "{log}");
+    assert!(
+        log.contains("c002") && log.contains("start_cpu") && log.contains("DEBUG"),
+        "{log}"
+    );
 }
 
 #[test]
@@ -83,12 +137,23 @@ fn cases_that_differ_by_interference_alone_send_the_same_requests_at_the_same_ti
             .collect();
         times.sort_unstable();
         let first = times.first().copied().unwrap_or_default();
-        times.into_iter().map(|time| time - first).collect::<Vec<_>>()
+        times
+            .into_iter()
+            .map(|time| time - first)
+            .collect::<Vec<_>>()
     };
     assert!(!offsets("c001").is_empty());
     assert_eq!(offsets("c001"), offsets("c002"));
-    let ids: BTreeSet<_> = run.rows("requests").iter().map(|row| text(row, "trace_id")).collect();
-    assert_eq!(ids.len(), run.rows("requests").len(), "trace ids are unique in the run");
+    let ids: BTreeSet<_> = run
+        .rows("requests")
+        .iter()
+        .map(|row| text(row, "trace_id"))
+        .collect();
+    assert_eq!(
+        ids.len(),
+        run.rows("requests").len(),
+        "trace ids are unique in the run"
+    );
 }
 
 /// CPU, memory bandwidth, memory capacity and network as axes of one experiment, all at once on one core.
@@ -101,16 +166,32 @@ fn every_kind_of_the_original_is_an_axis_and_is_measured() {
     .finish();
     let cases = run.cases();
     assert_eq!(cases.len(), 2, "{}", run.stderr());
-    assert!(cases.iter().all(|(_, status, _)| status != "failed"), "{cases:?}");
+    assert!(
+        cases.iter().all(|(_, status, _)| status != "failed"),
+        "{cases:?}"
+    );
     run.assert_nothing_left();
-    for (kind, unit, wanted) in
-        [("mem_bandwidth", "MB/s", 200.0), ("mem_capacity", "bytes", 134_217_728.0), ("network", "bit/s", 5e7)]
-    {
-        let rows: Vec<_> = run.rows("interference").into_iter().filter(|row| text(row, "kind") == kind).collect();
+    for (kind, unit, wanted) in [
+        ("mem_bandwidth", "MB/s", 200.0),
+        ("mem_capacity", "bytes", 134_217_728.0),
+        ("network", "bit/s", 5e7),
+    ] {
+        let rows: Vec<_> = run
+            .rows("interference")
+            .into_iter()
+            .filter(|row| text(row, "kind") == kind)
+            .collect();
         assert!(!rows.is_empty(), "{kind}");
         for row in &rows {
-            assert_eq!((text(row, "unit").as_str(), float(row, "requested")), (unit, wanted), "{row:?}");
-            assert!(float(row, "achieved") > 0.0 && float(row, "achieved") < wanted * 1.5, "{row:?}");
+            assert_eq!(
+                (text(row, "unit").as_str(), float(row, "requested")),
+                (unit, wanted),
+                "{row:?}"
+            );
+            assert!(
+                float(row, "achieved") > 0.0 && float(row, "achieved") < wanted * 1.5,
+                "{row:?}"
+            );
         }
     }
 }
@@ -118,17 +199,25 @@ fn every_kind_of_the_original_is_an_axis_and_is_measured() {
 /// The other applications of the catalogue, emulated and loaded with their own mixes.
 #[test]
 fn every_application_runs_with_its_own_workload() {
-    for (app, workload) in
-        [("social-network", "mixed"), ("media-microservices", "compose-review"), ("train-ticket", "query")]
-    {
+    for (app, workload) in [
+        ("social-network", "mixed"),
+        ("media-microservices", "compose-review"),
+        ("train-ticket", "query"),
+    ] {
         let experiment = format!(
             "experiment: {app}\napp: {app}\nworkload: {workload}\naxes: {{rate: [5]}}\nload: {{warmup: 0s, duration: 2s, grace: 2s}}\n"
         );
         let run = Session::start(&experiment).finish();
         assert_eq!(run.code(), 0, "{app}: {}{}", run.stderr(), run.stdout());
         let requests = run.rows("requests");
-        assert!(requests.len() >= 8 && requests.iter().all(|row| text(row, "outcome") == "ok"), "{app}");
-        assert!(run.rows("traces").iter().all(|row| flag(row, "complete")), "{app}");
+        assert!(
+            requests.len() >= 8 && requests.iter().all(|row| text(row, "outcome") == "ok"),
+            "{app}"
+        );
+        assert!(
+            run.rows("traces").iter().all(|row| flag(row, "complete")),
+            "{app}"
+        );
     }
 }
 
@@ -143,10 +232,21 @@ fn a_run_is_exported_as_the_originals_five_files() {
         .arg(&out)
         .output();
     let exported = exported.expect("aefm runs");
-    assert_eq!(exported.status.code(), Some(0), "{}", String::from_utf8_lossy(&exported.stderr));
-    for name in ["throughput_data", "raw_data", "statistical_data", "end_to_end_data", "hardware_data"] {
-        let text =
-            std::fs::read_to_string(out.join(format!("{name}.csv"))).unwrap_or_else(|error| panic!("{name}: {error}"));
+    assert_eq!(
+        exported.status.code(),
+        Some(0),
+        "{}",
+        String::from_utf8_lossy(&exported.stderr)
+    );
+    for name in [
+        "throughput_data",
+        "raw_data",
+        "statistical_data",
+        "end_to_end_data",
+        "hardware_data",
+    ] {
+        let text = std::fs::read_to_string(out.join(format!("{name}.csv")))
+            .unwrap_or_else(|error| panic!("{name}: {error}"));
         // Use is a share of a limit there, and processes of this machine have none.
         let least = if name == "hardware_data" { 1 } else { 2 };
         assert!(text.lines().count() >= least, "{name}: {text}");

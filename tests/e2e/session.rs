@@ -21,13 +21,20 @@ load: {arrival: poisson, warmup: 500ms, duration: 2s, grace: 1s}\ncollect: {sett
 /// The binary under test.
 pub(crate) fn aefm() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_aefm"));
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
     command
 }
 
 /// All that it printed.
 pub(crate) fn said(output: &Output) -> String {
-    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+    format!(
+        "{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    )
 }
 
 /// One run at a time: two on the testbed's core would take each other's room, and saturate where they should hold.
@@ -50,7 +57,10 @@ impl Session {
     /// Starts `aefm run` on an experiment file of this text.
     pub(crate) fn start(experiment: &str) -> Self {
         let alone = Some(alone());
-        Self { alone, ..Self::beside(experiment) }
+        Self {
+            alone,
+            ..Self::beside(experiment)
+        }
     }
 
     /// Starts it beside another run that this test has.
@@ -58,9 +68,18 @@ impl Session {
         let dir = tempfile::tempdir().expect("a folder");
         let file = dir.path().join("experiment.yaml");
         fs::write(&file, experiment).expect("the file can be written");
-        let process =
-            aefm().arg("run").arg(&file).arg("--data").arg(dir.path().join("data")).spawn().expect("aefm starts");
-        Self { dir, process, alone: None }
+        let process = aefm()
+            .arg("run")
+            .arg(&file)
+            .arg("--data")
+            .arg(dir.path().join("data"))
+            .spawn()
+            .expect("aefm starts");
+        Self {
+            dir,
+            process,
+            alone: None,
+        }
     }
 
     pub(crate) fn pid(&self) -> i32 {
@@ -69,29 +88,43 @@ impl Session {
 
     /// Waits until some child of the run has this in its command line.
     pub(crate) fn wait_for_child(&self, what: &str) -> Process {
-        let look = || processes::descendants(self.pid()).into_iter().find(|child| child.command.contains(what));
+        let look = || {
+            processes::descendants(self.pid())
+                .into_iter()
+                .find(|child| child.command.contains(what))
+        };
         processes::wait_for(PATIENCE, look).unwrap_or_else(|| panic!("no child `{what}`"))
     }
 
     /// Waits until the journal says that a step of an event was taken, in the case if one is named.
     pub(crate) fn wait_for_journal(&self, step: &str, event: &str, case: Option<&str>) {
         let look = || self.has_journal(step, event, case).then_some(());
-        processes::wait_for(PATIENCE, look).unwrap_or_else(|| panic!("the journal never says {step} {event}"));
+        processes::wait_for(PATIENCE, look)
+            .unwrap_or_else(|| panic!("the journal never says {step} {event}"));
     }
 
     /// Whether it says so now.
     pub(crate) fn has_journal(&self, step: &str, event: &str, case: Option<&str>) -> bool {
         let says = |line: &str| {
             let line: serde_json::Value = serde_json::from_str(line).unwrap_or_default();
-            line["step"] == step && line["event"] == event && case.is_none_or(|case| line["case"] == case)
+            line["step"] == step
+                && line["event"] == event
+                && case.is_none_or(|case| line["case"] == case)
         };
-        let journal = self.run_dir().and_then(|dir| fs::read_to_string(dir.join("journal.jsonl")).ok());
+        let journal = self
+            .run_dir()
+            .and_then(|dir| fs::read_to_string(dir.join("journal.jsonl")).ok());
         journal.is_some_and(|journal| journal.lines().any(says))
     }
 
     /// Waits until the log says something.
     pub(crate) fn wait_for_log(&self, what: &str) {
-        let look = || fs::read_to_string(self.run_dir()?.join("run.log")).ok()?.contains(what).then_some(());
+        let look = || {
+            fs::read_to_string(self.run_dir()?.join("run.log"))
+                .ok()?
+                .contains(what)
+                .then_some(())
+        };
         processes::wait_for(PATIENCE, look).unwrap_or_else(|| panic!("the log never says {what}"));
     }
 
@@ -102,9 +135,16 @@ impl Session {
     /// Waits for the end and keeps the folder.
     pub(crate) fn finish(self) -> Finished {
         let children = processes::descendants(self.pid());
-        let output = self.process.wait_with_output().expect("its output can be read");
+        let output = self
+            .process
+            .wait_with_output()
+            .expect("its output can be read");
         drop(self.alone);
-        Finished { dir: self.dir, output, children }
+        Finished {
+            dir: self.dir,
+            output,
+            children,
+        }
     }
 
     fn run_dir(&self) -> Option<PathBuf> {
@@ -134,7 +174,9 @@ impl Finished {
 
     /// The run's folder.
     pub(crate) fn run_dir(&self) -> PathBuf {
-        run_dirs(&self.dir.path().join("data")).pop().unwrap_or_else(|| panic!("no run: {}", self.stderr()))
+        run_dirs(&self.dir.path().join("data"))
+            .pop()
+            .unwrap_or_else(|| panic!("no run: {}", self.stderr()))
     }
 
     pub(crate) fn run_file(&self) -> serde_json::Value {
@@ -152,7 +194,13 @@ impl Finished {
         let mut cases: Vec<_> = self
             .rows("cases")
             .iter()
-            .map(|row| (text(row, "case_id"), text(row, "status"), text(row, "reason")))
+            .map(|row| {
+                (
+                    text(row, "case_id"),
+                    text(row, "status"),
+                    text(row, "reason"),
+                )
+            })
             .collect();
         cases.sort();
         cases
@@ -160,8 +208,15 @@ impl Finished {
 
     /// Every case came out whole; one whose stressor found no room on this machine, and said so, counts.
     pub(crate) fn assert_whole(&self, ids: &[&str]) {
-        for (id, status, reason) in self.cases().iter().filter(|(id, ..)| ids.contains(&id.as_str())) {
-            let crowded = status == "degraded" && reason.split("; ").all(|part| part.contains("beyond this machine"));
+        for (id, status, reason) in self
+            .cases()
+            .iter()
+            .filter(|(id, ..)| ids.contains(&id.as_str()))
+        {
+            let crowded = status == "degraded"
+                && reason
+                    .split("; ")
+                    .all(|part| part.contains("beyond this machine"));
             assert!(status == "ok" || crowded, "{id} is {status}: {reason}");
         }
     }
@@ -187,28 +242,46 @@ pub(crate) fn run_dirs(data: &Path) -> Vec<PathBuf> {
 /// All rows of a table of a run; reading every file of it checks that each is whole.
 pub(crate) fn table_rows(run: &Path, table: &str) -> Vec<Row> {
     let mut rows = Vec::new();
-    for case in fs::read_dir(run.join(table)).into_iter().flatten().flatten() {
-        for part in fs::read_dir(case.path()).expect("a case is a folder").flatten() {
+    for case in fs::read_dir(run.join(table))
+        .into_iter()
+        .flatten()
+        .flatten()
+    {
+        for part in fs::read_dir(case.path())
+            .expect("a case is a folder")
+            .flatten()
+        {
             let file = File::open(part.path()).expect("a part can be read");
             let reader = SerializedFileReader::new(file).expect("it is a whole Parquet file");
-            rows.extend(reader.get_row_iter(None).expect("it has rows").map(|row| row.expect("a row can be read")));
+            rows.extend(
+                reader
+                    .get_row_iter(None)
+                    .expect("it has rows")
+                    .map(|row| row.expect("a row can be read")),
+            );
         }
     }
     rows
 }
 
 fn column(row: &Row, name: &str) -> usize {
-    row.get_column_iter().position(|(known, _)| known == name).unwrap_or_else(|| panic!("no column {name}"))
+    row.get_column_iter()
+        .position(|(known, _)| known == name)
+        .unwrap_or_else(|| panic!("no column {name}"))
 }
 
 /// A text cell; empty for null.
 pub(crate) fn text(row: &Row, name: &str) -> String {
-    row.get_string(column(row, name)).cloned().unwrap_or_default()
+    row.get_string(column(row, name))
+        .cloned()
+        .unwrap_or_default()
 }
 
 /// A whole number; -1 for null.
 pub(crate) fn int(row: &Row, name: &str) -> i64 {
-    row.get_long(column(row, name)).or_else(|_| row.get_int(column(row, name)).map(i64::from)).unwrap_or(-1)
+    row.get_long(column(row, name))
+        .or_else(|_| row.get_int(column(row, name)).map(i64::from))
+        .unwrap_or(-1)
 }
 
 /// A number.

@@ -14,7 +14,8 @@ pub(crate) const SERVE: &str = "/bin/busybox mkdir /www; /bin/busybox echo hello
 
 /// A Deployment of one pod that runs a script of busybox's shell.
 pub(crate) fn deployment(name: &str, script: &str) -> Value {
-    let image = std::env::var("AEFM_KUBE_IMAGE").unwrap_or_else(|_| "aefm.local/busybox:1".to_owned());
+    let image =
+        std::env::var("AEFM_KUBE_IMAGE").unwrap_or_else(|_| "aefm.local/busybox:1".to_owned());
     let container = json!({"name": "main", "image": image, "command": ["/bin/busybox", "sh", "-c", script],
         "resources": {"limits": {"memory": "32Mi"}}});
     json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name},
@@ -35,14 +36,28 @@ pub(crate) fn front(script: &str) -> [Value; 2] {
 impl Place {
     /// Starts an experiment of `axes` on these objects, whose load takes `seconds`, with `more` in its section
     /// `kubernetes` and `top` beside it.
-    pub(crate) fn start_small(&self, objects: &[Value], axes: &str, seconds: u32, more: &str, top: &str) -> Session {
+    pub(crate) fn start_small(
+        &self,
+        objects: &[Value],
+        axes: &str,
+        seconds: u32,
+        more: &str,
+        top: &str,
+    ) -> Session {
         let dir = tempfile::tempdir().expect("a folder");
-        let write = |name: &str, text: &str| fs::write(dir.path().join(name), text).expect("it can be written");
+        let write = |name: &str, text: &str| {
+            fs::write(dir.path().join(name), text).expect("it can be written")
+        };
         fs::create_dir(dir.path().join("own")).expect("it can be made");
         let documents: Vec<_> = objects.iter().map(Value::to_string).collect();
         write("own/all.yaml", &documents.join("\n---\n"));
-        write("page.yaml", "name: page\nsessions: [{name: page, requests: [{path: /index.html}]}]\n");
-        let Self { image, namespace, .. } = self;
+        write(
+            "page.yaml",
+            "name: page\nsessions: [{name: page, requests: [{path: /index.html}]}]\n",
+        );
+        let Self {
+            image, namespace, ..
+        } = self;
         let text = format!(
             "experiment: small\nplatform: kubernetes\nworkload: scenario:page.yaml\naxes: {{{axes}}}\nshuffle: false\n\
              load: {{arrival: constant, connections: 2, warmup: 500ms, duration: {seconds}s, timeout: 5s, grace: 2s}}\n\
@@ -57,7 +72,11 @@ impl Place {
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         let version = text(&object["apiVersion"]);
         let (group, version) = version.split_once('/').unwrap_or(("", &version));
-        let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, &text(&object["kind"])));
+        let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(
+            group,
+            version,
+            &text(&object["kind"]),
+        ));
         match object["metadata"]["namespace"].as_str() {
             Some(namespace) => Api::namespaced_with(self.client.clone(), namespace, &resource),
             None => Api::all_with(self.client.clone(), &resource),
@@ -68,12 +87,18 @@ impl Place {
     pub(crate) fn apply(&self, object: &Value) {
         let name = object["metadata"]["name"].as_str().expect("a name");
         let parameters = PatchParams::apply("test").force();
-        let applied = self.runtime.block_on(self.api(object).patch(name, &parameters, &Patch::Apply(object)));
+        let applied = self.runtime.block_on(self.api(object).patch(
+            name,
+            &parameters,
+            &Patch::Apply(object),
+        ));
         applied.expect("an administrator may do that");
     }
 
     /// Makes the namespace before a run does.
     pub(crate) fn make_namespace(&self) {
-        self.apply(&json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self.namespace}}));
+        self.apply(
+            &json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self.namespace}}),
+        );
     }
 }

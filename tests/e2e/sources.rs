@@ -13,19 +13,33 @@ use std::time::Instant;
 const ONE: &str = "axes: {rate: [40]}\nload: {warmup: 500ms, duration: 3s, grace: 1s}\n";
 
 fn runtime() -> tokio::runtime::Runtime {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime")
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime")
 }
 
 /// Status and reason of a source of the first case.
 fn quality(run: &Finished, source: &str) -> (String, String) {
     let rows = run.rows("quality");
-    let row = rows.iter().find(|row| text(row, "source") == source).unwrap_or_else(|| panic!("no row of {source}"));
+    let row = rows
+        .iter()
+        .find(|row| text(row, "source") == source)
+        .unwrap_or_else(|| panic!("no row of {source}"));
     (text(row, "status"), text(row, "reason"))
 }
 
 fn assert_traced(run: &Finished) {
-    let answered = run.rows("requests").iter().filter(|row| text(row, "outcome") == "ok").count();
-    let complete = run.rows("traces").iter().filter(|row| flag(row, "complete")).count();
+    let answered = run
+        .rows("requests")
+        .iter()
+        .filter(|row| text(row, "outcome") == "ok")
+        .count();
+    let complete = run
+        .rows("traces")
+        .iter()
+        .filter(|row| flag(row, "complete"))
+        .count();
     assert!(answered > 100, "{answered}");
     assert_eq!(complete, answered);
     assert_eq!(quality(run, "jaeger"), ("ok".to_owned(), String::new()));
@@ -36,7 +50,9 @@ fn assert_traced(run: &Finished) {
 fn the_spans_of_a_run_come_out_of_a_real_jaeger_complete_and_again() {
     let dir = tempfile::tempdir().expect("a folder");
     let runtime = runtime();
-    let Some((server, [otlp, http, grpc])) = runtime.block_on(jaeger(dir.path())) else { return };
+    let Some((server, [otlp, http, grpc])) = runtime.block_on(jaeger(dir.path())) else {
+        return;
+    };
     let run = Session::start(&format!(
         "{ONE}collect: {{settle: 30s, jaeger: {{url: \"http://127.0.0.1:{http}\", grpc: \"127.0.0.1:{grpc}\", otlp: \"http://127.0.0.1:{otlp}\"}}}}\n"
     ))
@@ -44,9 +60,16 @@ fn the_spans_of_a_run_come_out_of_a_real_jaeger_complete_and_again() {
     assert_eq!(run.code(), 0, "{}{}", run.stderr(), run.stdout());
     assert_traced(&run);
     // Every span that the services counted is there.
-    let traces = run.rows("quality").into_iter().find(|row| text(row, "source") == "traces").expect("it is counted");
+    let traces = run
+        .rows("quality")
+        .into_iter()
+        .find(|row| text(row, "source") == "traces")
+        .expect("it is counted");
     let spans = run.rows("spans").len() as i64;
-    assert_eq!((int(&traces, "expected"), int(&traces, "received")), (spans, spans));
+    assert_eq!(
+        (int(&traces, "expected"), int(&traces, "received")),
+        (spans, spans)
+    );
 
     // Again, with nothing left of the tables of traces.
     let folder = run.run_dir();
@@ -62,13 +85,20 @@ fn the_spans_of_a_run_come_out_of_a_real_jaeger_complete_and_again() {
     drop(server);
     let again = collect(&folder);
     assert_eq!(again.status.code(), Some(3), "{again:?}");
-    assert!(String::from_utf8_lossy(&again.stderr).contains("jaeger"), "{again:?}");
+    assert!(
+        String::from_utf8_lossy(&again.stderr).contains("jaeger"),
+        "{again:?}"
+    );
     assert_eq!(run.rows("spans").len() as i64, spans);
     assert_traced(&run);
 }
 
 fn collect(folder: &Path) -> std::process::Output {
-    aefm().arg("collect").arg(folder).output().expect("aefm starts")
+    aefm()
+        .arg("collect")
+        .arg(folder)
+        .output()
+        .expect("aefm starts")
 }
 
 #[test]
@@ -80,7 +110,10 @@ fn a_jaeger_that_is_down_degrades_the_case_and_keeps_the_rest() {
     .finish();
     assert_eq!(run.code(), 3, "{}", run.stderr());
     let (_, status, reason) = &run.cases()[0];
-    assert!(status == "degraded" && reason.contains("refused"), "{status}: {reason}");
+    assert!(
+        status == "degraded" && reason.contains("refused"),
+        "{status}: {reason}"
+    );
     assert!(quality(&run, "jaeger").1.contains("refused"));
     assert!(run.rows("requests").len() > 100 && !run.rows("metrics").is_empty());
 }
@@ -91,25 +124,37 @@ struct Services(Vec<Child>);
 impl Services {
     /// Starts a hotel reservation that sends its spans to `otlp`; returns the entrance, too.
     fn start(otlp: &str) -> (Self, String) {
-        let graph = aefm_workloads::graph::ServiceGraph::of_app("hotel-reservation").expect("it is shipped");
+        let graph = aefm_workloads::graph::ServiceGraph::of_app("hotel-reservation")
+            .expect("it is shipped");
         let (mut services, mut peers) = (Self(Vec::new()), serde_json::Map::new());
         for service in graph.services_in_start_order() {
             let mut child = aefm()
-                .args(["testbed", service, "--app", "hotel-reservation", "--spec", "-"])
+                .args([
+                    "testbed",
+                    service,
+                    "--app",
+                    "hotel-reservation",
+                    "--spec",
+                    "-",
+                ])
                 .stdin(Stdio::piped())
                 .stderr(Stdio::null())
                 .spawn()
                 .expect("aefm starts");
-            let spec =
-                serde_json::json!({"app": "hotel-reservation", "service": service, "peers": peers, "otlp": otlp});
+            let spec = serde_json::json!({"app": "hotel-reservation", "service": service, "peers": peers, "otlp": otlp});
             writeln!(child.stdin.as_mut().expect("it is piped"), "{spec}").expect("it reads");
             let mut ready = String::new();
-            BufReader::new(child.stdout.take().expect("it is piped")).read_line(&mut ready).expect("it speaks");
+            BufReader::new(child.stdout.take().expect("it is piped"))
+                .read_line(&mut ready)
+                .expect("it speaks");
             services.0.push(child);
             let ready: serde_json::Value = serde_json::from_str(&ready).expect("a line of JSON");
             peers.insert(service.to_owned(), ready["address"].clone());
         }
-        let entrance = peers[graph.entry()].as_str().expect("an address").to_owned();
+        let entrance = peers[graph.entry()]
+            .as_str()
+            .expect("an address")
+            .to_owned();
         (services, format!("http://{entrance}"))
     }
 }
@@ -127,7 +172,9 @@ impl Drop for Services {
 fn an_application_that_runs_already_is_loaded_and_traced_and_left_alone() {
     let dir = tempfile::tempdir().expect("a folder");
     let runtime = runtime();
-    let Some((_server, [otlp, http, _])) = runtime.block_on(jaeger(dir.path())) else { return };
+    let Some((_server, [otlp, http, _])) = runtime.block_on(jaeger(dir.path())) else {
+        return;
+    };
     let (mut services, entrance) = Services::start(&format!("http://127.0.0.1:{otlp}"));
     let run = Session::start(&format!(
         "{ONE}application: {{url: \"{entrance}\", trace_header: traceparent}}\n\
@@ -137,7 +184,12 @@ fn an_application_that_runs_already_is_loaded_and_traced_and_left_alone() {
     assert_eq!(run.code(), 0, "{}{}", run.stderr(), run.stdout());
     assert_traced(&run);
     assert!(quality(&run, "traces").1.contains("does not say how many"));
-    assert!(services.0.iter_mut().all(|child| child.try_wait().expect("it can be asked").is_none()));
+    assert!(
+        services
+            .0
+            .iter_mut()
+            .all(|child| child.try_wait().expect("it can be asked").is_none())
+    );
 }
 
 #[test]
@@ -149,14 +201,30 @@ fn an_application_without_traces_or_without_anybody_says_so() {
     ))
     .finish();
     assert_eq!(run.code(), 0, "{}{}", run.stderr(), run.stdout());
-    assert!(target.seen.requests() > 100 && !target.seen.heads().iter().any(|head| head.contains("traceparent")));
-    assert!(quality(&run, "coverage").1.contains("takes up no trace header"));
+    assert!(
+        target.seen.requests() > 100
+            && !target
+                .seen
+                .heads()
+                .iter()
+                .any(|head| head.contains("traceparent"))
+    );
+    assert!(
+        quality(&run, "coverage")
+            .1
+            .contains("takes up no trace header")
+    );
 
     let port = ports::free();
-    let run = Session::start(&format!("{ONE}application: {{url: \"http://127.0.0.1:{port}\"}}\n")).finish();
+    let run = Session::start(&format!(
+        "{ONE}application: {{url: \"http://127.0.0.1:{port}\"}}\n"
+    ))
+    .finish();
     assert_ne!(run.code(), 0);
     assert!(
-        run.cases()[0].2.contains(&format!("reach the application at http://127.0.0.1:{port}")),
+        run.cases()[0]
+            .2
+            .contains(&format!("reach the application at http://127.0.0.1:{port}")),
         "{:?}",
         run.cases()
     );
@@ -174,8 +242,10 @@ pub(crate) fn exporter() -> Target {
                  # TYPE container_memory_working_set_bytes gauge\ncontainer_memory_working_set_bytes{labels} 4096\n\
                  # TYPE queue_depth gauge\nqueue_depth{{queue=\"a\"}} 7\n"
             );
-            let answer = answer(200, &text)
-                .replace("\r\nContent-Length", "\r\nContent-Type: text/plain; version=0.0.4\r\nContent-Length");
+            let answer = answer(200, &text).replace(
+                "\r\nContent-Length",
+                "\r\nContent-Type: text/plain; version=0.0.4\r\nContent-Length",
+            );
             if !wire.send(answer) {
                 return;
             }
@@ -188,16 +258,28 @@ const PASSWORD: &str = "a password of the test";
 const HASH: &str = "$2b$04$TiLn8v2p2.gnwLh4A/JOpu/wI2VPBJSPybRFWDIdCdLDYqy91mJoi";
 
 /// A real Prometheus behind TLS and a password that scrapes `target` every second; its certificate is in `dir`.
-fn prometheus(dir: &Path, target: &Target, runtime: &tokio::runtime::Runtime) -> Option<(Server, u16)> {
-    let binary = find("prometheus", "AEFM_PROMETHEUS", "Debian's package prometheus has it")?;
+fn prometheus(
+    dir: &Path,
+    target: &Target,
+    runtime: &tokio::runtime::Runtime,
+) -> Option<(Server, u16)> {
+    let binary = find(
+        "prometheus",
+        "AEFM_PROMETHEUS",
+        "Debian's package prometheus has it",
+    )?;
     let port = ports::free();
-    let certified = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
-    let write = |name: &str, text: &str| std::fs::write(dir.join(name), text).expect("it can be written");
+    let certified =
+        rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
+    let write =
+        |name: &str, text: &str| std::fs::write(dir.join(name), text).expect("it can be written");
     write("ca.pem", &certified.cert.pem());
     write("key.pem", &certified.signing_key.serialize_pem());
     write(
         "web.yml",
-        &format!("tls_server_config: {{cert_file: ca.pem, key_file: key.pem}}\nbasic_auth_users: {{me: \"{HASH}\"}}\n"),
+        &format!(
+            "tls_server_config: {{cert_file: ca.pem, key_file: key.pem}}\nbasic_auth_users: {{me: \"{HASH}\"}}\n"
+        ),
     );
     write(
         "prometheus.yml",
@@ -210,12 +292,20 @@ fn prometheus(dir: &Path, target: &Target, runtime: &tokio::runtime::Runtime) ->
     let mut command = Command::new(binary);
     command
         .current_dir(dir)
-        .args(["--config.file=prometheus.yml", "--storage.tsdb.path=data", "--web.config.file=web.yml"])
+        .args([
+            "--config.file=prometheus.yml",
+            "--storage.tsdb.path=data",
+            "--web.config.file=web.yml",
+        ])
         .arg(format!("--web.listen-address=127.0.0.1:{port}"))
         .stdout(Stdio::null())
         .stderr(Stdio::null());
     let mut server = Server::start(&mut command);
-    runtime.block_on(server.ready(async || tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_ok()));
+    runtime.block_on(server.ready(async || {
+        tokio::net::TcpStream::connect(("127.0.0.1", port))
+            .await
+            .is_ok()
+    }));
     // Rates need a sample before the case.
     runtime.block_on(server.ready(async || target.seen.requests() >= 2));
     Some((server, port))
@@ -225,7 +315,9 @@ fn prometheus(dir: &Path, target: &Target, runtime: &tokio::runtime::Runtime) ->
 fn a_real_prometheus_behind_tls_and_a_password_gives_metrics_usage_and_the_users_columns() {
     let dir = tempfile::tempdir().expect("a folder");
     let (exporter, runtime) = (exporter(), runtime());
-    let Some((server, port)) = prometheus(dir.path(), &exporter, &runtime) else { return };
+    let Some((server, port)) = prometheus(dir.path(), &exporter, &runtime) else {
+        return;
+    };
     let secret = dir.path().join("password");
     std::fs::write(&secret, format!("{PASSWORD}\n")).expect("it can be written");
     let experiment = format!(
@@ -240,8 +332,18 @@ fn a_real_prometheus_behind_tls_and_a_password_gives_metrics_usage_and_the_users
     assert_measured(&run);
     let depths = run.rows("user_promql");
     assert!(depths.len() >= 6, "3.5 s every 500 ms: {depths:?}");
-    assert!(depths.iter().all(|row| float(row, "depth") == 14.0 && float(row, "nothing").is_nan()), "{depths:?}");
-    assert!(depths.iter().all(|row| text(row, "labels").contains("\"queue\":\"a\"")), "{depths:?}");
+    assert!(
+        depths
+            .iter()
+            .all(|row| float(row, "depth") == 14.0 && float(row, "nothing").is_nan()),
+        "{depths:?}"
+    );
+    assert!(
+        depths
+            .iter()
+            .all(|row| text(row, "labels").contains("\"queue\":\"a\"")),
+        "{depths:?}"
+    );
     assert!(quality(&run, "user_promql").1.contains("nothing"));
 
     // Nowhere in what is left is the secret.
@@ -250,7 +352,12 @@ fn a_real_prometheus_behind_tls_and_a_password_gives_metrics_usage_and_the_users
     assert!(!said.contains(PASSWORD) && !log.contains(PASSWORD));
 
     // Again: what the sampler saw stays, what Prometheus has comes once more; gone, it takes nothing away.
-    let sampled = |run: &Finished| run.rows("metrics").iter().filter(|row| text(row, "source") == "sampler").count();
+    let sampled = |run: &Finished| {
+        run.rows("metrics")
+            .iter()
+            .filter(|row| text(row, "source") == "sampler")
+            .count()
+    };
     let before = (sampled(&run), run.rows("metrics").len());
     assert!(before.0 > 0);
     let folder = run.run_dir();
@@ -265,13 +372,31 @@ fn a_real_prometheus_behind_tls_and_a_password_gives_metrics_usage_and_the_users
 }
 
 fn assert_measured(run: &Finished) {
-    let metrics: Vec<_> = run.rows("metrics").into_iter().filter(|row| text(row, "source") == "prometheus").collect();
-    assert!(metrics.len() >= 2 && metrics.iter().all(|row| text(row, "subject") == "geo-1/geo"), "{metrics:?}");
+    let metrics: Vec<_> = run
+        .rows("metrics")
+        .into_iter()
+        .filter(|row| text(row, "source") == "prometheus")
+        .collect();
+    assert!(
+        metrics.len() >= 2
+            && metrics
+                .iter()
+                .all(|row| text(row, "subject") == "geo-1/geo"),
+        "{metrics:?}"
+    );
     let usage = run.rows("usage");
-    let [row] = usage.as_slice() else { panic!("one container: {usage:?}") };
+    let [row] = usage.as_slice() else {
+        panic!("one container: {usage:?}")
+    };
     let cores = float(row, "cpu_cores");
-    assert!((cores - 0.5).abs() < 0.1, "half a core, interpolated: {cores}");
+    assert!(
+        (cores - 0.5).abs() < 0.1,
+        "half a core, interpolated: {cores}"
+    );
     assert_eq!(int(row, "memory_max_bytes"), 4096);
-    assert!(int(row, "samples") >= 2 && int(row, "max_gap_ns") < 3_000_000_000, "{row:?}");
+    assert!(
+        int(row, "samples") >= 2 && int(row, "max_gap_ns") < 3_000_000_000,
+        "{row:?}"
+    );
     assert_eq!(quality(run, "prometheus").0, "ok");
 }

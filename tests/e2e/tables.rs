@@ -11,11 +11,21 @@ use std::sync::Arc;
 /// A Parquet file of one row.
 fn parquet(depth: i64) -> Vec<u8> {
     let schema = parse_message_type("message queue { required int64 depth; }").expect("a schema");
-    let mut writer =
-        SerializedFileWriter::new(Vec::new(), Arc::new(schema), Arc::new(WriterProperties::new())).expect("a writer");
+    let mut writer = SerializedFileWriter::new(
+        Vec::new(),
+        Arc::new(schema),
+        Arc::new(WriterProperties::new()),
+    )
+    .expect("a writer");
     let mut group = writer.next_row_group().expect("a group");
-    let mut column = group.next_column().expect("it can be had").expect("one column");
-    column.typed::<Int64Type>().write_batch(&[depth], None, None).expect("one value");
+    let mut column = group
+        .next_column()
+        .expect("it can be had")
+        .expect("one column");
+    column
+        .typed::<Int64Type>()
+        .write_batch(&[depth], None, None)
+        .expect("one value");
     column.close().expect("it is whole");
     group.close().expect("it is whole");
     writer.into_inner().expect("it is whole")
@@ -25,13 +35,21 @@ fn parquet(depth: i64) -> Vec<u8> {
 fn server() -> Target {
     Target::start(|wire| {
         while let Some(request) = wire.request() {
-            let target = request.head.split(' ').nth(1).unwrap_or_default().to_owned();
+            let target = request
+                .head
+                .split(' ')
+                .nth(1)
+                .unwrap_or_default()
+                .to_owned();
             let (status, body) = match target.split('?').next() {
                 Some("/lines") => (200, format!("{{\"asked\": \"{target}\"}}\n").into_bytes()),
                 Some("/parquet") => (200, parquet(7)),
                 _ => (500, b"out of order".to_vec()),
             };
-            let head = format!("HTTP/1.1 {status} X\r\nContent-Length: {}\r\n\r\n", body.len());
+            let head = format!(
+                "HTTP/1.1 {status} X\r\nContent-Length: {}\r\n\r\n",
+                body.len()
+            );
             if !wire.send([head.into_bytes(), body].concat()) {
                 return;
             }
@@ -55,24 +73,49 @@ fn tables_of_the_users_own_come_from_commands_and_urls_in_every_format() {
     assert_eq!(run.code(), 3, "{}", run.stderr());
     let quality = run.rows("quality");
     let why = |source: &str| {
-        let of = quality.iter().filter(|row| text(row, "source") == source && text(row, "status") != "ok");
-        of.map(|row| text(row, "reason")).collect::<Vec<_>>().join("; ")
+        let of = quality
+            .iter()
+            .filter(|row| text(row, "source") == source && text(row, "status") != "ok");
+        of.map(|row| text(row, "reason"))
+            .collect::<Vec<_>>()
+            .join("; ")
     };
-    assert!(why("user_facts").contains("`round`") && why("user_broken").contains("out of order"), "{quality:?}");
-    let lines = run.rows("user_lines");
-    let cases: Vec<_> = lines.iter().map(|row| (text(row, "case_id"), int(row, "round"), text(row, "asked"))).collect();
     assert!(
-        cases.iter().all(|(case, _, asked)| asked.contains(&format!("case={case}&from=1"))) && cases.len() == 2,
+        why("user_facts").contains("`round`") && why("user_broken").contains("out of order"),
+        "{quality:?}"
+    );
+    let lines = run.rows("user_lines");
+    let cases: Vec<_> = lines
+        .iter()
+        .map(|row| (text(row, "case_id"), int(row, "round"), text(row, "asked")))
+        .collect();
+    assert!(
+        cases
+            .iter()
+            .all(|(case, _, asked)| asked.contains(&format!("case={case}&from=1")))
+            && cases.len() == 2,
         "{cases:?}"
     );
-    let depths: Vec<_> = run.rows("user_depth").iter().map(|row| float(row, "depth")).collect();
+    let depths: Vec<_> = run
+        .rows("user_depth")
+        .iter()
+        .map(|row| float(row, "depth"))
+        .collect();
     assert_eq!(depths, [7.0, 7.0], "as a number, which was declared");
     assert_eq!(why("user_lines") + &why("user_depth"), "");
 
     // Asked again is what says the same again: the server, not the one that broke.
     let before = server.seen.requests();
-    let again = aefm().arg("collect").arg(run.run_dir()).output().expect("aefm starts");
-    assert_eq!(again.status.code(), Some(3), "the cases are as degraded as before: {again:?}");
+    let again = aefm()
+        .arg("collect")
+        .arg(run.run_dir())
+        .output()
+        .expect("aefm starts");
+    assert_eq!(
+        again.status.code(),
+        Some(3),
+        "the cases are as degraded as before: {again:?}"
+    );
     assert_eq!(server.seen.requests(), before + 2);
     assert_eq!(run.rows("user_lines").len(), 2);
     assert_eq!(run.rows("quality").len(), quality.len());
@@ -88,7 +131,12 @@ fn an_application_with_initial_data_gets_them_when_it_is_brought_up() {
     .finish();
     assert_eq!(run.code(), 0, "{}{}", run.stderr(), run.stdout());
     let log = std::fs::read_to_string(run.run_dir().join("run.log")).expect("the log is there");
-    assert_eq!(log.matches("the data of social-network are there now").count(), 1, "{log}");
+    assert_eq!(
+        log.matches("the data of social-network are there now")
+            .count(),
+        1,
+        "{log}"
+    );
     run.assert_nothing_left();
 }
 

@@ -15,7 +15,11 @@ pub(crate) fn program() -> Command {
 
 /// Runs it to its end with these arguments.
 pub(crate) fn run(args: &[&str]) -> Output {
-    program().args(args).stdin(Stdio::null()).output().expect("the program runs")
+    program()
+        .args(args)
+        .stdin(Stdio::null())
+        .output()
+        .expect("the program runs")
 }
 
 /// A run under `--spec -`.
@@ -31,7 +35,11 @@ impl Run {
     }
 
     pub(crate) fn of(command: &mut Command, spec: Option<&Value>) -> Self {
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("the program runs");
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the program runs");
         let mut stdin = child.stdin.take().expect("a pipe");
         if let Some(spec) = spec {
             writeln!(stdin, "{spec}").expect("a spec is taken");
@@ -45,7 +53,11 @@ impl Run {
                 }
             }
         });
-        Self { child, stdin: Some(stdin), lines }
+        Self {
+            child,
+            stdin: Some(stdin),
+            lines,
+        }
     }
 
     pub(crate) fn say(&mut self, line: &str) {
@@ -63,7 +75,9 @@ impl Run {
         let limit = Instant::now() + PATIENCE;
         let mut last = Value::Null;
         while Instant::now() < limit {
-            last = self.sample().unwrap_or_else(|| panic!("the output ended; the last sample was {last}"));
+            last = self
+                .sample()
+                .unwrap_or_else(|| panic!("the output ended; the last sample was {last}"));
             if wanted(&last) {
                 return last;
             }
@@ -89,7 +103,9 @@ impl Drop for Run {
 }
 
 pub(crate) fn number(sample: &Value, key: &str) -> f64 {
-    sample[key].as_f64().unwrap_or_else(|| panic!("{key} is a number in {sample}"))
+    sample[key]
+        .as_f64()
+        .unwrap_or_else(|| panic!("{key} is a number in {sample}"))
 }
 
 /// Waits for a condition.

@@ -18,7 +18,9 @@ fn marked(mark: &str) -> BTreeSet<i32> {
     ids.filter(|id| {
         // A zombie has no environment any more, and presses on nothing.
         let environment = std::fs::read(format!("/proc/{id}/environ")).unwrap_or_default();
-        environment.split(|byte| *byte == 0).any(|variable| variable == wanted)
+        environment
+            .split(|byte| *byte == 0)
+            .any(|variable| variable == wanted)
     })
     .collect()
 }
@@ -31,7 +33,11 @@ fn signals_end_it_with_a_summary() {
         run.until(|_| true);
         kill(Pid::from_raw(run.child.id().cast_signed()), signal).expect("it lives");
         run.until(|sample| sample["summary"] == true);
-        assert_eq!(run.child.wait().expect("it ends").code(), Some(130), "{signal}");
+        assert_eq!(
+            run.child.wait().expect("it ends").code(),
+            Some(130),
+            "{signal}"
+        );
     }
 }
 
@@ -45,7 +51,9 @@ fn a_reader_that_goes_away_ends_it() {
         .spawn()
         .expect("the program runs");
     drop(child.stdout.take());
-    eventually("it ends", || child.try_wait().expect("it is ours").is_some());
+    eventually("it ends", || {
+        child.try_wait().expect("it is ours").is_some()
+    });
     assert_eq!(child.wait().expect("it ended").code(), Some(1));
 }
 
@@ -56,13 +64,18 @@ fn a_parent_that_dies_takes_it_along() {
     let program = env!("CARGO_BIN_EXE_aefm-interfere");
     let output = tempfile::NamedTempFile::new().expect("a file");
     let mut shell = Command::new("sh")
-        .args(["-c", &format!("{program} cpu -i 5% -d 1m --report 100ms & wait")])
+        .args([
+            "-c",
+            &format!("{program} cpu -i 5% -d 1m --report 100ms & wait"),
+        ])
         .env(MARK, &mark)
         .stdout(output.reopen().expect("the same file"))
         .spawn()
         .expect("a shell");
     // It has begun when it reports: a parent that died before that is nobody's parent any more.
-    eventually("it reports", || output.path().metadata().is_ok_and(|file| file.len() > 0));
+    eventually("it reports", || {
+        output.path().metadata().is_ok_and(|file| file.len() > 0)
+    });
     assert_eq!(marked(&mark).len(), 2);
     shell.kill().expect("it lives");
     shell.wait().expect("it ends");
@@ -76,12 +89,22 @@ fn two_hundred_random_kills_leave_nothing() {
     let lanes: Vec<_> = (0..2)
         .map(|lane| {
             let folder = folder.path().to_owned();
-            std::thread::spawn(move || (0..100).map(|round| kill_one(lane * 100 + round, &folder)).max())
+            std::thread::spawn(move || {
+                (0..100)
+                    .map(|round| kill_one(lane * 100 + round, &folder))
+                    .max()
+            })
         })
         .collect();
-    let slowest = lanes.into_iter().filter_map(|lane| lane.join().expect("no round failed")).max();
+    let slowest = lanes
+        .into_iter()
+        .filter_map(|lane| lane.join().expect("no round failed"))
+        .max();
     eprintln!("the slowest of 200 kills left nothing after {slowest:?}");
-    let left: Vec<_> = std::fs::read_dir(folder.path()).expect("it is there").flatten().collect();
+    let left: Vec<_> = std::fs::read_dir(folder.path())
+        .expect("it is there")
+        .flatten()
+        .collect();
     assert!(left.is_empty(), "files are left: {left:?}");
 }
 
@@ -112,12 +135,20 @@ fn kill_one(round: u64, folder: &std::path::Path) -> Duration {
     }
     let all: Vec<i32> = marked(&mark).into_iter().collect();
     let own = supervisor.id().cast_signed();
-    let victim = if all.is_empty() { own } else { all[usize::try_from(chance >> 40).expect("small") % all.len()] };
+    let victim = if all.is_empty() {
+        own
+    } else {
+        all[usize::try_from(chance >> 40).expect("small") % all.len()]
+    };
     let killed = Instant::now();
     // It may have ended by itself meanwhile only if another failure ended the run; then there is nothing to kill.
     let _ = kill(Pid::from_raw(victim), Signal::SIGKILL);
     while !marked(&mark).is_empty() {
-        assert!(killed.elapsed() < PATIENCE, "round {round}: {:?} live on after {victim} was killed", marked(&mark));
+        assert!(
+            killed.elapsed() < PATIENCE,
+            "round {round}: {:?} live on after {victim} was killed",
+            marked(&mark)
+        );
         std::thread::sleep(Duration::from_millis(2));
     }
     let gone = killed.elapsed();

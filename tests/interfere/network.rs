@@ -10,17 +10,33 @@ const TOKEN: &str = "a shared secret";
 /// A server and its address.
 fn serve(address: &str) -> (Child, String) {
     let mut command = program();
-    command.args(["network", "--server", address, "--json", "-d", "1m"]).env("AEFM_TOKEN", TOKEN);
-    let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("the program runs");
+    command
+        .args(["network", "--server", address, "--json", "-d", "1m"])
+        .env("AEFM_TOKEN", TOKEN);
+    let mut child = command
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program runs");
     let mut line = String::new();
-    BufReader::new(child.stderr.take().expect("a pipe")).read_line(&mut line).expect("it says where");
-    let address = line.trim().rsplit(' ').next().expect("an address").to_owned();
+    BufReader::new(child.stderr.take().expect("a pipe"))
+        .read_line(&mut line)
+        .expect("it says where");
+    let address = line
+        .trim()
+        .rsplit(' ')
+        .next()
+        .expect("an address")
+        .to_owned();
     (child, address)
 }
 
 fn client(target: &str, token: &str, network: &Value) -> Value {
     let mut options = json!({"target": target, "token": token});
-    options.as_object_mut().expect("an object").extend(network.as_object().expect("an object").clone());
+    options
+        .as_object_mut()
+        .expect("an object")
+        .extend(network.as_object().expect("an object").clone());
     json!({
         "kind": "network", "intensity": 2e7, "unit": "bit/s", "deadline_ms": 60_000, "report_ms": 200,
         "options": {"network": options},
@@ -42,7 +58,10 @@ fn one_server_serves_any_number_of_clients_every_way() {
         json!({"protocol": "udp"}),
         json!({"protocol": "udp", "direction": "down"}),
     ];
-    let clients: Vec<_> = ways.iter().map(|way| Run::start(&client(&address, TOKEN, way))).collect();
+    let clients: Vec<_> = ways
+        .iter()
+        .map(|way| Run::start(&client(&address, TOKEN, way)))
+        .collect();
     for (client, way) in clients.iter().zip(&ways) {
         let sample = client.until(|sample| number(sample, "achieved") > 1.5e7);
         assert!(number(&sample, "bytes_per_s") > 0.0, "{way}");

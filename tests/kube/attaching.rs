@@ -24,8 +24,14 @@ async fn with_input(ground: &Ground, script: &str, once: bool) -> AttachedProces
 
 impl Ground {
     async fn attach(&self) -> AttachedProcess {
-        let params = AttachParams::default().stdin(true).stdout(true).stderr(false);
-        self.pods().attach("p", &params).await.expect("it is attached")
+        let params = AttachParams::default()
+            .stdin(true)
+            .stdout(true)
+            .stderr(false);
+        self.pods()
+            .attach("p", &params)
+            .await
+            .expect("it is attached")
     }
 }
 
@@ -34,11 +40,20 @@ async fn attached(ground: Ground) {
     let mut input = process.stdin().expect("it was asked for");
     let mut output = BufReader::new(process.stdout().expect("it was asked for")).lines();
     for word in ["one", "two"] {
-        input.write_all(format!("{word}\n").as_bytes()).await.expect("it takes a line");
-        let line = tokio::time::timeout(PATIENCE, output.next_line()).await.expect("an answer in time");
+        input
+            .write_all(format!("{word}\n").as_bytes())
+            .await
+            .expect("it takes a line");
+        let line = tokio::time::timeout(PATIENCE, output.next_line())
+            .await
+            .expect("an answer in time");
         assert_eq!(line.expect("it holds"), Some(format!("got {word}")));
     }
-    assert_eq!(ground.logs("p").await, "got one\ngot two\n", "what is attached to is logged, too");
+    assert_eq!(
+        ground.logs("p").await,
+        "got one\ngot two\n",
+        "what is attached to is logged, too"
+    );
 }
 
 async fn input_ends(ground: Ground) {
@@ -48,7 +63,10 @@ async fn input_ends(ground: Ground) {
     input.shutdown().await.expect("it can be closed");
     drop(input);
     let ended = ground.until("Pod", "p", "has ended", has_ended).await;
-    assert_eq!(ended["status"]["containerStatuses"][0]["state"]["terminated"]["exitCode"], 4);
+    assert_eq!(
+        ended["status"]["containerStatuses"][0]["state"]["terminated"]["exitCode"],
+        4
+    );
     assert_eq!(ground.logs("p").await, "over\n");
 }
 
@@ -56,7 +74,11 @@ async fn input_ends(ground: Ground) {
 async fn until_logged(ground: &Ground, wanted: &str) {
     let begun = std::time::Instant::now();
     while ground.logs("p").await != wanted {
-        assert!(begun.elapsed() < PATIENCE, "the log never is {wanted:?}, but {:?}", ground.logs("p").await);
+        assert!(
+            begun.elapsed() < PATIENCE,
+            "the log never is {wanted:?}, but {:?}",
+            ground.logs("p").await
+        );
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     }
 }
@@ -65,16 +87,27 @@ async fn input_stays(ground: Ground) {
     let mut process = with_input(&ground, "while read line; do echo got $line; done", false).await;
     for (word, logged) in [("one", "got one\n"), ("two", "got one\ngot two\n")] {
         let mut input = process.stdin().expect("it was asked for");
-        input.write_all(format!("{word}\n").as_bytes()).await.expect("it takes a line");
+        input
+            .write_all(format!("{word}\n").as_bytes())
+            .await
+            .expect("it takes a line");
         until_logged(&ground, logged).await;
         process.abort();
         process = ground.attach().await;
     }
-    assert!(is_running(&ground.get("Pod", "p").await.expect("it is there")), "nobody has ended its input");
+    assert!(
+        is_running(&ground.get("Pod", "p").await.expect("it is there")),
+        "nobody has ended its input"
+    );
 }
 
 async fn input_leaves(ground: Ground) {
-    let mut process = with_input(&ground, "while read line; do echo got $line; done; echo over", true).await;
+    let mut process = with_input(
+        &ground,
+        "while read line; do echo got $line; done; echo over",
+        true,
+    )
+    .await;
     let mut input = process.stdin().expect("it was asked for");
     input.write_all(b"one\n").await.expect("it takes a line");
     until_logged(&ground, "got one\n").await;

@@ -47,7 +47,10 @@ pub(crate) type Answer = Result<Value, (u16, String)>;
 
 /// Runs a test on a fresh double.
 pub(crate) fn on_double<F: Future<Output = ()>>(test: impl FnOnce(Ground) -> F) {
-    assert!(Path::new("/bin/busybox").exists(), "the double's containers run it: install busybox-static");
+    assert!(
+        Path::new("/bin/busybox").exists(),
+        "the double's containers run it: install busybox-static"
+    );
     let api = KubeApi::start();
     let image = "aefm.local/busybox:1".to_owned();
     api.program(&image, "/bin/busybox");
@@ -60,7 +63,8 @@ pub(crate) fn on_real<F: Future<Output = ()>>(test: impl FnOnce(Ground) -> F) {
         aefm_tests::no_cluster();
         return;
     };
-    let image = std::env::var("AEFM_KUBE_IMAGE").unwrap_or_else(|_| "aefm.local/busybox:1".to_owned());
+    let image =
+        std::env::var("AEFM_KUBE_IMAGE").unwrap_or_else(|_| "aefm.local/busybox:1".to_owned());
     run(&kubeconfig, image, None, test);
 }
 
@@ -71,26 +75,50 @@ fn run<F: Future<Output = ()>>(
     test: impl FnOnce(Ground) -> F,
 ) {
     static COUNT: AtomicU32 = AtomicU32::new(0);
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("threads");
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .expect("threads");
     runtime.block_on(async {
-        let namespace = format!("aefm-suite-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let namespace = format!(
+            "aefm-suite-{}-{}",
+            std::process::id(),
+            COUNT.fetch_add(1, Ordering::Relaxed)
+        );
         let client = client(kubeconfig).await;
-        let there = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}});
+        let there =
+            json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}});
         let namespaces = Api::<DynamicObject>::all_with(client.clone(), &resource("Namespace"));
-        namespaces.create(&PostParams::default(), &dynamic(&there)).await.expect("a namespace of the test's own");
-        let ground = Ground { client, namespace: namespace.clone(), double, image };
+        namespaces
+            .create(&PostParams::default(), &dynamic(&there))
+            .await
+            .expect("a namespace of the test's own");
+        let ground = Ground {
+            client,
+            namespace: namespace.clone(),
+            double,
+            image,
+        };
         // A pod that comes before the account it runs as is refused.
-        ground.until("ServiceAccount", "default", "is there", |_| true).await;
+        ground
+            .until("ServiceAccount", "default", "is there", |_| true)
+            .await;
         test(ground).await;
         // What a failed test leaves is left to be looked at.
-        namespaces.delete(&namespace, &DeleteParams::default()).await.ok();
+        namespaces
+            .delete(&namespace, &DeleteParams::default())
+            .await
+            .ok();
     });
 }
 
 /// A client of the cluster that a file names.
 pub(crate) async fn client(kubeconfig: &Path) -> Client {
     let file = Kubeconfig::read_from(kubeconfig).expect("AEFM_KUBECONFIG names a kubeconfig");
-    let config = Config::from_custom_kubeconfig(file, &KubeConfigOptions::default()).await.expect("it can be used");
+    let config = Config::from_custom_kubeconfig(file, &KubeConfigOptions::default())
+        .await
+        .expect("it can be used");
     Client::try_from(config).expect("a client")
 }
 
@@ -136,20 +164,36 @@ impl Ground {
 
     pub(crate) async fn create(&self, object: &Value) -> Answer {
         let kind = object["kind"].as_str().expect("a kind");
-        answer(self.api(kind).create(&PostParams::default(), &dynamic(object)).await)
+        answer(
+            self.api(kind)
+                .create(&PostParams::default(), &dynamic(object))
+                .await,
+        )
     }
 
     pub(crate) async fn replace(&self, object: &Value) -> Answer {
-        let (kind, name) =
-            (object["kind"].as_str().expect("a kind"), object["metadata"]["name"].as_str().expect("a name"));
-        answer(self.api(kind).replace(name, &PostParams::default(), &dynamic(object)).await)
+        let (kind, name) = (
+            object["kind"].as_str().expect("a kind"),
+            object["metadata"]["name"].as_str().expect("a name"),
+        );
+        answer(
+            self.api(kind)
+                .replace(name, &PostParams::default(), &dynamic(object))
+                .await,
+        )
     }
 
     /// Server-side apply.
     pub(crate) async fn apply_as(&self, params: &PatchParams, object: &Value) -> Answer {
-        let (kind, name) =
-            (object["kind"].as_str().expect("a kind"), object["metadata"]["name"].as_str().expect("a name"));
-        answer(self.api(kind).patch(name, params, &Patch::Apply(object)).await)
+        let (kind, name) = (
+            object["kind"].as_str().expect("a kind"),
+            object["metadata"]["name"].as_str().expect("a name"),
+        );
+        answer(
+            self.api(kind)
+                .patch(name, params, &Patch::Apply(object))
+                .await,
+        )
     }
 
     /// Server-side apply as the project does it.
@@ -157,14 +201,25 @@ impl Ground {
     /// # Panics
     /// If it is refused.
     pub(crate) async fn apply(&self, object: &Value) -> Value {
-        self.apply_as(&PatchParams::apply("aefm"), object).await.expect("it is applied")
+        self.apply_as(&PatchParams::apply("aefm"), object)
+            .await
+            .expect("it is applied")
     }
 
     pub(crate) async fn merge(&self, kind: &str, name: &str, patch: &Value) -> Answer {
-        answer(self.api(kind).patch(name, &PatchParams::default(), &Patch::Merge(patch)).await)
+        answer(
+            self.api(kind)
+                .patch(name, &PatchParams::default(), &Patch::Merge(patch))
+                .await,
+        )
     }
 
-    pub(crate) async fn delete(&self, kind: &str, name: &str, params: &DeleteParams) -> Result<(), (u16, String)> {
+    pub(crate) async fn delete(
+        &self,
+        kind: &str,
+        name: &str,
+        params: &DeleteParams,
+    ) -> Result<(), (u16, String)> {
         match self.api(kind).delete(name, params).await {
             Ok(_) => Ok(()),
             Err(kube::Error::Api(status)) => Err((status.code, status.message)),
@@ -173,18 +228,35 @@ impl Ground {
     }
 
     pub(crate) async fn list(&self, kind: &str, labels: &str) -> Vec<Value> {
-        let found = self.api(kind).list(&kube::api::ListParams::default().labels(labels)).await.expect("a list");
-        found.items.into_iter().map(|object| serde_json::to_value(object).expect("it came as JSON")).collect()
+        let found = self
+            .api(kind)
+            .list(&kube::api::ListParams::default().labels(labels))
+            .await
+            .expect("a list");
+        found
+            .items
+            .into_iter()
+            .map(|object| serde_json::to_value(object).expect("it came as JSON"))
+            .collect()
     }
 
     /// Looks at an object until it is as wanted.
-    pub(crate) async fn until(&self, kind: &str, name: &str, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+    pub(crate) async fn until(
+        &self,
+        kind: &str,
+        name: &str,
+        what: &str,
+        wanted: impl Fn(&Value) -> bool,
+    ) -> Value {
         let begun = Instant::now();
         loop {
             let found = self.get(kind, name).await;
             match found {
                 Ok(object) if wanted(&object) => return object,
-                other => assert!(begun.elapsed() < PATIENCE, "{kind} {name} never {what}: {other:?}"),
+                other => assert!(
+                    begun.elapsed() < PATIENCE,
+                    "{kind} {name} never {what}: {other:?}"
+                ),
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
@@ -194,7 +266,10 @@ impl Ground {
     pub(crate) async fn until_gone(&self, kind: &str, name: &str) {
         let begun = Instant::now();
         while let Ok(left) = self.get(kind, name).await {
-            assert!(begun.elapsed() < PATIENCE, "{kind} {name} never goes: {left}");
+            assert!(
+                begun.elapsed() < PATIENCE,
+                "{kind} {name} never goes: {left}"
+            );
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
@@ -238,6 +313,10 @@ pub(crate) fn config_map(name: &str, key: &str, value: &str) -> Value {
 
 /// Whether a condition of an object is true.
 pub(crate) fn holds(object: &Value, condition: &str) -> bool {
-    let conditions = object["status"]["conditions"].as_array().map_or(&[][..], Vec::as_slice);
-    conditions.iter().any(|one| one["type"] == condition && one["status"] == "True")
+    let conditions = object["status"]["conditions"]
+        .as_array()
+        .map_or(&[][..], Vec::as_slice);
+    conditions
+        .iter()
+        .any(|one| one["type"] == condition && one["status"] == "True")
 }

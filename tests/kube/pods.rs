@@ -28,7 +28,10 @@ impl Ground {
     }
 
     pub(crate) async fn logs(&self, pod: &str) -> String {
-        self.pods().logs(pod, &LogParams::default()).await.expect("a log")
+        self.pods()
+            .logs(pod, &LogParams::default())
+            .await
+            .expect("a log")
     }
 
     /// Events about an object of this name.
@@ -38,8 +41,15 @@ impl Ground {
             let of = ListParams::default().fields(&format!("involvedObject.name={name}"));
             let found = self.api("Event").list(&of).await.expect("a list").items;
             // They come a little after what they tell of.
-            if found.iter().any(|one: &DynamicObject| one.data["type"] == "Warning") || begun.elapsed() > PATIENCE {
-                return found.into_iter().map(|one| serde_json::to_value(one).expect("it came as JSON")).collect();
+            if found
+                .iter()
+                .any(|one: &DynamicObject| one.data["type"] == "Warning")
+                || begun.elapsed() > PATIENCE
+            {
+                return found
+                    .into_iter()
+                    .map(|one| serde_json::to_value(one).expect("it came as JSON"))
+                    .collect();
             }
             tokio::time::sleep(std::time::Duration::from_millis(50)).await;
         }
@@ -51,30 +61,66 @@ pub(crate) fn is_running(pod: &Value) -> bool {
 }
 
 pub(crate) fn has_ended(pod: &Value) -> bool {
-    ["Succeeded", "Failed"].iter().any(|phase| pod["status"]["phase"] == *phase)
+    ["Succeeded", "Failed"]
+        .iter()
+        .any(|phase| pod["status"]["phase"] == *phase)
 }
 
 async fn followed(ground: Ground) {
-    ground.create(&ground.pod("p", "for i in 1 2 3 4; do echo line $i; sleep 0.3; done")).await.expect("it is made");
-    ground.until("Pod", "p", "has begun", |pod| pod["status"]["phase"] != "Pending").await;
-    let params = LogParams { follow: true, ..LogParams::default() };
-    let lines = ground.pods().log_stream("p", &params).await.expect("a stream").lines();
-    let lines: Vec<String> =
-        tokio::time::timeout(PATIENCE, lines.try_collect()).await.expect("it ends").expect("it holds");
+    ground
+        .create(&ground.pod("p", "for i in 1 2 3 4; do echo line $i; sleep 0.3; done"))
+        .await
+        .expect("it is made");
+    ground
+        .until("Pod", "p", "has begun", |pod| {
+            pod["status"]["phase"] != "Pending"
+        })
+        .await;
+    let params = LogParams {
+        follow: true,
+        ..LogParams::default()
+    };
+    let lines = ground
+        .pods()
+        .log_stream("p", &params)
+        .await
+        .expect("a stream")
+        .lines();
+    let lines: Vec<String> = tokio::time::timeout(PATIENCE, lines.try_collect())
+        .await
+        .expect("it ends")
+        .expect("it holds");
     assert_eq!(lines, ["line 1", "line 2", "line 3", "line 4"]);
     let done = ground.until("Pod", "p", "has ended", has_ended).await;
     assert_eq!(done["status"]["phase"], "Succeeded");
-    assert_eq!(ground.logs("p").await.lines().count(), 4, "it can be read afterwards");
+    assert_eq!(
+        ground.logs("p").await.lines().count(),
+        4,
+        "it can be read afterwards"
+    );
 }
 
 async fn tail(ground: Ground) {
-    ground.create(&ground.pod("p", "echo one; echo two >&2; echo three")).await.expect("it is made");
+    ground
+        .create(&ground.pod("p", "echo one; echo two >&2; echo three"))
+        .await
+        .expect("it is made");
     ground.until("Pod", "p", "has ended", has_ended).await;
-    let params = LogParams { tail_lines: Some(1), timestamps: true, ..LogParams::default() };
+    let params = LogParams {
+        tail_lines: Some(1),
+        timestamps: true,
+        ..LogParams::default()
+    };
     let last = ground.pods().logs("p", &params).await.expect("a log");
-    let (at, text) = last.trim_end().split_once(' ').expect("an instant and a line");
+    let (at, text) = last
+        .trim_end()
+        .split_once(' ')
+        .expect("an instant and a line");
     assert!(at.ends_with('Z') && at.starts_with("20"), "{at}");
-    assert!(["two", "three"].contains(&text), "the two streams may change places: {text}");
+    assert!(
+        ["two", "three"].contains(&text),
+        "the two streams may change places: {text}"
+    );
 }
 
 async fn no_log(ground: Ground) {
@@ -90,17 +136,35 @@ async fn no_log(ground: Ground) {
 }
 
 async fn told_to_end(ground: Ground) {
-    let mut pod = ground.pod("p", "trap 'echo told; exit 0' TERM; while :; do sleep 0.1; done");
+    let mut pod = ground.pod(
+        "p",
+        "trap 'echo told; exit 0' TERM; while :; do sleep 0.1; done",
+    );
     pod["spec"]["terminationGracePeriodSeconds"] = json!(600);
     ground.create(&pod).await.expect("it is made");
     ground.until("Pod", "p", "runs", is_running).await;
-    let params = LogParams { follow: true, ..LogParams::default() };
-    let lines = ground.pods().log_stream("p", &params).await.expect("a stream").lines();
-    ground.delete("Pod", "p", &kube::api::DeleteParams::default()).await.expect("it is to go");
+    let params = LogParams {
+        follow: true,
+        ..LogParams::default()
+    };
+    let lines = ground
+        .pods()
+        .log_stream("p", &params)
+        .await
+        .expect("a stream")
+        .lines();
+    ground
+        .delete("Pod", "p", &kube::api::DeleteParams::default())
+        .await
+        .expect("it is to go");
     let going = ground.get("Pod", "p").await;
-    assert!(going.is_err() || going.is_ok_and(|pod| pod["metadata"]["deletionTimestamp"].is_string()));
-    let lines: Vec<String> =
-        tokio::time::timeout(PATIENCE, lines.try_collect()).await.expect("it ends").expect("it holds");
+    assert!(
+        going.is_err() || going.is_ok_and(|pod| pod["metadata"]["deletionTimestamp"].is_string())
+    );
+    let lines: Vec<String> = tokio::time::timeout(PATIENCE, lines.try_collect())
+        .await
+        .expect("it ends")
+        .expect("it holds");
     assert_eq!(lines, ["told"]);
     ground.until_gone("Pod", "p").await;
 }
@@ -123,24 +187,46 @@ async fn serving(ground: &Ground) {
 async fn forwarded(ground: Ground) {
     serving(&ground).await;
     for _ in 0..2 {
-        let mut forwarder = ground.pods().portforward("p", &[8080]).await.expect("it is forwarded");
+        let mut forwarder = ground
+            .pods()
+            .portforward("p", &[8080])
+            .await
+            .expect("it is forwarded");
         let mut stream = forwarder.take_stream(8080).expect("it was asked for");
-        stream.write_all(b"GET /nothing HTTP/1.0\r\n\r\n").await.expect("it takes a request");
+        stream
+            .write_all(b"GET /nothing HTTP/1.0\r\n\r\n")
+            .await
+            .expect("it takes a request");
         let mut answer = String::new();
-        tokio::time::timeout(PATIENCE, stream.read_to_string(&mut answer)).await.expect("it ends").expect("it holds");
+        tokio::time::timeout(PATIENCE, stream.read_to_string(&mut answer))
+            .await
+            .expect("it ends")
+            .expect("it holds");
         assert!(answer.starts_with("HTTP/1.1 404"), "{answer}");
     }
 }
 
 async fn refused_port(ground: Ground) {
-    ground.create(&ground.pod("p", "sleep 1000")).await.expect("it is made");
+    ground
+        .create(&ground.pod("p", "sleep 1000"))
+        .await
+        .expect("it is made");
     ground.until("Pod", "p", "runs", is_running).await;
-    let mut forwarder = ground.pods().portforward("p", &[9]).await.expect("the pod is there");
+    let mut forwarder = ground
+        .pods()
+        .portforward("p", &[9])
+        .await
+        .expect("the pod is there");
     let error = forwarder.take_error(9).expect("a channel of its own");
     let mut stream = forwarder.take_stream(9).expect("it was asked for");
     stream.write_all(b"x").await.expect("nobody knows yet");
-    let why = tokio::time::timeout(PATIENCE, error).await.expect("it is told in time");
-    assert!(why.is_some_and(|why| why.contains("refused")), "the error names the cause");
+    let why = tokio::time::timeout(PATIENCE, error)
+        .await
+        .expect("it is told in time");
+    assert!(
+        why.is_some_and(|why| why.contains("refused")),
+        "the error names the cause"
+    );
 }
 
 async fn service(ground: Ground) {
@@ -150,12 +236,24 @@ async fn service(ground: Ground) {
         "spec": {"selector": {"app": "web"}, "ports": [{"name": "main", "port": 80, "targetPort": "http"}]},
     });
     let made = ground.apply(&service).await;
-    assert!(made["spec"]["clusterIP"].as_str().is_some_and(|address| address.split('.').count() == 4), "{made}");
+    assert!(
+        made["spec"]["clusterIP"]
+            .as_str()
+            .is_some_and(|address| address.split('.').count() == 4),
+        "{made}"
+    );
     let has_pod = |one: &Value| one["subsets"][0]["addresses"][0]["targetRef"]["name"] == "p";
-    let there = ground.until("Endpoints", "web", "has the pod", has_pod).await;
+    let there = ground
+        .until("Endpoints", "web", "has the pod", has_pod)
+        .await;
     assert_eq!(there["subsets"][0]["ports"][0]["port"], 8080);
-    let path = format!("/api/v1/namespaces/{}/services/web:main/proxy/nothing", ground.namespace);
-    let request = hyper::Request::get(path).body(Vec::new()).expect("a request");
+    let path = format!(
+        "/api/v1/namespaces/{}/services/web:main/proxy/nothing",
+        ground.namespace
+    );
+    let request = hyper::Request::get(path)
+        .body(Vec::new())
+        .expect("a request");
     match ground.client.request_text(request).await {
         Err(kube::Error::Api(status)) => assert_eq!(status.code, 404, "the pod itself answered"),
         other => panic!("{other:?}"),
@@ -166,11 +264,18 @@ async fn service(ground: Ground) {
 async fn asked(proxy: &ServiceProxy, path: &str) -> Vec<u8> {
     let address = proxy.url().strip_prefix("http://").expect("plain HTTP");
     let mut stream = TcpStream::connect(address).await.expect("it listens");
-    let request =
-        format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nAuthorization: Basic eDp5\r\nConnection: close\r\n\r\n");
-    stream.write_all(request.as_bytes()).await.expect("it takes a request");
+    let request = format!(
+        "GET {path} HTTP/1.1\r\nHost: {address}\r\nAuthorization: Basic eDp5\r\nConnection: close\r\n\r\n"
+    );
+    stream
+        .write_all(request.as_bytes())
+        .await
+        .expect("it takes a request");
     let mut answer = Vec::new();
-    tokio::time::timeout(PATIENCE, stream.read_to_end(&mut answer)).await.expect("it ends").expect("it holds");
+    tokio::time::timeout(PATIENCE, stream.read_to_end(&mut answer))
+        .await
+        .expect("it ends")
+        .expect("it holds");
     answer
 }
 
@@ -182,7 +287,9 @@ async fn proxied(ground: Ground) {
     });
     ground.apply(&service).await;
     let has_pod = |one: &Value| one["subsets"][0]["addresses"][0]["targetRef"]["name"] == "p";
-    ground.until("Endpoints", "web", "has the pod", has_pod).await;
+    ground
+        .until("Endpoints", "web", "has the pod", has_pod)
+        .await;
     let at = |port| Found {
         namespace: ground.namespace.clone(),
         name: "web".into(),
@@ -190,21 +297,40 @@ async fn proxied(ground: Ground) {
         secure: false,
         because: String::new(),
     };
-    let proxy = ServiceProxy::listen(ground.client.clone(), &at(80)).await.expect("a port");
+    let proxy = ServiceProxy::listen(ground.client.clone(), &at(80))
+        .await
+        .expect("a port");
     let answer = asked(&proxy, "/busybox?some=thing").await;
     let head = String::from_utf8_lossy(&answer[..200]);
-    assert!(head.starts_with("HTTP/1.1 200") && answer.len() > 500_000, "{} bytes of {head}", answer.len());
-    assert!(answer.windows(4).any(|bytes| bytes == b"\x7fELF"), "the whole program");
-    assert!(asked(&proxy, "/nothing").await.starts_with(b"HTTP/1.1 404"));
-    let nowhere = ServiceProxy::listen(ground.client.clone(), &at(81)).await.expect("a port");
     assert!(
-        asked(&nowhere, "/busybox").await.starts_with(b"HTTP/1.1 504"),
+        head.starts_with("HTTP/1.1 200") && answer.len() > 500_000,
+        "{} bytes of {head}",
+        answer.len()
+    );
+    assert!(
+        answer.windows(4).any(|bytes| bytes == b"\x7fELF"),
+        "the whole program"
+    );
+    assert!(asked(&proxy, "/nothing").await.starts_with(b"HTTP/1.1 404"));
+    let nowhere = ServiceProxy::listen(ground.client.clone(), &at(81))
+        .await
+        .expect("a port");
+    assert!(
+        asked(&nowhere, "/busybox")
+            .await
+            .starts_with(b"HTTP/1.1 504"),
         "nobody is there, and that is said in time"
     );
 }
 
 async fn mounted(ground: Ground) {
-    ground.apply(&crate::ground::config_map("spec", "spec.json", "{\"rate\": 5}\n")).await;
+    ground
+        .apply(&crate::ground::config_map(
+            "spec",
+            "spec.json",
+            "{\"rate\": 5}\n",
+        ))
+        .await;
     let mut pod = ground.pod("p", "cat \"$FILE\"");
     pod["spec"]["volumes"] = json!([{"name": "spec", "configMap": {"name": "spec"}}]);
     let container = &mut pod["spec"]["containers"][0];

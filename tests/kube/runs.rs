@@ -46,34 +46,58 @@ impl Stage {
         );
         fs::write(&file, text).expect("the file can be written");
         let mut command = aefm();
-        command.arg("run").arg(&file).arg("--data").arg(dir.path().join("data"));
-        let process = command.env("KUBECONFIG", self.api.kubeconfig()).spawn().expect("aefm starts");
-        Session { dir, process, alone: None }
+        command
+            .arg("run")
+            .arg(&file)
+            .arg("--data")
+            .arg(dir.path().join("data"));
+        let process = command
+            .env("KUBECONFIG", self.api.kubeconfig())
+            .spawn()
+            .expect("aefm starts");
+        Session {
+            dir,
+            process,
+            alone: None,
+        }
     }
 
     /// Names of the pods that are there for a purpose and begin so.
     fn pods(&self, purpose: &str, name: &str) -> Vec<Value> {
         let ours = |pod: &Value| {
             pod["metadata"]["labels"]["aefm.io/purpose"] == purpose
-                && pod["metadata"]["name"].as_str().is_some_and(|own| own.starts_with(name))
+                && pod["metadata"]["name"]
+                    .as_str()
+                    .is_some_and(|own| own.starts_with(name))
         };
         self.api.list("Pod").into_iter().filter(ours).collect()
     }
 
     /// Waits until such a pod is as wanted; its name and its node.
-    fn wait_for_pod(&self, purpose: &str, name: &str, wanted: impl Fn(&Value) -> bool) -> (String, String) {
+    fn wait_for_pod(
+        &self,
+        purpose: &str,
+        name: &str,
+        wanted: impl Fn(&Value) -> bool,
+    ) -> (String, String) {
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         let look = || {
             let pod = self.pods(purpose, name).into_iter().find(&wanted)?;
-            Some((text(&pod["metadata"]["name"]), text(&pod["spec"]["nodeName"])))
+            Some((
+                text(&pod["metadata"]["name"]),
+                text(&pod["spec"]["nodeName"]),
+            ))
         };
-        wait_for(PATIENCE, look).unwrap_or_else(|| panic!("no pod {name} for {purpose} is as wanted"))
+        wait_for(PATIENCE, look)
+            .unwrap_or_else(|| panic!("no pod {name} for {purpose} is as wanted"))
     }
 
     /// Waits until the load of this number in the run runs.
     fn wait_for_load(&self, number: u32) {
         let ours = |pod: &Value| {
-            let load = pod["metadata"]["labels"]["aefm.io/load"].as_str().unwrap_or_default();
+            let load = pod["metadata"]["labels"]["aefm.io/load"]
+                .as_str()
+                .unwrap_or_default();
             load.ends_with(&format!("-{number}")) && runs(pod)
         };
         self.wait_for_pod("load", "", ours);
@@ -101,7 +125,9 @@ fn said(run: &Finished) -> String {
 /// The namespace, with these objects in it before a run comes.
 fn furnished(objects: &[Value]) -> Stage {
     let stage = Stage::new();
-    stage.api.put(&json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}));
+    stage
+        .api
+        .put(&json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}));
     objects.iter().for_each(|object| stage.api.put(object));
     stage
 }

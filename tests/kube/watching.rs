@@ -15,10 +15,14 @@ on_both! {
 }
 
 /// `A name`, `M name`, `D name`; bookmarks left out.
-async fn next(events: &mut (impl Stream<Item = Result<WatchEvent<DynamicObject>, kube::Error>> + Unpin)) -> String {
+async fn next(
+    events: &mut (impl Stream<Item = Result<WatchEvent<DynamicObject>, kube::Error>> + Unpin),
+) -> String {
     let name = |object: DynamicObject| object.metadata.name.unwrap_or_default();
     loop {
-        let event = tokio::time::timeout(PATIENCE, events.try_next()).await.expect("an event in time");
+        let event = tokio::time::timeout(PATIENCE, events.try_next())
+            .await
+            .expect("an event in time");
         return match event.expect("the watch holds").expect("the watch goes on") {
             WatchEvent::Added(object) => format!("A {}", name(object)),
             WatchEvent::Modified(object) => format!("M {}", name(object)),
@@ -30,13 +34,22 @@ async fn next(events: &mut (impl Stream<Item = Result<WatchEvent<DynamicObject>,
 }
 
 /// Waits for an event; others may come before it (the server's own writes).
-async fn hear(events: &mut (impl Stream<Item = Result<WatchEvent<DynamicObject>, kube::Error>> + Unpin), wanted: &str) {
+async fn hear(
+    events: &mut (impl Stream<Item = Result<WatchEvent<DynamicObject>, kube::Error>> + Unpin),
+    wanted: &str,
+) {
     while next(events).await != wanted {}
 }
 
 async fn revision(ground: &Ground) -> String {
-    let list = ground.api("ConfigMap").list(&ListParams::default()).await.expect("a list");
-    list.metadata.resource_version.expect("lists have a revision")
+    let list = ground
+        .api("ConfigMap")
+        .list(&ListParams::default())
+        .await
+        .expect("a list");
+    list.metadata
+        .resource_version
+        .expect("lists have a revision")
 }
 
 async fn in_order(ground: Ground) {
@@ -48,7 +61,10 @@ async fn in_order(ground: Ground) {
     ground.apply(&config_map("a", "k", "v")).await;
     ground.apply(&config_map("a", "k", "v")).await;
     ground.apply(&config_map("a", "k", "w")).await;
-    ground.delete("ConfigMap", "a", &DeleteParams::default()).await.expect("it goes");
+    ground
+        .delete("ConfigMap", "a", &DeleteParams::default())
+        .await
+        .expect("it goes");
     for wanted in ["A a", "M a", "D a"] {
         assert_eq!(next(&mut events).await, wanted);
     }
@@ -63,9 +79,20 @@ async fn selected(ground: Ground) {
     ground.apply(&config_map("a", "k", "v")).await;
     let from = revision(&ground).await;
     let api = ground.api("ConfigMap");
-    let mut events = pin!(api.watch(&WatchParams::default().labels("mine=yes"), &from).await.expect("a watch"));
-    for labels in [json!({"mine": "yes"}), json!({"mine": "yes", "x": "y"}), json!({"mine": "no"})] {
-        ground.merge("ConfigMap", "a", &json!({"metadata": {"labels": labels}})).await.expect("it is labelled");
+    let mut events = pin!(
+        api.watch(&WatchParams::default().labels("mine=yes"), &from)
+            .await
+            .expect("a watch")
+    );
+    for labels in [
+        json!({"mine": "yes"}),
+        json!({"mine": "yes", "x": "y"}),
+        json!({"mine": "no"}),
+    ] {
+        ground
+            .merge("ConfigMap", "a", &json!({"metadata": {"labels": labels}}))
+            .await
+            .expect("it is labelled");
     }
     for wanted in ["A a", "M a", "D a"] {
         assert_eq!(next(&mut events).await, wanted);
@@ -91,10 +118,15 @@ async fn forgotten(ground: Ground) {
 
 async fn goes_on(ground: Ground) {
     let api = ground.api("ConfigMap");
-    let events = watcher(api, watcher::Config::default().labels("mine=yes")).filter_map(async |event| match event {
-        Ok(watcher::Event::Apply(object) | watcher::Event::InitApply(object)) => object.metadata.name,
-        _ => None,
-    });
+    let events =
+        watcher(api, watcher::Config::default().labels("mine=yes")).filter_map(async |event| {
+            match event {
+                Ok(watcher::Event::Apply(object) | watcher::Event::InitApply(object)) => {
+                    object.metadata.name
+                }
+                _ => None,
+            }
+        });
     let mut events = pin!(events);
     let mine = |name: &str| {
         let mut object = config_map(name, "k", "v");
@@ -107,11 +139,20 @@ async fn goes_on(ground: Ground) {
         }
         ground.apply(&mine(name)).await;
         let heard = async { while events.next().await.expect("it never ends") != name {} };
-        tokio::time::timeout(PATIENCE, heard).await.unwrap_or_else(|_| panic!("{name} is never heard of"));
+        tokio::time::timeout(PATIENCE, heard)
+            .await
+            .unwrap_or_else(|_| panic!("{name} is never heard of"));
     }
     let from = revision(&ground).await;
     let api = ground.api("ConfigMap");
-    let mut events = pin!(api.watch(&WatchParams::default(), &from).await.expect("a watch"));
-    ground.delete("ConfigMap", "a", &DeleteParams::default()).await.expect("it goes");
+    let mut events = pin!(
+        api.watch(&WatchParams::default(), &from)
+            .await
+            .expect("a watch")
+    );
+    ground
+        .delete("ConfigMap", "a", &DeleteParams::default())
+        .await
+        .expect("it goes");
     hear(&mut events, "D a").await;
 }

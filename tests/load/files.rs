@@ -8,7 +8,11 @@ use std::process::Command;
 fn text(arguments: &str, url: &str) -> (i32, String, String) {
     let output = program(&format!("{arguments} {url}")).output().unwrap();
     let read = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    (output.status.code().unwrap(), read(output.stdout), read(output.stderr))
+    (
+        output.status.code().unwrap(),
+        read(output.stdout),
+        read(output.stderr),
+    )
 }
 
 #[test]
@@ -43,7 +47,12 @@ fn text_is_in_wrk2s_layout() {
 /// As much of JSON Schema as the schema uses.
 fn check(schema: &Value, root: &Value, value: &Value, at: &str) {
     if let Some(reference) = schema["$ref"].as_str() {
-        return check(root.pointer(reference.trim_start_matches('#')).unwrap(), root, value, at);
+        return check(
+            root.pointer(reference.trim_start_matches('#')).unwrap(),
+            root,
+            value,
+            at,
+        );
     }
     let is = |name: &str| match name {
         "object" => value.is_object(),
@@ -65,7 +74,10 @@ fn check(schema: &Value, root: &Value, value: &Value, at: &str) {
         assert!(words.contains(value), "{at} is {value}");
     }
     for name in schema["required"].as_array().into_iter().flatten() {
-        assert!(value.get(name.as_str().unwrap()).is_some(), "{at} has no {name}");
+        assert!(
+            value.get(name.as_str().unwrap()).is_some(),
+            "{at} has no {name}"
+        );
     }
     for (name, member) in value.as_object().into_iter().flatten() {
         match schema["properties"].get(name) {
@@ -88,7 +100,10 @@ fn json_follows_its_schema() {
     let target = Target::healthy();
     let good = load("--slo p50<1us", &target.url());
     let bad = load("", "http://127.0.0.1:1/");
-    let closed = run(&mut program(&format!("--closed -d 300ms -q --json {}", target.url())));
+    let closed = run(&mut program(&format!(
+        "--closed -d 300ms -q --json {}",
+        target.url()
+    )));
     for run in [&good, &bad, &closed] {
         check(&schema, &schema, &run.json, "summary");
     }
@@ -114,7 +129,10 @@ fn exit_codes_are_as_documented() {
 fn an_interrupt_ends_with_the_summary_of_what_was_done() {
     let target = Target::healthy();
     let line = format!("-R 100 -d 60s -c 4 -q --json {}", target.url());
-    let child = program(&line).stdout(std::process::Stdio::piped()).spawn().unwrap();
+    let child = program(&line)
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
     while target.seen.requests() < 50 {
         std::thread::yield_now();
     }
@@ -124,9 +142,20 @@ fn an_interrupt_ends_with_the_summary_of_what_was_done() {
     let json: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(output.status.code(), Some(130));
     assert_eq!(json["interrupted"], true);
-    let sum: u64 = json["outcomes"].as_object().unwrap().values().map(|count| count.as_u64().unwrap()).sum();
-    assert!(sum == json["intended"].as_u64().unwrap() && (50..3000).contains(&sum), "{json}");
-    assert!(!json["reasons"].to_string().contains("fault of aefm-load"), "{json}");
+    let sum: u64 = json["outcomes"]
+        .as_object()
+        .unwrap()
+        .values()
+        .map(|count| count.as_u64().unwrap())
+        .sum();
+    assert!(
+        sum == json["intended"].as_u64().unwrap() && (50..3000).contains(&sum),
+        "{json}"
+    );
+    assert!(
+        !json["reasons"].to_string().contains("fault of aefm-load"),
+        "{json}"
+    );
 }
 
 #[test]
@@ -135,7 +164,11 @@ fn logs_and_tables_hold_every_request() {
     let dir = tempfile::tempdir().unwrap();
     let (log, tables) = (dir.path().join("x.hlog"), dir.path().join("set"));
     let run = load(
-        &format!("--warmup 500ms --hdr {} --parquet {} --log-requests", log.display(), tables.display()),
+        &format!(
+            "--warmup 500ms --hdr {} --parquet {} --log-requests",
+            log.display(),
+            tables.display()
+        ),
         &target.url(),
     );
     let log = std::fs::read(&log).unwrap();
@@ -147,9 +180,17 @@ fn logs_and_tables_hold_every_request() {
     let mut count = 0;
     for entry in IntervalLogIterator::new(&log) {
         if let LogEntry::Interval(interval) = entry.unwrap() {
-            let bytes = base64::prelude::BASE64_STANDARD.decode(interval.encoded_histogram()).unwrap();
-            let hist: hdrhistogram::Histogram<u64> = Deserializer::new().deserialize(&mut bytes.as_slice()).unwrap();
-            count += if interval.tag().is_some() { 0 } else { hist.len() };
+            let bytes = base64::prelude::BASE64_STANDARD
+                .decode(interval.encoded_histogram())
+                .unwrap();
+            let hist: hdrhistogram::Histogram<u64> = Deserializer::new()
+                .deserialize(&mut bytes.as_slice())
+                .unwrap();
+            count += if interval.tag().is_some() {
+                0
+            } else {
+                hist.len()
+            };
         }
     }
     assert_eq!(count, run.number("intended"));
@@ -165,7 +206,11 @@ fn a_full_disk_does_not_disturb_the_load() {
     let target = Target::healthy();
     let run = load("--hdr /dev/full", &target.url());
     run.all("ok");
-    assert!(run.code == 1 && run.stderr.contains("/dev/full"), "{}", run.stderr);
+    assert!(
+        run.code == 1 && run.stderr.contains("/dev/full"),
+        "{}",
+        run.stderr
+    );
     let (code, _, err) = text("-R 10 -d 1s --hdr /no/such/folder/x", &target.url());
     assert!(code == 1 && err.contains("/no/such/folder"), "{err}");
 }
@@ -184,7 +229,10 @@ fn the_highest_rate_is_found() {
             }
         }
     });
-    let line = format!("-R 60 -d 1s -c 8 -t 1 -q --json --find-max p75<100ms,errors<5% {}", target.url());
+    let line = format!(
+        "-R 60 -d 1s -c 8 -t 1 -q --json --find-max p75<100ms,errors<5% {}",
+        target.url()
+    );
     let output: std::process::Output = Command::output(&mut program(&line)).unwrap();
     let json: Value = serde_json::from_slice(&output.stdout).unwrap();
     let found = json["rate_max_hz"].as_f64().unwrap();
@@ -200,9 +248,24 @@ fn every_workload_that_is_listed_can_be_sent() {
     assert!(code == 0 && listed.len() == 11);
     let (_, plain, _) = text("", "workloads");
     for one in listed {
-        let (name, about) = (one["name"].as_str().unwrap(), one["about"].as_str().unwrap());
-        assert!(plain.lines().any(|line| line.starts_with(name) && line.ends_with(about)), "{plain}");
-        let (_, out, _) = text(&format!("-t1 -c1 -d1s -R20 --requests 1 --json -w {name}"), &target.url());
-        assert_eq!(serde_json::from_str::<Value>(&out).unwrap()["outcomes"]["ok"], 1, "{name}");
+        let (name, about) = (
+            one["name"].as_str().unwrap(),
+            one["about"].as_str().unwrap(),
+        );
+        assert!(
+            plain
+                .lines()
+                .any(|line| line.starts_with(name) && line.ends_with(about)),
+            "{plain}"
+        );
+        let (_, out, _) = text(
+            &format!("-t1 -c1 -d1s -R20 --requests 1 --json -w {name}"),
+            &target.url(),
+        );
+        assert_eq!(
+            serde_json::from_str::<Value>(&out).unwrap()["outcomes"]["ok"],
+            1,
+            "{name}"
+        );
     }
 }

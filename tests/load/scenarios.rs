@@ -31,7 +31,12 @@ fn serve(wire: &mut Wire, request: &Request, visits: &Visits) -> bool {
     let mut words = request.head.split(' ');
     let (method, path) = (words.next().unwrap(), words.next().unwrap());
     let visit = |user: &str, what: &str| {
-        visits.lock().unwrap().entry(user.to_owned()).or_default().push(what.to_owned());
+        visits
+            .lock()
+            .unwrap()
+            .entry(user.to_owned())
+            .or_default()
+            .push(what.to_owned());
     };
     if (method, path) == ("POST", "/shop/login") {
         let user = String::from_utf8_lossy(&request.body).into_owned();
@@ -45,8 +50,12 @@ fn serve(wire: &mut Wire, request: &Request, visits: &Visits) -> bool {
             &body[4..]
         ));
     }
-    let user =
-        path.trim_start_matches("/shop/cart/").trim_start_matches("/shop/pay/").split(['?', '/']).next().unwrap();
+    let user = path
+        .trim_start_matches("/shop/cart/")
+        .trim_start_matches("/shop/pay/")
+        .split(['?', '/'])
+        .next()
+        .unwrap();
     let cart = format!("/shop/cart/{user}?token=t%20{user}&city=");
     if path.starts_with(&cart) && request.head.contains(&format!("X-Seat: s{user}\r\n")) {
         visit(user, &path[cart.len()..]);
@@ -60,7 +69,15 @@ fn serve(wire: &mut Wire, request: &Request, visits: &Visits) -> bool {
 fn shop() -> (Target, Visits) {
     let visits = Visits::default();
     let own = Arc::clone(&visits);
-    (Target::start(move |wire| while wire.request().is_some_and(|request| serve(wire, &request, &own)) {}), visits)
+    (
+        Target::start(move |wire| {
+            while wire
+                .request()
+                .is_some_and(|request| serve(wire, &request, &own))
+            {}
+        }),
+        visits,
+    )
 }
 
 fn play(text: &str, arguments: &str, url: &str) -> (Run, String) {
@@ -68,13 +85,21 @@ fn play(text: &str, arguments: &str, url: &str) -> (Run, String) {
     std::fs::write(dir.path().join("cities.csv"), "name\nulm\nbonn\n").unwrap();
     let path = dir.path().join("shop.yaml");
     std::fs::write(&path, text).unwrap();
-    let run = run(program(&format!("-q --json --grace 1s {arguments} --scenario")).arg(&path).arg(url));
+    let run = run(
+        program(&format!("-q --json --grace 1s {arguments} --scenario"))
+            .arg(&path)
+            .arg(url),
+    );
     (run, path.display().to_string())
 }
 
 #[test]
 fn a_session_goes_on_with_what_its_answers_brought() {
-    for arguments in ["-t2 -c8 -R 300 -d 1s", "-t2 -c8 -R max --requests 300", "-t2 -c8 -R 300 -d 1s --no-keepalive"] {
+    for arguments in [
+        "-t2 -c8 -R 300 -d 1s",
+        "-t2 -c8 -R max --requests 300",
+        "-t2 -c8 -R 300 -d 1s --no-keepalive",
+    ] {
         let (target, visits) = shop();
         let (run, _) = play(SHOP, arguments, &format!("{}shop/", target.url()));
         assert_eq!(
@@ -87,10 +112,17 @@ fn a_session_goes_on_with_what_its_answers_brought() {
         let visits = visits.lock().unwrap();
         let whole = visits.values().filter(|steps| steps.len() == 3).count();
         // One connection's session may be under way at the end.
-        assert!(((300 - 16) / 3..=100).contains(&whole), "{arguments}: {whole} whole sessions");
+        assert!(
+            ((300 - 16) / 3..=100).contains(&whole),
+            "{arguments}: {whole} whole sessions"
+        );
         for (user, steps) in visits.iter() {
             let city = ["ulm", "bonn"][user.parse::<usize>().unwrap() % 2];
-            assert_eq!(steps[..], ["login", city, "pay"][..steps.len()], "{arguments}: user {user}");
+            assert_eq!(
+                steps[..],
+                ["login", city, "pay"][..steps.len()],
+                "{arguments}: user {user}"
+            );
         }
     }
 }
@@ -99,21 +131,53 @@ fn a_session_goes_on_with_what_its_answers_brought() {
 fn a_session_ends_where_an_answer_lacks_what_it_needs() {
     let target = Target::healthy();
     let (run, _) = play(SHOP, "-t1 -c2 -R 100 -d 1s", &target.url());
-    assert_eq!((run.outcome("protocol"), run.outcome("ok")), (100, 0), "{}", run.json);
+    assert_eq!(
+        (run.outcome("protocol"), run.outcome("ok")),
+        (100, 0),
+        "{}",
+        run.json
+    );
     run.fault("take `");
-    assert!(target.seen.heads().iter().all(|head| head.starts_with("POST /login ")), "each begins a new session");
-    let refusing = Target::start(|wire| while wire.request().is_some_and(|_| wire.send(answer(503, ""))) {});
+    assert!(
+        target
+            .seen
+            .heads()
+            .iter()
+            .all(|head| head.starts_with("POST /login ")),
+        "each begins a new session"
+    );
+    let refusing =
+        Target::start(|wire| while wire.request().is_some_and(|_| wire.send(answer(503, ""))) {});
     let (run, _) = play(SHOP, "-t1 -c2 -R 100 -d 1s", &refusing.url());
-    assert_eq!((run.outcome("http_5xx"), run.sum()), (100, 100), "{}", run.json);
-    assert!(run.json["faults"].as_object().unwrap().is_empty(), "{}", run.json);
+    assert_eq!(
+        (run.outcome("http_5xx"), run.sum()),
+        (100, 100),
+        "{}",
+        run.json
+    );
+    assert!(
+        run.json["faults"].as_object().unwrap().is_empty(),
+        "{}",
+        run.json
+    );
 }
 
 #[test]
 fn what_would_break_a_request_is_not_sent() {
-    let target = Target::start(|wire| while wire.request().is_some_and(|_| wire.send(answer(200, "[a b]"))) {});
+    let target = Target::start(|wire| {
+        while wire
+            .request()
+            .is_some_and(|_| wire.send(answer(200, "[a b]")))
+        {}
+    });
     let text = "name: x\nsessions: [{name: s, requests: [{path: /a, take: {t: {between: {start: '[', end: ']'}}}}, {path: '/${t}'}]}]";
     let (run, _) = play(text, "-t1 -c1 -R 100 -d 1s", &target.url());
-    assert_eq!((run.outcome("ok"), run.outcome("protocol")), (50, 50), "{}", run.json);
+    assert_eq!(
+        (run.outcome("ok"), run.outcome("protocol")),
+        (50, 50),
+        "{}",
+        run.json
+    );
     run.fault("write ${name:url}");
 }
 
@@ -131,9 +195,16 @@ fn a_fault_in_the_file_has_its_place() {
     ] {
         std::fs::write(&path, text).unwrap();
         let target = Target::healthy();
-        let output = program("-R 10 -d 1s -q --scenario").arg(&path).arg(target.url()).output().unwrap();
+        let output = program("-R 10 -d 1s -q --scenario")
+            .arg(&path)
+            .arg(target.url())
+            .output()
+            .unwrap();
         let err = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.code() == Some(2) && err.contains(words) && err.contains("line "), "{err}");
+        assert!(
+            output.status.code() == Some(2) && err.contains(words) && err.contains("line "),
+            "{err}"
+        );
         assert_eq!(target.seen.requests(), 0);
     }
 }

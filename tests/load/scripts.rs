@@ -18,7 +18,9 @@ fn listening() -> (Target, Texts) {
         while let Some(request) = wire.request() {
             let host = wire.stream().local_addr().unwrap().to_string();
             let text = format!("{}{}", request.head, String::from_utf8_lossy(&request.body));
-            own.lock().unwrap().push(text.replace(&host, "TARGET").replace("\r\n", "\n"));
+            own.lock()
+                .unwrap()
+                .push(text.replace(&host, "TARGET").replace("\r\n", "\n"));
             if !wire.send("HTTP/1.1 200 OK\r\nX-Token: t0k\r\nContent-Length: 5\r\n\r\nhello") {
                 break;
             }
@@ -28,7 +30,10 @@ fn listening() -> (Target, Texts) {
 }
 
 fn file(folder: &str, name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/load").join(folder).join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../tests/load")
+        .join(folder)
+        .join(name)
 }
 
 /// A run of a script in a file of its own, which is there as long as the folder.
@@ -54,23 +59,39 @@ fn parts(text: &str) -> (String, BTreeSet<String>, String) {
 
 #[test]
 fn requests_are_those_that_wrk2_sends() {
-    for name in ["table", "count", "format", "whole", "pipeline", "answer", "draws", "setup"] {
-        let recording = std::fs::read_to_string(file("recordings", &format!("{name}.txt"))).unwrap();
-        let recorded: Vec<_> =
-            recording.split("=====\n").skip(1).map(|text| text.strip_suffix('\n').unwrap()).collect();
+    for name in [
+        "table", "count", "format", "whole", "pipeline", "answer", "draws", "setup",
+    ] {
+        let recording =
+            std::fs::read_to_string(file("recordings", &format!("{name}.txt"))).unwrap();
+        let recorded: Vec<_> = recording
+            .split("=====\n")
+            .skip(1)
+            .map(|text| text.strip_suffix('\n').unwrap())
+            .collect();
         let (target, texts) = listening();
         let mut command = program("-t1 -c1 -R50 -d1s --requests 6 -q --script-seed wall -s");
-        command.arg(file("scripts", &format!("{name}.lua"))).args(["-H", "X-Typed: t"]);
-        command.arg(format!("{}base?q=1", target.url())).args(["--", "one", "two"]);
+        command
+            .arg(file("scripts", &format!("{name}.lua")))
+            .args(["-H", "X-Typed: t"]);
+        command
+            .arg(format!("{}base?q=1", target.url()))
+            .args(["--", "one", "two"]);
         let Output { status, stderr, .. } = command.output().unwrap();
         let stderr = String::from_utf8_lossy(&stderr);
-        assert!(matches!(status.code(), Some(0 | 3)), "{name}: {status}: {stderr}");
+        assert!(
+            matches!(status.code(), Some(0 | 3)),
+            "{name}: {status}: {stderr}"
+        );
         let sent = texts.lock().unwrap();
         assert_eq!((sent.len(), recorded.len()), (6, 6), "{name}");
         for (sent, recorded) in sent.iter().zip(recorded) {
             assert_eq!(parts(sent), parts(recorded), "{name}");
             // The order of a table's fields is nobody's promise; a script's own string is.
-            assert!(name != "whole" || sent == recorded, "{name}: {sent} is not {recorded}");
+            assert!(
+                name != "whole" || sent == recorded,
+                "{name}: {sent} is not {recorded}"
+            );
         }
     }
 }
@@ -79,10 +100,17 @@ fn requests_are_those_that_wrk2_sends() {
 fn done_is_told_of_the_run_and_reads_the_threads() {
     let (target, _) = listening();
     let mut command = program("-t2 -c4 -R100 -d1s --grace 1s -q -s");
-    let output = command.arg(file("scripts", "setup.lua")).arg(target.url()).output().unwrap();
+    let output = command
+        .arg(file("scripts", "setup.lua"))
+        .arg(target.url())
+        .output()
+        .unwrap();
     let text = String::from_utf8_lossy(&output.stdout);
     let (summary, told) = text.split_once("Verdict:").unwrap();
-    assert!(summary.contains("100 requests in"), "done() comes after the summary: {text}");
+    assert!(
+        summary.contains("100 requests in"),
+        "done() comes after the summary: {text}"
+    );
     let expected = "threads\t2\theard\t100\tsent\ttrue\nrequests\t100\tbytes\ttrue\tduration\ttrue\nerrors\t0\t0\t0\n\
                     latency\ttrue\ttrue\ttrue\ttrue\nthrough\n";
     assert!(told.ends_with(expected), "{told}");
@@ -95,8 +123,14 @@ fn tables_and_their_tables_pass_between_threads() {
         function setup(thread) seen = thread; thread:set('t', { list = { 'a', 'b' }, yes = true, n = 1.5 }) end\n\
         function request() back = { t }; return wrk.format('GET', '/' .. t.list[2] .. tostring(t.yes) .. t.n) end\n\
         function done() print('back ' .. seen:get('back')[1].list[1]) end";
-    let output = written(script, "-t1 -c1 -R20 --requests 2", &target.url()).0.output().unwrap();
-    assert!(String::from_utf8_lossy(&output.stdout).ends_with("back a\n"), "{output:?}");
+    let output = written(script, "-t1 -c1 -R20 --requests 2", &target.url())
+        .0
+        .output()
+        .unwrap();
+    assert!(
+        String::from_utf8_lossy(&output.stdout).ends_with("back a\n"),
+        "{output:?}"
+    );
     assert_eq!(target_of(&texts.lock().unwrap()[0]), "/btrue1.5");
 }
 
@@ -105,20 +139,54 @@ fn a_fault_before_the_load_names_its_place_and_sends_nothing() {
     for (script, words) in [
         ("x = = 1", "own.lua:1:"),
         ("\nnothing()", "own.lua:2: attempt to call global 'nothing'"),
-        ("function setup(thread)\n  thread:set('f', print)\nend", "in setup(): own.lua:2: cannot copy a function"),
-        ("function setup(thread)\n  thread.other = 1\nend", "in setup(): own.lua:2: cannot set `other`"),
-        ("function init(args)\n\n  error('no ' .. args[1])\nend", "in init():"),
-        ("function init()\n  wrk.lookup('nowhere.invalid', 80)\nend", "own.lua:2: cannot look up nowhere.invalid"),
-        ("function request()\n  return wrk.format(nil, nil, 5)\nend", "in request(): own.lua:1: wrk:"),
-        ("function request() return nil end", "it is a nil, not a string"),
-        ("function request() return 'GET / HTTP/1.1\\r\\n' end", "incomplete request"),
-        ("function request() return 'hello\\r\\n\\r\\n' end", "at 1:6 of the request"),
+        (
+            "function setup(thread)\n  thread:set('f', print)\nend",
+            "in setup(): own.lua:2: cannot copy a function",
+        ),
+        (
+            "function setup(thread)\n  thread.other = 1\nend",
+            "in setup(): own.lua:2: cannot set `other`",
+        ),
+        (
+            "function init(args)\n\n  error('no ' .. args[1])\nend",
+            "in init():",
+        ),
+        (
+            "function init()\n  wrk.lookup('nowhere.invalid', 80)\nend",
+            "own.lua:2: cannot look up nowhere.invalid",
+        ),
+        (
+            "function request()\n  return wrk.format(nil, nil, 5)\nend",
+            "in request(): own.lua:1: wrk:",
+        ),
+        (
+            "function request() return nil end",
+            "it is a nil, not a string",
+        ),
+        (
+            "function request() return 'GET / HTTP/1.1\\r\\n' end",
+            "incomplete request",
+        ),
+        (
+            "function request() return 'hello\\r\\n\\r\\n' end",
+            "at 1:6 of the request",
+        ),
     ] {
         let target = Target::healthy();
-        let output = written(script, "-R 100 -d 1s", &target.url()).0.args(["--", "luck"]).output().unwrap();
+        let output = written(script, "-R 100 -d 1s", &target.url())
+            .0
+            .args(["--", "luck"])
+            .output()
+            .unwrap();
         let err = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.code() == Some(2) && err.contains(words), "{script}: {err}");
-        assert!(err.contains("own.lua") && err.starts_with("aefm-load: failed to "), "{err}");
+        assert!(
+            output.status.code() == Some(2) && err.contains(words),
+            "{script}: {err}"
+        );
+        assert!(
+            err.contains("own.lua") && err.starts_with("aefm-load: failed to "),
+            "{err}"
+        );
         assert_eq!(target.seen.requests(), 0, "{script}");
     }
 }
@@ -126,46 +194,104 @@ fn a_fault_before_the_load_names_its_place_and_sends_nothing() {
 #[test]
 fn a_fault_in_mid_run_ends_the_request_it_concerns() {
     let target = Target::healthy();
-    let json =
-        |script: &str, arguments: &str| run(&mut written(script, &format!("--json {arguments}"), &target.url()).0);
+    let json = |script: &str, arguments: &str| {
+        run(&mut written(script, &format!("--json {arguments}"), &target.url()).0)
+    };
     let arguments = "-t1 -c2 -R 300 --requests 300 --grace 1s";
-    let third =
-        "local n = 0\nfunction request()\n n = n + 1\n if n % 3 == 0 then error('third') end\n return wrk.format() end";
+    let third = "local n = 0\nfunction request()\n n = n + 1\n if n % 3 == 0 then error('third') end\n return wrk.format() end";
     let asked = json(third, arguments);
-    assert_eq!((asked.outcome("ok"), asked.outcome("protocol")), (200, 100), "{}", asked.json);
+    assert_eq!(
+        (asked.outcome("ok"), asked.outcome("protocol")),
+        (200, 100),
+        "{}",
+        asked.json
+    );
     asked.fault("own.lua:4: third");
-    let heard = json("function response(status, headers)\n print(headers.Nope.x)\nend", arguments);
-    assert_eq!((heard.outcome("ok"), heard.outcome("protocol")), (0, 300), "{}", heard.json);
+    let heard = json(
+        "function response(status, headers)\n print(headers.Nope.x)\nend",
+        arguments,
+    );
+    assert_eq!(
+        (heard.outcome("ok"), heard.outcome("protocol")),
+        (0, 300),
+        "{}",
+        heard.json
+    );
     heard.fault("in response(): own.lua:2:");
     // Without a schedule nothing but a rest slows a script down that only fails.
     let closed = json(
         "local n = 0\nfunction request() n = n + 1; if n > 5 then error('no') end; return wrk.format() end",
         "-t1 -c2 -R max -d 1s",
     );
-    assert!(closed.outcome("protocol") < 1000 && closed.json["cpu_share"].as_f64().unwrap() < 0.5, "{}", closed.json);
-    let done = written("function done() error('late') end", "-R 50 -d 1s", &target.url()).0.output().unwrap();
+    assert!(
+        closed.outcome("protocol") < 1000 && closed.json["cpu_share"].as_f64().unwrap() < 0.5,
+        "{}",
+        closed.json
+    );
+    let done = written(
+        "function done() error('late') end",
+        "-R 50 -d 1s",
+        &target.url(),
+    )
+    .0
+    .output()
+    .unwrap();
     assert_eq!(done.status.code(), Some(1), "{done:?}");
-    assert!(String::from_utf8_lossy(&done.stderr).contains("in done(): own.lua:1: late"), "{done:?}");
+    assert!(
+        String::from_utf8_lossy(&done.stderr).contains("in done(): own.lua:1: late"),
+        "{done:?}"
+    );
 }
 
 #[test]
 fn each_request_of_a_pipeline_is_one_of_the_schedule() {
-    for (arguments, traced) in [("", false), ("-B", false), ("--trace w3c", true), ("--no-keepalive", false)] {
+    for (arguments, traced) in [
+        ("", false),
+        ("-B", false),
+        ("--trace w3c", true),
+        ("--no-keepalive", false),
+    ] {
         let (target, texts) = listening();
-        let mut command = program(&format!("-t2 -c2 -R 200 -d 1s --grace 1s -q --json {arguments} -s"));
-        let run = run(command.arg(file("scripts", "pipeline.lua")).arg(target.url()));
+        let mut command = program(&format!(
+            "-t2 -c2 -R 200 -d 1s --grace 1s -q --json {arguments} -s"
+        ));
+        let run = run(command
+            .arg(file("scripts", "pipeline.lua"))
+            .arg(target.url()));
         let texts = texts.lock().unwrap();
         if arguments == "--no-keepalive" {
             // The server answers a whole pipeline; each has a connection of its own.
-            assert_eq!(run.outcome("protocol") + run.outcome("connect"), 0, "{}", run.json);
+            assert_eq!(
+                run.outcome("protocol") + run.outcome("connect"),
+                0,
+                "{}",
+                run.json
+            );
         }
         // Each worker has 100: 33 pipelines and one request more.
-        assert_eq!((run.outcome("ok"), texts.len(), run.sum()), (200, 200, 200), "{arguments}: {}", run.json);
+        assert_eq!(
+            (run.outcome("ok"), texts.len(), run.sum()),
+            (200, 200, 200),
+            "{arguments}: {}",
+            run.json
+        );
         let count = |start: &str| texts.iter().filter(|text| text.contains(start)).count();
-        assert_eq!((count("GET /a"), count("POST /b"), count("GET /c")), (68, 66, 66));
-        let ids: BTreeSet<_> = texts.iter().filter_map(|text| text.split("traceparent: ").nth(1)).collect();
+        assert_eq!(
+            (count("GET /a"), count("POST /b"), count("GET /c")),
+            (68, 66, 66)
+        );
+        let ids: BTreeSet<_> = texts
+            .iter()
+            .filter_map(|text| text.split("traceparent: ").nth(1))
+            .collect();
         assert_eq!(ids.len(), if traced { 200 } else { 0 });
-        assert!(texts.iter().all(|text| !traced || parts(text).1.iter().any(|line| line.starts_with("traceparent"))));
+        assert!(texts.iter().all(|text| {
+            !traced
+                || parts(text)
+                    .1
+                    .iter()
+                    .any(|line| line.starts_with("traceparent"))
+        }));
     }
 }
 
@@ -178,18 +304,39 @@ fn a_pipeline_that_breaks_off_has_an_outcome_for_each_request() {
     let run = run(program("-t1 -c2 -R 60 -d 1s --grace 1s -q --json -s")
         .arg(file("scripts", "pipeline.lua"))
         .arg(target.url()));
-    assert_eq!((run.outcome("ok"), run.outcome("reset"), run.sum()), (20, 40, 60), "{}", run.json);
+    assert_eq!(
+        (run.outcome("ok"), run.outcome("reset"), run.sum()),
+        (20, 40, 60),
+        "{}",
+        run.json
+    );
 }
 
 #[test]
 fn a_thread_that_stops_ends_the_run() {
     let target = Target::healthy();
-    let script = "local n = 0\nfunction response() n = n + 1; if n == 20 then wrk.thread:stop() end end";
+    let script =
+        "local n = 0\nfunction response() n = n + 1; if n == 20 then wrk.thread:stop() end end";
     let run = run(&mut written(script, "--json -t2 -c2 -R 200 -d 60s", &target.url()).0);
-    assert!(matches!(run.code, 0 | 3), "it is no interruption: {}", run.json);
-    assert!(run.outcome("ok") >= 40 && run.outcome("ok") < 100, "{}", run.json);
-    assert_eq!((run.sum(), run.json["interrupted"].as_bool()), (run.number("intended"), Some(false)));
-    assert!(run.json["duration_s"].as_f64().unwrap() < 30.0, "{}", run.json);
+    assert!(
+        matches!(run.code, 0 | 3),
+        "it is no interruption: {}",
+        run.json
+    );
+    assert!(
+        run.outcome("ok") >= 40 && run.outcome("ok") < 100,
+        "{}",
+        run.json
+    );
+    assert_eq!(
+        (run.sum(), run.json["interrupted"].as_bool()),
+        (run.number("intended"), Some(false))
+    );
+    assert!(
+        run.json["duration_s"].as_f64().unwrap() < 30.0,
+        "{}",
+        run.json
+    );
 }
 
 #[test]
@@ -203,7 +350,11 @@ fn delay_keeps_a_connection_from_sending() {
         )
         .0);
         // Twenty rests are a second; a busy machine only makes it fewer.
-        assert!((2..=21).contains(&run.outcome("ok")), "{arguments}: {}", run.json);
+        assert!(
+            (2..=21).contains(&run.outcome("ok")),
+            "{arguments}: {}",
+            run.json
+        );
     }
 }
 
@@ -215,18 +366,34 @@ fn a_script_may_send_its_threads_elsewhere() {
          assert(wrk.connect(thread.addr))\nend\nfunction done() print(usual, #wrk.addrs, wrk.addrs[1]) end",
         second.address().port()
     );
-    let output = written(&script, "-R 50 -d 1s", &first.url()).0.output().unwrap();
+    let output = written(&script, "-R 50 -d 1s", &first.url())
+        .0
+        .output()
+        .unwrap();
     let text = String::from_utf8_lossy(&output.stdout);
-    assert!(text.ends_with(&format!("{0}\t1\t{0}\n", first.address())), "{text}");
+    assert!(
+        text.ends_with(&format!("{0}\t1\t{0}\n", first.address())),
+        "{text}"
+    );
     assert_eq!(first.seen.requests(), 0);
     assert!(second.seen.requests() >= 49);
 }
 
 fn drawn(arguments: &str, script: &str) -> Vec<String> {
     let (target, texts) = listening();
-    let run: Run = run(&mut written(script, &format!("--json -R 100 --requests 20 {arguments}"), &target.url()).0);
+    let run: Run = run(&mut written(
+        script,
+        &format!("--json -R 100 --requests 20 {arguments}"),
+        &target.url(),
+    )
+    .0);
     assert_eq!(run.code & !3, 0, "{}", run.stderr);
-    let mut sent: Vec<_> = texts.lock().unwrap().iter().map(|text| target_of(text).to_owned()).collect();
+    let mut sent: Vec<_> = texts
+        .lock()
+        .unwrap()
+        .iter()
+        .map(|text| target_of(text).to_owned())
+        .collect();
     sent.sort();
     sent
 }
@@ -234,24 +401,43 @@ fn drawn(arguments: &str, script: &str) -> Vec<String> {
 #[test]
 fn draws_follow_the_seed_the_shard_and_the_worker() {
     // Whatever a script seeds with, and whether it does so at all.
-    for seeds in ["math.randomseed(os.time())", "", "function init() math.randomseed(1) end"] {
-        let script = format!("{seeds}\nfunction request() return wrk.format('GET', '/' .. math.random(2^50)) end");
+    for seeds in [
+        "math.randomseed(os.time())",
+        "",
+        "function init() math.randomseed(1) end",
+    ] {
+        let script = format!(
+            "{seeds}\nfunction request() return wrk.format('GET', '/' .. math.random(2^50)) end"
+        );
         let one = drawn("--seed 1 -t2 -c2", &script);
         assert_eq!(one, drawn("--seed 1 -t2 -c2", &script), "{seeds}");
-        let all =
-            ["--seed 1 -t2 -c2", "--seed 2 -t2 -c2", "--seed 1 -t2 -c2 --shard 1/2"].map(|own| drawn(own, &script));
+        let all = [
+            "--seed 1 -t2 -c2",
+            "--seed 2 -t2 -c2",
+            "--seed 1 -t2 -c2 --shard 1/2",
+        ]
+        .map(|own| drawn(own, &script));
         let different: BTreeSet<_> = all.iter().flatten().collect();
-        assert_eq!(different.len(), all.iter().map(Vec::len).sum::<usize>(), "two of them sent the same: {seeds}");
+        assert_eq!(
+            different.len(),
+            all.iter().map(Vec::len).sum::<usize>(),
+            "two of them sent the same: {seeds}"
+        );
     }
     let told = "math.randomseed(5)\nfunction request() return wrk.format('GET', '/' .. math.random(2^50)) end";
     let wall = drawn("--seed 1 -t1 -c1 --script-seed wall", told);
-    assert_eq!(wall, drawn("--seed 2 -t1 -c1 --script-seed wall", told), "the script's own seed counts");
+    assert_eq!(
+        wall,
+        drawn("--seed 2 -t1 -c1 --script-seed wall", told),
+        "the script's own seed counts"
+    );
 }
 
 #[test]
 fn what_a_script_prints_keeps_out_of_json() {
     let target = Target::healthy();
-    let script = "print('a', 1)\nio.write('b\\n')\nio.stdout:write('c\\n')\nfunction done() print('d') end";
+    let script =
+        "print('a', 1)\nio.write('b\\n')\nio.stdout:write('c\\n')\nfunction done() print('d') end";
     let run = run(&mut written(script, "--json -t1 -c1 -R 50 -d 1s", &target.url()).0);
     for line in ["a\t1\n", "b\n", "c\n", "d\n"] {
         assert!(run.stderr.contains(line), "{}", run.stderr);

@@ -22,7 +22,11 @@ impl Identity {
         std::fs::write(dir.path().join("ca.pem"), made.cert.pem()).unwrap();
         std::fs::write(dir.path().join("key.pem"), made.signing_key.serialize_pem()).unwrap();
         let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(made.signing_key.serialize_der()));
-        Self { dir, chain: vec![made.cert.der().clone()], key }
+        Self {
+            dir,
+            chain: vec![made.cert.der().clone()],
+            key,
+        }
     }
 
     fn file(&self, name: &str) -> String {
@@ -32,18 +36,26 @@ impl Identity {
     /// A server with this identity; with `client` it wants a certificate of that one's.
     fn serve(&self, client: Option<&Self>) -> Target {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let builder =
-            ServerConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions().unwrap();
+        let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
+            .with_safe_default_protocol_versions()
+            .unwrap();
         let builder = match client {
             None => builder.with_no_client_auth(),
             Some(client) => {
                 let mut roots = rustls::RootCertStore::empty();
                 roots.add(client.chain[0].clone()).unwrap();
-                let verifier = rustls::server::WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
+                let verifier = rustls::server::WebPkiClientVerifier::builder_with_provider(
+                    Arc::new(roots),
+                    provider,
+                );
                 builder.with_client_cert_verifier(verifier.build().unwrap())
             }
         };
-        let config = Arc::new(builder.with_single_cert(self.chain.clone(), self.key.clone_key()).unwrap());
+        let config = Arc::new(
+            builder
+                .with_single_cert(self.chain.clone(), self.key.clone_key())
+                .unwrap(),
+        );
         Target::start(move |wire| {
             let session = ServerConnection::new(Arc::clone(&config)).unwrap();
             let mut tls = StreamOwned::new(session, wire.stream());
@@ -69,7 +81,10 @@ fn https(target: &Target) -> String {
 fn https_is_all_ok() {
     let identity = Identity::of("127.0.0.1");
     let target = identity.serve(None);
-    let run = load(&format!("--cacert {}", identity.file("ca.pem")), &https(&target));
+    let run = load(
+        &format!("--cacert {}", identity.file("ca.pem")),
+        &https(&target),
+    );
     run.all("ok");
     assert!(run.json["tls_us"]["max"].as_f64().unwrap() > 0.0);
     load("--insecure", &https(&target)).all("ok");
@@ -79,7 +94,10 @@ fn https_is_all_ok() {
 fn a_certificate_nobody_vouches_for() {
     let target = Identity::of("127.0.0.1").serve(None);
     let other = Identity::of("127.0.0.1");
-    let run = load(&format!("--cacert {}", other.file("ca.pem")), &https(&target));
+    let run = load(
+        &format!("--cacert {}", other.file("ca.pem")),
+        &https(&target),
+    );
     run.all("connect");
     run.fault("agree on TLS");
 }
@@ -88,9 +106,16 @@ fn a_certificate_nobody_vouches_for() {
 fn a_certificate_for_someone_else() {
     let identity = Identity::of("elsewhere.test");
     let target = identity.serve(None);
-    let run = load(&format!("--cacert {}", identity.file("ca.pem")), &https(&target));
+    let run = load(
+        &format!("--cacert {}", identity.file("ca.pem")),
+        &https(&target),
+    );
     run.all("connect");
-    load(&format!("--cacert {} --sni elsewhere.test", identity.file("ca.pem")), &https(&target)).all("ok");
+    load(
+        &format!("--cacert {} --sni elsewhere.test", identity.file("ca.pem")),
+        &https(&target),
+    )
+    .all("ok");
 }
 
 #[test]
@@ -98,7 +123,11 @@ fn a_client_certificate_is_shown_where_it_is_wanted() {
     let (server, client) = (Identity::of("127.0.0.1"), Identity::of("client.test"));
     let target = server.serve(Some(&client));
     let trust = format!("--cacert {}", server.file("ca.pem"));
-    let shown = format!("{trust} --cert {} --key {}", client.file("ca.pem"), client.file("key.pem"));
+    let shown = format!(
+        "{trust} --cert {} --key {}",
+        client.file("ca.pem"),
+        client.file("key.pem")
+    );
     load(&shown, &https(&target)).all("ok");
     let run = load(&trust, &https(&target));
     assert_eq!(run.outcome("ok"), 0, "{}", run.json);
@@ -106,7 +135,10 @@ fn a_client_certificate_is_shown_where_it_is_wanted() {
 
 #[test]
 fn a_server_that_speaks_no_tls() {
-    let run = load("--insecure", &https(&Target::start(|wire| say(wire, answer(400, "speak up")))));
+    let run = load(
+        "--insecure",
+        &https(&Target::start(|wire| say(wire, answer(400, "speak up")))),
+    );
     run.all("connect");
 }
 
@@ -119,19 +151,30 @@ fn a_server_that_closes_in_the_handshake() {
 fn a_handshake_that_never_ends() {
     let target = Target::start(aefm_tests::target::Wire::hang);
     let run = load("--insecure --connect-timeout 200ms", &https(&target));
-    assert!(run.outcome("connect") > 100 && run.outcome("ok") == 0, "{}", run.json);
+    assert!(
+        run.outcome("connect") > 100 && run.outcome("ok") == 0,
+        "{}",
+        run.json
+    );
 }
 
 #[test]
 fn files_that_hold_no_certificate() {
-    let output = program("-R 10 -d 1s --cacert /dev/null https://127.0.0.1:1/").output().unwrap();
+    let output = program("-R 10 -d 1s --cacert /dev/null https://127.0.0.1:1/")
+        .output()
+        .unwrap();
     let err = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.code() == Some(1) && err.contains("/dev/null"), "{err}");
+    assert!(
+        output.status.code() == Some(1) && err.contains("/dev/null"),
+        "{err}"
+    );
 }
 
 #[test]
 fn ipv6_is_spoken() {
-    let target = Target::bind("[::1]:0", |wire| while wire.request().is_some_and(|_| wire.send(answer(200, ""))) {});
+    let target = Target::bind("[::1]:0", |wire| {
+        while wire.request().is_some_and(|_| wire.send(answer(200, ""))) {}
+    });
     let run = load("-H Host:name.test", &target.url());
     run.all("ok");
     assert!(target.seen.heads()[0].contains("Host: name.test\r\n"));
@@ -155,6 +198,14 @@ fn unix_sockets_are_spoken() {
             });
         }
     });
-    let run = run(&mut program(&format!("-R 100 -d 1s -c 2 -q --json unix:{}:/path", path.display())));
-    assert_eq!((run.outcome("ok") + run.outcome("unfinished"), run.sum()), (100, 100), "{}", run.json);
+    let run = run(&mut program(&format!(
+        "-R 100 -d 1s -c 2 -q --json unix:{}:/path",
+        path.display()
+    )));
+    assert_eq!(
+        (run.outcome("ok") + run.outcome("unfinished"), run.sum()),
+        (100, 100),
+        "{}",
+        run.json
+    );
 }

@@ -79,7 +79,10 @@ impl KubeApi {
         let (tell, told) = std::sync::mpsc::channel();
         let shared = cluster.clone();
         let thread = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+            let runtime = tokio::runtime::Builder::new_multi_thread()
+                .worker_threads(2)
+                .enable_all()
+                .build();
             runtime.expect("threads").block_on(async {
                 let port = server::Port::open().expect("a free port");
                 let address = port.address().expect("a bound socket has an address");
@@ -92,7 +95,13 @@ impl KubeApi {
             });
         });
         let address = told.recv().expect("the server's thread tells");
-        let api = Self { cluster, address, absences: Some(absences), thread: Some(thread), folder };
+        let api = Self {
+            cluster,
+            address,
+            absences: Some(absences),
+            thread: Some(thread),
+            folder,
+        };
         for name in ["default", "kube-system"] {
             api.put(&json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}));
         }

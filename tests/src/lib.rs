@@ -10,7 +10,10 @@ pub mod target;
 /// # Panics
 /// In CI.
 pub fn left_out(reason: &str) {
-    assert!(std::env::var_os("CI").is_none(), "in CI nothing is left out: {reason}");
+    assert!(
+        std::env::var_os("CI").is_none(),
+        "in CI nothing is left out: {reason}"
+    );
     eprintln!("left out: {reason}");
 }
 
@@ -22,6 +25,8 @@ pub fn left_out(reason: &str) {
 pub fn no_cluster() {
     match std::env::var("AEFM_NO_CLUSTER") {
         Ok(reason) => eprintln!("left out: {reason}"),
-        Err(_) => left_out("no cluster is named (.ci/cluster makes one; set AEFM_KUBECONFIG and AEFM_IMAGE)"),
+        Err(_) => left_out(
+            "no cluster is named (.ci/cluster makes one; set AEFM_KUBECONFIG and AEFM_IMAGE)",
+        ),
     }
 }

@@ -23,7 +23,11 @@ pub fn free() -> u16 {
     let start = std::process::id().wrapping_mul(7_919);
     let nobody = |port: &u16| TcpStream::connect(("127.0.0.1", *port)).is_err();
     (0..RANGE.len())
-        .map(|_| RANGE.start + start.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed)) % (RANGE.end - RANGE.start))
+        .map(|_| {
+            RANGE.start
+                + start.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed))
+                    % (RANGE.end - RANGE.start)
+        })
         .map(|port| u16::try_from(port).expect("the range has ports only"))
         .find(nobody)
         .expect("some port is free")

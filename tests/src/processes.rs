@@ -18,12 +18,19 @@ pub struct Process {
 /// All processes that descend from `ancestor`, itself left out.
 #[must_use]
 pub fn descendants(ancestor: i32) -> Vec<Process> {
-    let all: Vec<_> = pids().into_iter().filter_map(|pid| Some((stat(pid)?, pid))).collect();
+    let all: Vec<_> = pids()
+        .into_iter()
+        .filter_map(|pid| Some((stat(pid)?, pid)))
+        .collect();
     let mut found = vec![ancestor];
     let mut at = 0;
     while at < found.len() {
         let parent = found[at];
-        found.extend(all.iter().filter(|((of, _), _)| *of == parent).map(|(_, pid)| *pid));
+        found.extend(
+            all.iter()
+                .filter(|((of, _), _)| *of == parent)
+                .map(|(_, pid)| *pid),
+        );
         at += 1;
     }
     found[1..].iter().filter_map(|pid| process(*pid)).collect()
@@ -40,7 +47,11 @@ pub fn is_alive(known: &Process) -> bool {
 pub fn survivors(known: &[Process], patience: Duration) -> Vec<Process> {
     let begun = Instant::now();
     loop {
-        let left: Vec<_> = known.iter().filter(|process| is_alive(process)).cloned().collect();
+        let left: Vec<_> = known
+            .iter()
+            .filter(|process| is_alive(process))
+            .cloned()
+            .collect();
         if left.is_empty() || begun.elapsed() > patience {
             return left;
         }
@@ -62,14 +73,23 @@ pub fn wait_for<T>(patience: Duration, mut look: impl FnMut() -> Option<T>) -> O
 
 fn pids() -> Vec<i32> {
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
-    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
+    entries
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+        .collect()
 }
 
 fn process(pid: i32) -> Option<Process> {
     let (_, started) = stat(pid)?;
     let command = fs::read(PathBuf::from(format!("/proc/{pid}/cmdline"))).ok()?;
-    let command = String::from_utf8_lossy(&command).replace('\0', " ").trim().to_owned();
-    Some(Process { pid, started, command })
+    let command = String::from_utf8_lossy(&command)
+        .replace('\0', " ")
+        .trim()
+        .to_owned();
+    Some(Process {
+        pid,
+        started,
+        command,
+    })
 }
 
 /// Parent and start time.
@@ -82,5 +102,6 @@ fn stat(pid: i32) -> Option<(i32, u64)> {
 
 fn is_zombie(pid: i32) -> bool {
     let text = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    text.rsplit_once(')').is_some_and(|(_, rest)| rest.trim_start().starts_with(['Z', 'X']))
+    text.rsplit_once(')')
+        .is_some_and(|(_, rest)| rest.trim_start().starts_with(['Z', 'X']))
 }

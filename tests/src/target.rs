@@ -32,7 +32,10 @@ const HEADS_MAX: usize = 10_000;
 impl Seen {
     fn request(&self, head: &str) {
         let now = Instant::now();
-        self.arrivals.lock().expect("no test panics with it").push(now);
+        self.arrivals
+            .lock()
+            .expect("no test panics with it")
+            .push(now);
         let mut heads = self.heads.lock().expect("no test panics with it");
         if heads.len() < HEADS_MAX {
             heads.push(head.to_owned());
@@ -46,7 +49,10 @@ impl Seen {
 
     /// When each request came.
     pub fn arrivals(&self) -> Vec<Instant> {
-        self.arrivals.lock().expect("no test panics with it").clone()
+        self.arrivals
+            .lock()
+            .expect("no test panics with it")
+            .clone()
     }
 
     /// Heads of the first requests.
@@ -84,10 +90,13 @@ impl Target {
     /// The address cannot be bound.
     pub fn bind(address: &str, script: impl Fn(&mut Wire) + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind(address).expect("bind on loopback");
-        let address = listener.local_addr().expect("a bound listener has an address");
+        let address = listener
+            .local_addr()
+            .expect("a bound listener has an address");
         let seen = Arc::new(Seen::default());
         let links = Arc::new(Mutex::new(Vec::new()));
-        let (own_seen, own_links, script) = (Arc::clone(&seen), Arc::clone(&links), Arc::new(script));
+        let (own_seen, own_links, script) =
+            (Arc::clone(&seen), Arc::clone(&links), Arc::new(script));
         std::thread::spawn(move || {
             for stream in listener.incoming() {
                 if own_seen.stopped() {
@@ -109,12 +118,21 @@ impl Target {
                 });
             }
         });
-        Self { address, seen, links }
+        Self {
+            address,
+            seen,
+            links,
+        }
     }
 
     /// A well-behaved server: 200 with a small body.
     pub fn healthy() -> Self {
-        Self::start(|wire| while wire.request().is_some_and(|_| wire.send(answer(200, "hello"))) {})
+        Self::start(|wire| {
+            while wire
+                .request()
+                .is_some_and(|_| wire.send(answer(200, "hello")))
+            {}
+        })
     }
 
     /// Where it listens.
@@ -133,7 +151,12 @@ impl Drop for Target {
         self.seen.stopped.store(true, Ordering::Relaxed);
         // Wakes the accepting thread.
         let _ = TcpStream::connect(self.address);
-        for link in self.links.lock().iter().flat_map(|links| links.iter().filter_map(Weak::upgrade)) {
+        for link in self
+            .links
+            .lock()
+            .iter()
+            .flat_map(|links| links.iter().filter_map(Weak::upgrade))
+        {
             let _ = link.shutdown(std::net::Shutdown::Both);
         }
     }

@@ -12,10 +12,21 @@ pub(crate) struct Answer {
 }
 
 /// Sends one request on a connection of its own.
-pub(crate) fn send(address: &str, method: &str, target: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+pub(crate) fn send(
+    address: &str,
+    method: &str,
+    target: &str,
+    headers: &[(&str, &str)],
+    body: &str,
+) -> Answer {
     let mut stream = TcpStream::connect(address).unwrap();
-    stream.set_read_timeout(Some(crate::process::PATIENCE)).unwrap();
-    let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    stream
+        .set_read_timeout(Some(crate::process::PATIENCE))
+        .unwrap();
+    let headers: String = headers
+        .iter()
+        .map(|(name, value)| format!("{name}: {value}\r\n"))
+        .collect();
     let length = body.len();
     write!(
         stream,
@@ -24,10 +35,15 @@ pub(crate) fn send(address: &str, method: &str, target: &str, headers: &[(&str, 
     .unwrap();
     let mut text = String::new();
     stream.read_to_string(&mut text).unwrap();
-    let (head, body) =
-        text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no answer to {method} {target}: {text:?}"));
+    let (head, body) = text
+        .split_once("\r\n\r\n")
+        .unwrap_or_else(|| panic!("no answer to {method} {target}: {text:?}"));
     let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-    Answer { status, head: head.to_owned(), body: body.to_owned() }
+    Answer {
+        status,
+        head: head.to_owned(),
+        body: body.to_owned(),
+    }
 }
 
 pub(crate) fn get(address: &str, target: &str) -> Answer {

@@ -11,7 +11,10 @@ use std::net::TcpListener;
 const LOGIN: &str = "/user?username=Cornell_1&password=1111111111";
 
 fn hotel(otlp: &Receiver) -> Application {
-    Application::start(&ServiceGraph::of_app("hotel-reservation").unwrap(), Some(&otlp.url))
+    Application::start(
+        &ServiceGraph::of_app("hotel-reservation").unwrap(),
+        Some(&otlp.url),
+    )
 }
 
 #[test]
@@ -25,14 +28,26 @@ fn a_child_that_died_is_a_bad_gateway_and_an_error_in_the_span() {
     user.wait();
     let answer = get(app.address(), LOGIN);
     assert_eq!(answer.status, 502, "{}", answer.body);
-    assert!(answer.body.contains("call user/check-user"), "{}", answer.body);
+    assert!(
+        answer.body.contains("call user/check-user"),
+        "{}",
+        answer.body
+    );
     let spans = receiver.wait_for(3);
     let status = spans[2].span.status.as_ref().unwrap();
     assert_eq!(status.code, StatusCode::Error as i32);
-    assert!(status.message.contains("user/check-user"), "{}", status.message);
+    assert!(
+        status.message.contains("user/check-user"),
+        "{}",
+        status.message
+    );
     assert_eq!(app.services["frontend"].stats().errors, 1);
     let search = "/hotels?inDate=2015-04-09&outDate=2015-04-10&lat=38&lon=-122";
-    assert_eq!(get(app.address(), search).status, 200, "who does not need the dead service goes on");
+    assert_eq!(
+        get(app.address(), search).status,
+        200,
+        "who does not need the dead service goes on"
+    );
 }
 
 #[test]
@@ -54,21 +69,41 @@ services:
     let door = Service::start(&spec);
     let answer = get(&door.ready.address, "/");
     assert_eq!(answer.status, 504, "{}", answer.body);
-    assert!(answer.body.contains("room/enter: no answer within 150ms"), "{}", answer.body);
+    assert!(
+        answer.body.contains("room/enter: no answer within 150ms"),
+        "{}",
+        answer.body
+    );
 }
 
 #[test]
 fn a_receiver_that_is_busy_gets_the_spans_later() {
-    let receiver = Receiver::refusing(&["503 Service Unavailable", "429 Too Many Requests", "502 Bad Gateway"]);
+    let receiver = Receiver::refusing(&[
+        "503 Service Unavailable",
+        "429 Too Many Requests",
+        "502 Bad Gateway",
+    ]);
     let user = Service::start(&ServiceSpec {
         otlp: Some(receiver.url.clone()),
         ..ServiceSpec::new("hotel-reservation", "user")
     });
-    (0..5).for_each(|_| assert_eq!(send(&user.ready.address, "POST", "/check-user", &[], "").status, 200));
+    (0..5).for_each(|_| {
+        assert_eq!(
+            send(&user.ready.address, "POST", "/check-user", &[], "").status,
+            200
+        )
+    });
     receiver.wait_for(5);
     until("the spans are counted", || user.stats().spans_exported == 5);
     let stats = user.stats();
-    assert_eq!((receiver.refused(), stats.exports_failed, stats.spans_dropped), (3, 3, 0));
+    assert_eq!(
+        (
+            receiver.refused(),
+            stats.exports_failed,
+            stats.spans_dropped
+        ),
+        (3, 3, 0)
+    );
 }
 
 #[test]
@@ -78,14 +113,30 @@ fn spans_that_a_receiver_refuses_are_counted_as_dropped() {
         otlp: Some(receiver.url.clone()),
         ..ServiceSpec::new("hotel-reservation", "user")
     });
-    assert_eq!(send(&user.ready.address, "POST", "/check-user", &[], "").status, 200);
+    assert_eq!(
+        send(&user.ready.address, "POST", "/check-user", &[], "").status,
+        200
+    );
     until("the span is dropped", || user.stats().spans_dropped == 1);
-    assert_eq!((user.stats().spans_ended, user.stats().spans_exported, receiver.spans().len()), (1, 0, 0));
+    assert_eq!(
+        (
+            user.stats().spans_ended,
+            user.stats().spans_exported,
+            receiver.spans().len()
+        ),
+        (1, 0, 0)
+    );
 }
 
 #[test]
 fn a_body_without_end_is_refused() {
     let user = Service::start(&ServiceSpec::new("hotel-reservation", "user"));
-    let answer = send(&user.ready.address, "POST", "/check-user", &[], &"x".repeat(1 << 20 | 1));
+    let answer = send(
+        &user.ready.address,
+        "POST",
+        "/check-user",
+        &[],
+        &"x".repeat(1 << 20 | 1),
+    );
     assert_eq!(answer.status, 413, "{}", answer.body);
 }

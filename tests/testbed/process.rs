@@ -13,16 +13,23 @@ const ARGS: &str = "AEFM_TESTBED_ARGS";
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Becomes the service, or the initialisation of data, that the environment names, if it does.
-#[expect(clippy::disallowed_methods, reason = "this process is the service's main")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this process is the service's main"
+)]
 pub(crate) fn become_service() {
-    let Ok(args) = std::env::var(ARGS) else { return };
+    let Ok(args) = std::env::var(ARGS) else {
+        return;
+    };
     let words = || args.split_whitespace().map(Into::into);
     let code = match args.split_whitespace().next() {
         Some("init-data") => aefm_testbed::init_data::cli::run(words()),
         _ => aefm_testbed::cli::run(std::iter::once("aefm-testbed".into()).chain(words())),
     };
     // An exit code cannot be asked for its number, so it is found among those that are documented.
-    let number = (0..=2).find(|&number| format!("{:?}", std::process::ExitCode::from(number)) == format!("{code:?}"));
+    let number = (0..=2).find(|&number| {
+        format!("{:?}", std::process::ExitCode::from(number)) == format!("{code:?}")
+    });
     std::process::exit(number.map_or(99, i32::from));
 }
 
@@ -56,7 +63,12 @@ impl Service {
             let mut line = String::new();
             if out.read_line(&mut line).unwrap() == 0 {
                 let mut complaint = String::new();
-                child.stderr.take().unwrap().read_to_string(&mut complaint).unwrap();
+                child
+                    .stderr
+                    .take()
+                    .unwrap()
+                    .read_to_string(&mut complaint)
+                    .unwrap();
                 panic!("{} did not start: {complaint}", spec.service);
             }
             // The test harness of the child speaks first, in the same line.
@@ -64,7 +76,11 @@ impl Service {
                 break serde_json::from_str(&line[start..]).unwrap();
             }
         };
-        Self { ready, child, stdin: Some(stdin) }
+        Self {
+            ready,
+            child,
+            stdin: Some(stdin),
+        }
     }
 
     pub(crate) fn stats(&self) -> TestbedStats {
@@ -120,7 +136,10 @@ impl Application {
         for name in graph.services_in_start_order() {
             let spec = ServiceSpec {
                 graph: Some(graph.clone()),
-                peers: services.iter().map(|(name, service)| (name.clone(), service.ready.address.clone())).collect(),
+                peers: services
+                    .iter()
+                    .map(|(name, service)| (name.clone(), service.ready.address.clone()))
+                    .collect(),
                 otlp: otlp.map(str::to_owned),
                 seed: 42,
                 node: Some("node-1".to_owned()),
@@ -128,7 +147,10 @@ impl Application {
             };
             services.insert(name.to_owned(), Service::start(&spec));
         }
-        Self { services, entry: graph.entry().to_owned() }
+        Self {
+            services,
+            entry: graph.entry().to_owned(),
+        }
     }
 
     pub(crate) fn address(&self) -> &str {
@@ -139,6 +161,9 @@ impl Application {
     pub(crate) fn spans_of_prefix(&self, prefix: u64) -> BTreeMap<String, u64> {
         let key = format!("{prefix:016x}");
         let counted = |service: &Service| service.stats().by_prefix.get(&key).copied();
-        self.services.iter().filter_map(|(name, service)| Some((name.clone(), counted(service)?))).collect()
+        self.services
+            .iter()
+            .filter_map(|(name, service)| Some((name.clone(), counted(service)?)))
+            .collect()
     }
 }

@@ -1,6 +1,8 @@
 //! A receiver of OTLP/HTTP that decodes what it gets, and can refuse it.
 
-use opentelemetry_proto::tonic::collector::trace::v1::{ExportTraceServiceRequest, ExportTraceServiceResponse};
+use opentelemetry_proto::tonic::collector::trace::v1::{
+    ExportTraceServiceRequest, ExportTraceServiceResponse,
+};
 use opentelemetry_proto::tonic::common::v1::{KeyValue, any_value::Value};
 use opentelemetry_proto::tonic::trace::v1::Span;
 use prost::Message;
@@ -50,7 +52,10 @@ impl Receiver {
     pub(crate) fn refusing(refusals: &[&'static str]) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let state = Arc::new(Mutex::new(State { refusals: refusals.iter().copied().collect(), ..State::default() }));
+        let state = Arc::new(Mutex::new(State {
+            refusals: refusals.iter().copied().collect(),
+            ..State::default()
+        }));
         let shared = Arc::clone(&state);
         std::thread::spawn(move || {
             for stream in listener.incoming() {
@@ -91,8 +96,19 @@ fn serve(stream: TcpStream, state: &Mutex<State>) -> std::io::Result<()> {
         }
         let head = head.to_lowercase();
         assert!(head.starts_with("post /v1/traces http/1.1"), "{head}");
-        assert!(head.contains("content-type: application/x-protobuf"), "{head}");
-        let length = head.split("content-length: ").nth(1).unwrap().split("\r\n").next().unwrap().parse().unwrap();
+        assert!(
+            head.contains("content-type: application/x-protobuf"),
+            "{head}"
+        );
+        let length = head
+            .split("content-length: ")
+            .nth(1)
+            .unwrap()
+            .split("\r\n")
+            .next()
+            .unwrap()
+            .parse()
+            .unwrap();
         let mut body = vec![0; length];
         reader.read_exact(&mut body)?;
         let answer = take(&body, &mut state.lock().unwrap());
@@ -109,11 +125,16 @@ fn take(body: &[u8], state: &mut State) -> Vec<u8> {
     for group in request.resource_spans {
         let resource = texts(&group.resource.unwrap().attributes);
         let spans = group.scope_spans.into_iter().flat_map(|scope| scope.spans);
-        state.spans.extend(spans.map(|span| Received { resource: resource.clone(), span }));
+        state.spans.extend(spans.map(|span| Received {
+            resource: resource.clone(),
+            span,
+        }));
     }
     let body = ExportTraceServiceResponse::default().encode_to_vec();
-    let head =
-        format!("HTTP/1.1 200 OK\r\ncontent-type: application/x-protobuf\r\ncontent-length: {}\r\n\r\n", body.len());
+    let head = format!(
+        "HTTP/1.1 200 OK\r\ncontent-type: application/x-protobuf\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    );
     [head.into_bytes(), body].concat()
 }
 
@@ -123,6 +144,10 @@ fn texts(attributes: &[KeyValue]) -> BTreeMap<String, String> {
         Value::IntValue(number) => number.to_string(),
         other => panic!("{other:?}"),
     };
-    let value = |attribute: &KeyValue| text(attribute.value.as_ref().unwrap().value.as_ref().unwrap());
-    attributes.iter().map(|attribute| (attribute.key.clone(), value(attribute))).collect()
+    let value =
+        |attribute: &KeyValue| text(attribute.value.as_ref().unwrap().value.as_ref().unwrap());
+    attributes
+        .iter()
+        .map(|attribute| (attribute.key.clone(), value(attribute)))
+        .collect()
 }

@@ -9,14 +9,31 @@ const MAY_KNOW: &[(&str, &str, &[&str])] = &[
     ("workloads", "aefm-workloads", &[]),
     ("workloads/testbed", "aefm-testbed", &["aefm-workloads"]),
     ("collector", "aefm-collector", &["aefm-workloads"]),
-    ("loadgen", "aefm-loadgen", &["aefm-collector", "aefm-workloads"]),
+    (
+        "loadgen",
+        "aefm-loadgen",
+        &["aefm-collector", "aefm-workloads"],
+    ),
     ("interfere", "aefm-interfere", &["aefm-workloads"]),
-    ("orchestrator", "aefm", &["aefm-collector", "aefm-interfere", "aefm-loadgen", "aefm-testbed", "aefm-workloads"]),
+    (
+        "orchestrator",
+        "aefm",
+        &[
+            "aefm-collector",
+            "aefm-interfere",
+            "aefm-loadgen",
+            "aefm-testbed",
+            "aefm-workloads",
+        ],
+    ),
 ];
 
 /// What a package must not depend on, whoever else does.
 const MUST_NOT_KNOW: &[(&str, &[&str])] = &[
-    ("workloads", &["tokio", "arrow", "parquet", "kube", "hyper", "nix", "libc"]),
+    (
+        "workloads",
+        &["tokio", "arrow", "parquet", "kube", "hyper", "nix", "libc"],
+    ),
     ("collector", &["kube"]),
     ("loadgen", &["kube"]),
     ("interfere", &["kube", "arrow", "parquet", "tokio"]),
@@ -24,17 +41,25 @@ const MUST_NOT_KNOW: &[(&str, &[&str])] = &[
 ];
 
 /// Names that say nothing.
-const EMPTY_NAMES: &[&str] = &["manager", "helper", "helpers", "util", "utils", "common", "misc", "mod"];
+const EMPTY_NAMES: &[&str] = &[
+    "manager", "helper", "helpers", "util", "utils", "common", "misc", "mod",
+];
 
 const MAX_LINES: usize = 600;
 
 fn root() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace").to_owned()
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("the workspace")
+        .to_owned()
 }
 
 fn sources() -> Vec<PathBuf> {
     let mut found = Vec::new();
-    let mut folders: Vec<_> = MAY_KNOW.iter().map(|(folder, ..)| root().join(folder)).collect();
+    let mut folders: Vec<_> = MAY_KNOW
+        .iter()
+        .map(|(folder, ..)| root().join(folder))
+        .collect();
     folders.push(root().join("tests"));
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(&folder).expect("a folder").flatten() {
@@ -70,10 +95,22 @@ fn packages_know_only_whom_they_may() {
     for (folder, _, may) in MAY_KNOW {
         let known = dependencies(folder, "dependencies");
         assert!(!known.is_empty(), "{folder} has dependencies");
-        let ours: Vec<_> = known.iter().filter(|name| *name == "aefm" || name.starts_with("aefm-")).collect();
-        assert!(ours.iter().all(|name| may.contains(&name.as_str())), "{folder} knows {ours:?}, and may know {may:?}");
-        let banned = MUST_NOT_KNOW.iter().find(|(of, _)| of == folder).map_or(&[][..], |(_, banned)| banned);
-        let broken: Vec<_> = banned.iter().filter(|name| known.contains(**name)).collect();
+        let ours: Vec<_> = known
+            .iter()
+            .filter(|name| *name == "aefm" || name.starts_with("aefm-"))
+            .collect();
+        assert!(
+            ours.iter().all(|name| may.contains(&name.as_str())),
+            "{folder} knows {ours:?}, and may know {may:?}"
+        );
+        let banned = MUST_NOT_KNOW
+            .iter()
+            .find(|(of, _)| of == folder)
+            .map_or(&[][..], |(_, banned)| banned);
+        let broken: Vec<_> = banned
+            .iter()
+            .filter(|name| known.contains(**name))
+            .collect();
         assert!(broken.is_empty(), "{folder} must not know {broken:?}");
     }
 }
@@ -81,19 +118,33 @@ fn packages_know_only_whom_they_may() {
 #[test]
 fn only_main_links_the_programs_together() {
     let linked = ["aefm_loadgen", "aefm_interfere", "aefm_testbed"];
-    for path in sources().iter().filter(|path| path.starts_with(root().join("orchestrator/src"))) {
+    for path in sources()
+        .iter()
+        .filter(|path| path.starts_with(root().join("orchestrator/src")))
+    {
         let text = fs::read_to_string(path).expect("a file");
-        let named: Vec<_> = linked.iter().filter(|name| text.contains(&format!("{name}::"))).collect();
-        assert!(named.is_empty() || path.ends_with("main.rs"), "{} links {named:?}", path.display());
+        let named: Vec<_> = linked
+            .iter()
+            .filter(|name| text.contains(&format!("{name}::")))
+            .collect();
+        assert!(
+            named.is_empty() || path.ends_with("main.rs"),
+            "{} links {named:?}",
+            path.display()
+        );
     }
 }
 
 #[test]
 fn versions_and_lints_come_from_the_workspace() {
     for (folder, name, _) in MAY_KNOW {
-        let manifest = fs::read_to_string(root().join(folder).join("Cargo.toml")).expect("a manifest");
+        let manifest =
+            fs::read_to_string(root().join(folder).join("Cargo.toml")).expect("a manifest");
         assert!(manifest.contains(&format!("name = \"{name}\"")), "{folder}");
-        assert!(manifest.contains("[lints]\nworkspace = true"), "{folder} has lints of its own");
+        assert!(
+            manifest.contains("[lints]\nworkspace = true"),
+            "{folder} has lints of its own"
+        );
         let own = manifest.lines().find(|line| line.contains("version = \""));
         assert!(own.is_none(), "{folder} names a version itself: {own:?}");
     }
@@ -103,11 +154,26 @@ fn versions_and_lints_come_from_the_workspace() {
 fn every_file_says_what_it_is_for_and_has_a_telling_name() {
     for path in sources() {
         let text = fs::read_to_string(&path).expect("a file");
-        assert!(text.starts_with("//! "), "{} does not open with `//! `", path.display());
-        let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
-        assert!(!EMPTY_NAMES.contains(&stem), "{} has a name that says nothing", path.display());
+        assert!(
+            text.starts_with("//! "),
+            "{} does not open with `//! `",
+            path.display()
+        );
+        let stem = path
+            .file_stem()
+            .and_then(|stem| stem.to_str())
+            .unwrap_or_default();
+        assert!(
+            !EMPTY_NAMES.contains(&stem),
+            "{} has a name that says nothing",
+            path.display()
+        );
         // Put together here, so that this file does not hold it either.
-        assert!(!text.contains(&["#[al", "low("].concat()), "{}: use #[expect(.., reason = ..)]", path.display());
+        assert!(
+            !text.contains(&["#[al", "low("].concat()),
+            "{}: use #[expect(.., reason = ..)]",
+            path.display()
+        );
     }
 }
 
@@ -115,28 +181,64 @@ fn every_file_says_what_it_is_for_and_has_a_telling_name() {
 fn every_file_is_a_part_of_something() {
     let read = |path: PathBuf| fs::read_to_string(path).unwrap_or_default();
     let folders = MAY_KNOW.iter().map(|(folder, ..)| *folder).chain(["tests"]);
-    let manifests: String = folders.map(|folder| read(root().join(folder).join("Cargo.toml"))).collect();
-    let elsewhere: String = sources().into_iter().map(read).filter(|text| text.contains("#[path")).collect();
+    let manifests: String = folders
+        .map(|folder| read(root().join(folder).join("Cargo.toml")))
+        .collect();
+    let elsewhere: String = sources()
+        .into_iter()
+        .map(read)
+        .filter(|text| text.contains("#[path"))
+        .collect();
     for path in sources() {
-        let (folder, name) = (path.parent().expect("a folder"), path.file_name().unwrap_or_default().to_string_lossy());
+        let (folder, name) = (
+            path.parent().expect("a folder"),
+            path.file_name().unwrap_or_default().to_string_lossy(),
+        );
         let stem = name.trim_end_matches(".rs");
         let is_root = ["lib", "main"].contains(&stem) || folder.ends_with("tests/tests");
-        let is_named = manifests.contains(&format!("/{name}\"")) || elsewhere.contains(&format!("/{name}\"]"));
+        let is_named =
+            manifests.contains(&format!("/{name}\"")) || elsewhere.contains(&format!("/{name}\"]"));
         // Whoever may declare it: the file that the folder is named for, or a root beside it.
-        let declares = |text: String| text.lines().any(|line| line.ends_with(&format!("mod {stem};")));
-        let parents = [folder.with_extension("rs"), folder.join("lib.rs"), folder.join("main.rs")];
+        let declares = |text: String| {
+            text.lines()
+                .any(|line| line.ends_with(&format!("mod {stem};")))
+        };
+        let parents = [
+            folder.with_extension("rs"),
+            folder.join("lib.rs"),
+            folder.join("main.rs"),
+        ];
         let is_declared = parents.into_iter().map(read).any(declares);
-        assert!(is_root || is_named || is_declared, "{} is no module of anything", path.display());
+        assert!(
+            is_root || is_named || is_declared,
+            "{} is no module of anything",
+            path.display()
+        );
     }
 }
 
 #[test]
 fn code_lives_in_the_six_folders() {
-    let known: BTreeSet<_> = ["workloads", "collector", "loadgen", "interfere", "orchestrator", "tests"].into();
-    for entry in fs::read_dir(root()).expect("the workspace").flatten().filter(|entry| entry.path().is_dir()) {
+    let known: BTreeSet<_> = [
+        "workloads",
+        "collector",
+        "loadgen",
+        "interfere",
+        "orchestrator",
+        "tests",
+    ]
+    .into();
+    for entry in fs::read_dir(root())
+        .expect("the workspace")
+        .flatten()
+        .filter(|entry| entry.path().is_dir())
+    {
         let name = entry.file_name().to_string_lossy().into_owned();
         let beside = name.starts_with('.') || ["docs", "target", "data"].contains(&name.as_str());
-        assert!(beside || known.contains(name.as_str()), "folder {name} is not one of {known:?}");
+        assert!(
+            beside || known.contains(name.as_str()),
+            "folder {name} is not one of {known:?}"
+        );
     }
 }
 
@@ -145,12 +247,27 @@ fn sizes() {
     let mut by_package: BTreeMap<String, Vec<(usize, PathBuf)>> = BTreeMap::new();
     for path in sources() {
         let lines = fs::read_to_string(&path).expect("a file").lines().count();
-        let relative = path.strip_prefix(root()).expect("below the root").to_owned();
-        let package = relative.iter().next().expect("a folder").to_string_lossy().into_owned();
+        let relative = path
+            .strip_prefix(root())
+            .expect("below the root")
+            .to_owned();
+        let package = relative
+            .iter()
+            .next()
+            .expect("a folder")
+            .to_string_lossy()
+            .into_owned();
         if path.ends_with("src/main.rs") {
-            assert!(lines <= 40, "{} has {lines} lines: a main parses, builds, runs, and ends", relative.display());
+            assert!(
+                lines <= 40,
+                "{} has {lines} lines: a main parses, builds, runs, and ends",
+                relative.display()
+            );
         }
-        by_package.entry(package).or_default().push((lines, relative));
+        by_package
+            .entry(package)
+            .or_default()
+            .push((lines, relative));
     }
     for (package, mut files) in by_package {
         files.sort();
@@ -162,7 +279,11 @@ fn sizes() {
             files[files.len() / 2].0,
             path.display()
         );
-        assert!(longest <= MAX_LINES, "{} has {longest} lines", path.display());
+        assert!(
+            longest <= MAX_LINES,
+            "{} has {longest} lines",
+            path.display()
+        );
     }
 }
 
@@ -170,14 +291,28 @@ fn sizes() {
 fn nothing_names_the_place_it_was_made_in() {
     let mut texts: Vec<PathBuf> = sources();
     texts.extend(
-        ["README.md", "ARCHITECTURE.md", "CHANGELOG.md", "BENCHMARKS.md", ".ci/run"].map(|name| root().join(name)),
+        [
+            "README.md",
+            "ARCHITECTURE.md",
+            "CHANGELOG.md",
+            "BENCHMARKS.md",
+            ".ci/run",
+        ]
+        .map(|name| root().join(name)),
     );
     // Put together here, so that this file does not name them either.
-    let banned = [["/wo", "rk/"].concat(), ["/fa", "rm/"].concat(), ["/ro", "ot/"].concat()];
+    let banned = [
+        ["/wo", "rk/"].concat(),
+        ["/fa", "rm/"].concat(),
+        ["/ro", "ot/"].concat(),
+    ];
     for path in texts.iter().filter(|path| Path::new(path).exists()) {
         let text = fs::read_to_string(path).expect("a file");
         let named = banned.iter().find(|name| {
-            text.lines().any(|line| line.split(['"', ' ', '(', '`', '=']).any(|word| word.starts_with(name.as_str())))
+            text.lines().any(|line| {
+                line.split(['"', ' ', '(', '`', '='])
+                    .any(|word| word.starts_with(name.as_str()))
+            })
         });
         assert!(named.is_none(), "{} names {named:?}", path.display());
     }

@@ -182,8 +182,15 @@ impl Application {
         match all.iter().position(|app| Some(app.name.as_str()) == wanted) {
             Some(at) => Ok(all.swap_remove(at)),
             None => {
-                let known = all.iter().map(|app| app.name.as_str()).collect::<Vec<_>>().join(", ");
-                Err(CatalogueError::Unknown { name: name.to_owned(), known })
+                let known = all
+                    .iter()
+                    .map(|app| app.name.as_str())
+                    .collect::<Vec<_>>()
+                    .join(", ");
+                Err(CatalogueError::Unknown {
+                    name: name.to_owned(),
+                    known,
+                })
             }
         }
     }
@@ -193,21 +200,34 @@ impl Application {
     /// # Errors
     /// When it is unreadable (with line and column) or has faults (all of them).
     pub fn from_yaml(text: &str) -> Result<Self, CatalogueError> {
-        let app: Self = serde_saphyr::from_str(text).map_err(|error| CatalogueError::Syntax(error.to_string()))?;
+        let app: Self = serde_saphyr::from_str(text)
+            .map_err(|error| CatalogueError::Syntax(error.to_string()))?;
         let faults = check::check(&app);
-        if faults.is_empty() { Ok(app) } else { Err(CatalogueError::Faults { name: app.name, faults }) }
+        if faults.is_empty() {
+            Ok(app)
+        } else {
+            Err(CatalogueError::Faults {
+                name: app.name,
+                faults,
+            })
+        }
     }
 
     /// All components, those under test first, each in the order of the file.
     #[must_use]
     pub fn components(&self) -> Vec<Component> {
-        self.groups.iter().flat_map(|group| group.components(&self.images)).collect()
+        self.groups
+            .iter()
+            .flat_map(|group| group.components(&self.images))
+            .collect()
     }
 
     /// The component of that name.
     #[must_use]
     pub fn component(&self, name: &str) -> Option<Component> {
-        self.components().into_iter().find(|component| component.name == name)
+        self.components()
+            .into_iter()
+            .find(|component| component.name == name)
     }
 }
 

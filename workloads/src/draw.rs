@@ -52,7 +52,10 @@ pub const fn derive(seed: u64, word: u64) -> u64 {
 /// A seed derived from a text, for names (workloads, run ids) that take part in a seed.
 #[must_use]
 pub fn derive_text(seed: u64, text: &str) -> u64 {
-    text.bytes().fold(derive(seed, text.len() as u64), |state, byte| derive(state, u64::from(byte)))
+    text.bytes()
+        .fold(derive(seed, text.len() as u64), |state, byte| {
+            derive(state, u64::from(byte))
+        })
 }
 
 /// The generator of item `index` of `stream` under `seed`.
@@ -85,6 +88,9 @@ mod tests {
     /// The stream is part of the promise "same seed, same requests": a new crate version must not move it.
     #[test]
     fn the_stream_is_pinned() {
-        assert_eq!(draw(42, Stream::Content, 7).next_u64(), 18_172_266_472_236_977_607);
+        assert_eq!(
+            draw(42, Stream::Content, 7).next_u64(),
+            18_172_266_472_236_977_607
+        );
     }
 }

@@ -14,9 +14,18 @@ use std::collections::BTreeMap;
 
 /// The graphs that come with AEFM, by application.
 const SHIPPED: &[(&str, &str)] = &[
-    ("hotel-reservation", include_str!("../graphs/hotel-reservation.yaml")),
-    ("social-network", include_str!("../graphs/social-network.yaml")),
-    ("media-microservices", include_str!("../graphs/media-microservices.yaml")),
+    (
+        "hotel-reservation",
+        include_str!("../graphs/hotel-reservation.yaml"),
+    ),
+    (
+        "social-network",
+        include_str!("../graphs/social-network.yaml"),
+    ),
+    (
+        "media-microservices",
+        include_str!("../graphs/media-microservices.yaml"),
+    ),
     ("train-ticket", include_str!("../graphs/train-ticket.yaml")),
 ];
 
@@ -190,7 +199,10 @@ impl ServiceGraph {
     pub fn of_app(name: &str) -> Result<Self, GraphError> {
         let Some((_, text)) = SHIPPED.iter().find(|(app, _)| *app == name) else {
             let known = Self::shipped().collect::<Vec<_>>().join(", ");
-            return Err(GraphError::Unknown { name: name.to_owned(), known });
+            return Err(GraphError::Unknown {
+                name: name.to_owned(),
+                known,
+            });
         };
         Self::from_yaml(text)
     }
@@ -200,7 +212,8 @@ impl ServiceGraph {
     /// # Errors
     /// When the text is no graph (with line and column), or the graph has faults (all of them).
     pub fn from_yaml(text: &str) -> Result<Self, GraphError> {
-        let file: GraphFile = serde_saphyr::from_str(text).map_err(|error| GraphError::Syntax(error.to_string()))?;
+        let file: GraphFile =
+            serde_saphyr::from_str(text).map_err(|error| GraphError::Syntax(error.to_string()))?;
         Ok(Self::try_from(file)?)
     }
 
@@ -231,21 +244,30 @@ impl ServiceGraph {
     /// The service of that name.
     #[must_use]
     pub fn service(&self, name: &str) -> Option<&Service> {
-        self.file.services.iter().find(|service| service.name == name)
+        self.file
+            .services
+            .iter()
+            .find(|service| service.name == name)
     }
 
     /// Names of services in an order in which they can be started: each after all that it calls.
     #[must_use]
     pub fn services_in_start_order(&self) -> Vec<&str> {
-        self.start_order.iter().map(|&index| self.file.services[index].name.as_str()).collect()
+        self.start_order
+            .iter()
+            .map(|&index| self.file.services[index].name.as_str())
+            .collect()
     }
 
     /// Names of the services that `service` calls, without repetition.
     #[must_use]
     pub fn children(&self, service: &str) -> Vec<&str> {
         let mut children = Vec::new();
-        let calls =
-            self.service(service).into_iter().flat_map(|service| &service.operations).flat_map(Operation::targets);
+        let calls = self
+            .service(service)
+            .into_iter()
+            .flat_map(|service| &service.operations)
+            .flat_map(Operation::targets);
         for call in calls {
             if !children.contains(&call.service.as_str()) {
                 children.push(call.service.as_str());
@@ -261,10 +283,18 @@ impl ServiceGraph {
         let mut spans = BTreeMap::new();
         let mut open = vec![(service, operation)];
         while let Some((service, operation)) = open.pop() {
-            let Some(service) = self.service(service) else { continue };
-            let Some(operation) = service.operation(operation) else { continue };
+            let Some(service) = self.service(service) else {
+                continue;
+            };
+            let Some(operation) = service.operation(operation) else {
+                continue;
+            };
             *spans.entry(service.name.as_str()).or_insert(0) += 1;
-            open.extend(operation.targets().map(|call| (call.service.as_str(), call.operation.as_str())));
+            open.extend(
+                operation
+                    .targets()
+                    .map(|call| (call.service.as_str(), call.operation.as_str())),
+            );
         }
         spans
     }
@@ -274,7 +304,9 @@ impl Service {
     /// The operation of that name.
     #[must_use]
     pub fn operation(&self, name: &str) -> Option<&Operation> {
-        self.operations.iter().find(|operation| operation.name == name)
+        self.operations
+            .iter()
+            .find(|operation| operation.name == name)
     }
 }
 

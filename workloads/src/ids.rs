@@ -88,7 +88,10 @@ mod tests {
 
     #[test]
     fn ids_print_as_lower_case_hex() {
-        assert_eq!(SpanId([0, 1, 2, 0xab, 4, 5, 6, 0xff]).to_string(), "000102ab040506ff");
+        assert_eq!(
+            SpanId([0, 1, 2, 0xab, 4, 5, 6, 0xff]).to_string(),
+            "000102ab040506ff"
+        );
         assert_eq!(trace_id(1, 2).to_string().len(), 32);
     }
 }

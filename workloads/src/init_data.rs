@@ -30,14 +30,20 @@ pub struct Stage {
 /// Where a stage's calls come from: made one by one, since all of them would be tens of megabytes.
 #[derive(Clone, Debug)]
 enum Source {
-    Users { count: u32, first: u32, with_id: bool },
+    Users {
+        count: u32,
+        first: u32,
+        with_id: bool,
+    },
     Follows(Arc<Follows>),
     Posts(Arc<social::Posts>),
     Casts(Arc<Movies>),
     MovieInfos(Arc<Movies>),
     Plots(Arc<Movies>),
     Movies(Arc<Movies>),
-    NumberedMovies { count: u32 },
+    NumberedMovies {
+        count: u32,
+    },
 }
 
 /// A question whose answer shows whether data are there.
@@ -65,15 +71,35 @@ impl Plan {
     /// `social-network`: users, who follows whom both ways, and posts (0 to `posts_max` a user, at most [`POSTS_MAX`]).
     #[must_use]
     pub fn social_network(seed: u64, follows: Follows, posts_max: u32) -> Self {
-        let posts = Arc::new(social::Posts::draw(seed, follows.users(), posts_max.min(POSTS_MAX)));
+        let posts = Arc::new(social::Posts::draw(
+            seed,
+            follows.users(),
+            posts_max.min(POSTS_MAX),
+        ));
         let follows = Arc::new(follows);
-        let users = Source::Users { count: follows.users(), first: 0, with_id: true };
+        let users = Source::Users {
+            count: follows.users(),
+            first: 0,
+            with_id: true,
+        };
         let stages = vec![
-            Stage { kept: Kept::User, source: users },
-            Stage { kept: Kept::Follow, source: Source::Follows(follows) },
-            Stage { kept: Kept::Post, source: Source::Posts(posts) },
+            Stage {
+                kept: Kept::User,
+                source: users,
+            },
+            Stage {
+                kept: Kept::Follow,
+                source: Source::Follows(follows),
+            },
+            Stage {
+                kept: Kept::Post,
+                source: Source::Posts(posts),
+            },
         ];
-        Self { app: "social-network", stages }
+        Self {
+            app: "social-network",
+            stages,
+        }
     }
 
     /// `media-microservices`: casts, movies with their plots and titles, and so many users, each with a movie of their
@@ -86,11 +112,24 @@ impl Plan {
             (Kept::MovieInfo, Source::MovieInfos(Arc::clone(&movies))),
             (Kept::Plot, Source::Plots(Arc::clone(&movies))),
             (Kept::Movie, Source::Movies(movies)),
-            (Kept::User, Source::Users { count: users, first: 1, with_id: false }),
+            (
+                Kept::User,
+                Source::Users {
+                    count: users,
+                    first: 1,
+                    with_id: false,
+                },
+            ),
             (Kept::Movie, Source::NumberedMovies { count: users }),
         ];
-        let stages = sources.into_iter().map(|(kept, source)| Stage { kept, source }).collect();
-        Self { app: "media-microservices", stages }
+        let stages = sources
+            .into_iter()
+            .map(|(kept, source)| Stage { kept, source })
+            .collect();
+        Self {
+            app: "media-microservices",
+            stages,
+        }
     }
 
     /// How much of each kind is there afterwards, if nothing was there before.
@@ -106,9 +145,23 @@ impl Plan {
     /// Questions whose answers show that all data are there, about `sample` users spread over all of them.
     #[must_use]
     pub fn probes(&self, sample: usize) -> Vec<Probe> {
-        match self.stages.iter().map(|stage| &stage.source).collect::<Vec<_>>()[..] {
-            [_, Source::Follows(follows), Source::Posts(posts)] => social::probes(follows, posts, sample),
-            [_, _, _, Source::Movies(movies), Source::Users { count, .. }, _] => media::probes(movies, *count, sample),
+        match self
+            .stages
+            .iter()
+            .map(|stage| &stage.source)
+            .collect::<Vec<_>>()[..]
+        {
+            [_, Source::Follows(follows), Source::Posts(posts)] => {
+                social::probes(follows, posts, sample)
+            }
+            [
+                _,
+                _,
+                _,
+                Source::Movies(movies),
+                Source::Users { count, .. },
+                _,
+            ] => media::probes(movies, *count, sample),
             _ => Vec::new(),
         }
     }
@@ -123,7 +176,9 @@ impl Stage {
             Source::Follows(follows) => 2 * follows.edges().len(),
             Source::Posts(posts) => posts.len(),
             Source::Casts(movies) => movies.casts.len(),
-            Source::MovieInfos(movies) | Source::Plots(movies) | Source::Movies(movies) => movies.movies.len(),
+            Source::MovieInfos(movies) | Source::Plots(movies) | Source::Movies(movies) => {
+                movies.movies.len()
+            }
         }
     }
 
@@ -139,7 +194,9 @@ impl Stage {
     /// When `index` is not below [`len`](Self::len).
     pub fn call(&self, index: usize, request: &mut Request) {
         match &self.source {
-            Source::Users { first, with_id, .. } => social::register(first + index as u32, *with_id, request),
+            Source::Users { first, with_id, .. } => {
+                social::register(first + index as u32, *with_id, request)
+            }
             Source::Follows(follows) => social::follow(follows, index, request),
             Source::Posts(posts) => posts.call(index, request),
             Source::Casts(movies) => media::cast(&movies.casts[index], request),

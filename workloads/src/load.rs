@@ -185,7 +185,10 @@ impl Outcome {
 /// One line of a load process's standard output under `--spec`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
-#[expect(clippy::large_enum_variant, reason = "a run has one summary; boxing it would be in every reader's way")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a run has one summary; boxing it would be in every reader's way"
+)]
 pub enum LoadRecord {
     /// Connections are open and the first intended time is set (ns since the epoch, UTC).
     Started {

@@ -43,7 +43,10 @@ impl Factor {
         match name {
             "rate" | "workload" => Some(Self::Rate),
             "round" => Some(Self::Round),
-            _ => Kind::ALL.into_iter().find(|kind| kind.name() == name).map(Self::Interference),
+            _ => Kind::ALL
+                .into_iter()
+                .find(|kind| kind.name() == name)
+                .map(Self::Interference),
         }
     }
 
@@ -75,7 +78,10 @@ pub fn product(axes: &[Axis]) -> Vec<Cell> {
     let count = axes.iter().map(|axis| axis.values.len()).product();
     let cell = |index: usize| {
         let mut rest = index;
-        let point = axes.iter().map(|axis| take_digit(&mut rest, axis.values.len())).collect();
+        let point = axes
+            .iter()
+            .map(|axis| take_digit(&mut rest, axis.values.len()))
+            .collect();
         Cell { index, point }
     };
     (0..count).map(cell).collect()
@@ -97,15 +103,19 @@ pub fn shuffle(cells: &mut [Cell], seed: u64) {
 pub fn case_name(axes: &[Axis], cell: &Cell) -> String {
     let mut parts: Vec<_> = axes.iter().zip(&cell.point).collect();
     parts.sort_by_key(|(axis, _)| axis.factor.rank());
-    let parts: Vec<_> =
-        parts.iter().map(|(axis, at)| format!("{}={}", axis.factor.name(), axis.values[**at])).collect();
+    let parts: Vec<_> = parts
+        .iter()
+        .map(|(axis, at)| format!("{}={}", axis.factor.name(), axis.values[**at]))
+        .collect();
     parts.join("|")
 }
 
 /// The axes whose value differs from `before`'s, in the order of the axes; all of them at the start.
 #[must_use]
 pub fn changed(before: Option<&Cell>, cell: &Cell) -> Vec<usize> {
-    (0..cell.point.len()).filter(|axis| before.is_none_or(|before| before.point[*axis] != cell.point[*axis])).collect()
+    (0..cell.point.len())
+        .filter(|axis| before.is_none_or(|before| before.point[*axis] != cell.point[*axis]))
+        .collect()
 }
 
 #[cfg(test)]
@@ -115,7 +125,10 @@ mod tests {
     use std::collections::BTreeSet;
 
     fn axis(factor: Factor, values: std::ops::RangeInclusive<i64>) -> Axis {
-        Axis { factor, values: values.map(FactorValue::Int).collect() }
+        Axis {
+            factor,
+            values: values.map(FactorValue::Int).collect(),
+        }
     }
 
     fn example() -> Vec<Axis> {
@@ -131,7 +144,10 @@ mod tests {
     #[test]
     fn the_first_axis_is_innermost_and_names_follow_the_original() {
         let axes = example();
-        let names: Vec<_> = product(&axes).iter().map(|cell| case_name(&axes, cell)).collect();
+        let names: Vec<_> = product(&axes)
+            .iter()
+            .map(|cell| case_name(&axes, cell))
+            .collect();
         assert_eq!(names.len(), 16);
         assert_eq!(names[0], "round=1|rate=20|cpu=3|colour=7");
         assert_eq!(names[1], "round=1|rate=20|cpu=3|colour=8");

@@ -36,13 +36,15 @@ impl Request {
     /// Starts over with a form to come.
     pub(crate) fn start_form(&mut self, method: &'static str) {
         self.start(method);
-        self.headers.push(("Content-Type", "application/x-www-form-urlencoded".into()));
+        self.headers
+            .push(("Content-Type", "application/x-www-form-urlencoded".into()));
     }
 
     /// Starts over with JSON to come.
     pub(crate) fn start_json(&mut self, method: &'static str) {
         self.start(method);
-        self.headers.push(("Content-Type", "application/json".into()));
+        self.headers
+            .push(("Content-Type", "application/json".into()));
     }
 
     /// Adds to the target.
@@ -70,31 +72,59 @@ impl Workload {
             "60 % search, 39 % recommendation, 0.5 % login, 0.5 % reservation",
             hotel::mixed,
         ),
-        Self::new("hotel-reservation/search", "hotels near a place that are free between two days", hotel::search),
+        Self::new(
+            "hotel-reservation/search",
+            "hotels near a place that are free between two days",
+            hotel::search,
+        ),
         Self::new(
             "hotel-reservation/recommendation",
             "hotels near a place by distance, rating or price",
             hotel::recommend,
         ),
         Self::new("hotel-reservation/login", "a user logs in", hotel::login),
-        Self::new("hotel-reservation/reservation", "a user books a room", hotel::reserve),
+        Self::new(
+            "hotel-reservation/reservation",
+            "a user books a room",
+            hotel::reserve,
+        ),
         Self::new(
             "social-network/mixed",
             "60 % reads of a home timeline, 30 % of a user's timeline, 10 % new posts",
             social::mixed,
         ),
-        Self::new("social-network/compose-post", "a user posts a text with mentions, links and media", social::compose),
-        Self::new("social-network/read-home-timeline", "ten posts of those whom a user follows", social::read_home),
-        Self::new("social-network/read-user-timeline", "ten posts of a user", social::read_user),
+        Self::new(
+            "social-network/compose-post",
+            "a user posts a text with mentions, links and media",
+            social::compose,
+        ),
+        Self::new(
+            "social-network/read-home-timeline",
+            "ten posts of those whom a user follows",
+            social::read_home,
+        ),
+        Self::new(
+            "social-network/read-user-timeline",
+            "ten posts of a user",
+            social::read_user,
+        ),
         Self::new(
             "media-microservices/compose-review",
             "a user rates a movie and writes about it",
             media::compose_review,
         ),
-        Self::new("train-ticket/query", "trips that are left between two cities, half of them each way", train::query),
+        Self::new(
+            "train-ticket/query",
+            "trips that are left between two cities, half of them each way",
+            train::query,
+        ),
     ];
 
-    const fn new(name: &'static str, about: &'static str, fill: fn(&mut Draw, &mut Request)) -> Self {
+    const fn new(
+        name: &'static str,
+        about: &'static str,
+        fill: fn(&mut Draw, &mut Request),
+    ) -> Self {
         Self { name, about, fill }
     }
 
@@ -107,7 +137,10 @@ impl Workload {
     /// The workload of that name.
     #[must_use]
     pub fn by_name(name: &str) -> Option<Self> {
-        Self::ALL.iter().copied().find(|workload| workload.name == name)
+        Self::ALL
+            .iter()
+            .copied()
+            .find(|workload| workload.name == name)
     }
 
     /// Makes `request` the request of that number under `seed`.

@@ -68,23 +68,47 @@ pub enum PodsError {
 ///
 /// # Errors
 /// When the kind has no pods, a size is missing or unreadable, or the node has less.
-pub fn quantity_of(kind: Kind, count: u32, size: &PodSize, node: Node) -> Result<Quantity, PodsError> {
+pub fn quantity_of(
+    kind: Kind,
+    count: u32,
+    size: &PodSize,
+    node: Node,
+) -> Result<Quantity, PodsError> {
     let times = f64::from(count);
     match kind {
         Kind::Cpu | Kind::MemBandwidth => {
             let asked = times * cores(kind, size)?;
             if asked > node.cores {
-                return Err(PodsError::TooMany { kind, count, asked, cores: node.cores });
+                return Err(PodsError::TooMany {
+                    kind,
+                    count,
+                    asked,
+                    cores: node.cores,
+                });
             }
-            Ok(Quantity { value: 100.0 * asked / node.cores, unit: Unit::Percent })
+            Ok(Quantity {
+                value: 100.0 * asked / node.cores,
+                unit: Unit::Percent,
+            })
         }
         Kind::MemCapacity => {
             let bytes = read(kind, "mem_size", size.memory.as_deref(), Unit::Bytes)?;
-            Ok(Quantity { value: times * bytes, unit: Unit::Bytes })
+            Ok(Quantity {
+                value: times * bytes,
+                unit: Unit::Bytes,
+            })
         }
         Kind::Network => {
-            let rate = read(kind, "throughput", size.throughput.as_deref(), Unit::BitsPerS)?;
-            Ok(Quantity { value: times * rate, unit: Unit::BitsPerS })
+            let rate = read(
+                kind,
+                "throughput",
+                size.throughput.as_deref(),
+                Unit::BitsPerS,
+            )?;
+            Ok(Quantity {
+                value: times * rate,
+                unit: Unit::BitsPerS,
+            })
         }
         _ => Err(PodsError::Kind(kind)),
     }
@@ -93,11 +117,21 @@ pub fn quantity_of(kind: Kind, count: u32, size: &PodSize, node: Node) -> Result
 /// Cores of one pod; Kubernetes writes a thousandth as `m`.
 fn cores(kind: Kind, size: &PodSize) -> Result<f64, PodsError> {
     let key = "cpu_size";
-    let text = size.cpu.as_deref().ok_or(PodsError::Missing { kind, key })?;
-    let (number, factor) = text.trim().strip_suffix('m').map_or((text.trim(), 1.0), |number| (number, 1e-3));
+    let text = size
+        .cpu
+        .as_deref()
+        .ok_or(PodsError::Missing { kind, key })?;
+    let (number, factor) = text
+        .trim()
+        .strip_suffix('m')
+        .map_or((text.trim(), 1.0), |number| (number, 1e-3));
     match number.parse::<f64>() {
         Ok(value) if value.is_finite() && value >= 0.0 => Ok(value * factor),
-        _ => Err(PodsError::Size { kind, key, text: text.to_owned() }),
+        _ => Err(PodsError::Size {
+            kind,
+            key,
+            text: text.to_owned(),
+        }),
     }
 }
 
@@ -105,7 +139,11 @@ fn read(kind: Kind, key: &'static str, text: Option<&str>, unit: Unit) -> Result
     let text = text.ok_or(PodsError::Missing { kind, key })?;
     match Quantity::parse(text, unit) {
         Ok(quantity) if quantity.unit == unit => Ok(quantity.value),
-        _ => Err(PodsError::Size { kind, key, text: text.to_owned() }),
+        _ => Err(PodsError::Size {
+            kind,
+            key,
+            text: text.to_owned(),
+        }),
     }
 }
 
@@ -116,27 +154,57 @@ mod tests {
 
     fn size(cpu: &str, memory: &str, throughput: &str) -> PodSize {
         let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
-        PodSize { cpu: some(cpu), memory: some(memory), throughput: some(throughput) }
+        PodSize {
+            cpu: some(cpu),
+            memory: some(memory),
+            throughput: some(throughput),
+        }
     }
 
     const NODE: Node = Node { cores: 8.0 };
 
     #[test]
     fn the_originals_samples_come_to_quantities() {
-        let of =
-            |kind, count, size| quantity_of(kind, count, &size, NODE).map(|quantity| (quantity.value, quantity.unit));
-        assert_eq!(of(Kind::Cpu, 4, size("1", "200Mi", "")), Ok((50.0, Unit::Percent)));
-        assert_eq!(of(Kind::Cpu, 2, size("500m", "", "")), Ok((12.5, Unit::Percent)));
-        assert_eq!(of(Kind::MemCapacity, 2, size("0.01", "4Gi", "")), Ok((8.0 * 1_073_741_824.0, Unit::Bytes)));
-        assert_eq!(of(Kind::MemBandwidth, 2, size("1", "", "")), Ok((25.0, Unit::Percent)));
-        assert_eq!(of(Kind::Network, 3, size("1", "1Gi", "100M")), Ok((3e8, Unit::BitsPerS)));
-        assert_eq!(of(Kind::Network, 3, size("1", "1Gi", "250000")), Ok((750_000.0, Unit::BitsPerS)));
-        assert_eq!(of(Kind::Cpu, 0, size("1", "", "")), Ok((0.0, Unit::Percent)));
+        let of = |kind, count, size| {
+            quantity_of(kind, count, &size, NODE).map(|quantity| (quantity.value, quantity.unit))
+        };
+        assert_eq!(
+            of(Kind::Cpu, 4, size("1", "200Mi", "")),
+            Ok((50.0, Unit::Percent))
+        );
+        assert_eq!(
+            of(Kind::Cpu, 2, size("500m", "", "")),
+            Ok((12.5, Unit::Percent))
+        );
+        assert_eq!(
+            of(Kind::MemCapacity, 2, size("0.01", "4Gi", "")),
+            Ok((8.0 * 1_073_741_824.0, Unit::Bytes))
+        );
+        assert_eq!(
+            of(Kind::MemBandwidth, 2, size("1", "", "")),
+            Ok((25.0, Unit::Percent))
+        );
+        assert_eq!(
+            of(Kind::Network, 3, size("1", "1Gi", "100M")),
+            Ok((3e8, Unit::BitsPerS))
+        );
+        assert_eq!(
+            of(Kind::Network, 3, size("1", "1Gi", "250000")),
+            Ok((750_000.0, Unit::BitsPerS))
+        );
+        assert_eq!(
+            of(Kind::Cpu, 0, size("1", "", "")),
+            Ok((0.0, Unit::Percent))
+        );
     }
 
     #[test]
     fn what_comes_to_nothing_is_refused() {
-        let refusal = |kind, count, size| quantity_of(kind, count, &size, NODE).unwrap_err().to_string();
+        let refusal = |kind, count, size| {
+            quantity_of(kind, count, &size, NODE)
+                .unwrap_err()
+                .to_string()
+        };
         assert!(refusal(Kind::Cpu, 9, size("1", "", "")).contains("the node has 8"));
         assert!(refusal(Kind::Cpu, 1, size("", "", "")).contains("cpu_size is missing"));
         assert!(refusal(Kind::Network, 1, size("", "", "fast")).contains("throughput \"fast\""));

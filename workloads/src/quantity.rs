@@ -23,8 +23,15 @@ pub enum Unit {
 }
 
 impl Unit {
-    const ALL: [Self; 7] =
-        [Self::Percent, Self::Bytes, Self::GigabytesPerS, Self::MegabytesPerS, Self::BitsPerS, Self::Iops, Self::PerS];
+    const ALL: [Self; 7] = [
+        Self::Percent,
+        Self::Bytes,
+        Self::GigabytesPerS,
+        Self::MegabytesPerS,
+        Self::BitsPerS,
+        Self::Iops,
+        Self::PerS,
+    ];
 
     /// The name in specs, samples and tables.
     #[must_use]
@@ -67,7 +74,12 @@ impl Kind {
             Self::MemCapacity => &[Unit::Percent, Unit::Bytes],
             Self::MemBandwidth => &[Unit::Percent, Unit::GigabytesPerS, Unit::MegabytesPerS],
             Self::Network => &[Unit::Percent, Unit::BitsPerS],
-            Self::Disk => &[Unit::Percent, Unit::MegabytesPerS, Unit::GigabytesPerS, Unit::Iops],
+            Self::Disk => &[
+                Unit::Percent,
+                Unit::MegabytesPerS,
+                Unit::GigabytesPerS,
+                Unit::Iops,
+            ],
             Self::Tlb | Self::Ctx => &[Unit::Percent, Unit::PerS],
         }
     }
@@ -125,28 +137,47 @@ impl Quantity {
     /// When there is no number, it is negative or not finite, or what follows is no unit.
     pub fn parse(text: &str, unless: Unit) -> Result<Self, IntensityError> {
         let trimmed = text.trim();
-        let split = trimmed.find(|c: char| !(c.is_ascii_digit() || "+-._".contains(c))).unwrap_or(trimmed.len());
+        let split = trimmed
+            .find(|c: char| !(c.is_ascii_digit() || "+-._".contains(c)))
+            .unwrap_or(trimmed.len());
         // `1e9` is a number: an exponent belongs to it.
         let split = exponent_end(trimmed, split);
         let (number, unit) = trimmed.split_at(split);
         let value: f64 =
-            number.trim().replace('_', "").parse().map_err(|_| IntensityError::NoNumber { text: text.to_owned() })?;
+            number
+                .trim()
+                .replace('_', "")
+                .parse()
+                .map_err(|_| IntensityError::NoNumber {
+                    text: text.to_owned(),
+                })?;
         if !value.is_finite() || value < 0.0 {
-            return Err(IntensityError::OutOfRange { text: text.to_owned() });
+            return Err(IntensityError::OutOfRange {
+                text: text.to_owned(),
+            });
         }
-        let (factor, unit) = factor(unit.trim(), unless)
-            .ok_or_else(|| IntensityError::NoUnit { text: text.to_owned(), unit: unit.trim().to_owned() })?;
-        Ok(Self { value: value * factor, unit })
+        let (factor, unit) = factor(unit.trim(), unless).ok_or_else(|| IntensityError::NoUnit {
+            text: text.to_owned(),
+            unit: unit.trim().to_owned(),
+        })?;
+        Ok(Self {
+            value: value * factor,
+            unit,
+        })
     }
 }
 
 fn exponent_end(text: &str, split: usize) -> usize {
-    let Some(rest) = text[split..].strip_prefix(['e', 'E']) else { return split };
+    let Some(rest) = text[split..].strip_prefix(['e', 'E']) else {
+        return split;
+    };
     let digits = rest.strip_prefix(['+', '-']).unwrap_or(rest);
     if !digits.starts_with(|c: char| c.is_ascii_digit()) {
         return split;
     }
-    let after = digits.find(|c: char| !c.is_ascii_digit()).unwrap_or(digits.len());
+    let after = digits
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(digits.len());
     text.len() - digits.len() + after
 }
 
@@ -164,8 +195,10 @@ fn factor(unit: &str, unless: Unit) -> Option<(f64, Unit)> {
     }
     let rate = unit.strip_suffix("/s").or_else(|| unit.strip_suffix("ps"));
     let stem = rate.unwrap_or(unit);
-    if let Some(prefix) =
-        stem.strip_suffix("bits").or_else(|| stem.strip_suffix("bit")).or_else(|| stem.strip_suffix('b'))
+    if let Some(prefix) = stem
+        .strip_suffix("bits")
+        .or_else(|| stem.strip_suffix("bit"))
+        .or_else(|| stem.strip_suffix('b'))
     {
         return rate.and(Some((power(prefix)?, Unit::BitsPerS)));
     }
@@ -178,7 +211,10 @@ fn factor(unit: &str, unless: Unit) -> Option<(f64, Unit)> {
         });
     }
     // Kubernetes and iperf3 leave the unit out: `200Mi`, `100M`.
-    rate.is_none().then(|| power(stem)).flatten().map(|factor| (factor, unless))
+    rate.is_none()
+        .then(|| power(stem))
+        .flatten()
+        .map(|factor| (factor, unless))
 }
 
 fn power(prefix: &str) -> Option<f64> {
@@ -218,13 +254,18 @@ mod tests {
         assert_eq!(read("1e9 B"), (1e9, Unit::Bytes));
         assert_eq!(read("2000iops"), (2000.0, Unit::Iops));
         assert_eq!(read("1e3/s"), (1000.0, Unit::PerS));
-        assert_eq!(Quantity::parse("4Gi", Unit::Bytes).unwrap().value, 4.0 * 1_073_741_824.0);
+        assert_eq!(
+            Quantity::parse("4Gi", Unit::Bytes).unwrap().value,
+            4.0 * 1_073_741_824.0
+        );
         assert_eq!(Quantity::parse("100M", Unit::BitsPerS).unwrap().value, 1e8);
     }
 
     #[test]
     fn what_is_no_quantity_is_refused() {
-        for text in ["", "%", "abc", "-3%", "5 apples", "1e999", "nan", "inf", "10Mb"] {
+        for text in [
+            "", "%", "abc", "-3%", "5 apples", "1e999", "nan", "inf", "10Mb",
+        ] {
             assert!(Quantity::parse(text, Unit::Percent).is_err(), "{text}");
         }
     }
@@ -250,6 +291,10 @@ mod tests {
         for unit in Unit::ALL {
             assert_eq!(Unit::from_name(unit.name()), Some(unit));
         }
-        assert!(Kind::ALL.iter().all(|kind| kind.units().contains(&Unit::Percent)));
+        assert!(
+            Kind::ALL
+                .iter()
+                .all(|kind| kind.units().contains(&Unit::Percent))
+        );
     }
 }

@@ -78,8 +78,12 @@ impl Scenario {
     ///
     /// # Errors
     /// When the text is no scenario or has faults: all of them, each with line and column.
-    pub fn from_yaml(text: &str, read: impl FnMut(&str) -> Result<String, String>) -> Result<Self, ScenarioError> {
-        let file = serde_saphyr::from_str(text).map_err(|error| ScenarioError::Syntax(error.to_string()))?;
+    pub fn from_yaml(
+        text: &str,
+        read: impl FnMut(&str) -> Result<String, String>,
+    ) -> Result<Self, ScenarioError> {
+        let file = serde_saphyr::from_str(text)
+            .map_err(|error| ScenarioError::Syntax(error.to_string()))?;
         check::check(file, read).map_err(ScenarioError::Faults)
     }
 
@@ -98,14 +102,25 @@ impl Scenario {
     /// Whether something is taken from an answer, so that answers have to be read.
     #[must_use]
     pub fn reads_answers(&self) -> bool {
-        self.sessions.iter().flat_map(|session| &session.requests).any(|request| !request.take.is_empty())
+        self.sessions
+            .iter()
+            .flat_map(|session| &session.requests)
+            .any(|request| !request.take.is_empty())
     }
 
     /// Session `number` under `seed`, before its first request.
     #[must_use]
     pub fn start(&self, seed: u64, number: u64) -> Session {
-        let kind = self.weights.sample(&mut draw(seed, Stream::Content, number));
-        Session { kind, seed, number, next: 0, taken: BTreeMap::new() }
+        let kind = self
+            .weights
+            .sample(&mut draw(seed, Stream::Content, number));
+        Session {
+            kind,
+            seed,
+            number,
+            next: 0,
+            taken: BTreeMap::new(),
+        }
     }
 }
 
@@ -125,7 +140,9 @@ impl Session {
     /// Makes `request` the session's next request. False: there is none. The answer of each request must go to
     /// [`answer`](Self::answer) before the next one.
     pub fn next(&mut self, scenario: &Scenario, request: &mut Request) -> bool {
-        let Some(plan) = scenario.sessions[self.kind].requests.get(self.next) else { return false };
+        let Some(plan) = scenario.sessions[self.kind].requests.get(self.next) else {
+            return false;
+        };
         self.next += 1;
         request.start(plan.method);
         let value = |name: &str, out: &mut Vec<u8>| self.value(scenario, name, out);
@@ -135,7 +152,11 @@ impl Session {
             String::from_utf8_lossy(&bytes).into_owned()
         };
         request.target.push_str(&text(&plan.path));
-        request.headers.extend(plan.headers.iter().map(|(name, template)| (*name, text(template).into())));
+        request.headers.extend(
+            plan.headers
+                .iter()
+                .map(|(name, template)| (*name, text(template).into())),
+        );
         plan.body.fill(value, &mut request.body);
         true
     }
@@ -152,7 +173,9 @@ impl Session {
         body: &[u8],
     ) -> Result<(), TakeError> {
         let requests = &scenario.sessions[self.kind].requests;
-        let Some(plan) = self.next.checked_sub(1).and_then(|at| requests.get(at)) else { return Ok(()) };
+        let Some(plan) = self.next.checked_sub(1).and_then(|at| requests.get(at)) else {
+            return Ok(());
+        };
         for (name, taker) in &plan.take {
             let text = taker.take(name, &header, body)?;
             self.taken.insert(name.clone(), text);
@@ -167,7 +190,9 @@ impl Session {
             return;
         }
         // A row's columns are of one row: the draw is that of the row's name.
-        let (name, column) = name.split_once('.').map_or((name, None), |(name, column)| (name, Some(column)));
+        let (name, column) = name
+            .split_once('.')
+            .map_or((name, None), |(name, column)| (name, Some(column)));
         if let Some(generator) = scenario.values.get(name) {
             let mut draw = draw(derive_text(self.seed, name), Stream::Content, self.number);
             generator.write(&mut draw, self.number, column, out);

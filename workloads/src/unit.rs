@@ -9,7 +9,9 @@ pub enum QuantityError {
     #[error("`{0}` is not a duration: write a number and ms, s, m or h, such as 500ms, 30s or 2m")]
     Duration(String),
     /// Not a quantity of bytes.
-    #[error("`{0}` is not a size: write a number and B, KiB, MiB, GiB, kB, MB or GB, such as 512MiB")]
+    #[error(
+        "`{0}` is not a size: write a number and B, KiB, MiB, GiB, kB, MB or GB, such as 512MiB"
+    )]
     Bytes(String),
 }
 
@@ -58,9 +60,13 @@ pub fn parse_bytes(text: &str) -> Result<u64, QuantityError> {
 /// A non-negative finite number and the unit behind it.
 fn split(text: &str) -> Option<(f64, &str)> {
     let text = text.trim();
-    let end = text.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(text.len());
+    let end = text
+        .find(|c: char| !(c.is_ascii_digit() || c == '.'))
+        .unwrap_or(text.len());
     let value: f64 = text[..end].parse().ok()?;
-    value.is_finite().then_some((value, text[end..].trim_start()))
+    value
+        .is_finite()
+        .then_some((value, text[end..].trim_start()))
 }
 
 /// Shows a duration as people type it: the largest unit that needs no more than two decimals.

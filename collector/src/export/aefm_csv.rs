@@ -36,9 +36,16 @@ struct Row {
 ///
 /// # Errors
 /// A table cannot be read, or a file cannot be written.
-pub(super) fn write_aefm_csv(run: &Path, cases: &[String], out: &Path) -> Result<[u64; 5], ExportError> {
+pub(super) fn write_aefm_csv(
+    run: &Path,
+    cases: &[String],
+    out: &Path,
+) -> Result<[u64; 5], ExportError> {
     let open = |(name, _): &(&str, &[&str])| OutFile::create(&out.join(format!("{name}.csv")));
-    let mut files = Files { files: FILES.iter().map(open).collect::<Result<_, _>>()?, has_header: false };
+    let mut files = Files {
+        files: FILES.iter().map(open).collect::<Result<_, _>>()?,
+        has_header: false,
+    };
     let mut rows = [0; 5];
     for case in cases {
         for (count, more) in rows.iter_mut().zip(files.case(run, case)?) {
@@ -58,7 +65,9 @@ impl Files {
             self.header(&batch)?;
             for row in 0..batch.num_rows() {
                 if factors.is_empty() {
-                    factors = (2..factor_end(&batch)).map(|column| field(&any(&batch, column, row))).collect();
+                    factors = (2..factor_end(&batch))
+                        .map(|column| field(&any(&batch, column, row)))
+                        .collect();
                 }
                 // The original looked at nothing but the run itself.
                 if text(&batch, "phase", row) == Some("warm-up") {
@@ -91,13 +100,19 @@ impl Files {
                 (mean.0, mean.1) = (mean.0 + span.self_us, mean.1 + 1.0);
             }
             for ((service, pod), (sum, count)) in means {
-                own.entry((service.to_owned(), pod.to_owned())).or_default().push(sum / count);
+                own.entry((service.to_owned(), pod.to_owned()))
+                    .or_default()
+                    .push(sum / count);
             }
         }
         for ((service, pod), mut values) in own {
             values.sort_by(f64::total_cmp);
-            let quantiles = [quantile(&values, 0.5), quantile(&values, 0.95)].map(|value| value.to_string());
-            self.line(2, &[&[field(&service), field(&pod)], &quantiles[..], &factors].concat())?;
+            let quantiles =
+                [quantile(&values, 0.5), quantile(&values, 0.95)].map(|value| value.to_string());
+            self.line(
+                2,
+                &[&[field(&service), field(&pod)], &quantiles[..], &factors].concat(),
+            )?;
             counts[2] += 1;
         }
         counts[4] = self.hardware(run, case, &factors)?;
@@ -109,8 +124,9 @@ impl Files {
             return Ok(());
         }
         self.has_header = true;
-        let factors: Vec<String> =
-            (2..factor_end(batch)).map(|column| field(batch.schema_ref().field(column).name())).collect();
+        let factors: Vec<String> = (2..factor_end(batch))
+            .map(|column| field(batch.schema_ref().field(column).name()))
+            .collect();
         for (place, (_, columns)) in FILES.iter().enumerate() {
             let own: Vec<String> = columns.iter().map(|name| (*name).to_owned()).collect();
             self.line(place, &[own, factors.clone()].concat())?;
@@ -123,7 +139,12 @@ impl Files {
     }
 
     /// Requests answered well per second of the measured phase.
-    fn throughput(&mut self, run: &Path, case: &str, factors: &[String]) -> Result<u64, ExportError> {
+    fn throughput(
+        &mut self,
+        run: &Path,
+        case: &str,
+        factors: &[String],
+    ) -> Result<u64, ExportError> {
         let path = part_path(run, "load", case);
         if !path.exists() {
             return Ok(0);
@@ -131,7 +152,9 @@ impl Files {
         let (mut ok, mut seconds) = (0, std::collections::BTreeSet::new());
         for batch in read_table(&path)? {
             let batch = batch?;
-            for row in (0..batch.num_rows()).filter(|row| text(&batch, "phase", *row) == Some("measure")) {
+            for row in
+                (0..batch.num_rows()).filter(|row| text(&batch, "phase", *row) == Some("measure"))
+            {
                 ok += int(&batch, "ok", row).unwrap_or_default();
                 seconds.extend(int(&batch, "second", row));
             }
@@ -146,13 +169,24 @@ impl Files {
 
     /// One row a parent and child. `merged_child_duration` and `step` are the parent's children merged where they
     /// overlap, in microseconds and numbered from 0, as in the original; `exact_parent_duration` is the self time.
-    fn raw(&mut self, trace_id: &str, spans: &[Row], factors: &[String]) -> Result<u64, ExportError> {
-        let places: HashMap<&str, usize> = spans.iter().enumerate().map(|(place, span)| (&*span.id, place)).collect();
+    fn raw(
+        &mut self,
+        trace_id: &str,
+        spans: &[Row],
+        factors: &[String],
+    ) -> Result<u64, ExportError> {
+        let places: HashMap<&str, usize> = spans
+            .iter()
+            .enumerate()
+            .map(|(place, span)| (&*span.id, place))
+            .collect();
         let mut children: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
         let mut trace_us = f64::INFINITY;
         for (place, span) in spans.iter().enumerate() {
             match span.parent.as_deref().and_then(|parent| places.get(parent)) {
-                Some(parent) if *parent != place => children.entry(*parent).or_default().push(place),
+                Some(parent) if *parent != place => {
+                    children.entry(*parent).or_default().push(place)
+                }
                 _ => trace_us = trace_us.min(span.start_us),
             }
         }
@@ -187,12 +221,31 @@ impl Files {
         Ok(count)
     }
 
-    fn end_to_end(&mut self, trace_id: &str, spans: &[Row], factors: &[String]) -> Result<u64, ExportError> {
+    fn end_to_end(
+        &mut self,
+        trace_id: &str,
+        spans: &[Row],
+        factors: &[String],
+    ) -> Result<u64, ExportError> {
         let ids: std::collections::HashSet<&str> = spans.iter().map(|span| &*span.id).collect();
-        let is_root = |span: &&Row| span.parent.as_deref().is_none_or(|parent| !ids.contains(parent));
-        let root = spans.iter().filter(is_root).min_by(|a, b| a.start_us.total_cmp(&b.start_us));
+        let is_root = |span: &&Row| {
+            span.parent
+                .as_deref()
+                .is_none_or(|parent| !ids.contains(parent))
+        };
+        let root = spans
+            .iter()
+            .filter(is_root)
+            .min_by(|a, b| a.start_us.total_cmp(&b.start_us));
         let Some(root) = root else { return Ok(0) };
-        self.line(3, &[&[trace_id.to_owned(), root.duration_us.to_string()], factors].concat())?;
+        self.line(
+            3,
+            &[
+                &[trace_id.to_owned(), root.duration_us.to_string()],
+                factors,
+            ]
+            .concat(),
+        )?;
         Ok(1)
     }
 
@@ -207,8 +260,15 @@ impl Files {
             let batch = batch?;
             for row in 0..batch.num_rows() {
                 let of = |name: &str| field(text(&batch, name, row).unwrap_or_default());
-                let number = |name: &str| float(&batch, name, row).map_or_else(String::new, |value| value.to_string());
-                let fields = [of("container"), of("pod"), number("cpu_percent"), number("memory_percent")];
+                let number = |name: &str| {
+                    float(&batch, name, row).map_or_else(String::new, |value| value.to_string())
+                };
+                let fields = [
+                    of("container"),
+                    of("pod"),
+                    number("cpu_percent"),
+                    number("memory_percent"),
+                ];
                 self.line(4, &[&fields, factors].concat())?;
                 count += 1;
             }
@@ -222,27 +282,41 @@ fn steps(places: &[usize], spans: &[Row]) -> Vec<(usize, f64)> {
     let mut bounds: Vec<(f64, f64)> = Vec::new();
     let mut numbers = Vec::new();
     for place in places {
-        let (start, end) = (spans[*place].start_us, spans[*place].start_us + spans[*place].duration_us);
+        let (start, end) = (
+            spans[*place].start_us,
+            spans[*place].start_us + spans[*place].duration_us,
+        );
         match bounds.last_mut() {
             Some(step) if start <= step.1 => step.1 = step.1.max(end),
             _ => bounds.push((start, end)),
         }
         numbers.push(bounds.len() - 1);
     }
-    numbers.into_iter().map(|number| (number, bounds[number].1 - bounds[number].0)).collect()
+    numbers
+        .into_iter()
+        .map(|number| (number, bounds[number].1 - bounds[number].0))
+        .collect()
 }
 
 /// Linear between neighbours, as pandas does.
 fn quantile(sorted: &[f64], share: f64) -> f64 {
     let place = share * (sorted.len().saturating_sub(1)) as f64;
-    let (below, above) = (sorted[place.floor() as usize], sorted[place.ceil() as usize]);
+    let (below, above) = (
+        sorted[place.floor() as usize],
+        sorted[place.ceil() as usize],
+    );
     below + (above - below) * place.fract()
 }
 
 /// The column after the last factor: the table's first own one.
 fn factor_end(batch: &RecordBatch) -> usize {
     let first = SPANS.columns.first().map(|column| &*column.name);
-    batch.schema_ref().fields().iter().position(|field| Some(field.name().as_str()) == first).unwrap_or(2)
+    batch
+        .schema_ref()
+        .fields()
+        .iter()
+        .position(|field| Some(field.name().as_str()) == first)
+        .unwrap_or(2)
 }
 
 /// A field of CSV.
@@ -262,26 +336,58 @@ mod tests {
     #[test]
     fn the_five_files_have_the_originals_columns_and_correct_numbers() {
         let (run, out) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-        let factors =
-            vec![("round".to_owned(), FactorValue::Int(2)), ("note".to_owned(), FactorValue::Text("a,b".into()))];
-        let labels = CaseLabels { run_id: "r".into(), case_id: "c1".into(), factors };
+        let factors = vec![
+            ("round".to_owned(), FactorValue::Int(2)),
+            ("note".to_owned(), FactorValue::Text("a,b".into())),
+        ];
+        let labels = CaseLabels {
+            run_id: "r".into(),
+            case_id: "c1".into(),
+            factors,
+        };
         // Two parallel children of 60 us in 100: the original had -20 and dropped it.
-        let spans = vec![span(3, None, 0, 100_000), span(1, Some(3), 10_000, 70_000), span(4, Some(3), 10_000, 70_000)];
+        let spans = vec![
+            span(3, None, 0, 100_000),
+            span(1, Some(3), 10_000, 70_000),
+            span(4, Some(3), 10_000, 70_000),
+        ];
         write_trace_tables(run.path(), &labels, spans, None).unwrap();
         let rows = write_aefm_csv(run.path(), &["c1".to_owned()], out.path()).unwrap();
         assert_eq!(rows, [0, 2, 2, 1, 0]);
-        let file = |name: &str| std::fs::read_to_string(out.path().join(format!("{name}.csv"))).unwrap();
+        let file =
+            |name: &str| std::fs::read_to_string(out.path().join(format!("{name}.csv"))).unwrap();
         let raw = file("raw_data");
-        assert!(raw.starts_with("trace_id,parent_id,trace_time,start_time,end_time,child_id,"), "{raw}");
-        assert!(raw.lines().nth(1).unwrap().ends_with(",100,60,60,0,40,2,\"a,b\""), "{raw}");
-        assert!(file("end_to_end_data").lines().nth(1).unwrap().contains(",100,2,"));
-        assert_eq!(file("statistical_data").lines().nth(1).unwrap(), "s0,s0-0,40,40,2,\"a,b\"");
+        assert!(
+            raw.starts_with("trace_id,parent_id,trace_time,start_time,end_time,child_id,"),
+            "{raw}"
+        );
+        assert!(
+            raw.lines()
+                .nth(1)
+                .unwrap()
+                .ends_with(",100,60,60,0,40,2,\"a,b\""),
+            "{raw}"
+        );
+        assert!(
+            file("end_to_end_data")
+                .lines()
+                .nth(1)
+                .unwrap()
+                .contains(",100,2,")
+        );
+        assert_eq!(
+            file("statistical_data").lines().nth(1).unwrap(),
+            "s0,s0-0,40,40,2,\"a,b\""
+        );
         assert_eq!(file("hardware_data").lines().count(), 1);
     }
 
     #[test]
     fn quantiles_are_pandas() {
         let values = [1.0, 2.0, 3.0, 4.0];
-        assert!((quantile(&values, 0.5) - 2.5).abs() < 1e-12 && (quantile(&values, 0.95) - 3.85).abs() < 1e-12);
+        assert!(
+            (quantile(&values, 0.5) - 2.5).abs() < 1e-12
+                && (quantile(&values, 0.95) - 3.85).abs() < 1e-12
+        );
     }
 }

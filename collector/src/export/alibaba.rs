@@ -69,7 +69,9 @@ impl Export<'_> {
     fn begin_ns(&self, case: &str) -> Result<i64, ExportError> {
         for batch in read_table(&part_path(self.run, "cases", case))? {
             let batch = batch?;
-            if let Some(begin_ns) = (0..batch.num_rows()).find_map(|row| int(&batch, "start_ns", row)) {
+            if let Some(begin_ns) =
+                (0..batch.num_rows()).find_map(|row| int(&batch, "start_ns", row))
+            {
                 return Ok(begin_ns);
             }
         }
@@ -84,7 +86,9 @@ impl Export<'_> {
             for batch in read_table(&path)? {
                 let batch = batch?;
                 for row in 0..batch.num_rows() {
-                    if let Some((pod, service)) = text(&batch, "pod", row).zip(text(&batch, "service", row)) {
+                    if let Some((pod, service)) =
+                        text(&batch, "pod", row).zip(text(&batch, "service", row))
+                    {
                         services.insert(pod.to_owned(), service.to_owned());
                     }
                 }

@@ -72,7 +72,10 @@ fn kind(value: &str) -> Kind {
 }
 
 /// Appends the elements of OTLP's `attributes`: `{"key":..,"value":{..}}`, separated by commas.
-pub(super) fn push_otlp<'a>(out: &mut String, members: impl IntoIterator<Item = (&'a str, &'a RawValue)>) {
+pub(super) fn push_otlp<'a>(
+    out: &mut String,
+    members: impl IntoIterator<Item = (&'a str, &'a RawValue)>,
+) {
     for (place, (key, value)) in members.into_iter().enumerate() {
         if place > 0 {
             out.push(',');

@@ -11,7 +11,10 @@ use std::path::Path;
 pub(super) fn write(run: &Path, cases: &[String], out: &Path) -> Result<u64, ExportError> {
     let mut rows = 0;
     for table in tables(run)? {
-        let cases: Vec<&String> = cases.iter().filter(|case| part_path(run, &table, case).exists()).collect();
+        let cases: Vec<&String> = cases
+            .iter()
+            .filter(|case| part_path(run, &table, case).exists())
+            .collect();
         let columns = columns(run, &table, &cases)?;
         if columns.is_empty() {
             continue;
@@ -28,14 +31,25 @@ pub(super) fn write(run: &Path, cases: &[String], out: &Path) -> Result<u64, Exp
 
 /// The folders that hold a case's file, the user's own tables among them.
 fn tables(run: &Path) -> Result<BTreeSet<String>, ExportError> {
-    let error = |cause| ExportError::List { path: run.to_owned(), cause };
+    let error = |cause| ExportError::List {
+        path: run.to_owned(),
+        cause,
+    };
     let mut names = BTreeSet::new();
     for entry in std::fs::read_dir(run).map_err(error)? {
         let entry = entry.map_err(error)?;
         let is_table = std::fs::read_dir(entry.path()).is_ok_and(|mut inside| {
-            inside.any(|case| case.is_ok_and(|case| case.file_name().to_string_lossy().starts_with("case=")))
+            inside.any(|case| {
+                case.is_ok_and(|case| case.file_name().to_string_lossy().starts_with("case="))
+            })
         });
-        names.extend(entry.file_name().to_str().filter(|_| is_table).map(str::to_owned));
+        names.extend(
+            entry
+                .file_name()
+                .to_str()
+                .filter(|_| is_table)
+                .map(str::to_owned),
+        );
     }
     Ok(names)
 }
@@ -57,10 +71,15 @@ fn write_case(file: &mut OutFile, columns: &[String], path: &Path) -> Result<u64
     let mut rows = 0;
     for batch in read_table(path)? {
         let batch = batch?;
-        let places: Vec<_> = columns.iter().map(|name| batch.schema_ref().index_of(name).ok()).collect();
+        let places: Vec<_> = columns
+            .iter()
+            .map(|name| batch.schema_ref().index_of(name).ok())
+            .collect();
         for row in 0..batch.num_rows() {
-            let fields: Vec<String> =
-                places.iter().map(|place| place.map_or_else(String::new, |place| any(&batch, place, row))).collect();
+            let fields: Vec<String> = places
+                .iter()
+                .map(|place| place.map_or_else(String::new, |place| any(&batch, place, row)))
+                .collect();
             file.record(fields.iter().map(String::as_str))?;
         }
         rows += batch.num_rows() as u64;

@@ -13,16 +13,30 @@ pub(super) struct OutFile {
 
 impl OutFile {
     pub(super) fn create(path: &Path) -> Result<Self, ExportError> {
-        let file = PartFile::create(path).map_err(|cause| ExportError::Write { path: path.to_owned(), cause })?;
-        Ok(Self { path: path.to_owned(), writer: BufWriter::with_capacity(1 << 18, file) })
+        let file = PartFile::create(path).map_err(|cause| ExportError::Write {
+            path: path.to_owned(),
+            cause,
+        })?;
+        Ok(Self {
+            path: path.to_owned(),
+            writer: BufWriter::with_capacity(1 << 18, file),
+        })
     }
 
     pub(super) fn write(&mut self, text: &str) -> Result<(), ExportError> {
-        self.writer.write_all(text.as_bytes()).map_err(|cause| ExportError::Write { path: self.path.clone(), cause })
+        self.writer
+            .write_all(text.as_bytes())
+            .map_err(|cause| ExportError::Write {
+                path: self.path.clone(),
+                cause,
+            })
     }
 
     /// A line of CSV.
-    pub(super) fn record<'a>(&mut self, fields: impl IntoIterator<Item = &'a str>) -> Result<(), ExportError> {
+    pub(super) fn record<'a>(
+        &mut self,
+        fields: impl IntoIterator<Item = &'a str>,
+    ) -> Result<(), ExportError> {
         let mut line = String::new();
         for (place, field) in fields.into_iter().enumerate() {
             if place > 0 {
@@ -37,8 +51,13 @@ impl OutFile {
     /// Gives the file its name.
     pub(super) fn finish(self) -> Result<(), ExportError> {
         let path = self.path;
-        let file = self.writer.into_inner().map_err(std::io::IntoInnerError::into_error);
-        file.and_then(PartFile::publish).map(drop).map_err(|cause| ExportError::Write { path, cause })
+        let file = self
+            .writer
+            .into_inner()
+            .map_err(std::io::IntoInnerError::into_error);
+        file.and_then(PartFile::publish)
+            .map(drop)
+            .map_err(|cause| ExportError::Write { path, cause })
     }
 }
 

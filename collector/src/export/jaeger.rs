@@ -34,9 +34,14 @@ fn push_trace(out: &mut String, spans: &[Span]) {
     let process = |span: &Span| origins.binary_search(&&*span.origin).unwrap_or_default() + 1;
     let mut trace = Object::begin(out);
     if let Some(first) = spans.first() {
-        push_string(trace.key("traceID"), Hex::<32>::of(&first.trace_id.0).as_str());
+        push_string(
+            trace.key("traceID"),
+            Hex::<32>::of(&first.trace_id.0).as_str(),
+        );
     }
-    push_array(trace.key("spans"), spans, |out, span| push_span(out, span, process(span)));
+    push_array(trace.key("spans"), spans, |out, span| {
+        push_span(out, span, process(span))
+    });
     let mut processes = Object::begin(trace.key("processes"));
     for (number, origin) in (1..).zip(&origins) {
         push_process(processes.key(&format!("p{number}")), origin);
@@ -67,20 +72,31 @@ fn push_span(out: &mut String, span: &Span, process: usize) {
     push_string(json.key("traceID"), trace_id.as_str());
     push_string(json.key("spanID"), Hex::<16>::of(&span.span_id.0).as_str());
     push_string(json.key("operationName"), &span.operation);
-    push_array(json.key("references"), span.parent.as_slice(), |out, parent| {
-        let mut reference = Object::begin(out);
-        push_string(reference.key("refType"), "CHILD_OF");
-        push_string(reference.key("traceID"), trace_id.as_str());
-        push_string(reference.key("spanID"), Hex::<16>::of(&parent.0).as_str());
-        reference.end();
-    });
+    push_array(
+        json.key("references"),
+        span.parent.as_slice(),
+        |out, parent| {
+            let mut reference = Object::begin(out);
+            push_string(reference.key("refType"), "CHILD_OF");
+            push_string(reference.key("traceID"), trace_id.as_str());
+            push_string(reference.key("spanID"), Hex::<16>::of(&parent.0).as_str());
+            reference.end();
+        },
+    );
     // The end is cut off, too, rather than the duration: what was within its parent stays there.
-    let duration_us =
-        if span.negative { -1 } else { span.end_ns().div_euclid(1_000) - span.start_ns.div_euclid(1_000) };
-    json.key("startTime").push_str(&span.start_ns.div_euclid(1_000).to_string());
+    let duration_us = if span.negative {
+        -1
+    } else {
+        span.end_ns().div_euclid(1_000) - span.start_ns.div_euclid(1_000)
+    };
+    json.key("startTime")
+        .push_str(&span.start_ns.div_euclid(1_000).to_string());
     json.key("duration").push_str(&duration_us.to_string());
     push_tags(json.key("tags"), span);
-    let events = span.extra.as_deref().and_then(|extra| extra.events.as_deref());
+    let events = span
+        .extra
+        .as_deref()
+        .and_then(|extra| extra.events.as_deref());
     push_logs(json.key("logs"), events.unwrap_or("[]"));
     push_string(json.key("processID"), &format!("p{process}"));
     json.key("warnings").push_str("null");
@@ -91,15 +107,21 @@ fn push_span(out: &mut String, span: &Span, process: usize) {
 fn push_tags(out: &mut String, span: &Span) {
     let attributes = members(span.attributes.as_deref().unwrap_or("{}"));
     let has = |key: &str| attributes.iter().any(|(name, _)| name == key);
-    let mut tags: Vec<(&str, String)> =
-        attributes.iter().map(|(key, value)| (&**key, value.get().to_owned())).collect();
+    let mut tags: Vec<(&str, String)> = attributes
+        .iter()
+        .map(|(key, value)| (&**key, value.get().to_owned()))
+        .collect();
     if let Some(kind) = span.kind.filter(|_| !has("span.kind")) {
         tags.push(("span.kind", format!("\"{}\"", kind.name())));
     }
     if span.error && !has("error") {
         tags.push(("error", "true".to_owned()));
     }
-    if let Some(message) = span.extra.as_deref().and_then(|extra| extra.status_message.as_deref()) {
+    if let Some(message) = span
+        .extra
+        .as_deref()
+        .and_then(|extra| extra.status_message.as_deref())
+    {
         let mut text = String::new();
         push_string(&mut text, message);
         tags.push(("otel.status_description", text));
@@ -110,11 +132,20 @@ fn push_tags(out: &mut String, span: &Span) {
 fn push_logs(out: &mut String, events: &str) {
     push_array(out, &objects(events), |out, event| {
         let mut log = Object::begin(out);
-        let t_ns = event.0.iter().find(|(key, _)| key == "t_ns").and_then(|(_, value)| value.get().parse::<i64>().ok());
-        log.key("timestamp").push_str(&t_ns.unwrap_or_default().div_euclid(1_000).to_string());
+        let t_ns = event
+            .0
+            .iter()
+            .find(|(key, _)| key == "t_ns")
+            .and_then(|(_, value)| value.get().parse::<i64>().ok());
+        log.key("timestamp")
+            .push_str(&t_ns.unwrap_or_default().div_euclid(1_000).to_string());
         let fields: Vec<_> = event.0.iter().filter(|(key, _)| key != "t_ns").collect();
         push_array(log.key("fields"), &fields, |out, (key, value)| {
-            let name = if key == "name" { "event" } else { key.strip_prefix("attributes.").unwrap_or(key) };
+            let name = if key == "name" {
+                "event"
+            } else {
+                key.strip_prefix("attributes.").unwrap_or(key)
+            };
             push_tag(out, name, value.get());
         });
         log.end();

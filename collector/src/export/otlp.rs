@@ -53,10 +53,17 @@ fn push_trace(out: &mut String, spans: &[Span]) {
 fn push_resource(out: &mut String, origin: &Origin) {
     let service = Some(&origin.service);
     // What names a pod or a node on any platform: the dataset does not say which attribute did.
-    let names =
-        [("service.name", service), ("service.instance.id", origin.pod.as_ref()), ("host.name", origin.node.as_ref())];
+    let names = [
+        ("service.name", service),
+        ("service.instance.id", origin.pod.as_ref()),
+        ("host.name", origin.node.as_ref()),
+    ];
     out.push_str("{\"resource\":{\"attributes\":[");
-    for (place, (key, name)) in names.into_iter().filter_map(|(key, name)| Some((key, name?))).enumerate() {
+    for (place, (key, name)) in names
+        .into_iter()
+        .filter_map(|(key, name)| Some((key, name?)))
+        .enumerate()
+    {
         if place > 0 {
             out.push(',');
         }
@@ -72,7 +79,10 @@ fn push_resource(out: &mut String, origin: &Origin) {
 
 fn push_span(out: &mut String, span: &Span) {
     let mut json = Object::begin(out);
-    push_string(json.key("traceId"), Hex::<32>::of(&span.trace_id.0).as_str());
+    push_string(
+        json.key("traceId"),
+        Hex::<32>::of(&span.trace_id.0).as_str(),
+    );
     push_string(json.key("spanId"), Hex::<16>::of(&span.span_id.0).as_str());
     if let Some(parent) = span.parent {
         push_string(json.key("parentSpanId"), Hex::<16>::of(&parent.0).as_str());
@@ -82,19 +92,34 @@ fn push_span(out: &mut String, span: &Span) {
         json.key("kind").push_str(&(kind as u8).to_string());
     }
     // A span that ended before it started has no duration; one nanosecond keeps that visible.
-    let end_ns = if span.negative { span.start_ns.saturating_sub(1) } else { span.end_ns() };
+    let end_ns = if span.negative {
+        span.start_ns.saturating_sub(1)
+    } else {
+        span.end_ns()
+    };
     push_string(json.key("startTimeUnixNano"), &span.start_ns.to_string());
     push_string(json.key("endTimeUnixNano"), &end_ns.to_string());
     if let Some(attributes) = &span.attributes {
         let members = members(attributes);
-        push_list(json.key("attributes"), members.iter().map(|(key, value)| (&**key, *value)));
+        push_list(
+            json.key("attributes"),
+            members.iter().map(|(key, value)| (&**key, *value)),
+        );
     }
     let extra = span.extra.as_deref();
     if let Some(events) = extra.and_then(|extra| extra.events.as_deref()) {
-        push_objects(json.key("events"), events, &[("t_ns", "timeUnixNano"), ("name", "name")]);
+        push_objects(
+            json.key("events"),
+            events,
+            &[("t_ns", "timeUnixNano"), ("name", "name")],
+        );
     }
     if let Some(links) = extra.and_then(|extra| extra.links.as_deref()) {
-        push_objects(json.key("links"), links, &[("trace_id", "traceId"), ("span_id", "spanId")]);
+        push_objects(
+            json.key("links"),
+            links,
+            &[("trace_id", "traceId"), ("span_id", "spanId")],
+        );
     }
     let message = extra.and_then(|extra| extra.status_message.as_deref());
     if span.error || message.is_some() {
@@ -130,7 +155,10 @@ fn push_objects(out: &mut String, text: &str, names: &[(&str, &str)]) {
                 json.key(theirs).push_str(value.get());
             }
         }
-        let own = object.0.iter().filter_map(|(key, value)| Some((key.strip_prefix("attributes.")?, *value)));
+        let own = object
+            .0
+            .iter()
+            .filter_map(|(key, value)| Some((key.strip_prefix("attributes.")?, *value)));
         push_list(json.key("attributes"), own);
         json.end();
     }

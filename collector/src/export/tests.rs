@@ -15,7 +15,11 @@ use std::fs;
 
 fn labels() -> CaseLabels {
     let factors = vec![("rate_hz".to_owned(), FactorValue::Float(20.0))];
-    CaseLabels { run_id: "r".into(), case_id: "c1".into(), factors }
+    CaseLabels {
+        run_id: "r".into(),
+        case_id: "c1".into(),
+        factors,
+    }
 }
 
 /// A run of one case with these spans.
@@ -40,7 +44,10 @@ fn exported(form: Form, run: &Path) -> tempfile::TempDir {
 fn imported(kind: Kind, file: PathBuf) -> Vec<Vec<Span>> {
     let dir = tempfile::tempdir().unwrap();
     import(kind, &[file], dir.path(), &labels(), BUDGET_BYTES).unwrap();
-    read_traces(&part_path(dir.path(), "spans", "c1")).unwrap().map(|trace| trace.unwrap().spans).collect()
+    read_traces(&part_path(dir.path(), "spans", "c1"))
+        .unwrap()
+        .map(|trace| trace.unwrap().spans)
+        .collect()
 }
 
 prop_compose! {
@@ -117,15 +124,41 @@ proptest! {
 
 #[test]
 fn every_table_becomes_a_csv_file_of_the_same_rows() {
-    let spans = vec![crate::trace::testing::span(1, None, 0, 100), crate::trace::testing::span(2, Some(1), 10, 50)];
+    let spans = vec![
+        crate::trace::testing::span(1, None, 0, 100),
+        crate::trace::testing::span(2, Some(1), 10, 50),
+    ];
     let run = run(spans);
     let out = exported(Form::Csv, run.path());
-    let names: BTreeSet<_> = fs::read_dir(out.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-    assert_eq!(names, ["cases.csv", "edges.csv", "services.csv", "spans.csv", "traces.csv"].map(Into::into).into());
+    let names: BTreeSet<_> = fs::read_dir(out.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name())
+        .collect();
+    assert_eq!(
+        names,
+        [
+            "cases.csv",
+            "edges.csv",
+            "services.csv",
+            "spans.csv",
+            "traces.csv"
+        ]
+        .map(Into::into)
+        .into()
+    );
     let text = fs::read_to_string(out.path().join("spans.csv")).unwrap();
     let mut lines = text.lines();
-    assert!(lines.next().unwrap().starts_with("run_id,case_id,rate_hz,trace_id,span_id,"), "{text}");
-    assert!(lines.next().unwrap().starts_with("r,c1,20,01010101"), "{text}");
+    assert!(
+        lines
+            .next()
+            .unwrap()
+            .starts_with("run_id,case_id,rate_hz,trace_id,span_id,"),
+        "{text}"
+    );
+    assert!(
+        lines.next().unwrap().starts_with("r,c1,20,01010101"),
+        "{text}"
+    );
     assert_eq!(lines.count(), 1);
 }
 
@@ -136,7 +169,11 @@ fn alibabas_columns_are_filled() {
         crate::trace::testing::span(2, Some(1), 3_000_000, 5_500_000),
     ]);
     let mut metrics = TableWriter::create(run.path(), &METRICS, &labels()).unwrap();
-    for (scope, subject, t_s, cpu) in [("pod", "s1-0", 1, 0.5), ("pod", "s2-0", 1, 1.5), ("node", "n1", 2, 2.0)] {
+    for (scope, subject, t_s, cpu) in [
+        ("pod", "s1-0", 1, 0.5),
+        ("pod", "s2-0", 1, 1.5),
+        ("node", "n1", 2, 2.0),
+    ] {
         let mut row = vec![Cell::Null; METRICS.columns.len()];
         let cells = [
             ("scope", Cell::Text(scope)),
@@ -148,23 +185,36 @@ fn alibabas_columns_are_filled() {
             ("memory_bytes", Cell::Int(1 << 20)),
         ];
         for (name, cell) in cells {
-            row[METRICS.columns.iter().position(|column| column.name == name).unwrap()] = cell;
+            row[METRICS
+                .columns
+                .iter()
+                .position(|column| column.name == name)
+                .unwrap()] = cell;
         }
         metrics.push(&row).unwrap();
     }
     metrics.finish().unwrap();
     let out = exported(Form::Alibaba, run.path());
     let lines = |table: &str| {
-        let text = fs::read_to_string(out.path().join(table).join(format!("{table}_c1.csv"))).unwrap();
+        let text =
+            fs::read_to_string(out.path().join(table).join(format!("{table}_c1.csv"))).unwrap();
         text.lines().skip(1).map(str::to_owned).collect::<Vec<_>>()
     };
     let trace = "01".repeat(16);
-    let expected =
-        [format!("2,{trace},op,0,rpc,USER,,op,s1,s1-0,7"), format!("3,{trace},op,0.1,rpc,s1,s1-0,op,s2,s2-0,2.5")];
+    let expected = [
+        format!("2,{trace},op,0,rpc,USER,,op,s1,s1-0,7"),
+        format!("3,{trace},op,0.1,rpc,s1,s1-0,op,s2,s2-0,2.5"),
+    ];
     assert_eq!(lines("MSCallGraph"), expected);
-    assert_eq!(lines("MSResource"), ["1000,s1,s1-0,n1,0,0", "1000,s2,s2-0,n1,1,0"]);
+    assert_eq!(
+        lines("MSResource"),
+        ["1000,s1,s1-0,n1,0,0", "1000,s2,s2-0,n1,1,0"]
+    );
     assert_eq!(lines("Node"), ["2000,n1,0,0"]);
-    assert_eq!(lines("MSRTMCR")[0], "0,s1,s1-0,,7,1,2.5,1,0,0,0,0,0,0,0,0,0,0,0,0,0,0");
+    assert_eq!(
+        lines("MSRTMCR")[0],
+        "0,s1,s1-0,,7,1,2.5,1,0,0,0,0,0,0,0,0,0,0,0,0,0,0"
+    );
 }
 
 #[test]

@@ -40,7 +40,11 @@ pub struct ImportedCsv {
 /// # Errors
 /// There is no `raw_data.csv`, a file cannot be read or lacks a column, a factor has the name of a column of ours, or a
 /// table cannot be written.
-pub fn import_aefm_csv(folder: &Path, dir: &Path, run_id: &str) -> Result<ImportedCsv, ImportError> {
+pub fn import_aefm_csv(
+    folder: &Path,
+    dir: &Path,
+    run_id: &str,
+) -> Result<ImportedCsv, ImportError> {
     let mut imported = ImportedCsv::default();
     let mut files = Vec::new();
     for (place, (name, columns)) in FILES.iter().enumerate() {
@@ -52,8 +56,11 @@ pub fn import_aefm_csv(folder: &Path, dir: &Path, run_id: &str) -> Result<Import
         }
         files.push(read(&path, columns)?);
     }
-    let cases =
-        cases_of(&files, run_id).map_err(|reason| ImportError::Format { path: folder.to_owned(), at: 0, reason })?;
+    let cases = cases_of(&files, run_id).map_err(|reason| ImportError::Format {
+        path: folder.to_owned(),
+        at: 0,
+        reason,
+    })?;
     for case in &cases {
         write_case(case, &files, dir, &mut imported)?;
     }
@@ -61,14 +68,29 @@ pub fn import_aefm_csv(folder: &Path, dir: &Path, run_id: &str) -> Result<Import
     Ok(imported)
 }
 
-fn write_case(case: &Case, files: &[File], dir: &Path, imported: &mut ImportedCsv) -> Result<(), ImportError> {
+fn write_case(
+    case: &Case,
+    files: &[File],
+    dir: &Path,
+    imported: &mut ImportedCsv,
+) -> Result<(), ImportError> {
     let pairs = pairs::spans(case.rows[PAIRS].iter().map(|row| &files[PAIRS].rows[*row]));
     let (spans, estimated, invalid) = (pairs.spans, pairs.estimated, pairs.invalid);
-    let times = spans.iter().map(|span| span.start_ns).min().zip(spans.iter().map(|span| span.end_ns()).max());
+    let times = spans
+        .iter()
+        .map(|span| span.start_ns)
+        .min()
+        .zip(spans.iter().map(|span| span.end_ns()).max());
     let report = write_trace_tables(dir, &case.labels, spans, None)?;
     for (place, (name, columns)) in FILES.iter().enumerate() {
         if place != PAIRS && !files[place].columns.is_empty() {
-            write_figures(&user_name(name), columns, &files[place], &case.rows[place], (dir, &case.labels))?;
+            write_figures(
+                &user_name(name),
+                columns,
+                &files[place],
+                &case.rows[place],
+                (dir, &case.labels),
+            )?;
         }
     }
     write_head(dir, &case.labels, times, (&report, estimated, invalid))?;
@@ -92,8 +114,17 @@ fn write_figures(
     (dir, labels): (&Path, &CaseLabels),
 ) -> Result<(), SinkError> {
     let is_text = |name: &str| matches!(name, "microservice" | "pod" | "trace_id");
-    let kind = |name: &&str| if is_text(name) { ColumnType::Text } else { ColumnType::Float };
-    let own: Vec<_> = columns.iter().map(|name| ((*name).to_owned(), kind(name))).collect();
+    let kind = |name: &&str| {
+        if is_text(name) {
+            ColumnType::Text
+        } else {
+            ColumnType::Float
+        }
+    };
+    let own: Vec<_> = columns
+        .iter()
+        .map(|name| ((*name).to_owned(), kind(name)))
+        .collect();
     let mut writer = TableWriter::create(dir, &user_table(name, &own), labels)?;
     for row in rows {
         let cells: Vec<_> = columns
@@ -129,7 +160,11 @@ fn write_head(
     }
     let status = if doubts.is_empty() { "ok" } else { "degraded" };
     let reason = (!doubts.is_empty()).then(|| doubts.join("; "));
-    let name: Vec<_> = labels.factors.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let name: Vec<_> = labels
+        .factors
+        .iter()
+        .map(|(name, value)| format!("{name}={value}"))
+        .collect();
     let name = name.join("|");
     let mut case = vec![Cell::Null; CASES.columns.len()];
     let mut set = |column: &str, cell| {
@@ -160,7 +195,11 @@ fn write_head(
 
 /// A file of the original's cannot be read as what it should be.
 fn wrong(path: &Path, at: u64, reason: String) -> ImportError {
-    ImportError::Format { path: PathBuf::from(path), at, reason }
+    ImportError::Format {
+        path: PathBuf::from(path),
+        at,
+        reason,
+    }
 }
 
 #[cfg(test)]

@@ -48,7 +48,9 @@ pub(super) struct Batch {
 impl Batch {
     /// The pieces, each with its place in the file.
     pub(super) fn iter(&self) -> impl Iterator<Item = (u64, &[u8])> {
-        self.pieces.iter().map(|piece| (self.at + piece.start as u64, &self.bytes[piece.clone()]))
+        self.pieces
+            .iter()
+            .map(|piece| (self.at + piece.start as u64, &self.bytes[piece.clone()]))
     }
 }
 
@@ -66,7 +68,10 @@ pub(super) struct Pieces {
 
 impl Pieces {
     pub(super) fn open(kind: Kind, path: &Path) -> Result<Self, ImportError> {
-        let read = |cause| ImportError::Read { path: path.to_owned(), cause };
+        let read = |cause| ImportError::Read {
+            path: path.to_owned(),
+            cause,
+        };
         let file = File::open(path).map_err(read)?;
         let mut pieces = Self {
             path: path.to_owned(),
@@ -92,8 +97,13 @@ impl Pieces {
         // Larger pieces are read in larger steps.
         let step = CHUNK.max(self.buffer.len());
         self.buffer.reserve(step);
-        let read = (&mut self.file).take(step as u64).read_to_end(&mut self.buffer);
-        self.is_end = read.map_err(|cause| ImportError::Read { path: self.path.clone(), cause })? < step;
+        let read = (&mut self.file)
+            .take(step as u64)
+            .read_to_end(&mut self.buffer);
+        self.is_end = read.map_err(|cause| ImportError::Read {
+            path: self.path.clone(),
+            cause,
+        })? < step;
         if self.buffer.len() > PIECE_MAX {
             return Err(self.wrong("there is no end of a trace in half a gigabyte", 0));
         }
@@ -101,14 +111,21 @@ impl Pieces {
     }
 
     fn wrong(&self, reason: &str, used: usize) -> ImportError {
-        ImportError::Format { path: self.path.clone(), at: self.at + used as u64, reason: reason.to_owned() }
+        ImportError::Format {
+            path: self.path.clone(),
+            at: self.at + used as u64,
+            reason: reason.to_owned(),
+        }
     }
 
     /// The next piece of what is left of the buffer: where it begins, where it ends, and where the next may begin.
     fn find(&mut self, used: usize) -> Result<Option<(usize, usize, usize)>, &'static str> {
         let rest = &self.buffer[used..];
         match self.layout {
-            Layout::JaegerData => Ok(self.scan.next_element(rest)?.map(|(from, to)| (from, to, to))),
+            Layout::JaegerData => Ok(self
+                .scan
+                .next_element(rest)?
+                .map(|(from, to)| (from, to, to))),
             Layout::JsonLines => Ok(match rest.iter().position(|byte| *byte == b'\n') {
                 Some(end) => Some((0, end, end + 1)),
                 None if self.is_end && !rest.is_empty() => Some((0, rest.len(), rest.len())),
@@ -133,9 +150,13 @@ impl Pieces {
     fn step(&mut self) -> Result<Option<Batch>, ImportError> {
         loop {
             let (mut pieces, mut used) = (Vec::new(), 0);
-            while let Some((from, to, next)) = self.find(used).map_err(|reason| self.wrong(reason, used))? {
+            while let Some((from, to, next)) =
+                self.find(used).map_err(|reason| self.wrong(reason, used))?
+            {
                 // Empty lines between documents are nothing.
-                if self.layout != Layout::JsonLines || !self.buffer[used + from..used + to].trim_ascii().is_empty() {
+                if self.layout != Layout::JsonLines
+                    || !self.buffer[used + from..used + to].trim_ascii().is_empty()
+                {
                     pieces.push(used + from..used + to);
                 }
                 used += next;
@@ -145,7 +166,12 @@ impl Pieces {
             if !pieces.is_empty() {
                 let rest = self.buffer.split_off(used);
                 let bytes = std::mem::replace(&mut self.buffer, rest);
-                return Ok(Some(Batch { bytes, at, pieces, format: self.layout.format() }));
+                return Ok(Some(Batch {
+                    bytes,
+                    at,
+                    pieces,
+                    format: self.layout.format(),
+                }));
             }
             self.buffer.drain(..used);
             if self.is_end {
@@ -161,7 +187,11 @@ impl Pieces {
             Layout::JaegerData => self.scan.is_over,
             _ => self.buffer.trim_ascii().is_empty(),
         };
-        if is_whole { Ok(()) } else { Err(self.wrong("the file ends in the middle of something", 0)) }
+        if is_whole {
+            Ok(())
+        } else {
+            Err(self.wrong("the file ends in the middle of something", 0))
+        }
     }
 }
 
@@ -191,9 +221,13 @@ fn is_json_object(bytes: &[u8]) -> bool {
 
 /// One `resource_spans` field with its tag, which is a message of its own.
 fn resource_spans(bytes: &[u8]) -> Result<Option<(usize, usize, usize)>, &'static str> {
-    let Some((tag, rest)) = bytes.split_first() else { return Ok(None) };
+    let Some((tag, rest)) = bytes.split_first() else {
+        return Ok(None);
+    };
     if *tag != 0x0a {
-        return Err("this is no TracesData: neither JSON, nor protobuf, nor protobuf after lengths");
+        return Err(
+            "this is no TracesData: neither JSON, nor protobuf, nor protobuf after lengths",
+        );
     }
     let mut length = 0_usize;
     for (place, byte) in rest.iter().enumerate().take(5) {
@@ -207,5 +241,9 @@ fn resource_spans(bytes: &[u8]) -> Result<Option<(usize, usize, usize)>, &'stati
             };
         }
     }
-    if rest.len() >= 5 { Err("a length does not end") } else { Ok(None) }
+    if rest.len() >= 5 {
+        Err("a length does not end")
+    } else {
+        Ok(None)
+    }
 }

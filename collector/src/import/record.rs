@@ -41,7 +41,10 @@ struct Numbered<T> {
 
 impl<T> Default for Numbered<T> {
     fn default() -> Self {
-        Self { values: Vec::new(), numbers: HashMap::default() }
+        Self {
+            values: Vec::new(),
+            numbers: HashMap::default(),
+        }
     }
 }
 
@@ -88,13 +91,21 @@ pub(super) struct Writer<'a> {
 
 impl<'a> Writer<'a> {
     pub(super) fn new(book: &'a Book) -> Self {
-        Self { book, origins: ByAddress::default(), operations: ByAddress::default() }
+        Self {
+            book,
+            origins: ByAddress::default(),
+            operations: ByAddress::default(),
+        }
     }
 
     /// Appends the record of `span`.
     pub(super) fn write(&mut self, span: &Span, out: &mut Vec<u8>) {
-        let origin = *self.origins.of(&span.origin, || self.book.open().origins.number(&span.origin));
-        let operation = *self.operations.of(&span.operation, || self.book.open().operations.number(&span.operation));
+        let origin = *self.origins.of(&span.origin, || {
+            self.book.open().origins.number(&span.origin)
+        });
+        let operation = *self.operations.of(&span.operation, || {
+            self.book.open().operations.number(&span.operation)
+        });
         let extra = span.extra.as_deref();
         let flag = |is_set: bool, flag: u8| if is_set { flag } else { 0 };
         let flags = flag(span.error, ERROR)
@@ -116,7 +127,9 @@ impl<'a> Writer<'a> {
         out.extend_from_slice(&span.http_status.unwrap_or_default().to_le_bytes());
         if origin == INLINE {
             let Origin { service, pod, node } = &*span.origin;
-            [Some(&**service), pod.as_deref(), node.as_deref()].into_iter().for_each(|text| put(out, text));
+            [Some(&**service), pod.as_deref(), node.as_deref()]
+                .into_iter()
+                .for_each(|text| put(out, text));
         }
         if operation == INLINE {
             put(out, Some(&span.operation));
@@ -124,8 +137,15 @@ impl<'a> Writer<'a> {
         if let Some(attributes) = span.attributes.as_deref() {
             put(out, Some(attributes));
         }
-        if let Some(Extra { events, links, status_message }) = extra {
-            [events, links, status_message].into_iter().for_each(|text| put(out, text.as_deref()));
+        if let Some(Extra {
+            events,
+            links,
+            status_message,
+        }) = extra
+        {
+            [events, links, status_message]
+                .into_iter()
+                .for_each(|text| put(out, text.as_deref()));
         }
         let length = u32::try_from(out.len() - begin - LENGTH_BYTES).unwrap_or(u32::MAX);
         out[begin..begin + LENGTH_BYTES].copy_from_slice(&length.to_le_bytes());
@@ -134,7 +154,9 @@ impl<'a> Writer<'a> {
 
 /// A text after its length, one more than it is; 0: none.
 fn put(out: &mut Vec<u8>, text: Option<&str>) {
-    let length = text.map_or(0, |text| u32::try_from(text.len()).unwrap_or(u32::MAX - 1) + 1);
+    let length = text.map_or(0, |text| {
+        u32::try_from(text.len()).unwrap_or(u32::MAX - 1) + 1
+    });
     out.extend_from_slice(&length.to_le_bytes());
     out.extend_from_slice(text.unwrap_or_default().as_bytes());
 }
@@ -143,7 +165,11 @@ fn put(out: &mut Vec<u8>, text: Option<&str>) {
 pub(super) fn split_first(bytes: &[u8]) -> Option<(TraceId, &[u8], &[u8])> {
     let length = u32::from_le_bytes(*bytes.first_chunk::<LENGTH_BYTES>()?) as usize;
     let (record, rest) = bytes.split_at_checked(LENGTH_BYTES + length)?;
-    Some((TraceId(*record[LENGTH_BYTES..].first_chunk()?), record, rest))
+    Some((
+        TraceId(*record[LENGTH_BYTES..].first_chunk()?),
+        record,
+        rest,
+    ))
 }
 
 /// Makes spans of records.
@@ -159,8 +185,14 @@ impl Reader {
     pub(super) fn read(&mut self, record: &[u8]) -> Option<Span> {
         let mut record = Rest(record);
         let (trace_id, span_id, parent) = (record.bytes()?, record.bytes()?, record.bytes()?);
-        let (start, duration) = (i64::from_le_bytes(record.bytes()?), i64::from_le_bytes(record.bytes()?));
-        let (origin, operation) = (u32::from_le_bytes(record.bytes()?), u32::from_le_bytes(record.bytes()?));
+        let (start, duration) = (
+            i64::from_le_bytes(record.bytes()?),
+            i64::from_le_bytes(record.bytes()?),
+        );
+        let (origin, operation) = (
+            u32::from_le_bytes(record.bytes()?),
+            u32::from_le_bytes(record.bytes()?),
+        );
         let [kind, flags] = record.bytes()?;
         let status = u16::from_le_bytes(record.bytes()?);
         let has = |flag: u8| flags & flag != 0;
@@ -175,11 +207,19 @@ impl Reader {
         } else {
             Name::clone(self.operations.get(operation as usize)?)
         };
-        let attributes = if has(ATTRIBUTES) { record.text()? } else { None };
+        let attributes = if has(ATTRIBUTES) {
+            record.text()?
+        } else {
+            None
+        };
         let mut extra = None;
         if has(EXTRA) {
             let mut text = || Some(record.text()?.map(Into::into));
-            extra = Some(Box::new(Extra { events: text()?, links: text()?, status_message: text()? }));
+            extra = Some(Box::new(Extra {
+                events: text()?,
+                links: text()?,
+                status_message: text()?,
+            }));
         }
         Some(Span {
             trace_id: TraceId(trace_id),
@@ -210,7 +250,9 @@ impl<'a> Rest<'a> {
     }
 
     fn text(&mut self) -> Option<Option<&'a str>> {
-        let Some(length) = u32::from_le_bytes(self.bytes()?).checked_sub(1) else { return Some(None) };
+        let Some(length) = u32::from_le_bytes(self.bytes()?).checked_sub(1) else {
+            return Some(None);
+        };
         let (head, tail) = self.0.split_at_checked(length as usize)?;
         self.0 = tail;
         std::str::from_utf8(head).ok().map(Some)

@@ -77,7 +77,10 @@ impl<'a> Spill<'a> {
             self.part();
             // Part by part as they grow: those who decode need not wait until all is written.
             while self.held_bytes > self.budget_bytes {
-                self.flush_largest().map_err(|cause| SpillError { path: self.folder.clone(), cause })?;
+                self.flush_largest().map_err(|cause| SpillError {
+                    path: self.folder.clone(),
+                    cause,
+                })?;
             }
         }
         Ok(())
@@ -99,7 +102,12 @@ impl<'a> Spill<'a> {
     }
 
     fn flush_largest(&mut self) -> io::Result<()> {
-        let Some((place, part)) = self.parts.iter_mut().enumerate().max_by_key(|(_, part)| part.held.len()) else {
+        let Some((place, part)) = self
+            .parts
+            .iter_mut()
+            .enumerate()
+            .max_by_key(|(_, part)| part.held.len())
+        else {
             return Ok(());
         };
         if part.file.is_none() {
@@ -119,13 +127,20 @@ impl<'a> Spill<'a> {
     ///
     /// # Errors
     /// The disk's.
-    pub(super) fn drain(mut self, mut take: impl FnMut(Vec<Span>) -> ControlFlow<()>) -> Result<(), SpillError> {
+    pub(super) fn drain(
+        mut self,
+        mut take: impl FnMut(Vec<Span>) -> ControlFlow<()>,
+    ) -> Result<(), SpillError> {
         let mut reader = self.book.reader();
-        let wrong = |path: &Path, cause| SpillError { path: path.to_owned(), cause };
+        let wrong = |path: &Path, cause| SpillError {
+            path: path.to_owned(),
+            cause,
+        };
         if self.parts.is_empty() {
             let mut spans = Vec::new();
             for records in &self.fresh {
-                read_all(&records[..], &mut reader, &mut spans).map_err(|cause| wrong(&self.folder, cause))?;
+                read_all(&records[..], &mut reader, &mut spans)
+                    .map_err(|cause| wrong(&self.folder, cause))?;
             }
             let _ = take(spans);
             return Ok(());
@@ -136,11 +151,13 @@ impl<'a> Spill<'a> {
             if part.file.is_some() {
                 let path = self.folder.join(place.to_string());
                 let file = File::open(&path).map(|file| BufReader::with_capacity(1 << 18, file));
-                file.and_then(|file| read_all(file, &mut reader, &mut spans)).map_err(|cause| wrong(&path, cause))?;
+                file.and_then(|file| read_all(file, &mut reader, &mut spans))
+                    .map_err(|cause| wrong(&path, cause))?;
                 // The disk is needed for the tables.
                 let _ = fs::remove_file(&path);
             }
-            read_all(&part.held[..], &mut reader, &mut spans).map_err(|cause| wrong(&self.folder, cause))?;
+            read_all(&part.held[..], &mut reader, &mut spans)
+                .map_err(|cause| wrong(&self.folder, cause))?;
             drop(part);
             if take(spans).is_break() {
                 break;
@@ -161,7 +178,8 @@ impl Drop for Spill<'_> {
 fn place_of(trace: TraceId) -> usize {
     let mut suffix = [0; 8];
     suffix.copy_from_slice(&trace.0[8..]);
-    let hash = aefm_workloads::draw::mix(trace.prefix() ^ u64::from_be_bytes(suffix).rotate_left(17));
+    let hash =
+        aefm_workloads::draw::mix(trace.prefix() ^ u64::from_be_bytes(suffix).rotate_left(17));
     (hash % PARTS as u64) as usize
 }
 
@@ -184,7 +202,12 @@ fn read_all(mut from: impl BufRead, reader: &mut Reader, spans: &mut Vec<Span>) 
             from.read_exact(&mut record)?;
             reader.read(&record)
         };
-        let broken = || io::Error::new(io::ErrorKind::InvalidData, "a span came back other than it was written");
+        let broken = || {
+            io::Error::new(
+                io::ErrorKind::InvalidData,
+                "a span came back other than it was written",
+            )
+        };
         spans.push(span.ok_or_else(broken)?);
     }
 }
@@ -204,13 +227,16 @@ mod tests {
         let mut writer = Writer::new(&book);
         for spans in spans.chunks(at_once) {
             let mut records = Vec::new();
-            spans.iter().for_each(|span| writer.write(span, &mut records));
+            spans
+                .iter()
+                .for_each(|span| writer.write(span, &mut records));
             spill.push(records).unwrap();
         }
         let mut back = Vec::new();
         let mut seen = std::collections::HashSet::new();
         let whole = |spans: Vec<Span>| {
-            let traces: std::collections::HashSet<_> = spans.iter().map(|span| span.trace_id).collect();
+            let traces: std::collections::HashSet<_> =
+                spans.iter().map(|span| span.trace_id).collect();
             assert!(traces.is_disjoint(&seen), "a trace in two parts");
             seen.extend(traces);
             back.extend(spans);
@@ -253,7 +279,8 @@ mod tests {
                 let mut span = span(id, None, 0, 1);
                 span.trace_id = TraceId(u128::from(id).to_be_bytes());
                 span.operation = Name::from(format!("/users/{id}"));
-                span.origin = crate::span::Names::default().origin(&format!("s{id}"), None, Some("n"));
+                span.origin =
+                    crate::span::Names::default().origin(&format!("s{id}"), None, Some("n"));
                 span
             })
             .collect();

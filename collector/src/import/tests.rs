@@ -8,7 +8,11 @@ use prost::Message as _;
 use std::fs;
 
 fn labels() -> CaseLabels {
-    CaseLabels { run_id: "imported".into(), case_id: "all".into(), factors: Vec::new() }
+    CaseLabels {
+        run_id: "imported".into(),
+        case_id: "all".into(),
+        factors: Vec::new(),
+    }
 }
 
 fn jaeger_trace(id: u64) -> String {
@@ -20,7 +24,11 @@ fn jaeger_trace(id: u64) -> String {
     )
 }
 
-fn run(kind: Kind, content: &[u8], budget: usize) -> Result<(Imported, tempfile::TempDir), ImportError> {
+fn run(
+    kind: Kind,
+    content: &[u8],
+    budget: usize,
+) -> Result<(Imported, tempfile::TempDir), ImportError> {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("saved");
     fs::write(&file, content).unwrap();
@@ -32,18 +40,38 @@ fn run(kind: Kind, content: &[u8], budget: usize) -> Result<(Imported, tempfile:
 #[test]
 fn jaegers_files_become_tables_in_memory_or_over_the_disk() {
     let traces: Vec<_> = (1..=3_000).map(jaeger_trace).collect();
-    let answer = format!(r#"{{"total":0,"errors":null,"data" : [{}],"limit":0}}"#, traces.join(","));
+    let answer = format!(
+        r#"{{"total":0,"errors":null,"data" : [{}],"limit":0}}"#,
+        traces.join(",")
+    );
     for budget in [BUDGET_BYTES, 10_000] {
         let (imported, dir) = run(Kind::Jaeger, answer.as_bytes(), budget).unwrap();
-        assert_eq!((imported.report.spans, imported.report.complete), (6_000, 3_000));
+        assert_eq!(
+            (imported.report.spans, imported.report.complete),
+            (6_000, 3_000)
+        );
         assert_eq!(imported.spilled_bytes > 0, budget == 10_000);
         assert_eq!(imported.report.by_service["geo"], 3_000);
         assert!(part_path(&dir.path().join("out"), "spans", "all").exists());
         assert_eq!(fs::read_dir(dir.path().join("out")).unwrap().count(), 4);
     }
     // A plain array, and nothing found.
-    assert_eq!(run(Kind::Jaeger, format!("[{}]", traces[0]).as_bytes(), 1).unwrap().0.report.spans, 2);
-    assert_eq!(run(Kind::Jaeger, br#"{"data":null}"#, 1).unwrap().0.report.spans, 0);
+    assert_eq!(
+        run(Kind::Jaeger, format!("[{}]", traces[0]).as_bytes(), 1)
+            .unwrap()
+            .0
+            .report
+            .spans,
+        2
+    );
+    assert_eq!(
+        run(Kind::Jaeger, br#"{"data":null}"#, 1)
+            .unwrap()
+            .0
+            .report
+            .spans,
+        0
+    );
 }
 
 #[test]
@@ -57,16 +85,37 @@ fn all_forms_of_otlp_are_read() {
     let message = |ids: std::ops::Range<u8>| ExportTraceServiceRequest {
         resource_spans: ids
             .map(|id| ResourceSpans {
-                scope_spans: vec![ScopeSpans { spans: vec![span(id)], ..ScopeSpans::default() }],
+                scope_spans: vec![ScopeSpans {
+                    spans: vec![span(id)],
+                    ..ScopeSpans::default()
+                }],
                 ..ResourceSpans::default()
             })
             .collect(),
     };
     let whole = message(1..200).encode_to_vec();
-    assert_eq!(run(Kind::Otlp, &whole, BUDGET_BYTES).unwrap().0.report.spans, 199);
+    assert_eq!(
+        run(Kind::Otlp, &whole, BUDGET_BYTES)
+            .unwrap()
+            .0
+            .report
+            .spans,
+        199
+    );
     let frame = |message: Vec<u8>| [&(message.len() as u32).to_be_bytes()[..], &message].concat();
-    let frames = [frame(message(1..100).encode_to_vec()), frame(message(100..120).encode_to_vec())].concat();
-    assert_eq!(run(Kind::Otlp, &frames, BUDGET_BYTES).unwrap().0.report.spans, 119);
+    let frames = [
+        frame(message(1..100).encode_to_vec()),
+        frame(message(100..120).encode_to_vec()),
+    ]
+    .concat();
+    assert_eq!(
+        run(Kind::Otlp, &frames, BUDGET_BYTES)
+            .unwrap()
+            .0
+            .report
+            .spans,
+        119
+    );
     let line = |id: u8| {
         let hex = format!("{id:02x}");
         format!(
@@ -76,7 +125,14 @@ fn all_forms_of_otlp_are_read() {
         )
     };
     let lines = format!("{}\n\n{}", line(1), line(2));
-    assert_eq!(run(Kind::Otlp, lines.as_bytes(), BUDGET_BYTES).unwrap().0.report.spans, 2);
+    assert_eq!(
+        run(Kind::Otlp, lines.as_bytes(), BUDGET_BYTES)
+            .unwrap()
+            .0
+            .report
+            .spans,
+        2
+    );
 }
 
 #[test]
@@ -95,11 +151,24 @@ fn broken_files_say_where_and_leave_no_tables() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("broken");
         fs::write(&file, content).unwrap();
-        let error = import(kind, std::slice::from_ref(&file), dir.path(), &labels(), BUDGET_BYTES).unwrap_err();
-        assert!(error.to_string().contains("broken") && error.to_string().contains("byte"), "{error}");
+        let error = import(
+            kind,
+            std::slice::from_ref(&file),
+            dir.path(),
+            &labels(),
+            BUDGET_BYTES,
+        )
+        .unwrap_err();
+        assert!(
+            error.to_string().contains("broken") && error.to_string().contains("byte"),
+            "{error}"
+        );
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
     }
     let dir = tempfile::tempdir().unwrap();
     let none = [dir.path().join("none")];
-    assert!(matches!(import(Kind::Otlp, &none, dir.path(), &labels(), 1), Err(ImportError::Read { .. })));
+    assert!(matches!(
+        import(Kind::Otlp, &none, dir.path(), &labels(), 1),
+        Err(ImportError::Read { .. })
+    ));
 }

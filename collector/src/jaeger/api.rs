@@ -79,9 +79,16 @@ impl JaegerError {
     /// It speaks of the limit (more than its memory holds; a bad `limit`).
     pub(super) fn is_limit(&self) -> bool {
         let text = self.to_string().to_lowercase();
-        ["searchdepth", "search depth", "search_depth", "numtraces", "num_traces", "limit"]
-            .iter()
-            .any(|word| text.contains(word))
+        [
+            "searchdepth",
+            "search depth",
+            "search_depth",
+            "numtraces",
+            "num_traces",
+            "limit",
+        ]
+        .iter()
+        .any(|word| text.contains(word))
     }
 }
 
@@ -132,7 +139,9 @@ impl Jaeger {
     /// It cannot, or certificates cannot be read.
     pub async fn connect(options: JaegerOptions) -> Result<Self, JaegerError> {
         let http = Http::new(options.http.clone())?;
-        let channel = |address: &String| Channel::new(address, options.http.timeout, options.http.answer_bytes);
+        let channel = |address: &String| {
+            Channel::new(address, options.http.timeout, options.http.answer_bytes)
+        };
         let mut jaeger = Self {
             url: options.url.trim_end_matches('/').to_owned(),
             http,
@@ -151,7 +160,10 @@ impl Jaeger {
                 Err(error) => reasons.push(error.to_string()),
             }
         }
-        Err(JaegerError::None { url: jaeger.url, reasons: reasons.join("; ") })
+        Err(JaegerError::None {
+            url: jaeger.url,
+            reasons: reasons.join("; "),
+        })
     }
 
     /// The same Jaeger, asked by this API.
@@ -173,9 +185,20 @@ impl Jaeger {
     /// It does not answer.
     pub async fn services(&self) -> Result<Vec<String>, JaegerError> {
         match self.api {
-            Api::Grpc => Ok(self.unary::<Texts>(SERVICES, &Texts::default()).await?.texts),
-            Api::V3 => Ok(self.list("services", "/api/v3/services").await?.services.unwrap_or_default()),
-            Api::V1 => Ok(self.list("services", "/api/services").await?.data.unwrap_or_default()),
+            Api::Grpc => Ok(self
+                .unary::<Texts>(SERVICES, &Texts::default())
+                .await?
+                .texts),
+            Api::V3 => Ok(self
+                .list("services", "/api/v3/services")
+                .await?
+                .services
+                .unwrap_or_default()),
+            Api::V1 => Ok(self
+                .list("services", "/api/services")
+                .await?
+                .data
+                .unwrap_or_default()),
         }
     }
 
@@ -186,17 +209,35 @@ impl Jaeger {
     pub async fn operations(&self, service: &str) -> Result<Vec<String>, JaegerError> {
         let mut names = match self.api {
             Api::Grpc => {
-                let request = Texts { texts: vec![service.to_owned()] };
+                let request = Texts {
+                    texts: vec![service.to_owned()],
+                };
                 let answer = self.unary::<Operations>(OPERATIONS, &request).await?;
-                answer.operations.into_iter().map(|operation| operation.text).collect()
+                answer
+                    .operations
+                    .into_iter()
+                    .map(|operation| operation.text)
+                    .collect()
             }
             Api::V3 => {
-                let list = self.list("operations", &format!("/api/v3/operations?service={}", encode(service))).await?;
-                list.operations.into_iter().flatten().map(|operation| operation.name).collect()
+                let list = self
+                    .list(
+                        "operations",
+                        &format!("/api/v3/operations?service={}", encode(service)),
+                    )
+                    .await?;
+                list.operations
+                    .into_iter()
+                    .flatten()
+                    .map(|operation| operation.name)
+                    .collect()
             }
             Api::V1 => {
                 let path = format!("/api/services/{}/operations", encode(service));
-                self.list("operations", &path).await?.data.unwrap_or_default()
+                self.list("operations", &path)
+                    .await?
+                    .data
+                    .unwrap_or_default()
             }
         };
         // One operation may be listed once for each kind of span.
@@ -217,12 +258,17 @@ impl Jaeger {
     ) -> Result<A, JaegerError> {
         let mut answer = A::default();
         let take = |message: &[u8]| answer.merge(message).map_err(|error| error.to_string());
-        self.channel(path)?.call(path, &request.encode_to_vec(), take).await?;
+        self.channel(path)?
+            .call(path, &request.encode_to_vec(), take)
+            .await?;
         Ok(answer)
     }
 
     fn channel(&self, path: &'static str) -> Result<&Channel, GrpcError> {
-        let none = || GrpcError::Connection { path, reason: "no address for gRPC was given".to_owned() };
+        let none = || GrpcError::Connection {
+            path,
+            reason: "no address for gRPC was given".to_owned(),
+        };
         self.grpc.as_ref().ok_or_else(none)
     }
 
@@ -244,12 +290,33 @@ impl Jaeger {
     /// It does not answer, or with an error.
     pub async fn trace(&self, id: TraceId) -> Result<Found, JaegerError> {
         let answer = match self.api {
-            Api::V1 => self.read_v1(&format!("{}/api/traces/{id}?raw=true", self.url)).await,
-            Api::V3 => self.read_v3(&format!("{}/api/v3/traces/{id}?rawTraces=true&raw_traces=true", self.url)).await,
-            Api::Grpc => self.read_grpc(GET, &GetTrace { trace_id: id.to_string(), raw_traces: true }).await,
+            Api::V1 => {
+                self.read_v1(&format!("{}/api/traces/{id}?raw=true", self.url))
+                    .await
+            }
+            Api::V3 => {
+                self.read_v3(&format!(
+                    "{}/api/v3/traces/{id}?rawTraces=true&raw_traces=true",
+                    self.url
+                ))
+                .await
+            }
+            Api::Grpc => {
+                self.read_grpc(
+                    GET,
+                    &GetTrace {
+                        trace_id: id.to_string(),
+                        raw_traces: true,
+                    },
+                )
+                .await
+            }
         };
         match answer {
-            Err(JaegerError::Grpc(GrpcError::Status { status: Status::NOT_FOUND, .. })) => Ok(Found::default()),
+            Err(JaegerError::Grpc(GrpcError::Status {
+                status: Status::NOT_FOUND,
+                ..
+            })) => Ok(Found::default()),
             answer => answer,
         }
     }
@@ -298,24 +365,36 @@ impl Jaeger {
             let value = encode(value);
             format!("query.{snake}={value}&query.{camel}={value}")
         };
-        format!("{}/api/v3/traces?{}", self.url, pairs.iter().map(pair).collect::<Vec<_>>().join("&"))
+        format!(
+            "{}/api/v3/traces?{}",
+            self.url,
+            pairs.iter().map(pair).collect::<Vec<_>>().join("&")
+        )
     }
 
     async fn read_v1(&self, url: &str) -> Result<Found, JaegerError> {
         let body = match self.http.get(url).await {
             // A trace that is not there.
-            Err(error) if error.status().is_some_and(|status| status == 404) => return Ok(Found::default()),
+            Err(error) if error.status().is_some_and(|status| status == 404) => {
+                return Ok(Found::default());
+            }
             body => body?,
         };
         let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
         let read = json::read_answer(&body, &mut names)?;
-        Ok(Found { traces: read.traces, bytes: body.len(), invalid: read.invalid })
+        Ok(Found {
+            traces: read.traces,
+            bytes: body.len(),
+            invalid: read.invalid,
+        })
     }
 
     async fn read_v3(&self, url: &str) -> Result<Found, JaegerError> {
         let body = match self.http.get(url).await {
             // Older versions say so when nothing was found.
-            Err(error) if error.status().is_some_and(|status| status == 404) => return Ok(Found::default()),
+            Err(error) if error.status().is_some_and(|status| status == 404) => {
+                return Ok(Found::default());
+            }
             body => body?,
         };
         let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
@@ -326,28 +405,46 @@ impl Jaeger {
             decoded.spans.extend(read.spans);
             decoded.invalid += read.invalid;
         }
-        Ok(Found { traces: by_trace(decoded.spans), bytes: body.len(), invalid: decoded.invalid })
+        Ok(Found {
+            traces: by_trace(decoded.spans),
+            bytes: body.len(),
+            invalid: decoded.invalid,
+        })
     }
 
-    async fn read_grpc(&self, path: &'static str, request: &impl prost::Message) -> Result<Found, JaegerError> {
+    async fn read_grpc(
+        &self,
+        path: &'static str,
+        request: &impl prost::Message,
+    ) -> Result<Found, JaegerError> {
         let (mut spans, mut bytes, mut invalid) = (Vec::new(), 0, 0);
         let take = |message: &[u8]| {
             let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
-            let decoded = otlp::decode::decode(message, &mut names).map_err(|error| error.to_string())?;
+            let decoded =
+                otlp::decode::decode(message, &mut names).map_err(|error| error.to_string())?;
             bytes += message.len();
             invalid += decoded.invalid;
             spans.extend(decoded.spans);
             Ok(())
         };
-        self.channel(path)?.call(path, &request.encode_to_vec(), take).await?;
-        Ok(Found { traces: by_trace(spans), bytes, invalid })
+        self.channel(path)?
+            .call(path, &request.encode_to_vec(), take)
+            .await?;
+        Ok(Found {
+            traces: by_trace(spans),
+            bytes,
+            invalid,
+        })
     }
 }
 
 fn grpc_query(service: &str, query: &Query) -> FindTraces {
     let time = |us: i64| {
         let nanos = i32::try_from(us.rem_euclid(1_000_000) * 1_000).unwrap_or(0);
-        Time { seconds: us.div_euclid(1_000_000), nanos }
+        Time {
+            seconds: us.div_euclid(1_000_000),
+            nanos,
+        }
     };
     FindTraces {
         query: Some(Parameters {
@@ -369,13 +466,20 @@ const fn above(max_us: i64) -> i64 {
 }
 
 fn rfc3339(us: i64) -> String {
-    jiff::Timestamp::from_microsecond(us).map_or_else(|_| us.to_string(), |instant| instant.to_string())
+    jiff::Timestamp::from_microsecond(us)
+        .map_or_else(|_| us.to_string(), |instant| instant.to_string())
 }
 
 /// The JSON documents in a body: one, or one a line.
 fn documents(body: &[u8]) -> Vec<&[u8]> {
-    let lines: Vec<&[u8]> = body.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty()).collect();
-    if lines.iter().all(|line| line.trim_ascii().ends_with(b"}") && line.trim_ascii().starts_with(b"{\"")) {
+    let lines: Vec<&[u8]> = body
+        .split(|byte| *byte == b'\n')
+        .filter(|line| !line.trim_ascii().is_empty())
+        .collect();
+    if lines
+        .iter()
+        .all(|line| line.trim_ascii().ends_with(b"}") && line.trim_ascii().starts_with(b"{\""))
+    {
         return lines;
     }
     vec![body]

@@ -22,7 +22,11 @@ pub struct Settle {
 
 impl Default for Settle {
     fn default() -> Self {
-        Self { polls: 3, every: Duration::from_secs(2), patience: Duration::from_secs(30) }
+        Self {
+            polls: 3,
+            every: Duration::from_secs(2),
+            patience: Duration::from_secs(30),
+        }
     }
 }
 
@@ -92,7 +96,9 @@ impl Pool {
                     brought += 1;
                 }
                 // Of copies the fullest is kept.
-                Entry::Occupied(entry) if span.weight() > spans[*entry.get()].weight() => spans[*entry.get()] = span,
+                Entry::Occupied(entry) if span.weight() > spans[*entry.get()].weight() => {
+                    spans[*entry.get()] = span
+                }
                 Entry::Occupied(_) => {}
             }
         }
@@ -102,12 +108,19 @@ impl Pool {
     /// Traces with a span whose parent is missing; the client's own span, known by the load's seed, is not missed.
     fn incomplete(&self, trace_seed: Option<u64>) -> Vec<TraceId> {
         let is_missing = |span: &&Span| {
-            let client = trace_seed.and_then(|seed| Some(ids::span_id(seed, ids::request_of(seed, span.trace_id)?)));
+            let client = trace_seed
+                .and_then(|seed| Some(ids::span_id(seed, ids::request_of(seed, span.trace_id)?)));
             let known = self.known.get(&span.trace_id);
             let has = |id| known.is_some_and(|spans| spans.keys().any(|(span, _)| *span == id));
-            span.parent.is_some_and(|parent| Some(parent) != client && !has(parent))
+            span.parent
+                .is_some_and(|parent| Some(parent) != client && !has(parent))
         };
-        let traces = self.collected.spans.iter().filter(is_missing).map(|span| span.trace_id);
+        let traces = self
+            .collected
+            .spans
+            .iter()
+            .filter(is_missing)
+            .map(|span| span.trace_id);
         traces.collect::<BTreeSet<_>>().into_iter().collect()
     }
 }
@@ -120,16 +133,23 @@ impl Jaeger {
         let mut quiet = 0;
         loop {
             let brought = self.search_all(plan, &mut pool).await;
-            let all = !plan.expected.is_empty() && plan.expected.iter().all(|id| pool.known.contains_key(id));
+            let all = !plan.expected.is_empty()
+                && plan.expected.iter().all(|id| pool.known.contains_key(id));
             quiet = if brought == 0 { quiet + 1 } else { 0 };
-            let settled = quiet >= plan.settle.polls || (all && pool.incomplete(plan.trace_seed).is_empty());
+            let settled =
+                quiet >= plan.settle.polls || (all && pool.incomplete(plan.trace_seed).is_empty());
             if settled || tokio::time::Instant::now() + plan.settle.every >= deadline {
                 break;
             }
             tokio::time::sleep(plan.settle.every).await;
         }
         self.ask_by_id(plan, &mut pool).await;
-        pool.collected.missing = plan.expected.iter().filter(|id| !pool.known.contains_key(id)).copied().collect();
+        pool.collected.missing = plan
+            .expected
+            .iter()
+            .filter(|id| !pool.known.contains_key(id))
+            .copied()
+            .collect();
         pool.collected.traces = pool.known.len();
         pool.collected
     }
@@ -141,7 +161,10 @@ impl Jaeger {
         pool.collected.failures.clear();
         let mut brought = 0;
         for service in &plan.services {
-            let window = (plan.from_ns.div_euclid(1_000), plan.to_ns.div_euclid(1_000) + 1);
+            let window = (
+                plan.from_ns.div_euclid(1_000),
+                plan.to_ns.div_euclid(1_000) + 1,
+            );
             let mut search = Search::new(window.0, window.1, plan.bounds);
             brought += self.run(service, &mut search, pool).await;
             pool.collected.gaps.extend(search.gaps().iter().cloned());
@@ -168,9 +191,16 @@ impl Jaeger {
                 Next::Ask(query) => match self.find(service, &query).await {
                     Ok(found) => {
                         // A trace that comes twice in an answer is one.
-                        let distinct: HashSet<_> =
-                            found.traces.iter().filter_map(|trace| Some(trace.first()?.trace_id)).collect();
-                        let mut answer = Answer { traces: distinct.len(), fresh: 0, bytes: found.bytes };
+                        let distinct: HashSet<_> = found
+                            .traces
+                            .iter()
+                            .filter_map(|trace| Some(trace.first()?.trace_id))
+                            .collect();
+                        let mut answer = Answer {
+                            traces: distinct.len(),
+                            fresh: 0,
+                            bytes: found.bytes,
+                        };
                         answer.fresh = distinct.into_iter().filter(|id| seen.insert(*id)).count();
                         pool.collected.invalid += found.invalid;
                         for trace in found.traces {
@@ -186,19 +216,25 @@ impl Jaeger {
 
     /// Asks by id for expected traces that no search found, and for those that miss a parent.
     async fn ask_by_id(&self, plan: &Plan, pool: &mut Pool) {
-        let missing = plan.expected.iter().filter(|id| !pool.known.contains_key(id)).copied();
+        let missing = plan
+            .expected
+            .iter()
+            .filter(|id| !pool.known.contains_key(id))
+            .copied();
         let wanted: Vec<TraceId> = missing.chain(pool.incomplete(plan.trace_seed)).collect();
         if wanted.len() > plan.by_id_max {
             let left = wanted.len() - plan.by_id_max;
-            pool.collected
-                .failures
-                .push(format!("{left} traces were not asked for by id: more than {}", plan.by_id_max));
+            pool.collected.failures.push(format!(
+                "{left} traces were not asked for by id: more than {}",
+                plan.by_id_max
+            ));
         }
         for id in wanted.into_iter().take(plan.by_id_max) {
             pool.collected.questions += 1;
             match self.trace(id).await {
                 Ok(found) => {
-                    let brought: usize = found.traces.into_iter().map(|trace| pool.take(trace)).sum();
+                    let brought: usize =
+                        found.traces.into_iter().map(|trace| pool.take(trace)).sum();
                     pool.collected.by_id += usize::from(brought > 0);
                 }
                 Err(error) => {

@@ -70,9 +70,15 @@ pub fn read_trace(text: &[u8], names: &mut Names) -> Result<Decoded, JsonError> 
 }
 
 fn convert(trace: Trace<'_>, names: &mut Names) -> Decoded {
-    let origins: HashMap<&str, Arc<Origin>, RandomState> =
-        trace.processes.iter().map(|(id, process)| (&**id, origin(process, names))).collect();
-    let mut decoded = Decoded { spans: Vec::with_capacity(trace.spans.len()), invalid: 0 };
+    let origins: HashMap<&str, Arc<Origin>, RandomState> = trace
+        .processes
+        .iter()
+        .map(|(id, process)| (&**id, origin(process, names)))
+        .collect();
+    let mut decoded = Decoded {
+        spans: Vec::with_capacity(trace.spans.len()),
+        invalid: 0,
+    };
     let id = trace_of(&trace.trace_id);
     for json in trace.spans {
         let origin = match (&json.process, origins.get(&*json.process_id)) {
@@ -91,20 +97,45 @@ fn convert(trace: Trace<'_>, names: &mut Names) -> Decoded {
 fn origin(process: &Process<'_>, names: &mut Names) -> Arc<Origin> {
     let tag = |key: &str| {
         let tag = process.tags.iter().find(|tag| tag.key == key)?;
-        serde_json::from_str::<Cow<'_, str>>(tag.value.get()).ok().filter(|value| !value.is_empty())
+        serde_json::from_str::<Cow<'_, str>>(tag.value.get())
+            .ok()
+            .filter(|value| !value.is_empty())
     };
     // Jaeger's clients call the pod `hostname`.
-    let pod = crate::otlp::decode::POD_KEYS.iter().find_map(|key| tag(key));
-    let node = crate::otlp::decode::NODE_KEYS.iter().find_map(|key| tag(key));
-    let service = if process.service_name.is_empty() { UNKNOWN_SERVICE } else { &process.service_name };
+    let pod = crate::otlp::decode::POD_KEYS
+        .iter()
+        .find_map(|key| tag(key));
+    let node = crate::otlp::decode::NODE_KEYS
+        .iter()
+        .find_map(|key| tag(key));
+    let service = if process.service_name.is_empty() {
+        UNKNOWN_SERVICE
+    } else {
+        &process.service_name
+    };
     names.origin(service, pod.as_deref(), node.as_deref())
 }
 
 /// `trace` is the whole trace's id, as text and as bytes: mostly that of all its spans and references, too.
-fn span(json: JsonSpan<'_>, trace: (&str, Option<TraceId>), origin: Arc<Origin>, names: &mut Names) -> Option<Span> {
-    let trace_of = |text: &str| if text.is_empty() || text == trace.0 { trace.1 } else { trace_of(text) };
+fn span(
+    json: JsonSpan<'_>,
+    trace: (&str, Option<TraceId>),
+    origin: Arc<Origin>,
+    names: &mut Names,
+) -> Option<Span> {
+    let trace_of = |text: &str| {
+        if text.is_empty() || text == trace.0 {
+            trace.1
+        } else {
+            trace_of(text)
+        }
+    };
     let own = trace_of(&json.trace_id)?;
-    let events = json.logs.as_deref().filter(|logs| !logs.is_empty()).map(events);
+    let events = json
+        .logs
+        .as_deref()
+        .filter(|logs| !logs.is_empty())
+        .map(events);
     Some(Span {
         trace_id: own,
         span_id: span_of(&json.span_id)?,
@@ -118,7 +149,12 @@ fn span(json: JsonSpan<'_>, trace: (&str, Option<TraceId>), origin: Arc<Origin>,
         error: json.tags.error,
         http_status: json.tags.http_status,
         attributes: json.tags.text,
-        extra: events.map(|events| Box::new(Extra { events: Some(events), ..Extra::default() })),
+        extra: events.map(|events| {
+            Box::new(Extra {
+                events: Some(events),
+                ..Extra::default()
+            })
+        }),
     })
 }
 
@@ -126,9 +162,16 @@ fn span(json: JsonSpan<'_>, trace: (&str, Option<TraceId>), origin: Arc<Origin>,
 fn parent(json: &JsonSpan<'_>, is_this_trace: impl Fn(&str) -> bool) -> Option<SpanId> {
     let within = |reference: &&Reference<'_>| is_this_trace(&reference.trace_id);
     let references = json.references.as_deref().unwrap_or_default();
-    let child_of = references.iter().filter(within).find(|reference| reference.ref_type == "CHILD_OF");
-    let reference = child_of.or_else(|| references.iter().find(within)).map(|reference| &*reference.span_id);
-    reference.or(json.parent_span_id.as_deref()).and_then(span_of)
+    let child_of = references
+        .iter()
+        .filter(within)
+        .find(|reference| reference.ref_type == "CHILD_OF");
+    let reference = child_of
+        .or_else(|| references.iter().find(within))
+        .map(|reference| &*reference.span_id);
+    reference
+        .or(json.parent_span_id.as_deref())
+        .and_then(span_of)
 }
 
 fn events(logs: &[Log<'_>]) -> Box<str> {
@@ -140,7 +183,11 @@ fn events(logs: &[Log<'_>]) -> Box<str> {
         let mut object = Object::begin(&mut text);
         push_int(object.key("t_ns"), log.timestamp.saturating_mul(1_000));
         for field in &log.fields {
-            let name = if field.key == "event" { "name".into() } else { format!("attributes.{}", field.key) };
+            let name = if field.key == "event" {
+                "name".into()
+            } else {
+                format!("attributes.{}", field.key)
+            };
             object.key(&name).push_str(field.value.get());
         }
         object.end();
@@ -205,18 +252,45 @@ mod tests {
     #[test]
     fn traces_are_read_as_jaeger_writes_them() {
         let traces = read_answer(ANSWER.as_bytes(), &mut Names::default()).unwrap();
-        assert_eq!((traces.traces.len(), traces.traces[0].len(), traces.invalid), (1, 2, 1));
+        assert_eq!(
+            (traces.traces.len(), traces.traces[0].len(), traces.invalid),
+            (1, 2, 1)
+        );
         let span = &traces.traces[0][0];
         assert_eq!(span.trace_id, TraceId(42_u128.to_be_bytes()));
-        assert_eq!((span.span_id, span.parent), (SpanId(11_u64.to_be_bytes()), Some(SpanId(10_u64.to_be_bytes()))));
-        assert_eq!((&*span.operation, span.kind), (r#"HTTP "GET""#, Some(SpanKind::Server)));
-        assert_eq!((span.start_ns, span.duration_ns), (1_600_000_000_000_001_000, 250_000));
-        assert_eq!((span.error, span.http_status, span.origin.pod.as_deref()), (true, Some(503), Some("geo-0")));
-        assert_eq!(span.attributes.as_deref(), Some(r#"{"span.kind":"server","http.status_code":503,"error":true}"#));
+        assert_eq!(
+            (span.span_id, span.parent),
+            (
+                SpanId(11_u64.to_be_bytes()),
+                Some(SpanId(10_u64.to_be_bytes()))
+            )
+        );
+        assert_eq!(
+            (&*span.operation, span.kind),
+            (r#"HTTP "GET""#, Some(SpanKind::Server))
+        );
+        assert_eq!(
+            (span.start_ns, span.duration_ns),
+            (1_600_000_000_000_001_000, 250_000)
+        );
+        assert_eq!(
+            (span.error, span.http_status, span.origin.pod.as_deref()),
+            (true, Some(503), Some("geo-0"))
+        );
+        assert_eq!(
+            span.attributes.as_deref(),
+            Some(r#"{"span.kind":"server","http.status_code":503,"error":true}"#)
+        );
         let events = span.extra.as_ref().unwrap().events.as_deref().unwrap();
-        assert_eq!(events, r#"[{"t_ns":1600000000000002000,"name":"retry","attributes.n":2}]"#);
+        assert_eq!(
+            events,
+            r#"[{"t_ns":1600000000000002000,"name":"retry","attributes.n":2}]"#
+        );
         let root = &traces.traces[0][1];
-        assert_eq!((root.negative, &*root.origin.service), (true, UNKNOWN_SERVICE));
+        assert_eq!(
+            (root.negative, &*root.origin.service),
+            (true, UNKNOWN_SERVICE)
+        );
     }
 
     proptest! {
@@ -236,10 +310,21 @@ mod tests {
     #[test]
     fn errors_are_told_from_nothing_found() {
         let read = |text: &str| read_answer(text.as_bytes(), &mut Names::default());
-        let error = read(r#"{"data":null,"errors":[{"code":500,"msg":"storage is down"}]}"#).unwrap_err();
+        let error =
+            read(r#"{"data":null,"errors":[{"code":500,"msg":"storage is down"}]}"#).unwrap_err();
         assert!(error.to_string().contains("storage is down"));
-        assert!(read(r#"{"data":null,"errors":[{"code":404,"msg":"trace not found"}]}"#).unwrap().traces.is_empty());
-        assert!(read(r#"{"data":[],"errors":null}"#).unwrap().traces.is_empty());
+        assert!(
+            read(r#"{"data":null,"errors":[{"code":404,"msg":"trace not found"}]}"#)
+                .unwrap()
+                .traces
+                .is_empty()
+        );
+        assert!(
+            read(r#"{"data":[],"errors":null}"#)
+                .unwrap()
+                .traces
+                .is_empty()
+        );
         assert!(matches!(read("<html>"), Err(JsonError::Json(_))));
     }
 }

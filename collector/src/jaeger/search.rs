@@ -75,7 +75,12 @@ pub struct Bounds {
 
 impl Default for Bounds {
     fn default() -> Self {
-        Self { limit: 500, limit_max: 20_000, answer_bytes: 32 << 20, queries: 100_000 }
+        Self {
+            limit: 500,
+            limit_max: 20_000,
+            answer_bytes: 32 << 20,
+            queries: 100_000,
+        }
     }
 }
 
@@ -135,14 +140,26 @@ impl Search {
     #[must_use]
     pub fn new(from_us: i64, to_us: i64, bounds: Bounds) -> Self {
         let limit = bounds.limit.clamp(1, bounds.limit_max.max(1));
-        let all =
-            Query { from_us, to_us, operation: None, min_us: None, max_us: None, limit, check: None, is_probe: false };
+        let all = Query {
+            from_us,
+            to_us,
+            operation: None,
+            min_us: None,
+            max_us: None,
+            limit,
+            check: None,
+            is_probe: false,
+        };
         Self {
             bounds,
             limit,
             limit_max: bounds.limit_max.max(1),
             accepted: 0,
-            open: if from_us < to_us { vec![all] } else { Vec::new() },
+            open: if from_us < to_us {
+                vec![all]
+            } else {
+                Vec::new()
+            },
             unsplit: Vec::new(),
             operations: None,
             largest: 0,
@@ -172,7 +189,11 @@ impl Search {
             query.limit = query.limit.max(self.limit).min(self.limit_max);
             return Next::Ask(query);
         }
-        if self.unsplit.is_empty() { Next::Done } else { Next::Operations }
+        if self.unsplit.is_empty() {
+            Next::Done
+        } else {
+            Next::Operations
+        }
     }
 
     /// How many questions were asked.
@@ -220,7 +241,8 @@ impl Search {
         let full = answer.traces >= query.limit || self.cap.is_some_and(|cap| answer.traces >= cap);
         if full {
             self.split(query, None);
-        } else if answer.traces >= self.largest && answer.traces > self.proven && answer.traces > 1 {
+        } else if answer.traces >= self.largest && answer.traces > self.proven && answer.traces > 1
+        {
             // None before was larger: a cap of the server's could look like this.
             self.split(query, Some(answer.traces));
         }
@@ -229,11 +251,14 @@ impl Search {
     /// What was given up for fear of a cap that this answer shows not to be there.
     fn ask_again(&mut self) {
         let largest = self.largest;
-        let (again, rest) = std::mem::take(&mut self.given_up).into_iter().partition(|(_, size)| *size < largest);
+        let (again, rest) = std::mem::take(&mut self.given_up)
+            .into_iter()
+            .partition(|(_, size)| *size < largest);
         self.given_up = rest;
         let again: Vec<(Query, usize)> = again;
         self.open.extend(again.into_iter().map(|(query, _)| query));
-        self.gaps.retain(|gap| gap.cap.is_none_or(|size| size >= largest));
+        self.gaps
+            .retain(|gap| gap.cap.is_none_or(|size| size >= largest));
     }
 
     /// Takes the service's operations.
@@ -251,11 +276,17 @@ impl Search {
             Failure::Limit if query.limit > 1 => {
                 // Halved until something is taken, then halfway between what was taken and what was not.
                 self.limit_max = self.limit_max.min(query.limit - 1);
-                let limit =
-                    if self.accepted < query.limit { (self.accepted + query.limit) / 2 } else { query.limit / 2 };
+                let limit = if self.accepted < query.limit {
+                    (self.accepted + query.limit) / 2
+                } else {
+                    query.limit / 2
+                };
                 let limit = limit.clamp(1, self.limit_max);
                 self.limit = self.limit.min(limit);
-                self.open.push(Query { limit, ..query.clone() });
+                self.open.push(Query {
+                    limit,
+                    ..query.clone()
+                });
             }
             _ if query.is_probe => {}
             Failure::Size if query.to_us - query.from_us > 1 => {
@@ -275,7 +306,12 @@ impl Search {
     }
 
     fn gap(&mut self, query: &Query, reason: String) {
-        self.push_gap(Gap { from_us: query.from_us, to_us: query.to_us, reason, cap: None });
+        self.push_gap(Gap {
+            from_us: query.from_us,
+            to_us: query.to_us,
+            reason,
+            cap: None,
+        });
     }
 
     fn push_gap(&mut self, gap: Gap) {
@@ -290,7 +326,10 @@ impl Search {
         if query.to_us - query.from_us > 1 {
             self.halve(query, whole);
         } else if query.operation.is_none() && query.min_us.is_none() && query.max_us.is_none() {
-            let query = Query { check: whole.map(|whole| Check { whole, last: false }), ..query.clone() };
+            let query = Query {
+                check: whole.map(|whole| Check { whole, last: false }),
+                ..query.clone()
+            };
             match self.operations {
                 Some(_) => self.split_by_operation(&query),
                 None => self.unsplit.push(query),
@@ -302,15 +341,34 @@ impl Search {
 
     fn halve(&mut self, query: &Query, whole: Option<usize>) {
         let middle = query.from_us + (query.to_us - query.from_us) / 2;
-        let lower = Query { to_us: middle, ..query.clone() };
-        self.ask_parts([lower, Query { from_us: middle, ..query.clone() }].into(), whole);
+        let lower = Query {
+            to_us: middle,
+            ..query.clone()
+        };
+        self.ask_parts(
+            [
+                lower,
+                Query {
+                    from_us: middle,
+                    ..query.clone()
+                },
+            ]
+            .into(),
+            whole,
+        );
     }
 
     /// Asks for parts in their order.
     fn ask_parts(&mut self, parts: Vec<Query>, whole: Option<usize>) {
         for (place, part) in parts.into_iter().rev().enumerate() {
             // The last one to be asked goes to the bottom.
-            self.open.push(Query { check: whole.map(|whole| Check { whole, last: place == 0 }), ..part });
+            self.open.push(Query {
+                check: whole.map(|whole| Check {
+                    whole,
+                    last: place == 0,
+                }),
+                ..part
+            });
         }
     }
 
@@ -320,36 +378,65 @@ impl Search {
         if operations.len() < 2 {
             return self.split_by_duration(query, whole);
         }
-        let part = |operation| Query { operation: Some(operation), ..query.clone() };
+        let part = |operation| Query {
+            operation: Some(operation),
+            ..query.clone()
+        };
         self.ask_parts(operations.into_iter().map(part).collect(), whole);
     }
 
     fn split_by_duration(&mut self, query: &Query, whole: Option<usize>) {
         /// An hour: longer requests need not be told apart.
         const LONGEST_US: i64 = 3_600_000_000;
-        let (min, max) = (query.min_us.unwrap_or(0), query.max_us.unwrap_or(LONGEST_US));
+        let (min, max) = (
+            query.min_us.unwrap_or(0),
+            query.max_us.unwrap_or(LONGEST_US),
+        );
         if max > min {
             // Durations are spread over magnitudes: the middle is the geometric one.
             let middle = (((min + 1) as f64) * ((max + 1) as f64)).sqrt() as i64 - 1;
             let middle = middle.clamp(min, max - 1);
-            let lower = Query { max_us: Some(middle), ..query.clone() };
-            let upper = Query { min_us: Some(middle + 1), ..query.clone() };
+            let lower = Query {
+                max_us: Some(middle),
+                ..query.clone()
+            };
+            let upper = Query {
+                min_us: Some(middle + 1),
+                ..query.clone()
+            };
             return self.ask_parts([lower, upper].into(), whole);
         }
         // All of one microsecond, operation and duration: only a higher limit can tell.
         let capped = whole.is_some() || self.cap.is_some_and(|cap| cap < query.limit);
         if query.limit < self.limit_max && !capped {
             let limit = (query.limit * 4).min(self.limit_max);
-            self.open.push(Query { limit, check: None, ..query.clone() });
+            self.open.push(Query {
+                limit,
+                check: None,
+                ..query.clone()
+            });
         } else {
             let most = whole.or(self.cap).unwrap_or(query.limit).min(query.limit);
-            let reason = format!("{most} traces that cannot be told apart begin in one microsecond; there may be more");
+            let reason = format!(
+                "{most} traces that cannot be told apart begin in one microsecond; there may be more"
+            );
             let cap = capped.then_some(most);
             if let Some(size) = cap {
-                self.given_up.push((Query { check: None, ..query.clone() }, size));
+                self.given_up.push((
+                    Query {
+                        check: None,
+                        ..query.clone()
+                    },
+                    size,
+                ));
                 self.probe(size);
             }
-            self.push_gap(Gap { from_us: query.from_us, to_us: query.to_us, reason, cap });
+            self.push_gap(Gap {
+                from_us: query.from_us,
+                to_us: query.to_us,
+                reason,
+                cap,
+            });
         }
     }
 

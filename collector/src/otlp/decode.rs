@@ -34,7 +34,11 @@ pub fn decode(message: &[u8], names: &mut Names) -> Result<Decoded, WireError> {
     Ok(decoded)
 }
 
-fn resource_spans(message: &[u8], names: &mut Names, decoded: &mut Decoded) -> Result<(), WireError> {
+fn resource_spans(
+    message: &[u8],
+    names: &mut Names,
+    decoded: &mut Decoded,
+) -> Result<(), WireError> {
     // The resource may follow its spans: it is looked for first.
     let mut resource: &[u8] = &[];
     for field in Fields(message) {
@@ -64,7 +68,12 @@ fn resource_spans(message: &[u8], names: &mut Names, decoded: &mut Decoded) -> R
 }
 
 /// Resource attributes that name the pod, the best first.
-pub(crate) const POD_KEYS: [&str; 4] = ["k8s.pod.name", "hostname", "service.instance.id", "container.id"];
+pub(crate) const POD_KEYS: [&str; 4] = [
+    "k8s.pod.name",
+    "hostname",
+    "service.instance.id",
+    "container.id",
+];
 /// Resource attributes that name the node, the best first.
 pub(crate) const NODE_KEYS: [&str; 2] = ["k8s.node.name", "host.name"];
 /// What OpenTelemetry calls a service without a name.
@@ -80,7 +89,9 @@ fn origin(resource: &[u8], names: &mut Names) -> Result<Arc<Origin>, WireError> 
             continue;
         }
         let (key, value) = key_value(field.bytes()?)?;
-        let Some(value) = string_value(value)? else { continue };
+        let Some(value) = string_value(value)? else {
+            continue;
+        };
         if key == b"service.name" {
             service = Some(value);
         } else if let Some(place) = POD_KEYS.iter().position(|name| name.as_bytes() == key) {
@@ -89,7 +100,13 @@ fn origin(resource: &[u8], names: &mut Names) -> Result<Arc<Origin>, WireError> 
             nodes[place] = Some(value);
         }
     }
-    let first = |values: &[Option<&[u8]>]| values.iter().flatten().next().map(|value| text(value).into_owned());
+    let first = |values: &[Option<&[u8]>]| {
+        values
+            .iter()
+            .flatten()
+            .next()
+            .map(|value| text(value).into_owned())
+    };
     let (pod, node) = (first(&pods), first(&nodes));
     let service = service.map_or(UNKNOWN_SERVICE.into(), text);
     Ok(names.origin(&service, pod.as_deref(), node.as_deref()))
@@ -184,7 +201,8 @@ impl<'a, 'b> Draft<'a, 'b> {
     fn attribute(&mut self, message: &[u8]) -> Result<(), WireError> {
         let (key, value) = key_value(message)?;
         self.facts.attribute(key, value)?;
-        self.attributes.push(if self.attributes.is_empty() { '{' } else { ',' });
+        self.attributes
+            .push(if self.attributes.is_empty() { '{' } else { ',' });
         push_string(self.attributes, &text(key));
         self.attributes.push(':');
         push_value(self.attributes, value, 0)
@@ -219,7 +237,12 @@ impl<'a, 'b> Draft<'a, 'b> {
         Some(Span {
             trace_id: TraceId(trace_id),
             span_id: SpanId(span_id),
-            parent: self.parent.try_into().ok().filter(|id| *id != [0; 8]).map(SpanId),
+            parent: self
+                .parent
+                .try_into()
+                .ok()
+                .filter(|id| *id != [0; 8])
+                .map(SpanId),
             origin: Arc::clone(origin),
             operation: self.operation.unwrap_or_else(|| names.name("")),
             kind: SpanKind::from_number(self.kind),
@@ -291,7 +314,12 @@ fn push_link(out: &mut String, message: &[u8]) -> Result<(), WireError> {
     let mut object = Object::begin(out);
     for field in Fields(message) {
         let field = field?;
-        let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        let hex = |bytes: &[u8]| {
+            bytes
+                .iter()
+                .map(|byte| format!("{byte:02x}"))
+                .collect::<String>()
+        };
         match field.number {
             1 => push_string(object.key("trace_id"), &hex(field.bytes()?)),
             2 => push_string(object.key("span_id"), &hex(field.bytes()?)),

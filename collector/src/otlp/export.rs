@@ -40,7 +40,10 @@ pub(super) struct Bodies {
 
 impl Bodies {
     pub(super) fn new(bytes: usize) -> Self {
-        Self { places: Semaphore::new(BODIES), bytes }
+        Self {
+            places: Semaphore::new(BODIES),
+            bytes,
+        }
     }
 }
 
@@ -107,21 +110,38 @@ impl Refusal {
 
     /// The body came, and was no spans.
     const fn is_malformed(&self) -> bool {
-        matches!(self, Self::Gzip(_) | Self::Malformed(_) | Self::Json(_) | Self::Frame(_) | Self::TooLarge(_))
+        matches!(
+            self,
+            Self::Gzip(_) | Self::Malformed(_) | Self::Json(_) | Self::Frame(_) | Self::TooLarge(_)
+        )
     }
 }
 
 /// Answers one request.
-pub(super) async fn answer(request: Request<Incoming>, shared: &Shared, names: &Mutex<Names>) -> Answer {
+pub(super) async fn answer(
+    request: Request<Incoming>,
+    shared: &Shared,
+    names: &Mutex<Names>,
+) -> Answer {
     let content_type = header(&request, CONTENT_TYPE);
     let is_grpc = content_type.starts_with("application/grpc");
     let taken = match form(&request, &content_type) {
-        Ok(form) => export(request, form, shared, names).await.map(|invalid| (form, invalid)),
+        Ok(form) => export(request, form, shared, names)
+            .await
+            .map(|invalid| (form, invalid)),
         Err(refusal) => Err(refusal),
     };
     match taken {
-        Ok((Form::Protobuf, invalid)) => respond(StatusCode::OK, "application/x-protobuf", partial_success(invalid)),
-        Ok((Form::Json, invalid)) => respond(StatusCode::OK, "application/json", partial_success_json(invalid)),
+        Ok((Form::Protobuf, invalid)) => respond(
+            StatusCode::OK,
+            "application/x-protobuf",
+            partial_success(invalid),
+        ),
+        Ok((Form::Json, invalid)) => respond(
+            StatusCode::OK,
+            "application/json",
+            partial_success_json(invalid),
+        ),
         Ok((Form::Grpc, invalid)) => grpc::reply(&partial_success(invalid)),
         Err(refusal) => {
             if refusal.is_malformed() {
@@ -130,7 +150,11 @@ pub(super) async fn answer(request: Request<Incoming>, shared: &Shared, names: &
                 inboxes.totals.malformed += 1;
             }
             tracing::debug!(%refusal, "spans were refused");
-            if is_grpc { grpc::refuse(refusal.grpc_status(), &refusal.to_string()) } else { refuse(&refusal) }
+            if is_grpc {
+                grpc::refuse(refusal.grpc_status(), &refusal.to_string())
+            } else {
+                refuse(&refusal)
+            }
         }
     }
 }
@@ -148,14 +172,26 @@ fn form(request: &Request<Incoming>, content_type: &str) -> Result<Form, Refusal
     if request.uri().path() != path {
         return Err(Refusal::Path);
     }
-    if request.method() == Method::POST { Ok(form) } else { Err(Refusal::Method) }
+    if request.method() == Method::POST {
+        Ok(form)
+    } else {
+        Err(Refusal::Method)
+    }
 }
 
 fn refuse(refusal: &Refusal) -> Answer {
     let mut response = respond(refusal.status(), "text/plain", refusal.to_string().into());
     match refusal {
-        Refusal::Full => _ = response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1")),
-        Refusal::Method => _ = response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST")),
+        Refusal::Full => {
+            _ = response
+                .headers_mut()
+                .insert(RETRY_AFTER, HeaderValue::from_static("1"))
+        }
+        Refusal::Method => {
+            _ = response
+                .headers_mut()
+                .insert(ALLOW, HeaderValue::from_static("POST"))
+        }
         _ => {}
     }
     response
@@ -164,7 +200,9 @@ fn refuse(refusal: &Refusal) -> Answer {
 fn respond(status: StatusCode, content_type: &'static str, body: Bytes) -> Answer {
     let mut response = Response::new(FullBody::new(body).boxed());
     *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     response
 }
 
@@ -172,25 +210,38 @@ const INVALID: &str = "a span without a valid trace id and span id cannot be kep
 
 /// An `ExportTraceServiceResponse`: an empty message if everything was taken.
 fn partial_success(invalid: u64) -> Bytes {
-    use opentelemetry_proto::tonic::collector::trace::v1::{ExportTracePartialSuccess, ExportTraceServiceResponse};
+    use opentelemetry_proto::tonic::collector::trace::v1::{
+        ExportTracePartialSuccess, ExportTraceServiceResponse,
+    };
     use prost::Message as _;
     if invalid == 0 {
         return Bytes::new();
     }
     let rejected_spans = i64::try_from(invalid).unwrap_or(i64::MAX);
-    let partial_success = Some(ExportTracePartialSuccess { rejected_spans, error_message: INVALID.to_owned() });
-    ExportTraceServiceResponse { partial_success }.encode_to_vec().into()
+    let partial_success = Some(ExportTracePartialSuccess {
+        rejected_spans,
+        error_message: INVALID.to_owned(),
+    });
+    ExportTraceServiceResponse { partial_success }
+        .encode_to_vec()
+        .into()
 }
 
 fn partial_success_json(invalid: u64) -> Bytes {
     if invalid == 0 {
         return Bytes::from_static(b"{}");
     }
-    format!(r#"{{"partialSuccess":{{"rejectedSpans":"{invalid}","errorMessage":"{INVALID}"}}}}"#).into()
+    format!(r#"{{"partialSuccess":{{"rejectedSpans":"{invalid}","errorMessage":"{INVALID}"}}}}"#)
+        .into()
 }
 
 /// Takes the spans of a request in and says how many had no valid ids.
-async fn export(request: Request<Incoming>, form: Form, shared: &Shared, names: &Mutex<Names>) -> Result<u64, Refusal> {
+async fn export(
+    request: Request<Incoming>,
+    form: Form,
+    shared: &Shared,
+    names: &Mutex<Names>,
+) -> Result<u64, Refusal> {
     let limit = shared.bodies.bytes;
     let encoding = match form {
         Form::Grpc => header(&request, HeaderName::from_static("grpc-encoding")),
@@ -199,7 +250,9 @@ async fn export(request: Request<Incoming>, form: Form, shared: &Shared, names: 
     if !matches!(&*encoding, "" | "identity" | "gzip") {
         return Err(Refusal::Encoding(encoding));
     }
-    let Ok(_place) = shared.bodies.places.acquire().await else { return Err(Refusal::Full) };
+    let Ok(_place) = shared.bodies.places.acquire().await else {
+        return Err(Refusal::Full);
+    };
     let mut body = read(request.into_body(), limit).await?;
     let mut zipped = encoding == "gzip";
     if form == Form::Grpc {
@@ -237,7 +290,9 @@ async fn read(body: Incoming, limit: usize) -> Result<Bytes, Refusal> {
 
 fn header(request: &Request<Incoming>, name: HeaderName) -> String {
     let value = request.headers().get(name);
-    value.map_or_else(String::new, |value| String::from_utf8_lossy(value.as_bytes()).to_lowercase())
+    value.map_or_else(String::new, |value| {
+        String::from_utf8_lossy(value.as_bytes()).to_lowercase()
+    })
 }
 
 /// Decompresses at most `limit` bytes: a small body must not become an endless one.
@@ -245,5 +300,9 @@ fn gunzip(body: &[u8], limit: usize) -> Result<Bytes, Refusal> {
     let mut plain = Vec::with_capacity(body.len().saturating_mul(4).min(limit));
     let mut reader = flate2::read::MultiGzDecoder::new(body).take(limit as u64 + 1);
     reader.read_to_end(&mut plain).map_err(Refusal::Gzip)?;
-    if plain.len() > limit { Err(Refusal::TooLarge(limit)) } else { Ok(plain.into()) }
+    if plain.len() > limit {
+        Err(Refusal::TooLarge(limit))
+    } else {
+        Ok(plain.into())
+    }
 }

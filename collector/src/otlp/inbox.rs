@@ -21,7 +21,11 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { held_bytes: 512 << 20, body_bytes: 64 << 20, closed_cases: 4096 }
+        Self {
+            held_bytes: 512 << 20,
+            body_bytes: 64 << 20,
+            closed_cases: 4096,
+        }
     }
 }
 
@@ -100,8 +104,11 @@ impl Inboxes {
     /// Takes all of these spans in, or none of them if memory is full.
     pub(super) fn admit(&mut self, spans: Vec<Span>) -> Result<(), Full> {
         self.totals.requests += 1;
-        let weight: usize =
-            spans.iter().filter(|span| self.open.contains_key(&span.trace_id.prefix())).map(Span::weight).sum();
+        let weight: usize = spans
+            .iter()
+            .filter(|span| self.open.contains_key(&span.trace_id.prefix()))
+            .map(Span::weight)
+            .sum();
         if self.held_bytes.saturating_add(weight) > self.limits.held_bytes {
             self.totals.refused += 1;
             for span in &spans {
@@ -145,12 +152,17 @@ impl Inboxes {
 
     /// How many spans have come for this prefix: [`Inboxes::arrived`] without its map.
     pub(super) fn count(&self, prefix: u64) -> u64 {
-        self.open.get(&prefix).map_or(0, |inbox| inbox.spans.len() as u64)
+        self.open
+            .get(&prefix)
+            .map_or(0, |inbox| inbox.spans.len() as u64)
     }
 
     pub(super) fn take(&mut self, prefix: u64) -> Taken {
         let Some(inbox) = self.open.remove(&prefix) else {
-            return Taken { spans: Vec::new(), arrived: self.arrived(prefix) };
+            return Taken {
+                spans: Vec::new(),
+                arrived: self.arrived(prefix),
+            };
         };
         self.held_bytes -= inbox.weight;
         let arrived = inbox.arrived();
@@ -161,7 +173,10 @@ impl Inboxes {
         {
             self.closed.remove(&oldest);
         }
-        Taken { spans: inbox.spans, arrived }
+        Taken {
+            spans: inbox.spans,
+            arrived,
+        }
     }
 }
 
@@ -169,7 +184,11 @@ impl Inbox {
     fn arrived(&self) -> Arrived {
         Arrived {
             spans: self.spans.len() as u64,
-            by_service: self.by_service.iter().map(|(name, count)| (name.to_string(), *count)).collect(),
+            by_service: self
+                .by_service
+                .iter()
+                .map(|(name, count)| (name.to_string(), *count))
+                .collect(),
             refused: self.refused,
             late: 0,
         }
@@ -210,13 +229,27 @@ mod tests {
         let mut inboxes = Inboxes::new(Limits::default());
         inboxes.expect(one);
         inboxes.expect(two);
-        inboxes.admit(vec![span(1, 0), span(2, 0), span(1, 1), span(3, 0)]).unwrap();
-        assert_eq!((inboxes.count(one), inboxes.count(two), inboxes.totals.foreign), (2, 1, 1));
+        inboxes
+            .admit(vec![span(1, 0), span(2, 0), span(1, 1), span(3, 0)])
+            .unwrap();
+        assert_eq!(
+            (
+                inboxes.count(one),
+                inboxes.count(two),
+                inboxes.totals.foreign
+            ),
+            (2, 1, 1)
+        );
         assert_eq!(inboxes.take(one).spans.len(), 2);
         inboxes.admit(vec![span(1, 2)]).unwrap();
         assert_eq!(
             inboxes.arrived(one),
-            Arrived { spans: 2, by_service: [("geo".to_owned(), 2)].into(), refused: 0, late: 1 }
+            Arrived {
+                spans: 2,
+                by_service: [("geo".to_owned(), 2)].into(),
+                refused: 0,
+                late: 1
+            }
         );
         assert_eq!(inboxes.take(two).arrived.spans, 1);
         assert!(inboxes.take(one).spans.is_empty());
@@ -226,12 +259,18 @@ mod tests {
     #[test]
     fn what_does_not_fit_is_refused_whole_and_counted() {
         let prefix = ids::trace_prefix(1);
-        let limits = Limits { held_bytes: 3 * span(1, 0).weight(), ..Limits::default() };
+        let limits = Limits {
+            held_bytes: 3 * span(1, 0).weight(),
+            ..Limits::default()
+        };
         let mut inboxes = Inboxes::new(limits);
         inboxes.expect(prefix);
         inboxes.admit(vec![span(1, 0), span(1, 1)]).unwrap();
         assert_eq!(inboxes.admit(vec![span(1, 2), span(1, 3)]), Err(Full));
-        assert_eq!((inboxes.count(prefix), inboxes.arrived(prefix).refused), (2, 2));
+        assert_eq!(
+            (inboxes.count(prefix), inboxes.arrived(prefix).refused),
+            (2, 2)
+        );
         // Foreign spans are not held and need no room.
         inboxes.admit(vec![span(9, 0), span(9, 1)]).unwrap();
         inboxes.take(prefix);
@@ -241,13 +280,22 @@ mod tests {
 
     #[test]
     fn closed_cases_are_bounded() {
-        let mut inboxes = Inboxes::new(Limits { closed_cases: 2, ..Limits::default() });
+        let mut inboxes = Inboxes::new(Limits {
+            closed_cases: 2,
+            ..Limits::default()
+        });
         for seed in 0..5 {
             inboxes.expect(ids::trace_prefix(seed));
             inboxes.take(ids::trace_prefix(seed));
         }
         assert_eq!(inboxes.closed.len(), 2);
         inboxes.admit(vec![span(0, 0), span(4, 0)]).unwrap();
-        assert_eq!((inboxes.totals.foreign, inboxes.arrived(ids::trace_prefix(4)).late), (1, 1));
+        assert_eq!(
+            (
+                inboxes.totals.foreign,
+                inboxes.arrived(ids::trace_prefix(4)).late
+            ),
+            (1, 1)
+        );
     }
 }

@@ -36,9 +36,17 @@ pub fn read(text: &[u8], names: &mut Names) -> Result<Decoded, JsonError> {
     }
     let mut decoded = Decoded::default();
     let wrapped = message.result.map(|result| result.resource_spans);
-    for resource_spans in message.resource_spans.iter().chain(wrapped.iter().flatten()) {
+    for resource_spans in message
+        .resource_spans
+        .iter()
+        .chain(wrapped.iter().flatten())
+    {
         let origin = origin(&resource_spans.resource.attributes, names);
-        for json in resource_spans.scope_spans.iter().flat_map(|scope| &scope.spans) {
+        for json in resource_spans
+            .scope_spans
+            .iter()
+            .flat_map(|scope| &scope.spans)
+        {
             match span(json, &origin, names) {
                 Some(span) => decoded.spans.push(span),
                 None => decoded.invalid += 1,
@@ -51,10 +59,17 @@ pub fn read(text: &[u8], names: &mut Names) -> Result<Decoded, JsonError> {
 fn origin(attributes: &[KeyValue<'_>], names: &mut Names) -> Arc<Origin> {
     let text = |key: &&str| {
         let pair = attributes.iter().find(|pair| pair.key == **key)?;
-        pair.value.string_value.as_deref().filter(|text| !text.is_empty())
+        pair.value
+            .string_value
+            .as_deref()
+            .filter(|text| !text.is_empty())
     };
     let service = text(&"service.name").unwrap_or(UNKNOWN_SERVICE);
-    names.origin(service, POD_KEYS.iter().find_map(text), NODE_KEYS.iter().find_map(text))
+    names.origin(
+        service,
+        POD_KEYS.iter().find_map(text),
+        NODE_KEYS.iter().find_map(text),
+    )
 }
 
 fn span(json: &JsonSpan<'_>, origin: &Arc<Origin>, names: &mut Names) -> Option<Span> {
@@ -66,7 +81,10 @@ fn span(json: &JsonSpan<'_>, origin: &Arc<Origin>, names: &mut Names) -> Option<
         parent: id_of(&json.parent_span_id).map(SpanId),
         origin: Arc::clone(origin),
         operation: names.name(&json.name),
-        kind: json.kind.name.as_deref().map_or_else(|| SpanKind::from_number(json.kind.number), SpanKind::from_name),
+        kind: json.kind.name.as_deref().map_or_else(
+            || SpanKind::from_number(json.kind.number),
+            SpanKind::from_name,
+        ),
         start_ns,
         duration_ns: end_ns.saturating_sub(start_ns).max(0),
         negative: end_ns < start_ns,
@@ -84,7 +102,8 @@ fn span(json: &JsonSpan<'_>, origin: &Arc<Origin>, names: &mut Names) -> Option<
     let extra = Extra {
         events: (!json.events.is_empty()).then(|| events(&json.events)),
         links: (!json.links.is_empty()).then(|| links(&json.links)),
-        status_message: (!status.message.is_empty()).then(|| status.message.clone().into_owned().into()),
+        status_message: (!status.message.is_empty())
+            .then(|| status.message.clone().into_owned().into()),
     };
     span.extra = (extra != Extra::default()).then(|| Box::new(extra));
     Some(span)
@@ -95,10 +114,15 @@ impl KeyValue<'_> {
         let value = &self.value;
         match &*self.key {
             "http.response.status_code" | "http.status_code" => {
-                let number = value.int_value.and_then(|number| u16::try_from(number.0).ok());
+                let number = value
+                    .int_value
+                    .and_then(|number| u16::try_from(number.0).ok());
                 span.http_status = number.or_else(|| value.string_value.as_deref()?.parse().ok());
             }
-            "error" => span.error |= value.bool_value == Some(true) || value.string_value.as_deref() == Some("true"),
+            "error" => {
+                span.error |=
+                    value.bool_value == Some(true) || value.string_value.as_deref() == Some("true")
+            }
             _ => {}
         }
     }
@@ -160,7 +184,8 @@ fn links(links: &[Link<'_>]) -> Box<str> {
 
 fn push_members(object: &mut Object<'_>, pairs: &[KeyValue<'_>]) {
     for pair in pairs {
-        pair.value.push(object.key(&format!("attributes.{}", pair.key)));
+        pair.value
+            .push(object.key(&format!("attributes.{}", pair.key)));
     }
 }
 
@@ -201,21 +226,41 @@ mod tests {
             (span.start_ns, span.duration_ns, span.kind),
             (1_600_000_000_000_000_001, 10, Some(SpanKind::Server))
         );
-        assert_eq!((span.error, span.http_status, span.parent), (true, Some(404), None));
-        assert_eq!(span.attributes.as_deref(), Some(r#"{"http.status_code":404,"l":[0.5,null]}"#));
+        assert_eq!(
+            (span.error, span.http_status, span.parent),
+            (true, Some(404), None)
+        );
+        assert_eq!(
+            span.attributes.as_deref(),
+            Some(r#"{"http.status_code":404,"l":[0.5,null]}"#)
+        );
         let extra = span.extra.as_ref().unwrap();
-        assert_eq!(extra.events.as_deref(), Some(r#"[{"t_ns":5,"name":"e","attributes.k":true}]"#));
+        assert_eq!(
+            extra.events.as_deref(),
+            Some(r#"[{"t_ns":5,"name":"e","attributes.k":true}]"#)
+        );
         assert_eq!(decoded.spans[1].kind, Some(SpanKind::Client));
         assert_eq!(span.origin.pod.as_deref(), Some("geo-0"));
     }
 
     #[test]
     fn what_is_not_otlp_is_an_error_and_nothing_found_is_not() {
-        assert!(matches!(read(b"[", &mut Names::default()), Err(JsonError::Json(_))));
+        assert!(matches!(
+            read(b"[", &mut Names::default()),
+            Err(JsonError::Json(_))
+        ));
         let error = br#"{"error":{"httpCode":500,"message":"storage"}}"#;
-        assert!(matches!(read(error, &mut Names::default()), Err(JsonError::Server(_))));
+        assert!(matches!(
+            read(error, &mut Names::default()),
+            Err(JsonError::Server(_))
+        ));
         let none = br#"{"error":{"httpCode":404,"message":"No traces found"}}"#;
         assert!(read(none, &mut Names::default()).unwrap().spans.is_empty());
-        assert!(read(br#"{"result":{"resourceSpans":[]}}"#, &mut Names::default()).unwrap().spans.is_empty());
+        assert!(
+            read(br#"{"result":{"resourceSpans":[]}}"#, &mut Names::default())
+                .unwrap()
+                .spans
+                .is_empty()
+        );
     }
 }

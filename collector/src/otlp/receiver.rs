@@ -26,7 +26,11 @@ pub struct ReceiverOptions {
 
 impl Default for ReceiverOptions {
     fn default() -> Self {
-        Self { listen: SocketAddr::from(([127, 0, 0, 1], 0)), limits: Limits::default(), connections: 1024 }
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+            limits: Limits::default(),
+            connections: 1024,
+        }
     }
 }
 
@@ -80,7 +84,11 @@ impl Receiver {
             bodies: Bodies::new(options.limits.body_bytes),
         });
         let server = tokio::spawn(serve(listener, Arc::clone(&shared), options.connections));
-        Ok(Self { address, shared, server })
+        Ok(Self {
+            address,
+            shared,
+            server,
+        })
     }
 
     /// Where it listens.
@@ -147,7 +155,9 @@ async fn serve(listener: TcpListener, shared: Arc<Shared>, connections: usize) {
     // Dropped with this task: connections end with their receiver.
     let mut tasks = tokio::task::JoinSet::new();
     loop {
-        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
+        let Ok(place) = Arc::clone(&places).acquire_owned().await else {
+            return;
+        };
         match listener.accept().await {
             Ok((stream, _)) => {
                 let shared = Arc::clone(&shared);
@@ -175,9 +185,16 @@ async fn connection(stream: TcpStream, shared: Arc<Shared>) {
         async move { Ok::<_, std::convert::Infallible>(answer(request, &shared, &names).await) }
     });
     let mut server = auto::Builder::new(TokioExecutor::new());
-    server.http1().timer(TokioTimer::new()).header_read_timeout(Duration::from_secs(120));
+    server
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(Duration::from_secs(120));
     // Without a larger window a sender of large batches waits for every 64 KiB.
-    server.http2().timer(TokioTimer::new()).initial_stream_window_size(1 << 20).initial_connection_window_size(4 << 20);
+    server
+        .http2()
+        .timer(TokioTimer::new())
+        .initial_stream_window_size(1 << 20)
+        .initial_connection_window_size(4 << 20);
     if let Err(error) = server.serve_connection(TokioIo::new(stream), service).await {
         tracing::debug!(%error, "a connection for spans ended");
     }

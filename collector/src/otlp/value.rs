@@ -48,7 +48,10 @@ pub(super) fn push_value(out: &mut String, message: &[u8], depth: usize) -> Resu
         (4, Value::Fixed64(bits)) => push_double(out, f64::from_bits(bits)),
         (5, Value::Bytes(list)) => push_array(out, list, depth)?,
         (6, Value::Bytes(list)) => push_object(out, list, depth)?,
-        (7, Value::Bytes(bytes)) => push_string(out, &base64::engine::general_purpose::STANDARD.encode(bytes)),
+        (7, Value::Bytes(bytes)) => push_string(
+            out,
+            &base64::engine::general_purpose::STANDARD.encode(bytes),
+        ),
         (1..=7, _) => return Err(WireError::Type(field.number)),
         _ => out.push_str("null"),
     }

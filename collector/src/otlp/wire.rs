@@ -67,7 +67,10 @@ pub(super) struct Fields<'a>(pub(super) &'a [u8]);
 
 impl<'a> Fields<'a> {
     fn take(&mut self, length: usize) -> Result<&'a [u8], WireError> {
-        let (head, tail) = self.0.split_at_checked(length).ok_or(WireError::Truncated)?;
+        let (head, tail) = self
+            .0
+            .split_at_checked(length)
+            .ok_or(WireError::Truncated)?;
         self.0 = tail;
         Ok(head)
     }
@@ -81,7 +84,11 @@ impl<'a> Fields<'a> {
                 return Ok(number);
             }
         }
-        Err(if self.0.len() < 10 { WireError::Truncated } else { WireError::Varint })
+        Err(if self.0.len() < 10 {
+            WireError::Truncated
+        } else {
+            WireError::Varint
+        })
     }
 
     fn field(&mut self) -> Result<Field<'a>, WireError> {
@@ -89,15 +96,23 @@ impl<'a> Fields<'a> {
         let number = u32::try_from(tag >> 3).map_err(|_| WireError::Tag)?;
         let value = match tag & 7 {
             0 => Value::Varint(self.varint()?),
-            1 => Value::Fixed64(u64::from_le_bytes(self.take(8)?.try_into().unwrap_or_default())),
+            1 => Value::Fixed64(u64::from_le_bytes(
+                self.take(8)?.try_into().unwrap_or_default(),
+            )),
             2 => {
                 let length = usize::try_from(self.varint()?).map_err(|_| WireError::Truncated)?;
                 Value::Bytes(self.take(length)?)
             }
-            5 => Value::Fixed32(u32::from_le_bytes(self.take(4)?.try_into().unwrap_or_default())),
+            5 => Value::Fixed32(u32::from_le_bytes(
+                self.take(4)?.try_into().unwrap_or_default(),
+            )),
             _ => return Err(WireError::Tag),
         };
-        if number == 0 { Err(WireError::Tag) } else { Ok(Field { number, value }) }
+        if number == 0 {
+            Err(WireError::Tag)
+        } else {
+            Ok(Field { number, value })
+        }
     }
 }
 
@@ -124,11 +139,21 @@ mod tests {
 
     #[test]
     fn fields_of_every_wire_type_are_read() {
-        let bytes = [0x08, 0x96, 0x01, 0x11, 1, 0, 0, 0, 0, 0, 0, 0, 0x1a, 2, b'h', b'i', 0x25, 2, 0, 0, 0];
+        let bytes = [
+            0x08, 0x96, 0x01, 0x11, 1, 0, 0, 0, 0, 0, 0, 0, 0x1a, 2, b'h', b'i', 0x25, 2, 0, 0, 0,
+        ];
         let fields: Result<Vec<_>, _> = Fields(&bytes).collect();
-        let values: Vec<_> = fields.unwrap().into_iter().map(|field| (field.number, field.value)).collect();
-        let expected =
-            [(1, Value::Varint(150)), (2, Value::Fixed64(1)), (3, Value::Bytes(b"hi")), (4, Value::Fixed32(2))];
+        let values: Vec<_> = fields
+            .unwrap()
+            .into_iter()
+            .map(|field| (field.number, field.value))
+            .collect();
+        let expected = [
+            (1, Value::Varint(150)),
+            (2, Value::Fixed64(1)),
+            (3, Value::Bytes(b"hi")),
+            (4, Value::Fixed32(2)),
+        ];
         assert_eq!(values, expected);
     }
 
@@ -140,7 +165,12 @@ mod tests {
         assert_eq!(error(&[0x0b]), Some(WireError::Tag));
         assert_eq!(error(&[0x00, 0]), Some(WireError::Tag));
         assert_eq!(error(&[0x80]), Some(WireError::Truncated));
-        assert_eq!(error(&[0x0a, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1]), Some(WireError::Truncated));
+        assert_eq!(
+            error(&[
+                0x0a, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1
+            ]),
+            Some(WireError::Truncated)
+        );
     }
 
     proptest! {

@@ -29,16 +29,27 @@ pub(super) fn locate(cgroup_text: &str, hierarchies: &[Hierarchy]) -> Folders {
     let memberships = parse::memberships(cgroup_text);
     let folder = |controller: Option<&str>| {
         let membership = memberships.iter().find(|membership| match controller {
-            Some(name) => membership.controllers.iter().any(|controller| controller == name),
+            Some(name) => membership
+                .controllers
+                .iter()
+                .any(|controller| controller == name),
             None => membership.controllers.is_empty(),
         })?;
-        let hierarchy = hierarchies.iter().find(|hierarchy| match (controller, &hierarchy.controllers) {
-            (Some(name), Some(controllers)) => controllers.iter().any(|controller| controller == name),
-            (None, None) => true,
-            _ => false,
-        })?;
+        let hierarchy =
+            hierarchies
+                .iter()
+                .find(|hierarchy| match (controller, &hierarchy.controllers) {
+                    (Some(name), Some(controllers)) => {
+                        controllers.iter().any(|controller| controller == name)
+                    }
+                    (None, None) => true,
+                    _ => false,
+                })?;
         // A container's mount may begin below the hierarchy's root; a path outside of it cannot be seen.
-        let path = membership.path.strip_prefix(hierarchy.root.trim_end_matches('/'))?.trim_matches('/');
+        let path = membership
+            .path
+            .strip_prefix(hierarchy.root.trim_end_matches('/'))?
+            .trim_matches('/');
         (!path.is_empty()).then(|| hierarchy.mounted_at.join(path))
     };
     Folders {
@@ -58,7 +69,8 @@ impl Folders {
 
     /// Opens what there is to read.
     pub(super) fn open(&self, room: &mut Room) -> Files {
-        let mut file = |folder: &Option<PathBuf>, name: &str| Kept::open(folder.as_ref()?.join(name), room);
+        let mut file =
+            |folder: &Option<PathBuf>, name: &str| Kept::open(folder.as_ref()?.join(name), room);
         let memory = [(&self.unified, MEMORY_V2), (&self.memory, MEMORY_V1)];
         let memory = memory.into_iter().find_map(|(folder, (usage, key))| {
             Some(Memory {
@@ -70,21 +82,31 @@ impl Folders {
             })
         });
         let disk = file(&self.unified, "io.stat").map(Disk::V2);
-        let v1 = |file| Disk::V1 { file, ran_ns: None, bytes: None };
+        let v1 = |file| Disk::V1 {
+            file,
+            ran_ns: None,
+            bytes: None,
+        };
         let disk = disk.or_else(|| file(&self.blkio, "blkio.throttle.io_service_bytes").map(v1));
-        Files { memory, disk, ..self.open_delays(room) }
+        Files {
+            memory,
+            disk,
+            ..self.open_delays(room)
+        }
     }
 
     /// Opens only what tells how its tasks are held up: what a process is not itself asked for.
     pub(super) fn open_delays(&self, room: &mut Room) -> Files {
-        let mut file = |folder: &Option<PathBuf>, name: &str| Kept::open(folder.as_ref()?.join(name), room);
+        let mut file =
+            |folder: &Option<PathBuf>, name: &str| Kept::open(folder.as_ref()?.join(name), room);
         Files {
             stat_v2: file(&self.unified, "cpu.stat"),
             throttled_v1: file(&self.cpu, "cpu.stat").map(Throttled::of),
             usage_v1: file(&self.cpuacct, "cpuacct.usage"),
             memory: None,
             disk: None,
-            pressure: ["cpu.pressure", "memory.pressure", "io.pressure"].map(|name| file(&self.unified, name)),
+            pressure: ["cpu.pressure", "memory.pressure", "io.pressure"]
+                .map(|name| file(&self.unified, name)),
         }
     }
 }
@@ -142,16 +164,29 @@ pub(super) struct Files {
 impl Files {
     /// Reads what there is at this time of the monotonic clock. The buffer is scratch.
     pub(super) fn read(&mut self, now_ns: u64, buffer: &mut Vec<u8>) -> Counters {
-        let stat = self.stat_v2.as_ref().and_then(|file| file.read(buffer)).unwrap_or_default();
+        let stat = self
+            .stat_v2
+            .as_ref()
+            .and_then(|file| file.read(buffer))
+            .unwrap_or_default();
         let ns = |key| parse::keyed(stat, key).map(|us| us * 1_000);
         let (used, throttled) = (ns("usage_usec"), ns("throttled_usec"));
         let cpu_ns = used.or_else(|| parse::number(self.usage_v1.as_ref()?.read(buffer)?));
         Counters {
             cpu_ns,
             throttled_ns: throttled.or_else(|| self.throttled_v1.as_mut()?.read(now_ns, buffer)),
-            memory_bytes: self.memory.as_mut().and_then(|memory| memory.working_set(now_ns, buffer)),
-            disk: self.disk.as_mut().and_then(|disk| disk.read(cpu_ns, buffer)),
-            pressure_us: self.pressure.each_ref().map(|file| parse::pressure_some_us(file.as_ref()?.read(buffer)?)),
+            memory_bytes: self
+                .memory
+                .as_mut()
+                .and_then(|memory| memory.working_set(now_ns, buffer)),
+            disk: self
+                .disk
+                .as_mut()
+                .and_then(|disk| disk.read(cpu_ns, buffer)),
+            pressure_us: self
+                .pressure
+                .each_ref()
+                .map(|file| parse::pressure_some_us(file.as_ref()?.read(buffer)?)),
         }
     }
 }
@@ -162,7 +197,10 @@ impl Memory {
         let usage = parse::number(self.usage.read(buffer)?)?;
         if now_ns >= self.next_look_ns {
             self.next_look_ns = now_ns + LOOK_NS;
-            let inactive = self.stat.as_ref().and_then(|stat| parse::keyed(stat.read(buffer)?, self.key));
+            let inactive = self
+                .stat
+                .as_ref()
+                .and_then(|stat| parse::keyed(stat.read(buffer)?, self.key));
             self.inactive_bytes = inactive.unwrap_or(0);
         }
         Some(usage.saturating_sub(self.inactive_bytes))
@@ -171,7 +209,12 @@ impl Memory {
 
 impl Throttled {
     fn of(file: Kept) -> Self {
-        Self { file, has_quota: false, ns: None, next_look_ns: 0 }
+        Self {
+            file,
+            has_quota: false,
+            ns: None,
+            next_look_ns: 0,
+        }
     }
 
     fn read(&mut self, now_ns: u64, buffer: &mut Vec<u8>) -> Option<u64> {
@@ -190,7 +233,11 @@ impl Disk {
     fn read(&mut self, cpu_ns: Option<u64>, buffer: &mut Vec<u8>) -> Option<(u64, u64)> {
         match self {
             Self::V2(file) => Some(parse::io_stat_bytes(file.read(buffer)?)),
-            Self::V1 { file, ran_ns, bytes } => {
+            Self::V1 {
+                file,
+                ran_ns,
+                bytes,
+            } => {
                 if cpu_ns.is_none() || *ran_ns != cpu_ns || bytes.is_none() {
                     *ran_ns = cpu_ns;
                     *bytes = file.read(buffer).map(parse::blkio_bytes);
@@ -215,12 +262,24 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let folder = dir.path().join("app/web");
         fs::create_dir_all(&folder).unwrap();
-        fs::write(folder.join("cpu.stat"), "usage_usec 500\nthrottled_usec 20\n").unwrap();
+        fs::write(
+            folder.join("cpu.stat"),
+            "usage_usec 500\nthrottled_usec 20\n",
+        )
+        .unwrap();
         fs::write(folder.join("memory.current"), "1000\n").unwrap();
         fs::write(folder.join("memory.stat"), "anon 600\ninactive_file 300\n").unwrap();
         fs::write(folder.join("io.stat"), "8:0 rbytes=10 wbytes=20\n").unwrap();
-        fs::write(folder.join("cpu.pressure"), "some avg10=0 avg60=0 avg300=0 total=7\n").unwrap();
-        let hierarchy = Hierarchy { root: "/".to_owned(), mounted_at: dir.path().to_owned(), controllers: None };
+        fs::write(
+            folder.join("cpu.pressure"),
+            "some avg10=0 avg60=0 avg300=0 total=7\n",
+        )
+        .unwrap();
+        let hierarchy = Hierarchy {
+            root: "/".to_owned(),
+            mounted_at: dir.path().to_owned(),
+            controllers: None,
+        };
         let folders = locate("0::/app/web\n", &[hierarchy]);
         let expected = Counters {
             cpu_ns: Some(500_000),
@@ -235,13 +294,19 @@ mod tests {
     #[test]
     fn what_may_be_dropped_is_looked_up_now_and_then() {
         let dir = tempfile::tempdir().unwrap();
-        let (usage, stat) = (dir.path().join("memory.current"), dir.path().join("memory.stat"));
+        let (usage, stat) = (
+            dir.path().join("memory.current"),
+            dir.path().join("memory.stat"),
+        );
         let set = |used: u64, inactive: u64| {
             fs::write(&usage, used.to_string()).unwrap();
             fs::write(&stat, format!("inactive_file {inactive}\n")).unwrap();
         };
         set(1000, 100);
-        let folders = Folders { unified: Some(dir.path().to_owned()), ..Folders::default() };
+        let folders = Folders {
+            unified: Some(dir.path().to_owned()),
+            ..Folders::default()
+        };
         let mut files = folders.open(&mut Room::make());
         let mut at = |now_ns| files.read(now_ns, &mut Vec::new()).memory_bytes;
         assert_eq!(at(5), Some(900));
@@ -265,16 +330,38 @@ mod tests {
                 controllers: Some(name.split(',').map(str::to_owned).collect()),
             });
         }
-        hierarchies.push(Hierarchy { root: "/".to_owned(), mounted_at: dir.path().join("v2"), controllers: None });
+        hierarchies.push(Hierarchy {
+            root: "/".to_owned(),
+            mounted_at: dir.path().join("v2"),
+            controllers: None,
+        });
         let cpu = dir.path().join("cpu,cpuacct/web");
         fs::write(cpu.join("cpuacct.usage"), "777\n").unwrap();
-        fs::write(cpu.join("cpu.stat"), "nr_periods 3\nnr_throttled 1\nthrottled_time 55\n").unwrap();
-        fs::write(dir.path().join("memory/web/memory.usage_in_bytes"), "4096\n").unwrap();
-        fs::write(dir.path().join("blkio/web/blkio.throttle.io_service_bytes"), "8:0 Read 1\n8:0 Write 2\n").unwrap();
+        fs::write(
+            cpu.join("cpu.stat"),
+            "nr_periods 3\nnr_throttled 1\nthrottled_time 55\n",
+        )
+        .unwrap();
+        fs::write(
+            dir.path().join("memory/web/memory.usage_in_bytes"),
+            "4096\n",
+        )
+        .unwrap();
+        fs::write(
+            dir.path().join("blkio/web/blkio.throttle.io_service_bytes"),
+            "8:0 Read 1\n8:0 Write 2\n",
+        )
+        .unwrap();
         let text = "3:cpu,cpuacct:/web\n2:memory:/web\n1:blkio:/web\n0::/\n";
         let counters = read(&locate(text, &hierarchies));
-        assert_eq!((counters.cpu_ns, counters.throttled_ns), (Some(777), Some(55)));
-        assert_eq!((counters.memory_bytes, counters.disk), (Some(4096), Some((1, 2))));
+        assert_eq!(
+            (counters.cpu_ns, counters.throttled_ns),
+            (Some(777), Some(55))
+        );
+        assert_eq!(
+            (counters.memory_bytes, counters.disk),
+            (Some(4096), Some((1, 2)))
+        );
     }
 
     #[test]
@@ -286,7 +373,12 @@ mod tests {
         set("cpu.stat", "nr_periods 0\nthrottled_time 0\n");
         set(disk, "8:0 Read 1\n8:0 Write 2\n");
         let own = Some(dir.path().to_owned());
-        let folders = Folders { cpu: own.clone(), cpuacct: own.clone(), blkio: own, ..Folders::default() };
+        let folders = Folders {
+            cpu: own.clone(),
+            cpuacct: own.clone(),
+            blkio: own,
+            ..Folders::default()
+        };
         let mut files = folders.open(&mut Room::make());
         let mut at = |now_ns| {
             let counters = files.read(now_ns, &mut Vec::new());
@@ -307,12 +399,23 @@ mod tests {
 
     #[test]
     fn the_root_is_no_cgroup_of_its_own() {
-        let v2 = Hierarchy { root: "/".to_owned(), mounted_at: "/sys/fs/cgroup".into(), controllers: None };
+        let v2 = Hierarchy {
+            root: "/".to_owned(),
+            mounted_at: "/sys/fs/cgroup".into(),
+            controllers: None,
+        };
         assert!(locate("0::/\n", &[v2]).is_empty());
         // A container whose mount shows only its own part sees that part as its root.
-        let nested = Hierarchy { root: "/pod".to_owned(), mounted_at: "/sys/fs/cgroup".into(), controllers: None };
+        let nested = Hierarchy {
+            root: "/pod".to_owned(),
+            mounted_at: "/sys/fs/cgroup".into(),
+            controllers: None,
+        };
         assert!(locate("0::/pod\n", std::slice::from_ref(&nested)).is_empty());
         assert!(locate("0::/elsewhere\n", std::slice::from_ref(&nested)).is_empty());
-        assert_eq!(locate("0::/pod/c\n", &[nested]).unified, Some("/sys/fs/cgroup/c".into()));
+        assert_eq!(
+            locate("0::/pod/c\n", &[nested]).unified,
+            Some("/sys/fs/cgroup/c".into())
+        );
     }
 }

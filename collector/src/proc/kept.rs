@@ -37,9 +37,16 @@ impl Kept {
         match File::open(&path) {
             Ok(file) if room.0 > 0 => {
                 room.0 -= 1;
-                Some(Self { path, file: Some(file) })
+                Some(Self {
+                    path,
+                    file: Some(file),
+                })
             }
-            Err(error) if [ErrorKind::NotFound, ErrorKind::NotADirectory].contains(&error.kind()) => None,
+            Err(error)
+                if [ErrorKind::NotFound, ErrorKind::NotADirectory].contains(&error.kind()) =>
+            {
+                None
+            }
             // Opened for each reading.
             Ok(_) | Err(_) => Some(Self { path, file: None }),
         }
@@ -57,8 +64,16 @@ impl Kept {
     }
 
     /// Reads until nothing comes, or what came is enough.
-    fn fill<'text>(&self, buffer: &'text mut Vec<u8>, is_enough: impl Fn(usize, usize) -> bool) -> Option<&'text str> {
-        let opened = if self.file.is_none() { Some(File::open(&self.path).ok()?) } else { None };
+    fn fill<'text>(
+        &self,
+        buffer: &'text mut Vec<u8>,
+        is_enough: impl Fn(usize, usize) -> bool,
+    ) -> Option<&'text str> {
+        let opened = if self.file.is_none() {
+            Some(File::open(&self.path).ok()?)
+        } else {
+            None
+        };
         let file = self.file.as_ref().or(opened.as_ref())?;
         buffer.resize(buffer.capacity().max(4096), 0);
         let mut end = 0;
@@ -113,11 +128,21 @@ mod tests {
     fn files_of_many_lines_are_read_to_their_end() {
         let kept = Kept::open("/proc/self/smaps".into(), &mut Room(1)).unwrap();
         let mut buffer = vec![0; 1 << 20];
-        let mappings = |text: &str| text.lines().filter(|line| line.starts_with("Size:")).count();
-        let (some, all) = (mappings(kept.read(&mut buffer).unwrap()), mappings(kept.read_lines(&mut buffer).unwrap()));
+        let mappings = |text: &str| {
+            text.lines()
+                .filter(|line| line.starts_with("Size:"))
+                .count()
+        };
+        let (some, all) = (
+            mappings(kept.read(&mut buffer).unwrap()),
+            mappings(kept.read_lines(&mut buffer).unwrap()),
+        );
         let plain = mappings(&std::fs::read_to_string("/proc/self/smaps").unwrap());
         // Others of this process's threads map and unmap meanwhile.
-        assert!(some < all && all.abs_diff(plain) < 10, "{some} and {all} of {plain}");
+        assert!(
+            some < all && all.abs_diff(plain) < 10,
+            "{some} and {all} of {plain}"
+        );
     }
 
     #[test]

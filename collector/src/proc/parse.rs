@@ -26,7 +26,8 @@ pub(super) fn keyed(text: &str, key: &str) -> Option<u64> {
     text.lines().find_map(|line| {
         let rest = line.strip_prefix(key)?;
         let rest = rest.strip_prefix(':').unwrap_or(rest);
-        rest.starts_with([' ', '\t']).then(|| rest.split_ascii_whitespace().next()?.parse().ok())?
+        rest.starts_with([' ', '\t'])
+            .then(|| rest.split_ascii_whitespace().next()?.parse().ok())?
     })
 }
 
@@ -43,7 +44,10 @@ pub(super) fn number(text: &str) -> Option<u64> {
 /// Busy time of all CPUs in `/proc/stat`, in ticks: everything but idle and waiting for I/O. Guests are within user.
 pub(super) fn node_busy_ticks(text: &str) -> Option<u64> {
     let line = text.lines().find_map(|line| line.strip_prefix("cpu "))?;
-    let fields: Vec<u64> = line.split_ascii_whitespace().map_while(|field| field.parse().ok()).collect();
+    let fields: Vec<u64> = line
+        .split_ascii_whitespace()
+        .map_while(|field| field.parse().ok())
+        .collect();
     (fields.len() >= 4).then(|| {
         let busy = [0, 1, 2, 5, 6, 7];
         busy.iter().filter_map(|place| fields.get(*place)).sum()
@@ -70,7 +74,11 @@ pub(super) fn disk_bytes(text: &str, is_disk: impl Fn(&str) -> bool) -> (u64, u6
     let mut sums = (0, 0);
     for line in text.lines() {
         let fields: Vec<&str> = line.split_ascii_whitespace().collect();
-        let sectors = |place: usize| fields.get(place).and_then(|field| field.parse::<u64>().ok());
+        let sectors = |place: usize| {
+            fields
+                .get(place)
+                .and_then(|field| field.parse::<u64>().ok())
+        };
         if let (Some(name), Some(read), Some(written)) = (fields.get(2), sectors(5), sectors(9))
             && is_disk(name)
         {
@@ -85,13 +93,18 @@ pub(super) fn disk_bytes(text: &str, is_disk: impl Fn(&str) -> bool) -> (u64, u6
 /// `total=` of the line `some` of a pressure file, in microseconds.
 pub(super) fn pressure_some_us(text: &str) -> Option<u64> {
     let line = text.lines().find(|line| line.starts_with("some "))?;
-    line.split_ascii_whitespace().find_map(|field| field.strip_prefix("total="))?.parse().ok()
+    line.split_ascii_whitespace()
+        .find_map(|field| field.strip_prefix("total="))?
+        .parse()
+        .ok()
 }
 
 /// Sum over devices of `rbytes=` and `wbytes=` in cgroup v2's `io.stat`.
 pub(super) fn io_stat_bytes(text: &str) -> (u64, u64) {
     let sum = |key: &str| {
-        let fields = text.split_ascii_whitespace().filter_map(|field| field.strip_prefix(key));
+        let fields = text
+            .split_ascii_whitespace()
+            .filter_map(|field| field.strip_prefix(key));
         fields.filter_map(|value| value.parse::<u64>().ok()).sum()
     };
     (sum("rbytes="), sum("wbytes="))
@@ -102,7 +115,9 @@ pub(super) fn blkio_bytes(text: &str) -> (u64, u64) {
     let mut sums = (0, 0);
     for line in text.lines() {
         let mut fields = line.split_ascii_whitespace().skip(1);
-        if let (Some(operation), Some(Ok(bytes))) = (fields.next(), fields.next().map(str::parse::<u64>)) {
+        if let (Some(operation), Some(Ok(bytes))) =
+            (fields.next(), fields.next().map(str::parse::<u64>))
+        {
             match operation {
                 "Read" => sums.0 += bytes,
                 "Write" => sums.1 += bytes,
@@ -125,8 +140,15 @@ pub(super) fn memberships(text: &str) -> Vec<Membership> {
     let line = |line: &str| {
         let mut fields = line.splitn(3, ':').skip(1);
         let (controllers, path) = (fields.next()?, fields.next()?);
-        let controllers = controllers.split(',').filter(|name| !name.is_empty()).map(str::to_owned).collect();
-        Some(Membership { controllers, path: path.to_owned() })
+        let controllers = controllers
+            .split(',')
+            .filter(|name| !name.is_empty())
+            .map(str::to_owned)
+            .collect();
+        Some(Membership {
+            controllers,
+            path: path.to_owned(),
+        })
     };
     text.lines().filter_map(line).collect()
 }
@@ -154,7 +176,11 @@ pub(super) fn hierarchies(text: &str) -> Vec<Hierarchy> {
         };
         let mut before = before.split_ascii_whitespace().skip(3);
         let (root, at) = (before.next()?, before.next()?);
-        Some(Hierarchy { root: unescape(root), mounted_at: unescape(at).into(), controllers })
+        Some(Hierarchy {
+            root: unescape(root),
+            mounted_at: unescape(at).into(),
+            controllers,
+        })
     };
     text.lines().filter_map(line).collect()
 }
@@ -162,7 +188,12 @@ pub(super) fn hierarchies(text: &str) -> Vec<Hierarchy> {
 /// mountinfo writes space, tab, newline and backslash as three octal digits.
 fn unescape(text: &str) -> String {
     let mut plain = text.to_owned();
-    for (escape, character) in [("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")] {
+    for (escape, character) in [
+        ("\\040", " "),
+        ("\\011", "\t"),
+        ("\\012", "\n"),
+        ("\\134", "\\"),
+    ] {
         plain = plain.replace(escape, character);
     }
     plain

@@ -42,12 +42,16 @@ pub(super) fn monotonic_ns() -> u64 {
 }
 
 fn nanoseconds(time: &nix::sys::time::TimeSpec) -> u64 {
-    u64::try_from(time.tv_sec()).unwrap_or(0) * 1_000_000_000 + u64::try_from(time.tv_nsec()).unwrap_or(0)
+    u64::try_from(time.tv_sec()).unwrap_or(0) * 1_000_000_000
+        + u64::try_from(time.tv_nsec()).unwrap_or(0)
 }
 
 impl Machine {
     pub(super) fn look(room: &mut Room) -> Self {
-        let ticks = sysconf(SysconfVar::CLK_TCK).ok().flatten().and_then(|ticks| u64::try_from(ticks).ok());
+        let ticks = sysconf(SysconfVar::CLK_TCK)
+            .ok()
+            .flatten()
+            .and_then(|ticks| u64::try_from(ticks).ok());
         let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
         let blocks = fs::read_dir("/sys/block").into_iter().flatten().flatten();
         // Disks in memory and loop devices only pass on what others do.
@@ -57,7 +61,10 @@ impl Machine {
             ticks_per_s: ticks.filter(|ticks| *ticks > 0).unwrap_or(100),
             hierarchies: parse::hierarchies(&mounts),
             own_network: fs::read_link("/proc/self/ns/net").ok(),
-            disks: blocks.filter_map(|block| block.file_name().into_string().ok()).filter(is_disk).collect(),
+            disks: blocks
+                .filter_map(|block| block.file_name().into_string().ok())
+                .filter(is_disk)
+                .collect(),
             stat: keep("/proc/stat"),
             memory: keep("/proc/meminfo"),
             network: keep("/proc/net/dev"),
@@ -69,19 +76,37 @@ impl Machine {
     /// Busy CPU, used memory, network, disks and pressure of the node.
     pub(super) fn counters(&self, buffer: &mut Vec<u8>) -> Counters {
         let used = |text: &str| {
-            let (total, available) = (parse::keyed_kib(text, "MemTotal")?, parse::keyed_kib(text, "MemAvailable")?);
+            let (total, available) = (
+                parse::keyed_kib(text, "MemTotal")?,
+                parse::keyed_kib(text, "MemAvailable")?,
+            );
             total.checked_sub(available)
         };
         let is_own = |name: &str| self.disks.iter().any(|disk| disk == name);
-        let busy = self.stat.as_ref().and_then(|file| parse::node_busy_ticks(file.read(buffer)?));
+        let busy = self
+            .stat
+            .as_ref()
+            .and_then(|file| parse::node_busy_ticks(file.read(buffer)?));
         Counters {
             at_ns: monotonic_ns(),
             cpu_ns: busy.map(|ticks| ticks * (1_000_000_000 / self.ticks_per_s)),
             throttled_ns: None,
-            memory_bytes: self.memory.as_ref().and_then(|file| used(file.read(buffer)?)),
-            network: self.network.as_ref().and_then(|file| parse::net_bytes(file.read_lines(buffer)?)),
-            disk: self.disk.as_ref().and_then(|file| Some(parse::disk_bytes(file.read_lines(buffer)?, is_own))),
-            pressure_us: self.pressure.each_ref().map(|file| parse::pressure_some_us(file.as_ref()?.read(buffer)?)),
+            memory_bytes: self
+                .memory
+                .as_ref()
+                .and_then(|file| used(file.read(buffer)?)),
+            network: self
+                .network
+                .as_ref()
+                .and_then(|file| parse::net_bytes(file.read_lines(buffer)?)),
+            disk: self
+                .disk
+                .as_ref()
+                .and_then(|file| Some(parse::disk_bytes(file.read_lines(buffer)?, is_own))),
+            pressure_us: self
+                .pressure
+                .each_ref()
+                .map(|file| parse::pressure_some_us(file.as_ref()?.read(buffer)?)),
         }
     }
 
@@ -91,7 +116,8 @@ impl Machine {
     /// There is none.
     pub(super) fn process(&self, pid: i32, room: &mut Room) -> io::Result<Process> {
         let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
-        let start = parse::stat_start(&stat).ok_or_else(|| io::Error::other("its stat file has no start time"))?;
+        let start = parse::stat_start(&stat)
+            .ok_or_else(|| io::Error::other("its stat file has no start time"))?;
         if parse::stat_state(&stat) == Some('Z') {
             return Err(io::Error::other("it has ended"));
         }
@@ -107,27 +133,45 @@ impl Machine {
     }
 
     /// The process's counters; none once it has ended, even if its pid went to another.
-    pub(super) fn counters_of(&self, process: &mut Process, buffer: &mut Vec<u8>) -> Option<Counters> {
+    pub(super) fn counters_of(
+        &self,
+        process: &mut Process,
+        buffer: &mut Vec<u8>,
+    ) -> Option<Counters> {
         let read = |file: &str| fs::read_to_string(format!("/proc/{}/{file}", process.pid)).ok();
         let stat = read("stat")?;
-        if parse::stat_start(&stat) != Some(process.start) || parse::stat_state(&stat) == Some('Z') {
+        if parse::stat_start(&stat) != Some(process.start) || parse::stat_state(&stat) == Some('Z')
+        {
             return None;
         }
         // Process-wide CPU time in ns; the ticks of stat are 10 ms, 1 % of a second.
-        let precise = clock_getcpuclockid(Pid::from_raw(process.pid)).and_then(clock_gettime).ok();
-        let ticks = || parse::stat_ticks(&stat).map(|ticks| ticks * (1_000_000_000 / self.ticks_per_s));
+        let precise = clock_getcpuclockid(Pid::from_raw(process.pid))
+            .and_then(clock_gettime)
+            .ok();
+        let ticks =
+            || parse::stat_ticks(&stat).map(|ticks| ticks * (1_000_000_000 / self.ticks_per_s));
         let io = read("io");
-        let disk = io
-            .as_deref()
-            .and_then(|text| Some((parse::keyed(text, "read_bytes")?, parse::keyed(text, "write_bytes")?)));
+        let disk = io.as_deref().and_then(|text| {
+            Some((
+                parse::keyed(text, "read_bytes")?,
+                parse::keyed(text, "write_bytes")?,
+            ))
+        });
         let at_ns = monotonic_ns();
-        let cgroup = process.cgroup.as_mut().map(|files| files.read(at_ns, buffer));
+        let cgroup = process
+            .cgroup
+            .as_mut()
+            .map(|files| files.read(at_ns, buffer));
         Some(Counters {
             at_ns,
             cpu_ns: precise.map(|time| nanoseconds(&time)).or_else(ticks),
             throttled_ns: cgroup.and_then(|cgroup| cgroup.throttled_ns),
             memory_bytes: read("status").and_then(|text| parse::keyed_kib(&text, "VmRSS")),
-            network: if process.own_network { read("net/dev").and_then(|text| parse::net_bytes(&text)) } else { None },
+            network: if process.own_network {
+                read("net/dev").and_then(|text| parse::net_bytes(&text))
+            } else {
+                None
+            },
             disk,
             pressure_us: cgroup.map_or([None; 3], |cgroup| cgroup.pressure_us),
         })
@@ -138,7 +182,10 @@ impl Machine {
         let all = self.hierarchies.iter().zip(1..).map(|(hierarchy, number)| {
             format!(
                 "{number}:{}:{path}\n",
-                hierarchy.controllers.as_ref().map_or(String::new(), |names| names.join(","))
+                hierarchy
+                    .controllers
+                    .as_ref()
+                    .map_or(String::new(), |names| names.join(","))
             )
         });
         locate(&all.collect::<String>(), &self.hierarchies)

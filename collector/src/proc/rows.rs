@@ -73,8 +73,16 @@ pub(super) struct Counters {
 }
 
 /// The row between two instants; none if no time passed. A counter that fell (a reset) gives null, never a rate.
-pub(super) fn row(name: (Scope, &Name, &Name), t_ns: i64, before: &Counters, now: &Counters) -> Option<MetricRow> {
-    let elapsed_ns = now.at_ns.checked_sub(before.at_ns).filter(|elapsed| *elapsed > 0)?;
+pub(super) fn row(
+    name: (Scope, &Name, &Name),
+    t_ns: i64,
+    before: &Counters,
+    now: &Counters,
+) -> Option<MetricRow> {
+    let elapsed_ns = now
+        .at_ns
+        .checked_sub(before.at_ns)
+        .filter(|elapsed| *elapsed > 0)?;
     let elapsed = elapsed_ns as f64;
     let gain = |before: Option<u64>, now: Option<u64>| Some(now?.checked_sub(before?)? as f64);
     let pair = |before: Option<(u64, u64)>, now: Option<(u64, u64)>| {
@@ -85,7 +93,8 @@ pub(super) fn row(name: (Scope, &Name, &Name), t_ns: i64, before: &Counters, now
     let (scope, subject, node) = name;
     let mut pressure = [None; 3];
     for (place, share) in pressure.iter_mut().enumerate() {
-        *share = gain(before.pressure_us[place], now.pressure_us[place]).map(|us| (us * 1e3 / elapsed).min(1.0));
+        *share = gain(before.pressure_us[place], now.pressure_us[place])
+            .map(|us| (us * 1e3 / elapsed).min(1.0));
     }
     Some(MetricRow {
         scope,
@@ -106,9 +115,15 @@ pub(super) fn row(name: (Scope, &Name, &Name), t_ns: i64, before: &Counters, now
 ///
 /// # Errors
 /// The table could not be written.
-pub fn write_metrics(dir: &Path, labels: &CaseLabels, sources: &[(&str, &[MetricRow])]) -> Result<Written, SinkError> {
+pub fn write_metrics(
+    dir: &Path,
+    labels: &CaseLabels,
+    sources: &[(&str, &[MetricRow])],
+) -> Result<Written, SinkError> {
     let mut writer = TableWriter::create(dir, &METRICS, labels)?;
-    let rows = sources.iter().flat_map(|(source, rows)| rows.iter().map(move |row| (*source, row)));
+    let rows = sources
+        .iter()
+        .flat_map(|(source, rows)| rows.iter().map(move |row| (*source, row)));
     for (source, row) in rows {
         writer.push(&[
             Cell::Text(source),
@@ -138,8 +153,12 @@ mod tests {
 
     #[test]
     fn rates_are_gains_over_the_time_between() {
-        let before =
-            Counters { at_ns: 1_000_000_000, cpu_ns: Some(5), network: Some((100, 200)), ..Counters::default() };
+        let before = Counters {
+            at_ns: 1_000_000_000,
+            cpu_ns: Some(5),
+            network: Some((100, 200)),
+            ..Counters::default()
+        };
         let now = Counters {
             at_ns: 3_000_000_000,
             cpu_ns: Some(1_000_000_005),
@@ -148,17 +167,42 @@ mod tests {
             pressure_us: [Some(5), None, None],
             ..Counters::default()
         };
-        let row = row((Scope::Process, &"geo".into(), &"n".into()), 9, &before, &now).unwrap();
-        assert_eq!((row.cpu_cores, row.network, row.memory_bytes), (Some(0.5), Some((100.0, 0.0)), Some(77)));
-        assert_eq!((row.cpu_throttled, row.disk, row.pressure[0]), (None, None, None));
+        let row = row(
+            (Scope::Process, &"geo".into(), &"n".into()),
+            9,
+            &before,
+            &now,
+        )
+        .unwrap();
+        assert_eq!(
+            (row.cpu_cores, row.network, row.memory_bytes),
+            (Some(0.5), Some((100.0, 0.0)), Some(77))
+        );
+        assert_eq!(
+            (row.cpu_throttled, row.disk, row.pressure[0]),
+            (None, None, None)
+        );
         assert_eq!(row.interval_ns, Some(2_000_000_000));
     }
 
     #[test]
     fn a_counter_that_fell_has_no_rate() {
-        let before = Counters { at_ns: 0, cpu_ns: Some(10), ..Counters::default() };
-        let now = Counters { at_ns: 1, cpu_ns: Some(3), ..Counters::default() };
-        assert_eq!(row((Scope::Node, &"n".into(), &"n".into()), 0, &before, &now).unwrap().cpu_cores, None);
+        let before = Counters {
+            at_ns: 0,
+            cpu_ns: Some(10),
+            ..Counters::default()
+        };
+        let now = Counters {
+            at_ns: 1,
+            cpu_ns: Some(3),
+            ..Counters::default()
+        };
+        assert_eq!(
+            row((Scope::Node, &"n".into(), &"n".into()), 0, &before, &now)
+                .unwrap()
+                .cpu_cores,
+            None
+        );
         assert!(row((Scope::Node, &"n".into(), &"n".into()), 0, &now, &now).is_none());
     }
 }

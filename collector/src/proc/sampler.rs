@@ -55,7 +55,10 @@ impl SamplerOptions {
     /// The node and these processes, once a second.
     #[must_use]
     pub fn new(node: &str, processes: &[(String, u32)], core: Option<usize>) -> Self {
-        let subject = |(name, pid): &(String, u32)| Subject::Process { name: name.clone(), pid: *pid };
+        let subject = |(name, pid): &(String, u32)| Subject::Process {
+            name: name.clone(),
+            pid: *pid,
+        };
         Self {
             node: node.to_owned(),
             subjects: processes.iter().map(subject).collect(),
@@ -125,7 +128,11 @@ impl Sampler {
         let thread = std::thread::Builder::new()
             .name("aefm-sampler".to_owned())
             .spawn(move || watch(options, &stopped, &taken))?;
-        Ok(Self { stop, samples, thread: Some(thread) })
+        Ok(Self {
+            stop,
+            samples,
+            thread: Some(thread),
+        })
     }
 
     /// How many samples were taken so far.
@@ -139,7 +146,10 @@ impl Sampler {
     pub fn stop(mut self) -> Observed {
         // A thread that has ended already does not hear it.
         let _ = self.stop.send(());
-        self.thread.take().and_then(|thread| thread.join().ok()).unwrap_or_default()
+        self.thread
+            .take()
+            .and_then(|thread| thread.join().ok())
+            .unwrap_or_default()
     }
 }
 
@@ -175,11 +185,16 @@ struct Watch {
 }
 
 fn watch(options: SamplerOptions, stopped: &Receiver<()>, taken: &AtomicU64) -> Observed {
-    let unpinned = options.core.and_then(|core| pin(core).err()).map(|error| error.to_string());
+    let unpinned = options
+        .core
+        .and_then(|core| pin(core).err())
+        .map(|error| error.to_string());
     let mut watch = Watch::new(options.node, options.subjects, options.rows);
     watch.observed.unpinned = unpinned;
     let mut due = Instant::now() + options.interval;
-    while let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(due.saturating_duration_since(Instant::now())) {
+    while let Err(RecvTimeoutError::Timeout) =
+        stopped.recv_timeout(due.saturating_duration_since(Instant::now()))
+    {
         watch.sample();
         taken.fetch_add(1, Ordering::Release);
         due += options.interval;
@@ -217,7 +232,9 @@ impl Watch {
         for subject in subjects {
             match subject {
                 Subject::Process { name, pid } => {
-                    let process = i32::try_from(pid).ok().and_then(|pid| watch.machine.process(pid, &mut room).ok());
+                    let process = i32::try_from(pid)
+                        .ok()
+                        .and_then(|pid| watch.machine.process(pid, &mut room).ok());
                     watch.add(Scope::Process, name, process.map(Source::Process));
                 }
                 Subject::Cgroup { scope, name, path } => {
@@ -231,8 +248,16 @@ impl Watch {
 
     fn add(&mut self, scope: Scope, name: String, source: Option<Source>) {
         match source.and_then(|mut source| Some((self.counters(&mut source)?, source))) {
-            Some((before, source)) => self.watched.push(Watched { scope, name: name.into(), source, before }),
-            None => self.observed.gone.push(Gone { subject: name, t_ns: now_ns() }),
+            Some((before, source)) => self.watched.push(Watched {
+                scope,
+                name: name.into(),
+                source,
+                before,
+            }),
+            None => self.observed.gone.push(Gone {
+                subject: name,
+                t_ns: now_ns(),
+            }),
         }
     }
 
@@ -249,10 +274,18 @@ impl Watch {
         let mut watched = std::mem::take(&mut self.watched);
         watched.retain_mut(|subject| {
             let Some(now) = self.counters(&mut subject.source) else {
-                self.observed.gone.push(Gone { subject: subject.name.to_string(), t_ns });
+                self.observed.gone.push(Gone {
+                    subject: subject.name.to_string(),
+                    t_ns,
+                });
                 return false;
             };
-            if let Some(row) = row((subject.scope, &subject.name, &self.node), t_ns, &subject.before, &now) {
+            if let Some(row) = row(
+                (subject.scope, &subject.name, &self.node),
+                t_ns,
+                &subject.before,
+                &now,
+            ) {
                 if self.observed.rows.len() < self.limit {
                     self.observed.rows.push(row);
                 } else {

@@ -23,7 +23,9 @@ fn metric(batch: &RecordBatch, row: usize) -> MetricRow {
     let number = |name: &str| float(batch, name, row);
     let pair = |one: &str, other: &str| Some((number(one)?, number(other)?));
     let scopes = [Scope::Container, Scope::Pod, Scope::Process, Scope::Node];
-    let scope = scopes.into_iter().find(|scope| text(batch, "scope", row) == Some(scope.name()));
+    let scope = scopes
+        .into_iter()
+        .find(|scope| text(batch, "scope", row) == Some(scope.name()));
     MetricRow {
         scope: scope.unwrap_or(Scope::Process),
         subject: text(batch, "subject", row).unwrap_or_default().into(),
@@ -48,7 +50,11 @@ mod tests {
     #[test]
     fn the_rows_of_each_source_come_back() {
         let dir = tempfile::tempdir().unwrap();
-        let labels = CaseLabels { run_id: "r".into(), case_id: "c001".into(), factors: Vec::new() };
+        let labels = CaseLabels {
+            run_id: "r".into(),
+            case_id: "c001".into(),
+            factors: Vec::new(),
+        };
         let row = |scope, subject: &str| MetricRow {
             scope,
             subject: subject.into(),
@@ -62,8 +68,16 @@ mod tests {
             disk: None,
             pressure: [None, Some(0.25), None],
         };
-        let (own, other) = ([row(Scope::Process, "geo"), row(Scope::Node, "n")], [row(Scope::Container, "geo-1/geo")]);
-        let written = write_metrics(dir.path(), &labels, &[("sampler", &own), ("prometheus", &other)]).unwrap();
+        let (own, other) = (
+            [row(Scope::Process, "geo"), row(Scope::Node, "n")],
+            [row(Scope::Container, "geo-1/geo")],
+        );
+        let written = write_metrics(
+            dir.path(),
+            &labels,
+            &[("sampler", &own), ("prometheus", &other)],
+        )
+        .unwrap();
         assert_eq!(read_metrics(&written.path, "sampler").unwrap(), own);
         assert_eq!(read_metrics(&written.path, "prometheus").unwrap(), other);
         assert!(read_metrics(&dir.path().join("none"), "sampler").is_err());

@@ -89,20 +89,38 @@ pub struct Read {
 pub fn read(text: &[u8]) -> Result<Read, AnswerError> {
     let answer: Answer<'_> = serde_json::from_slice(text)?;
     if answer.status != "success" {
-        return Err(AnswerError::Query { kind: answer.error_type.into_owned(), message: answer.error.into_owned() });
+        return Err(AnswerError::Query {
+            kind: answer.error_type.into_owned(),
+            message: answer.error.into_owned(),
+        });
     }
-    let Some(data) = answer.data else { return Ok(Read { warnings: answer.warnings, ..Read::default() }) };
+    let Some(data) = answer.data else {
+        return Ok(Read {
+            warnings: answer.warnings,
+            ..Read::default()
+        });
+    };
     if data.kind != "matrix" && data.kind != "vector" {
         return Err(AnswerError::Kind(data.kind.into_owned()));
     }
     let series = data.result.into_iter().map(|item| {
-        let samples = item.values.iter().chain(&item.value).filter_map(|(seconds, text)| {
-            let value: f64 = text.parse().ok().filter(|value: &f64| !value.is_nan())?;
-            Some((instant_ns(*seconds), value))
-        });
-        Series { samples: samples.collect(), labels: item.metric }
+        let samples = item
+            .values
+            .iter()
+            .chain(&item.value)
+            .filter_map(|(seconds, text)| {
+                let value: f64 = text.parse().ok().filter(|value: &f64| !value.is_nan())?;
+                Some((instant_ns(*seconds), value))
+            });
+        Series {
+            samples: samples.collect(),
+            labels: item.metric,
+        }
     });
-    Ok(Read { series: series.collect(), warnings: answer.warnings })
+    Ok(Read {
+        series: series.collect(),
+        warnings: answer.warnings,
+    })
 }
 
 /// Prometheus keeps milliseconds.
@@ -120,12 +138,28 @@ mod tests {
             {"metric":{"__name__":"up","job":"x"},"values":[[1700000000.123,"1"],[1700000010.123,"NaN"],[1700000020.123,"1.5e3"]]}]},
             "warnings":["a store is down"]}"#;
         let read = read(text).unwrap();
-        assert_eq!((read.series[0].name(), read.series[0].label("job"), read.series[0].label("none")), ("up", "x", ""));
-        assert_eq!(read.series[0].samples, [(1_700_000_000_123_000_000, 1.0), (1_700_000_020_123_000_000, 1_500.0)]);
+        assert_eq!(
+            (
+                read.series[0].name(),
+                read.series[0].label("job"),
+                read.series[0].label("none")
+            ),
+            ("up", "x", "")
+        );
+        assert_eq!(
+            read.series[0].samples,
+            [
+                (1_700_000_000_123_000_000, 1.0),
+                (1_700_000_020_123_000_000, 1_500.0)
+            ]
+        );
         assert_eq!(read.warnings.len(), 1);
         let vector =
             br#"{"status":"success","data":{"resultType":"vector","result":[{"metric":{},"value":[5,"+Inf"]}]}}"#;
-        assert_eq!(super::read(vector).unwrap().series[0].samples, [(5_000_000_000, f64::INFINITY)]);
+        assert_eq!(
+            super::read(vector).unwrap().series[0].samples,
+            [(5_000_000_000, f64::INFINITY)]
+        );
     }
 
     #[test]
@@ -140,6 +174,9 @@ mod tests {
             error(r#"{"status":"success","data":{"resultType":"scalar","result":[]}}"#),
             AnswerError::Kind(_)
         ));
-        assert!(matches!(error("upstream connect error"), AnswerError::Json(_)));
+        assert!(matches!(
+            error("upstream connect error"),
+            AnswerError::Json(_)
+        ));
     }
 }

@@ -56,41 +56,111 @@ pub struct Metric {
 }
 
 const fn container(name: &'static str, form: Form, target: Target) -> Metric {
-    Metric { name, form, target, is_node: false, only: None }
+    Metric {
+        name,
+        form,
+        target,
+        is_node: false,
+        only: None,
+    }
 }
 
 const fn node(name: &'static str, target: Target) -> Metric {
-    Metric { name, form: Form::Counter, target, is_node: true, only: None }
+    Metric {
+        name,
+        form: Form::Counter,
+        target,
+        is_node: true,
+        only: None,
+    }
 }
 
 /// The metrics that are collected. Recording rules are not among them: they differ between installations.
 pub const METRICS: &[Metric] = &[
-    container("container_cpu_usage_seconds_total", Form::Counter, Target::Cpu),
-    container("container_cpu_cfs_throttled_seconds_total", Form::Counter, Target::Throttled),
-    container("container_memory_working_set_bytes", Form::Gauge, Target::Memory),
-    container("container_network_receive_bytes_total", Form::Counter, Target::Received),
-    container("container_network_transmit_bytes_total", Form::Counter, Target::Sent),
-    container("container_fs_reads_bytes_total", Form::Counter, Target::DiskRead),
-    container("container_fs_writes_bytes_total", Form::Counter, Target::DiskWritten),
-    container("container_pressure_cpu_waiting_seconds_total", Form::Counter, Target::PressureCpu),
-    container("container_pressure_memory_waiting_seconds_total", Form::Counter, Target::PressureMemory),
-    container("container_pressure_io_waiting_seconds_total", Form::Counter, Target::PressureIo),
+    container(
+        "container_cpu_usage_seconds_total",
+        Form::Counter,
+        Target::Cpu,
+    ),
+    container(
+        "container_cpu_cfs_throttled_seconds_total",
+        Form::Counter,
+        Target::Throttled,
+    ),
+    container(
+        "container_memory_working_set_bytes",
+        Form::Gauge,
+        Target::Memory,
+    ),
+    container(
+        "container_network_receive_bytes_total",
+        Form::Counter,
+        Target::Received,
+    ),
+    container(
+        "container_network_transmit_bytes_total",
+        Form::Counter,
+        Target::Sent,
+    ),
+    container(
+        "container_fs_reads_bytes_total",
+        Form::Counter,
+        Target::DiskRead,
+    ),
+    container(
+        "container_fs_writes_bytes_total",
+        Form::Counter,
+        Target::DiskWritten,
+    ),
+    container(
+        "container_pressure_cpu_waiting_seconds_total",
+        Form::Counter,
+        Target::PressureCpu,
+    ),
+    container(
+        "container_pressure_memory_waiting_seconds_total",
+        Form::Counter,
+        Target::PressureMemory,
+    ),
+    container(
+        "container_pressure_io_waiting_seconds_total",
+        Form::Counter,
+        Target::PressureIo,
+    ),
     Metric {
         only: Some(("resource", "cpu")),
-        ..container("kube_pod_container_resource_limits", Form::Limit, Target::CpuLimit)
+        ..container(
+            "kube_pod_container_resource_limits",
+            Form::Limit,
+            Target::CpuLimit,
+        )
     },
     Metric {
         only: Some(("resource", "memory")),
-        ..container("kube_pod_container_resource_limits", Form::Limit, Target::MemoryLimit)
+        ..container(
+            "kube_pod_container_resource_limits",
+            Form::Limit,
+            Target::MemoryLimit,
+        )
     },
-    container("container_spec_memory_limit_bytes", Form::Limit, Target::MemoryLimit),
+    container(
+        "container_spec_memory_limit_bytes",
+        Form::Limit,
+        Target::MemoryLimit,
+    ),
     node("node_cpu_seconds_total", Target::Cpu),
     node("node_network_receive_bytes_total", Target::Received),
     node("node_network_transmit_bytes_total", Target::Sent),
     node("node_disk_read_bytes_total", Target::DiskRead),
     node("node_disk_written_bytes_total", Target::DiskWritten),
-    node("node_pressure_cpu_waiting_seconds_total", Target::PressureCpu),
-    node("node_pressure_memory_waiting_seconds_total", Target::PressureMemory),
+    node(
+        "node_pressure_cpu_waiting_seconds_total",
+        Target::PressureCpu,
+    ),
+    node(
+        "node_pressure_memory_waiting_seconds_total",
+        Target::PressureMemory,
+    ),
     node("node_pressure_io_waiting_seconds_total", Target::PressureIo),
 ];
 
@@ -99,12 +169,17 @@ impl Metric {
     /// containers beside the containers themselves.
     #[must_use]
     pub fn takes(&self, series: &super::Series) -> bool {
-        let idle = matches!(series.label("mode"), "idle" | "iowait" | "guest" | "guest_nice");
+        let idle = matches!(
+            series.label("mode"),
+            "idle" | "iowait" | "guest" | "guest_nice"
+        );
         let loopback = series.label("device") == "lo" || series.label("interface") == "lo";
         // cAdvisor reports one series a core beside the total where it is told to.
         let one_core = !self.is_node && !matches!(series.label("cpu"), "" | "total");
         series.name() == self.name
-            && self.only.is_none_or(|(label, value)| series.label(label) == value)
+            && self
+                .only
+                .is_none_or(|(label, value)| series.label(label) == value)
             && !(idle || loopback || one_core)
     }
 }

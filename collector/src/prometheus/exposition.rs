@@ -55,33 +55,54 @@ fn sample(line: &str) -> Result<Sample, &'static str> {
         rest = read_labels(inside, &mut labels)?;
     }
     // An exemplar follows a number sign.
-    let mut fields = rest.split('#').next().unwrap_or_default().split_ascii_whitespace();
+    let mut fields = rest
+        .split('#')
+        .next()
+        .unwrap_or_default()
+        .split_ascii_whitespace();
     let value = fields.next().ok_or("there is no value")?;
     let value = value.parse::<f64>().map_err(|_| "the value is no number")?;
     let t_ns = match fields.next() {
         None => None,
         Some(field) => Some(instant_ns(field).ok_or("the time is no number")?),
     };
-    if labels.contains_key("__name__") { Ok(Sample { labels, value, t_ns }) } else { Err("there is no name") }
+    if labels.contains_key("__name__") {
+        Ok(Sample {
+            labels,
+            value,
+            t_ns,
+        })
+    } else {
+        Err("there is no name")
+    }
 }
 
 /// Milliseconds, or (OpenMetrics) seconds with a fraction.
 fn instant_ns(field: &str) -> Option<i64> {
     match field.parse::<i64>() {
         Ok(ms) => ms.checked_mul(1_000_000),
-        Err(_) => field.parse::<f64>().ok().map(|seconds| ((seconds * 1e3).round() as i64).saturating_mul(1_000_000)),
+        Err(_) => field
+            .parse::<f64>()
+            .ok()
+            .map(|seconds| ((seconds * 1e3).round() as i64).saturating_mul(1_000_000)),
     }
 }
 
 /// Reads `name="value",...}` and returns what follows.
-fn read_labels<'a>(mut text: &'a str, labels: &mut BTreeMap<String, String>) -> Result<&'a str, &'static str> {
+fn read_labels<'a>(
+    mut text: &'a str,
+    labels: &mut BTreeMap<String, String>,
+) -> Result<&'a str, &'static str> {
     loop {
         text = text.trim_start_matches([' ', '\t', ',']);
         if let Some(rest) = text.strip_prefix('}') {
             return Ok(rest);
         }
         let (name, rest) = text.split_once('=').ok_or("the labels do not end")?;
-        let quoted = rest.trim_start().strip_prefix('"').ok_or("a label has no quoted value")?;
+        let quoted = rest
+            .trim_start()
+            .strip_prefix('"')
+            .ok_or("a label has no quoted value")?;
         let (value, rest) = read_quoted(quoted)?;
         labels.insert(name.trim().to_owned(), value);
         text = rest;
@@ -114,7 +135,10 @@ pub fn series<'a>(scrapes: impl IntoIterator<Item = (i64, &'a [Sample])>) -> Vec
     for (scraped_ns, samples) in scrapes {
         for sample in samples {
             let place = *places.entry(sample.labels.clone()).or_insert_with(|| {
-                all.push(Series { labels: sample.labels.clone(), samples: Vec::new() });
+                all.push(Series {
+                    labels: sample.labels.clone(),
+                    samples: Vec::new(),
+                });
                 all.len() - 1
             });
             let t_ns = sample.t_ns.unwrap_or(scraped_ns);
@@ -147,11 +171,17 @@ m 1 2 # {trace_id="x"} 1
     fn cadvisors_text_is_read_and_bad_lines_are_told() {
         let (samples, errors) = parse(CADVISOR);
         assert_eq!(samples.len(), 5);
-        assert_eq!((samples[0].value, samples[0].t_ns), (12.5, Some(1_700_000_000_123_000_000)));
+        assert_eq!(
+            (samples[0].value, samples[0].t_ns),
+            (12.5, Some(1_700_000_000_123_000_000))
+        );
         assert_eq!(samples[0].labels["pod"], "geo-1");
         assert_eq!(samples[2].labels["path"], "C:\\dir\n\"x\"");
         assert_eq!((samples[3].value, samples[3].t_ns), (0.5, None));
-        assert_eq!(errors.iter().map(|error| error.line).collect::<Vec<_>>(), [7, 8]);
+        assert_eq!(
+            errors.iter().map(|error| error.line).collect::<Vec<_>>(),
+            [7, 8]
+        );
     }
 
     #[test]
@@ -159,7 +189,10 @@ m 1 2 # {trace_id="x"} 1
         let (samples, _) = parse("c{pod=\"a\"} 5 1000\nd 7\n");
         let found = series([(2_000_000_000, &samples[..]), (3_000_000_000, &samples[..])]);
         assert_eq!(found[0].samples, [(1_000_000_000, 5.0)]);
-        assert_eq!(found[1].samples, [(2_000_000_000, 7.0), (3_000_000_000, 7.0)]);
+        assert_eq!(
+            found[1].samples,
+            [(2_000_000_000, 7.0), (3_000_000_000, 7.0)]
+        );
     }
 
     proptest! {

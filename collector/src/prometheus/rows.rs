@@ -19,9 +19,14 @@ pub(super) struct Subject {
 pub(super) fn subject(metric: &Metric, series: &Series) -> Option<Subject> {
     let own = |label: &str| series.label(label).to_owned();
     if metric.is_node {
-        let name = ["node", "nodename", "instance"].map(own).into_iter().find(|name| !name.is_empty())?;
+        let name = ["node", "nodename", "instance"]
+            .map(own)
+            .into_iter()
+            .find(|name| !name.is_empty())?;
         // The exporter's port is no part of a node's name.
-        let name = name.rsplit_once(':').map_or(name.clone(), |(host, _)| host.to_owned());
+        let name = name
+            .rsplit_once(':')
+            .map_or(name.clone(), |(host, _)| host.to_owned());
         return Some(Subject {
             scope: "node",
             namespace: String::new(),
@@ -52,8 +57,12 @@ pub(super) fn subject(metric: &Metric, series: &Series) -> Option<Subject> {
 /// a counter begins at zero: what it then shows is its gain.
 pub(super) fn rates(samples: &[(i64, f64)]) -> impl Iterator<Item = (i64, i64, f64)> {
     samples.windows(2).filter_map(|pair| {
-        let [(before_ns, before), (now_ns, now)] = pair else { return None };
-        let elapsed_ns = now_ns.checked_sub(*before_ns).filter(|elapsed| *elapsed > 0)?;
+        let [(before_ns, before), (now_ns, now)] = pair else {
+            return None;
+        };
+        let elapsed_ns = now_ns
+            .checked_sub(*before_ns)
+            .filter(|elapsed| *elapsed > 0)?;
         let gain = if now >= before { now - before } else { *now };
         Some((*now_ns, elapsed_ns, gain * 1e9 / elapsed_ns as f64))
     })
@@ -71,7 +80,9 @@ pub fn metric_rows(series: &[Series]) -> Vec<MetricRow> {
     let mut cells: BTreeMap<(Subject, i64), Cells> = BTreeMap::new();
     for metric in METRICS.iter().filter(|metric| metric.form != Form::Limit) {
         for series in series.iter().filter(|series| metric.takes(series)) {
-            let Some(subject) = subject(metric, series) else { continue };
+            let Some(subject) = subject(metric, series) else {
+                continue;
+            };
             let mut add = |t_ns: i64, interval_ns: Option<i64>, value: f64| {
                 let cells = cells.entry((subject.clone(), t_ns)).or_default();
                 cells.interval_ns = cells.interval_ns.max(interval_ns);
@@ -83,11 +94,17 @@ pub fn metric_rows(series: &[Series]) -> Vec<MetricRow> {
                     add(t_ns, Some(elapsed), rate);
                 }
             } else {
-                series.samples.iter().for_each(|(t_ns, value)| add(*t_ns, None, *value));
+                series
+                    .samples
+                    .iter()
+                    .for_each(|(t_ns, value)| add(*t_ns, None, *value));
             }
         }
     }
-    cells.into_iter().map(|((subject, t_ns), cells)| row(subject, t_ns, &cells)).collect()
+    cells
+        .into_iter()
+        .map(|((subject, t_ns), cells)| row(subject, t_ns, &cells))
+        .collect()
 }
 
 fn row(subject: Subject, t_ns: i64, cells: &Cells) -> MetricRow {
@@ -100,7 +117,10 @@ fn row(subject: Subject, t_ns: i64, cells: &Cells) -> MetricRow {
     let (scope, name) = match subject.scope {
         "node" => (Scope::Node, subject.node.clone()),
         "pod" => (Scope::Pod, subject.pod),
-        _ => (Scope::Container, format!("{}/{}", subject.pod, subject.container)),
+        _ => (
+            Scope::Container,
+            format!("{}/{}", subject.pod, subject.container),
+        ),
     };
     MetricRow {
         scope,
@@ -113,7 +133,12 @@ fn row(subject: Subject, t_ns: i64, cells: &Cells) -> MetricRow {
         memory_bytes: value(Target::Memory).map(|bytes| bytes as i64),
         network: pair(Target::Received, Target::Sent),
         disk: pair(Target::DiskRead, Target::DiskWritten),
-        pressure: [Target::PressureCpu, Target::PressureMemory, Target::PressureIo].map(share),
+        pressure: [
+            Target::PressureCpu,
+            Target::PressureMemory,
+            Target::PressureIo,
+        ]
+        .map(share),
     }
 }
 
@@ -123,27 +148,63 @@ mod tests {
 
     fn series(name: &str, labels: &[(&str, &str)], samples: &[(i64, f64)]) -> Series {
         let name = [("__name__", name)];
-        let labels = labels.iter().chain(&name).map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let labels = labels
+            .iter()
+            .chain(&name)
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         Series {
             labels: labels.collect(),
-            samples: samples.iter().map(|(s, value)| (s * 1_000_000_000, *value)).collect(),
+            samples: samples
+                .iter()
+                .map(|(s, value)| (s * 1_000_000_000, *value))
+                .collect(),
         }
     }
 
     #[test]
     fn rates_are_between_samples_and_survive_a_restart() {
-        let found: Vec<_> =
-            rates(&[(0, 10.0), (10_000_000_000, 15.0), (20_000_000_000, 1.0), (20_000_000_000, 1.0)]).collect();
-        assert_eq!(found, [(10_000_000_000, 10_000_000_000, 0.5), (20_000_000_000, 10_000_000_000, 0.1)]);
+        let found: Vec<_> = rates(&[
+            (0, 10.0),
+            (10_000_000_000, 15.0),
+            (20_000_000_000, 1.0),
+            (20_000_000_000, 1.0),
+        ])
+        .collect();
+        assert_eq!(
+            found,
+            [
+                (10_000_000_000, 10_000_000_000, 0.5),
+                (20_000_000_000, 10_000_000_000, 0.1)
+            ]
+        );
     }
 
     #[test]
     fn subjects_go_by_their_labels_and_keep_rows_with_nulls() {
-        let of = |pod: &'static str| [("namespace", "hotel"), ("pod", pod), ("container", "c"), ("node", "n1")];
+        let of = |pod: &'static str| {
+            [
+                ("namespace", "hotel"),
+                ("pod", pod),
+                ("container", "c"),
+                ("node", "n1"),
+            ]
+        };
         let rows = metric_rows(&[
-            series("container_cpu_usage_seconds_total", &of("user-1"), &[(0, 0.0), (10, 5.0)]),
-            series("container_cpu_usage_seconds_total", &of("user-timeline-1"), &[(0, 0.0), (10, 1.0)]),
-            series("container_memory_working_set_bytes", &of("geo-1"), &[(10, 100.0)]),
+            series(
+                "container_cpu_usage_seconds_total",
+                &of("user-1"),
+                &[(0, 0.0), (10, 5.0)],
+            ),
+            series(
+                "container_cpu_usage_seconds_total",
+                &of("user-timeline-1"),
+                &[(0, 0.0), (10, 1.0)],
+            ),
+            series(
+                "container_memory_working_set_bytes",
+                &of("geo-1"),
+                &[(10, 100.0)],
+            ),
             series(
                 "container_network_receive_bytes_total",
                 &[("pod", "user-1"), ("interface", "eth0")],
@@ -155,13 +216,33 @@ mod tests {
                 &[(0, 0.0), (10, 900.0)],
             ),
             // The sum over a pod's containers, and a cgroup above all pods, would count twice.
-            series("container_cpu_usage_seconds_total", &[("pod", "user-1")], &[(0, 0.0), (10, 6.0)]),
-            series("container_cpu_usage_seconds_total", &[("id", "/kubepods")], &[(0, 0.0), (10, 90.0)]),
+            series(
+                "container_cpu_usage_seconds_total",
+                &[("pod", "user-1")],
+                &[(0, 0.0), (10, 6.0)],
+            ),
+            series(
+                "container_cpu_usage_seconds_total",
+                &[("id", "/kubepods")],
+                &[(0, 0.0), (10, 90.0)],
+            ),
         ]);
         let row = |subject: &str| rows.iter().find(|row| &*row.subject == subject).unwrap();
-        assert_eq!((row("user-1/c").cpu_cores, row("user-timeline-1/c").cpu_cores), (Some(0.5), Some(0.1)));
-        assert_eq!((row("geo-1/c").cpu_cores, row("geo-1/c").memory_bytes), (None, Some(100)));
-        assert_eq!((row("user-1").scope, row("user-1").network), (Scope::Pod, Some((5.0, 0.0))));
+        assert_eq!(
+            (
+                row("user-1/c").cpu_cores,
+                row("user-timeline-1/c").cpu_cores
+            ),
+            (Some(0.5), Some(0.1))
+        );
+        assert_eq!(
+            (row("geo-1/c").cpu_cores, row("geo-1/c").memory_bytes),
+            (None, Some(100))
+        );
+        assert_eq!(
+            (row("user-1").scope, row("user-1").network),
+            (Scope::Pod, Some((5.0, 0.0)))
+        );
         assert_eq!(rows.len(), 4);
     }
 
@@ -169,10 +250,25 @@ mod tests {
     fn a_nodes_modes_and_devices_are_summed() {
         let of = |mode: &'static str| [("instance", "10.0.0.1:9100"), ("mode", mode)];
         let rows = metric_rows(&[
-            series("node_cpu_seconds_total", &of("user"), &[(0, 0.0), (10, 5.0)]),
-            series("node_cpu_seconds_total", &of("system"), &[(0, 0.0), (10, 2.0)]),
-            series("node_cpu_seconds_total", &of("idle"), &[(0, 0.0), (10, 90.0)]),
+            series(
+                "node_cpu_seconds_total",
+                &of("user"),
+                &[(0, 0.0), (10, 5.0)],
+            ),
+            series(
+                "node_cpu_seconds_total",
+                &of("system"),
+                &[(0, 0.0), (10, 2.0)],
+            ),
+            series(
+                "node_cpu_seconds_total",
+                &of("idle"),
+                &[(0, 0.0), (10, 90.0)],
+            ),
         ]);
-        assert_eq!((rows.len(), &*rows[0].subject, rows[0].cpu_cores), (1, "10.0.0.1", Some(0.7)));
+        assert_eq!(
+            (rows.len(), &*rows[0].subject, rows[0].cpu_cores),
+            (1, "10.0.0.1", Some(0.7))
+        );
     }
 }

@@ -72,16 +72,35 @@ impl Prometheus {
     /// Certificates cannot be read.
     pub fn new(options: PrometheusOptions) -> Result<Self, PrometheusError> {
         let http = Http::new(options.http)?;
-        Ok(Self { url: options.url.trim_end_matches('/').to_owned(), http, selector: options.selector })
+        Ok(Self {
+            url: options.url.trim_end_matches('/').to_owned(),
+            http,
+            selector: options.selector,
+        })
     }
 
     async fn ask(&self, path: &str, form: String) -> Result<Read, PrometheusError> {
-        match self.http.post_form(&format!("{}{path}", self.url), form).await {
+        match self
+            .http
+            .post_form(&format!("{}{path}", self.url), form)
+            .await
+        {
             Ok(body) => Ok(read(&body)?),
             // 400 and 422 say in JSON what was wrong.
-            Err(HttpError::Status { status, message, url, retry_after }) => match read(message.as_bytes()) {
+            Err(HttpError::Status {
+                status,
+                message,
+                url,
+                retry_after,
+            }) => match read(message.as_bytes()) {
                 Err(error @ AnswerError::Query { .. }) => Err(error.into()),
-                _ => Err(HttpError::Status { status, message, url, retry_after }.into()),
+                _ => Err(HttpError::Status {
+                    status,
+                    message,
+                    url,
+                    retry_after,
+                }
+                .into()),
             },
             Err(error) => Err(error.into()),
         }
@@ -92,7 +111,12 @@ impl Prometheus {
     ///
     /// # Errors
     /// The last question's, when it cannot be split further.
-    pub async fn raw(&self, selector: &str, from_ns: i64, to_ns: i64) -> Result<(Read, usize), PrometheusError> {
+    pub async fn raw(
+        &self,
+        selector: &str,
+        from_ns: i64,
+        to_ns: i64,
+    ) -> Result<(Read, usize), PrometheusError> {
         let mut all = Read::default();
         let mut questions = 0;
         // The next window last.
@@ -103,7 +127,10 @@ impl Prometheus {
             let query = encode(&format!("{selector}[{range_ms}ms]"));
             let time = to.div_euclid(1_000_000) as f64 / 1e3;
             questions += 1;
-            match self.ask("/api/v1/query", format!("query={query}&time={time:.3}")).await {
+            match self
+                .ask("/api/v1/query", format!("query={query}&time={time:.3}"))
+                .await
+            {
                 Ok(part) => append(&mut all, part),
                 Err(error) if is_size(&error) && to - from > SMALLEST_NS => {
                     let middle = from + (to - from) / 2;
@@ -119,7 +146,13 @@ impl Prometheus {
     ///
     /// # Errors
     /// The server's, or it does not answer.
-    pub async fn range(&self, query: &str, from_ns: i64, to_ns: i64, step_ns: i64) -> Result<Read, PrometheusError> {
+    pub async fn range(
+        &self,
+        query: &str,
+        from_ns: i64,
+        to_ns: i64,
+        step_ns: i64,
+    ) -> Result<Read, PrometheusError> {
         let step_ns = step_ns.max(1_000_000);
         let mut all = Read::default();
         let mut from = from_ns;
@@ -143,12 +176,24 @@ impl Prometheus {
     /// Never fails as a whole: what could not be had is in the result.
     pub async fn scrape(&self, from_ns: i64, to_ns: i64, margin_ns: i64) -> Scraped {
         let mut scraped = Scraped::default();
-        let names: BTreeSet<(&'static str, bool)> =
-            METRICS.iter().map(|metric| (metric.name, metric.is_node)).collect();
+        let names: BTreeSet<(&'static str, bool)> = METRICS
+            .iter()
+            .map(|metric| (metric.name, metric.is_node))
+            .collect();
         for (name, is_node) in names {
-            let matchers = if is_node { &self.selector.nodes } else { &self.selector.pods };
-            let window = (from_ns.saturating_sub(margin_ns), to_ns.saturating_add(margin_ns));
-            match self.raw(&format!("{name}{{{matchers}}}"), window.0, window.1).await {
+            let matchers = if is_node {
+                &self.selector.nodes
+            } else {
+                &self.selector.pods
+            };
+            let window = (
+                from_ns.saturating_sub(margin_ns),
+                to_ns.saturating_add(margin_ns),
+            );
+            match self
+                .raw(&format!("{name}{{{matchers}}}"), window.0, window.1)
+                .await
+            {
                 Ok((read, questions)) => {
                     scraped.questions += questions;
                     if read.series.is_empty() {
@@ -160,7 +205,8 @@ impl Prometheus {
                 Err(error) => {
                     scraped.failures.push(format!("{name}: {error}"));
                     // Down is down: each further metric would wait through all its attempts again.
-                    let is_down = matches!(&error, PrometheusError::Http(error) if error.is_passing());
+                    let is_down =
+                        matches!(&error, PrometheusError::Http(error) if error.is_passing());
                     if is_down && scraped.series.is_empty() {
                         return scraped;
                     }
@@ -181,11 +227,18 @@ fn is_size(error: &PrometheusError) -> bool {
 /// Adds a later window's samples. Windows touch: a sample at the border comes once.
 fn append(all: &mut Read, part: Read) {
     all.warnings.extend(part.warnings);
-    let mut places: BTreeMap<BTreeMap<String, String>, usize> =
-        all.series.iter().enumerate().map(|(place, series)| (series.labels.clone(), place)).collect();
+    let mut places: BTreeMap<BTreeMap<String, String>, usize> = all
+        .series
+        .iter()
+        .enumerate()
+        .map(|(place, series)| (series.labels.clone(), place))
+        .collect();
     for series in part.series {
         let place = *places.entry(series.labels.clone()).or_insert_with(|| {
-            all.series.push(Series { labels: series.labels, samples: Vec::new() });
+            all.series.push(Series {
+                labels: series.labels,
+                samples: Vec::new(),
+            });
             all.series.len() - 1
         });
         let samples = &mut all.series[place].samples;

@@ -51,7 +51,10 @@ fn gained(samples: &[(i64, f64)], from_ns: i64, to_ns: i64) -> Option<f64> {
 }
 
 fn max_gap_ns(samples: &[(i64, f64)], from_ns: i64, to_ns: i64) -> i64 {
-    let within = samples.iter().map(|(t_ns, _)| *t_ns).filter(|t_ns| (from_ns..=to_ns).contains(t_ns));
+    let within = samples
+        .iter()
+        .map(|(t_ns, _)| *t_ns)
+        .filter(|t_ns| (from_ns..=to_ns).contains(t_ns));
     let mut last = from_ns;
     let mut gap = 0;
     for t_ns in within.chain([to_ns]) {
@@ -68,16 +71,26 @@ pub fn usage(series: &[Series], from_ns: i64, to_ns: i64) -> Vec<UsageRow> {
     let mut rows: BTreeMap<(String, String, String), UsageRow> = BTreeMap::new();
     for metric in METRICS.iter().filter(|metric| !metric.is_node) {
         for series in series.iter().filter(|series| metric.takes(series)) {
-            let Some(subject) = subject(metric, series).filter(|subject| subject.scope == "container") else {
+            let Some(subject) =
+                subject(metric, series).filter(|subject| subject.scope == "container")
+            else {
                 continue;
             };
-            let Subject { namespace, pod, container, node, .. } = subject;
-            let row = rows.entry((namespace.clone(), pod.clone(), container.clone())).or_insert_with(|| UsageRow {
+            let Subject {
                 namespace,
                 pod,
                 container,
-                ..UsageRow::default()
-            });
+                node,
+                ..
+            } = subject;
+            let row = rows
+                .entry((namespace.clone(), pod.clone(), container.clone()))
+                .or_insert_with(|| UsageRow {
+                    namespace,
+                    pod,
+                    container,
+                    ..UsageRow::default()
+                });
             // kube-state-metrics names the node as well, and both name the same one.
             if !node.is_empty() {
                 row.node = Some(node);
@@ -91,7 +104,9 @@ pub fn usage(series: &[Series], from_ns: i64, to_ns: i64) -> Vec<UsageRow> {
 impl UsageRow {
     fn note(&mut self, form: Form, target: Target, series: &Series, (from_ns, to_ns): (i64, i64)) {
         let samples = &series.samples;
-        let within = samples.iter().filter(|(t_ns, _)| (from_ns..=to_ns).contains(t_ns));
+        let within = samples
+            .iter()
+            .filter(|(t_ns, _)| (from_ns..=to_ns).contains(t_ns));
         let highest = within.clone().map(|(_, value)| *value).reduce(f64::max);
         match (form, target) {
             (_, Target::Cpu) => {
@@ -105,10 +120,16 @@ impl UsageRow {
             (_, Target::Memory) => self.memory_max_bytes = highest.map(|bytes| bytes as i64),
             // A limit holds between its samples, which may all lie outside. cAdvisor says 0 for none.
             (Form::Limit, target) => {
-                let limit = samples.last().map(|(_, value)| *value).filter(|limit| *limit > 0.0);
+                let limit = samples
+                    .last()
+                    .map(|(_, value)| *value)
+                    .filter(|limit| *limit > 0.0);
                 match target {
                     Target::CpuLimit => self.cpu_limit_cores = limit.or(self.cpu_limit_cores),
-                    _ => self.memory_limit_bytes = limit.map(|bytes| bytes as i64).or(self.memory_limit_bytes),
+                    _ => {
+                        self.memory_limit_bytes =
+                            limit.map(|bytes| bytes as i64).or(self.memory_limit_bytes)
+                    }
                 }
             }
             _ => {}
@@ -120,7 +141,11 @@ impl UsageRow {
 ///
 /// # Errors
 /// The table could not be written.
-pub fn write_usage(dir: &Path, labels: &CaseLabels, rows: &[UsageRow]) -> Result<Written, SinkError> {
+pub fn write_usage(
+    dir: &Path,
+    labels: &CaseLabels,
+    rows: &[UsageRow],
+) -> Result<Written, SinkError> {
     let mut writer = TableWriter::create(dir, &USAGE, labels)?;
     for row in rows {
         let percent = |used: Option<f64>, limit: Option<f64>| Some(used? / limit? * 100.0);
@@ -151,35 +176,75 @@ mod tests {
     const S: i64 = 1_000_000_000;
 
     fn series(name: &str, labels: &[(&str, &str)], samples: &[(i64, f64)]) -> Series {
-        let base = [("__name__", name), ("namespace", "h"), ("pod", "geo-1"), ("container", "geo")];
-        let labels = base.iter().chain(labels).map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        Series { labels: labels.collect(), samples: samples.iter().map(|(s, value)| (s * S, *value)).collect() }
+        let base = [
+            ("__name__", name),
+            ("namespace", "h"),
+            ("pod", "geo-1"),
+            ("container", "geo"),
+        ];
+        let labels = base
+            .iter()
+            .chain(labels)
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        Series {
+            labels: labels.collect(),
+            samples: samples.iter().map(|(s, value)| (s * S, *value)).collect(),
+        }
     }
 
     #[test]
     fn use_is_interpolated_to_the_window() {
         // One core from 10 s to 20 s, none else; the window takes half of that.
-        let cpu = series("container_cpu_usage_seconds_total", &[], &[(0, 0.0), (10, 0.0), (20, 10.0), (30, 10.0)]);
-        let memory = series("container_memory_working_set_bytes", &[], &[(10, 70.0), (20, 90.0), (40, 900.0)]);
-        let limit = series("kube_pod_container_resource_limits", &[("resource", "cpu")], &[(5, 2.0)]);
+        let cpu = series(
+            "container_cpu_usage_seconds_total",
+            &[],
+            &[(0, 0.0), (10, 0.0), (20, 10.0), (30, 10.0)],
+        );
+        let memory = series(
+            "container_memory_working_set_bytes",
+            &[],
+            &[(10, 70.0), (20, 90.0), (40, 900.0)],
+        );
+        let limit = series(
+            "kube_pod_container_resource_limits",
+            &[("resource", "cpu")],
+            &[(5, 2.0)],
+        );
         let rows = usage(&[cpu, memory, limit], 15 * S, 25 * S);
         let row = &rows[0];
-        assert_eq!((row.cpu_cores, row.cpu_max_cores, row.cpu_limit_cores), (Some(0.5), Some(1.0), Some(2.0)));
-        assert_eq!((row.memory_max_bytes, row.memory_limit_bytes), (Some(90), None));
+        assert_eq!(
+            (row.cpu_cores, row.cpu_max_cores, row.cpu_limit_cores),
+            (Some(0.5), Some(1.0), Some(2.0))
+        );
+        assert_eq!(
+            (row.memory_max_bytes, row.memory_limit_bytes),
+            (Some(90), None)
+        );
         assert_eq!((row.samples, row.max_gap_ns), (1, 5 * S));
     }
 
     #[test]
     fn a_restart_within_the_window_is_no_negative_use() {
-        let cpu = series("container_cpu_usage_seconds_total", &[], &[(0, 100.0), (10, 105.0), (20, 2.0), (30, 7.0)]);
+        let cpu = series(
+            "container_cpu_usage_seconds_total",
+            &[],
+            &[(0, 100.0), (10, 105.0), (20, 2.0), (30, 7.0)],
+        );
         let rows = usage(&[cpu], 0, 30 * S);
         assert!((rows[0].cpu_cores.unwrap() - 12.0 / 30.0).abs() < 1e-9);
     }
 
     #[test]
     fn a_window_without_samples_is_null_not_zero() {
-        let cpu = series("container_cpu_usage_seconds_total", &[], &[(100, 1.0), (110, 2.0)]);
+        let cpu = series(
+            "container_cpu_usage_seconds_total",
+            &[],
+            &[(100, 1.0), (110, 2.0)],
+        );
         let row = &usage(&[cpu], 0, 30 * S)[0];
-        assert_eq!((row.cpu_cores, row.samples, row.max_gap_ns), (None, 0, 30 * S));
+        assert_eq!(
+            (row.cpu_cores, row.samples, row.max_gap_ns),
+            (None, 0, 30 * S)
+        );
     }
 }

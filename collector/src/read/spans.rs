@@ -32,7 +32,12 @@ pub struct Traces {
 /// # Errors
 /// It is not there, or not Parquet.
 pub fn read_traces(path: &Path) -> Result<Traces, TableError> {
-    Ok(Traces { rows: read_table(path)?, names: Names::default(), batch: None, open: Trace::default() })
+    Ok(Traces {
+        rows: read_table(path)?,
+        names: Names::default(),
+        batch: None,
+        open: Trace::default(),
+    })
 }
 
 impl Iterator for Traces {
@@ -70,10 +75,16 @@ impl Traces {
         let columns = Columns::of(batch)?;
         for row in from..batch.num_rows() {
             let span = columns.span(row, &mut self.names)?;
-            if self.open.spans.last().is_some_and(|last| last.trace_id != span.trace_id) {
+            if self
+                .open
+                .spans
+                .last()
+                .is_some_and(|last| last.trace_id != span.trace_id)
+            {
                 return Ok((row, true));
             }
-            self.open.is_warm_up = columns.phase.is_valid(row) && columns.phase.value(row) == "warm-up";
+            self.open.is_warm_up =
+                columns.phase.is_valid(row) && columns.phase.value(row) == "warm-up";
             self.open.spans.push(span);
         }
         Ok((batch.num_rows(), false))
@@ -99,8 +110,16 @@ struct Columns<'a> {
 impl<'a> Columns<'a> {
     fn of(batch: &'a RecordBatch) -> Result<Self, TableCause> {
         let column = |name| batch.column_by_name(name).ok_or(TableCause::Column(name));
-        let text = |name| column(name)?.as_string_opt::<i32>().ok_or(TableCause::Column(name));
-        let int = |name| column(name)?.as_primitive_opt::<Int64Type>().ok_or(TableCause::Column(name));
+        let text = |name| {
+            column(name)?
+                .as_string_opt::<i32>()
+                .ok_or(TableCause::Column(name))
+        };
+        let int = |name| {
+            column(name)?
+                .as_primitive_opt::<Int64Type>()
+                .ok_or(TableCause::Column(name))
+        };
         Ok(Self {
             ids: [text("trace_id")?, text("span_id")?, text("parent_span_id")?],
             phase: text("phase")?,
@@ -109,7 +128,9 @@ impl<'a> Columns<'a> {
             kind: text("kind")?,
             start_ns: int("start_ns")?,
             duration_ns: int("duration_ns")?,
-            error: column("error")?.as_boolean_opt().ok_or(TableCause::Column("error"))?,
+            error: column("error")?
+                .as_boolean_opt()
+                .ok_or(TableCause::Column("error"))?,
             http_status: int("http_status")?,
             flags: text("flags")?,
             attributes: text("attributes")?,
@@ -119,10 +140,20 @@ impl<'a> Columns<'a> {
 
     fn span(&self, row: usize, names: &mut Names) -> Result<Span, TableCause> {
         let [service, pod, node] = self.origin.map(|column| value(column, row));
-        let [events, links, status_message] = self.extra.map(|column| value(column, row).map(Into::into));
-        let extra = Extra { events, links, status_message };
-        let parent = value(self.ids[2], row).map(|hex| id(hex).map(SpanId)).transpose()?;
-        let status = self.http_status.is_valid(row).then(|| self.http_status.value(row));
+        let [events, links, status_message] =
+            self.extra.map(|column| value(column, row).map(Into::into));
+        let extra = Extra {
+            events,
+            links,
+            status_message,
+        };
+        let parent = value(self.ids[2], row)
+            .map(|hex| id(hex).map(SpanId))
+            .transpose()?;
+        let status = self
+            .http_status
+            .is_valid(row)
+            .then(|| self.http_status.value(row));
         Ok(Span {
             trace_id: TraceId(id(self.ids[0].value(row))?),
             span_id: SpanId(id(self.ids[1].value(row))?),
@@ -132,7 +163,8 @@ impl<'a> Columns<'a> {
             kind: value(self.kind, row).and_then(SpanKind::from_name),
             start_ns: self.start_ns.value(row),
             duration_ns: self.duration_ns.value(row),
-            negative: value(self.flags, row).is_some_and(|flags| flags.contains("negative-duration")),
+            negative: value(self.flags, row)
+                .is_some_and(|flags| flags.contains("negative-duration")),
             error: self.error.value(row),
             http_status: status.and_then(|status| u16::try_from(status).ok()),
             attributes: value(self.attributes, row).map(Into::into),

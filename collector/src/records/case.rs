@@ -80,7 +80,12 @@ impl QualityRow {
     /// A source that should have delivered `expected` and delivered `received`: ok if nothing is missing, else degraded
     /// (failed if nothing came at all) for `reason`.
     #[must_use]
-    pub fn counted(source: &str, expected: u64, received: u64, reason: impl FnOnce(u64) -> String) -> Self {
+    pub fn counted(
+        source: &str,
+        expected: u64,
+        received: u64,
+        reason: impl FnOnce(u64) -> String,
+    ) -> Self {
         let missing = expected.saturating_sub(received);
         let status = match (missing, received) {
             (0, _) => Status::Ok,
@@ -144,10 +149,17 @@ pub fn write_cases(dir: &Path, labels: &CaseLabels, row: &CaseRow) -> Result<Wri
 ///
 /// # Errors
 /// The table could not be written.
-pub fn write_quality(dir: &Path, labels: &CaseLabels, rows: &[QualityRow]) -> Result<Written, SinkError> {
+pub fn write_quality(
+    dir: &Path,
+    labels: &CaseLabels,
+    rows: &[QualityRow],
+) -> Result<Written, SinkError> {
     let mut writer = TableWriter::create(dir, &QUALITY, labels)?;
     for row in rows {
-        let difference = row.expected.zip(row.received).map(|(expected, received)| expected.saturating_sub(received));
+        let difference = row
+            .expected
+            .zip(row.received)
+            .map(|(expected, received)| expected.saturating_sub(received));
         writer.push(&[
             Cell::Text(&row.source),
             count(row.expected),
@@ -166,9 +178,14 @@ mod tests {
 
     #[test]
     fn counts_decide_the_status() {
-        let row = |expected, received| QualityRow::counted("traces", expected, received, |n| format!("{n} lost"));
+        let row = |expected, received| {
+            QualityRow::counted("traces", expected, received, |n| format!("{n} lost"))
+        };
         assert_eq!((row(5, 5).status, row(5, 5).reason), (Status::Ok, None));
-        assert_eq!((row(5, 3).status, row(5, 3).reason.as_deref()), (Status::Degraded, Some("2 lost")));
+        assert_eq!(
+            (row(5, 3).status, row(5, 3).reason.as_deref()),
+            (Status::Degraded, Some("2 lost"))
+        );
         assert_eq!(row(5, 0).status, Status::Failed);
         assert_eq!(row(0, 0).status, Status::Ok);
         assert_eq!(row(5, 6).missing, Some(0));

@@ -61,7 +61,11 @@ impl InterferenceWriter {
 ///
 /// # Errors
 /// The table could not be written.
-pub fn write_interference(dir: &Path, labels: &CaseLabels, samples: &[NodeSample]) -> Result<Written, SinkError> {
+pub fn write_interference(
+    dir: &Path,
+    labels: &CaseLabels,
+    samples: &[NodeSample],
+) -> Result<Written, SinkError> {
     let mut writer = InterferenceWriter::create(dir, labels)?;
     for NodeSample { node, sample } in samples {
         writer.push(node, sample)?;

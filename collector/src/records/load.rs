@@ -35,7 +35,9 @@ pub enum RecordError {
         cause: hdrhistogram::serialization::DeserializeError,
     },
     /// Outcomes do not add up to the requests intended.
-    #[error("make a row of second {second}: its outcomes add up to {outcomes}, not to the {intended} intended")]
+    #[error(
+        "make a row of second {second}: its outcomes add up to {outcomes}, not to the {intended} intended"
+    )]
     Sum {
         /// Which second.
         second: u32,
@@ -67,7 +69,10 @@ impl LoadWriter {
     /// # Errors
     /// The file could not be made.
     pub fn create(dir: &Path, labels: &CaseLabels) -> Result<Self, SinkError> {
-        Ok(Self { writer: TableWriter::create(dir, &LOAD, labels)?, deserializer: Deserializer::new() })
+        Ok(Self {
+            writer: TableWriter::create(dir, &LOAD, labels)?,
+            deserializer: Deserializer::new(),
+        })
     }
 
     /// Adds a second.
@@ -76,22 +81,56 @@ impl LoadWriter {
     /// The record is broken (and is left out), or the file could not be written.
     pub fn push(&mut self, record: &LoadSecond) -> Result<(), RecordError> {
         let of = |outcome: Outcome| record.outcomes.get(&outcome).copied().unwrap_or_default();
-        let errors =
-            [Outcome::Http4xx, Outcome::Http5xx, Outcome::Connect, Outcome::Reset, Outcome::Timeout, Outcome::Protocol]
-                .map(of);
+        let errors = [
+            Outcome::Http4xx,
+            Outcome::Http5xx,
+            Outcome::Connect,
+            Outcome::Reset,
+            Outcome::Timeout,
+            Outcome::Protocol,
+        ]
+        .map(of);
         let outcomes: u64 = Outcome::ALL.into_iter().map(of).sum();
         if outcomes != record.intended {
-            return Err(RecordError::Sum { second: record.second, outcomes, intended: record.intended });
+            return Err(RecordError::Sum {
+                second: record.second,
+                outcomes,
+                intended: record.intended,
+            });
         }
         let (hdr, response) = Times::Response.read(record, &mut self.deserializer)?;
         let (_, service) = Times::Service.read(record, &mut self.deserializer)?;
         let (_, lag) = Times::Lag.read(record, &mut self.deserializer)?;
-        let counts = [record.intended, record.sent, of(Outcome::Ok), errors.iter().sum()].map(Cell::from);
+        let counts = [
+            record.intended,
+            record.sent,
+            of(Outcome::Ok),
+            errors.iter().sum(),
+        ]
+        .map(Cell::from);
         let ends = [of(Outcome::Unfinished), of(Outcome::Unsent), record.bytes].map(Cell::from);
-        let key = [Cell::Int(record.shard.into()), Cell::Text(record.phase.name()), Cell::Int(record.second.into())];
+        let key = [
+            Cell::Int(record.shard.into()),
+            Cell::Text(record.phase.name()),
+            Cell::Int(record.second.into()),
+        ];
         let max = [quantile(&response, 1.0)];
-        let quantiles = [&quantiles(&response)[..], &max, &quantiles(&service), &quantiles(&lag)].concat();
-        let row = [&key[..], &counts, &errors.map(Cell::from), &ends, &quantiles, &[Cell::Bytes(&hdr)]].concat();
+        let quantiles = [
+            &quantiles(&response)[..],
+            &max,
+            &quantiles(&service),
+            &quantiles(&lag),
+        ]
+        .concat();
+        let row = [
+            &key[..],
+            &counts,
+            &errors.map(Cell::from),
+            &ends,
+            &quantiles,
+            &[Cell::Bytes(&hdr)],
+        ]
+        .concat();
         Ok(self.writer.push(&row)?)
     }
 
@@ -105,7 +144,11 @@ impl LoadWriter {
 }
 
 fn quantile(histogram: &Histogram<u64>, share: f64) -> Cell<'static> {
-    if histogram.is_empty() { Cell::Null } else { histogram.value_at_quantile(share).into() }
+    if histogram.is_empty() {
+        Cell::Null
+    } else {
+        histogram.value_at_quantile(share).into()
+    }
 }
 
 fn quantiles(histogram: &Histogram<u64>) -> [Cell<'static>; 5] {
@@ -116,7 +159,11 @@ fn quantiles(histogram: &Histogram<u64>) -> [Cell<'static>; 5] {
 ///
 /// # Errors
 /// A record is broken, or the table could not be written; then there is none.
-pub fn write_load(dir: &Path, labels: &CaseLabels, seconds: &[LoadSecond]) -> Result<Written, RecordError> {
+pub fn write_load(
+    dir: &Path,
+    labels: &CaseLabels,
+    seconds: &[LoadSecond],
+) -> Result<Written, RecordError> {
     let mut writer = LoadWriter::create(dir, labels)?;
     for second in seconds {
         writer.push(second)?;
@@ -153,12 +200,24 @@ impl Times {
     }
 
     /// A second's histogram (ns), and its bytes.
-    fn read(self, record: &LoadSecond, by: &mut Deserializer) -> Result<(Vec<u8>, Histogram<u64>), RecordError> {
+    fn read(
+        self,
+        record: &LoadSecond,
+        by: &mut Deserializer,
+    ) -> Result<(Vec<u8>, Histogram<u64>), RecordError> {
         let (name, second) = (self.name(), record.second);
         let decoded = base64::engine::general_purpose::STANDARD.decode(self.of(record));
-        let bytes = decoded.map_err(|cause| RecordError::Base64 { name, second, cause })?;
+        let bytes = decoded.map_err(|cause| RecordError::Base64 {
+            name,
+            second,
+            cause,
+        })?;
         let histogram = by.deserialize(&mut &bytes[..]);
-        let histogram = histogram.map_err(|cause| RecordError::Hdr { name, second, cause })?;
+        let histogram = histogram.map_err(|cause| RecordError::Hdr {
+            name,
+            second,
+            cause,
+        })?;
         Ok((bytes, histogram))
     }
 }
@@ -192,9 +251,13 @@ mod tests {
 
     fn hdr(values: &[u64]) -> String {
         let mut histogram = Histogram::<u64>::new_with_bounds(1_000, 3_600_000_000_000, 3).unwrap();
-        values.iter().for_each(|value| histogram.record(*value).unwrap());
+        values
+            .iter()
+            .for_each(|value| histogram.record(*value).unwrap());
         let mut bytes = Vec::new();
-        V2Serializer::new().serialize(&histogram, &mut bytes).unwrap();
+        V2Serializer::new()
+            .serialize(&histogram, &mut bytes)
+            .unwrap();
         base64::engine::general_purpose::STANDARD.encode(bytes)
     }
 
@@ -205,7 +268,13 @@ mod tests {
             second: 3,
             intended: 5,
             sent: 4,
-            outcomes: [(Outcome::Ok, 2), (Outcome::Http5xx, 1), (Outcome::Unfinished, 1), (Outcome::Unsent, 1)].into(),
+            outcomes: [
+                (Outcome::Ok, 2),
+                (Outcome::Http5xx, 1),
+                (Outcome::Unfinished, 1),
+                (Outcome::Unsent, 1),
+            ]
+            .into(),
             bytes: 100,
             response_hdr: hdr(response),
             service_hdr: hdr(&[1_000_000]),
@@ -215,25 +284,49 @@ mod tests {
 
     fn labels() -> CaseLabels {
         let factors = vec![("round".to_owned(), FactorValue::Int(1))];
-        CaseLabels { run_id: "r".into(), case_id: "c".into(), factors }
+        CaseLabels {
+            run_id: "r".into(),
+            case_id: "c".into(),
+            factors,
+        }
     }
 
     #[test]
     fn a_second_becomes_a_row_that_adds_up() {
         let dir = tempfile::tempdir().unwrap();
-        let written = write_load(dir.path(), &labels(), &[second(0, &[2_000_000, 4_000_000])]).unwrap();
+        let written =
+            write_load(dir.path(), &labels(), &[second(0, &[2_000_000, 4_000_000])]).unwrap();
         let file = std::fs::File::open(written.path).unwrap();
-        let batch = ParquetRecordBatchReaderBuilder::try_new(file).unwrap().build().unwrap().next().unwrap().unwrap();
+        let batch = ParquetRecordBatchReaderBuilder::try_new(file)
+            .unwrap()
+            .build()
+            .unwrap()
+            .next()
+            .unwrap()
+            .unwrap();
         let int = |name: &str| {
-            let column = batch.column_by_name(name).unwrap().as_primitive::<Int64Type>();
+            let column = batch
+                .column_by_name(name)
+                .unwrap()
+                .as_primitive::<Int64Type>();
             column.iter().next().unwrap()
         };
-        let sum = ["ok", "errors", "unfinished", "unsent"].into_iter().filter_map(int).sum::<i64>();
-        assert_eq!((sum, int("intended"), int("http_5xx")), (5, Some(5), Some(1)));
+        let sum = ["ok", "errors", "unfinished", "unsent"]
+            .into_iter()
+            .filter_map(int)
+            .sum::<i64>();
+        assert_eq!(
+            (sum, int("intended"), int("http_5xx")),
+            (5, Some(5), Some(1))
+        );
         let p50 = int("response_p50_ns").unwrap();
         assert!((2_000_000..2_003_000).contains(&p50), "{p50}");
         assert_eq!(int("lag_p99_ns"), None);
-        let bytes = batch.column_by_name("hdr").unwrap().as_binary::<i32>().value(0);
+        let bytes = batch
+            .column_by_name("hdr")
+            .unwrap()
+            .as_binary::<i32>()
+            .value(0);
         let back: Histogram<u64> = Deserializer::new().deserialize(&mut &bytes[..]).unwrap();
         assert_eq!(back.len(), 2);
     }
@@ -242,12 +335,37 @@ mod tests {
     fn broken_records_are_errors_that_say_where() {
         let dir = tempfile::tempdir().unwrap();
         let mut writer = LoadWriter::create(dir.path(), &labels()).unwrap();
-        let broken = LoadSecond { intended: 6, ..second(0, &[]) };
-        assert!(matches!(writer.push(&broken), Err(RecordError::Sum { outcomes: 5, intended: 6, .. })));
-        let broken = LoadSecond { service_hdr: "!".to_owned(), ..second(0, &[]) };
-        assert!(writer.push(&broken).unwrap_err().to_string().contains("service histogram of second 3"));
-        let broken = LoadSecond { lag_hdr: "AAAA".to_owned(), ..second(0, &[]) };
-        assert!(matches!(writer.push(&broken), Err(RecordError::Hdr { name: "lag", .. })));
+        let broken = LoadSecond {
+            intended: 6,
+            ..second(0, &[])
+        };
+        assert!(matches!(
+            writer.push(&broken),
+            Err(RecordError::Sum {
+                outcomes: 5,
+                intended: 6,
+                ..
+            })
+        ));
+        let broken = LoadSecond {
+            service_hdr: "!".to_owned(),
+            ..second(0, &[])
+        };
+        assert!(
+            writer
+                .push(&broken)
+                .unwrap_err()
+                .to_string()
+                .contains("service histogram of second 3")
+        );
+        let broken = LoadSecond {
+            lag_hdr: "AAAA".to_owned(),
+            ..second(0, &[])
+        };
+        assert!(matches!(
+            writer.push(&broken),
+            Err(RecordError::Hdr { name: "lag", .. })
+        ));
         assert_eq!(writer.finish().unwrap().rows, 0);
     }
 
@@ -255,7 +373,11 @@ mod tests {
     fn shards_are_added_not_averaged() {
         // The mean of the two medians would be 5 ms.
         let fast: Vec<u64> = vec![1_000_000; 9];
-        let sum = merge(&[second(0, &fast), second(1, &[9_000_000])], Times::Response).unwrap();
+        let sum = merge(
+            &[second(0, &fast), second(1, &[9_000_000])],
+            Times::Response,
+        )
+        .unwrap();
         assert_eq!(sum.len(), 10);
         assert!(sum.value_at_quantile(0.5) < 1_100_000 && sum.max() > 8_900_000);
     }

@@ -27,7 +27,9 @@ pub fn read_cases(path: &Path) -> Result<Option<CaseRow>, TableError> {
                 end_ns: int(&batch, "end_ns", row),
                 status: status(text(&batch, "status", row)),
                 reason: text(&batch, "reason", row).map(str::to_owned),
-                attempt: int(&batch, "attempt", row).and_then(|attempt| u32::try_from(attempt).ok()).unwrap_or(1),
+                attempt: int(&batch, "attempt", row)
+                    .and_then(|attempt| u32::try_from(attempt).ok())
+                    .unwrap_or(1),
                 seed: int(&batch, "seed", row).unwrap_or(0).cast_unsigned(),
                 verdict,
             });
@@ -44,7 +46,9 @@ pub fn read_quality(path: &Path) -> Result<Vec<QualityRow>, TableError> {
     let mut rows = Vec::new();
     for batch in read_table(path)? {
         let batch = batch?;
-        let count = |name: &str, row: usize| int(&batch, name, row).and_then(|count| u64::try_from(count).ok());
+        let count = |name: &str, row: usize| {
+            int(&batch, name, row).and_then(|count| u64::try_from(count).ok())
+        };
         rows.extend((0..batch.num_rows()).map(|row| QualityRow {
             source: text(&batch, "source", row).unwrap_or_default().to_owned(),
             expected: count("expected", row),
@@ -59,8 +63,16 @@ pub fn read_quality(path: &Path) -> Result<Vec<QualityRow>, TableError> {
 
 /// A word that is none of ours is nothing to rely on.
 fn status(name: Option<&str>) -> Status {
-    let known = [Status::Ok, Status::Degraded, Status::Failed, Status::Skipped];
-    known.into_iter().find(|status| Some(status.name()) == name).unwrap_or(Status::Failed)
+    let known = [
+        Status::Ok,
+        Status::Degraded,
+        Status::Failed,
+        Status::Skipped,
+    ];
+    known
+        .into_iter()
+        .find(|status| Some(status.name()) == name)
+        .unwrap_or(Status::Failed)
 }
 
 #[cfg(test)]
@@ -73,7 +85,11 @@ mod tests {
     #[test]
     fn what_was_written_comes_back() {
         let dir = tempfile::tempdir().unwrap();
-        let labels = CaseLabels { run_id: "r".into(), case_id: "c001".into(), factors: Vec::new() };
+        let labels = CaseLabels {
+            run_id: "r".into(),
+            case_id: "c001".into(),
+            factors: Vec::new(),
+        };
         let case = CaseRow {
             name: "rate=1".into(),
             start_ns: Some(1),
@@ -87,10 +103,19 @@ mod tests {
             verdict: Some(Verdict::Suspect),
         };
         write_cases(dir.path(), &labels, &case).unwrap();
-        assert_eq!(read_cases(&part_path(dir.path(), "cases", "c001")).unwrap(), Some(case));
-        let rows = [QualityRow::counted("traces", 5, 3, |n| format!("{n} lost")), QualityRow::failed("jaeger", "down")];
+        assert_eq!(
+            read_cases(&part_path(dir.path(), "cases", "c001")).unwrap(),
+            Some(case)
+        );
+        let rows = [
+            QualityRow::counted("traces", 5, 3, |n| format!("{n} lost")),
+            QualityRow::failed("jaeger", "down"),
+        ];
         write_quality(dir.path(), &labels, &rows).unwrap();
-        assert_eq!(read_quality(&part_path(dir.path(), "quality", "c001")).unwrap(), rows);
+        assert_eq!(
+            read_quality(&part_path(dir.path(), "quality", "c001")).unwrap(),
+            rows
+        );
         assert!(read_quality(&dir.path().join("none")).is_err());
     }
 }

@@ -44,7 +44,13 @@ fn write_table(text: &mut String, table: &Table) {
         table.name, table.row
     );
     for column in table.columns.iter() {
-        let _ = writeln!(text, "| `{}` | {} | {} |", column.name, kind(column), column.doc);
+        let _ = writeln!(
+            text,
+            "| `{}` | {} | {} |",
+            column.name,
+            kind(column),
+            column.doc
+        );
     }
 }
 
@@ -56,7 +62,11 @@ fn kind(column: &Column) -> String {
         ColumnType::Flag => "boolean",
         ColumnType::Bytes => "binary",
     };
-    if column.required { name.to_owned() } else { format!("{name}, null") }
+    if column.required {
+        name.to_owned()
+    } else {
+        format!("{name}, null")
+    }
 }
 
 #[cfg(test)]

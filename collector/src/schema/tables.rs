@@ -4,7 +4,13 @@ use super::{Column, ColumnType, Table};
 use std::borrow::Cow;
 
 const fn column(name: &'static str, kind: ColumnType, doc: &'static str) -> Column {
-    Column { name: Cow::Borrowed(name), kind, required: false, unique: false, doc: Cow::Borrowed(doc) }
+    Column {
+        name: Cow::Borrowed(name),
+        kind,
+        required: false,
+        unique: false,
+        doc: Cow::Borrowed(doc),
+    }
 }
 
 const fn int(name: &'static str, doc: &'static str) -> Column {

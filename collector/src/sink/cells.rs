@@ -110,7 +110,14 @@ impl Batch {
             required: column.required,
             builder: Builder::new(column.kind),
         });
-        Self { schema, labels: labels.clone(), repeated: Vec::new(), columns: columns.collect(), rows: 0, bytes: 0 }
+        Self {
+            schema,
+            labels: labels.clone(),
+            repeated: Vec::new(),
+            columns: columns.collect(),
+            rows: 0,
+            bytes: 0,
+        }
     }
 
     pub(super) const fn rows(&self) -> usize {
@@ -124,11 +131,22 @@ impl Batch {
     /// Adds a row, or leaves everything as it was.
     pub(super) fn push(&mut self, row: &[Cell<'_>]) -> Result<(), RowError> {
         if row.len() != self.columns.len() {
-            return Err(RowError::Length { given: row.len(), expected: self.columns.len() });
+            return Err(RowError::Length {
+                given: row.len(),
+                expected: self.columns.len(),
+            });
         }
         // A misfit is found before the first value is added: columns stay of one length.
-        if let Some((column, cell)) = self.columns.iter().zip(row).find(|(column, cell)| !column.fits(**cell)) {
-            return Err(RowError::Kind { column: column.name.clone(), value: format!("{cell:.80?}") });
+        if let Some((column, cell)) = self
+            .columns
+            .iter()
+            .zip(row)
+            .find(|(column, cell)| !column.fits(**cell))
+        {
+            return Err(RowError::Kind {
+                column: column.name.clone(),
+                value: format!("{cell:.80?}"),
+            });
         }
         for (column, cell) in self.columns.iter_mut().zip(row) {
             self.bytes += column.builder.append(*cell);
@@ -143,18 +161,28 @@ impl Batch {
         self.bytes = 0;
         if self.repeated.first().is_none_or(|array| array.len() < rows) {
             let ids = [&self.labels.run_id, &self.labels.case_id].map(|id| repeated_text(id, rows));
-            let factors = self.labels.factors.iter().map(|(_, value)| repeated(value, rows));
+            let factors = self
+                .labels
+                .factors
+                .iter()
+                .map(|(_, value)| repeated(value, rows));
             self.repeated = ids.into_iter().chain(factors).collect();
         }
         let labels = self.repeated.iter().map(|array| array.slice(0, rows));
-        let own = self.columns.iter_mut().map(|column| column.builder.finish());
+        let own = self
+            .columns
+            .iter_mut()
+            .map(|column| column.builder.finish());
         let arrays = labels.chain(own).collect();
-        RecordBatch::try_new(self.schema.clone(), arrays).map_err(|error| SinkCause::Parquet(error.into()))
+        RecordBatch::try_new(self.schema.clone(), arrays)
+            .map_err(|error| SinkCause::Parquet(error.into()))
     }
 }
 
 fn repeated_text(value: &str, rows: usize) -> ArrayRef {
-    Arc::new(StringArray::from_iter_values(std::iter::repeat_n(value, rows)))
+    Arc::new(StringArray::from_iter_values(std::iter::repeat_n(
+        value, rows,
+    )))
 }
 
 fn repeated(value: &FactorValue, rows: usize) -> ArrayRef {
@@ -200,8 +228,12 @@ impl Builder {
                 builder.append_value(value);
                 return value.len();
             }
-            (Self::Text(builder), Cell::Trace(id)) => builder.append_value(Hex::<32>::of(&id.0).as_str()),
-            (Self::Text(builder), Cell::Span(id)) => builder.append_value(Hex::<16>::of(&id.0).as_str()),
+            (Self::Text(builder), Cell::Trace(id)) => {
+                builder.append_value(Hex::<32>::of(&id.0).as_str())
+            }
+            (Self::Text(builder), Cell::Span(id)) => {
+                builder.append_value(Hex::<16>::of(&id.0).as_str())
+            }
             (Self::Bytes(builder), Cell::Bytes(value)) => {
                 builder.append_value(value);
                 return value.len();

@@ -62,9 +62,14 @@ enum Work {
 
 impl Encoder {
     /// The same file, written by threads.
-    pub(super) fn shared(writer: ArrowWriter<PartFile>, schema: &SchemaRef) -> Result<Self, SinkCause> {
+    pub(super) fn shared(
+        writer: ArrowWriter<PartFile>,
+        schema: &SchemaRef,
+    ) -> Result<Self, SinkCause> {
         let (file, factory) = writer.into_serialized_writer()?;
-        let lanes = (0..LANES).map(|_| Lane::start(schema.clone())).collect::<io::Result<Vec<_>>>()?;
+        let lanes = (0..LANES)
+            .map(|_| Lane::start(schema.clone()))
+            .collect::<io::Result<Vec<_>>>()?;
         Ok(Self::Shared(Box::new(Shared {
             file,
             factory,
@@ -77,7 +82,11 @@ impl Encoder {
     }
 
     /// Adds a batch whose texts have about so many bytes.
-    pub(super) fn write(&mut self, batch: &RecordBatch, text_bytes: usize) -> Result<(), SinkCause> {
+    pub(super) fn write(
+        &mut self,
+        batch: &RecordBatch,
+        text_bytes: usize,
+    ) -> Result<(), SinkCause> {
         match self {
             Self::Alone(writer) => {
                 writer.write(batch)?;
@@ -198,8 +207,12 @@ fn encode(schema: &SchemaRef, given: &Receiver<Work>, give_back: &SyncSender<Chu
             Work::Batch(_) if outcome.is_err() => {}
             Work::Batch(batch) => outcome = write_columns(schema, &mut columns, &batch),
             Work::End => {
-                let closed = std::mem::replace(&mut outcome, Ok(()))
-                    .and_then(|()| columns.drain(..).map(|(number, writer)| Ok((number, writer.close()?))).collect());
+                let closed = std::mem::replace(&mut outcome, Ok(())).and_then(|()| {
+                    columns
+                        .drain(..)
+                        .map(|(number, writer)| Ok((number, writer.close()?)))
+                        .collect()
+                });
                 if give_back.send(closed).is_err() {
                     return;
                 }
@@ -224,7 +237,10 @@ fn write_columns(
 /// Which lane each column goes to, so that all have about as much to do: texts cost more than numbers, and long ones
 /// most.
 fn places(schema: &SchemaRef) -> Vec<usize> {
-    let cost = |number: usize| match (schema.field(number).data_type(), schema.field(number).name().as_str()) {
+    let cost = |number: usize| match (
+        schema.field(number).data_type(),
+        schema.field(number).name().as_str(),
+    ) {
         (_, "attributes") => 12,
         (DataType::Utf8, "trace_id" | "span_id" | "parent_span_id") => 6,
         (DataType::Utf8 | DataType::Binary, _) => 2,
@@ -235,7 +251,9 @@ fn places(schema: &SchemaRef) -> Vec<usize> {
     let mut loads = [0; LANES];
     let mut places = vec![0; numbers.len()];
     for number in numbers {
-        let lane = (0..LANES).min_by_key(|lane| loads[*lane]).unwrap_or_default();
+        let lane = (0..LANES)
+            .min_by_key(|lane| loads[*lane])
+            .unwrap_or_default();
         loads[lane] += cost(number);
         places[number] = lane;
     }

@@ -14,13 +14,20 @@ pub(crate) struct PartFile {
 
 impl PartFile {
     pub(crate) fn create(path: &Path) -> io::Result<Self> {
-        let folder = path.parent().ok_or_else(|| io::Error::other("a table file has a folder"))?;
+        let folder = path
+            .parent()
+            .ok_or_else(|| io::Error::other("a table file has a folder"))?;
         fs::create_dir_all(folder)?;
         let mut name = std::ffi::OsString::from(".");
         name.push(path.file_name().unwrap_or_default());
         name.push(".tmp");
         let hidden = folder.join(name);
-        Ok(Self { file: File::create(&hidden)?, hidden, path: path.to_owned(), published: false })
+        Ok(Self {
+            file: File::create(&hidden)?,
+            hidden,
+            path: path.to_owned(),
+            published: false,
+        })
     }
 
     /// Syncs, renames and syncs the folder; says how many bytes the file has.

@@ -22,7 +22,14 @@ fn labels() -> CaseLabels {
 }
 
 fn quality_row<'a>(source: &'a str, expected: i64) -> [Cell<'a>; 6] {
-    [Cell::Text(source), Cell::Int(expected), Cell::Int(expected), Cell::Int(0), Cell::Text("ok"), Cell::Null]
+    [
+        Cell::Text(source),
+        Cell::Int(expected),
+        Cell::Int(expected),
+        Cell::Int(0),
+        Cell::Text("ok"),
+        Cell::Null,
+    ]
 }
 
 #[test]
@@ -33,7 +40,10 @@ fn a_file_appears_only_when_it_is_finished() {
     let path = part_path(dir.path(), "quality", "c001");
     assert!(!path.exists());
     let written = writer.finish().unwrap();
-    assert_eq!((written.rows, written.bytes), (1, fs::metadata(&path).unwrap().len()));
+    assert_eq!(
+        (written.rows, written.bytes),
+        (1, fs::metadata(&path).unwrap().len())
+    );
     assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
 }
 
@@ -53,7 +63,10 @@ fn rows_that_do_not_fit_are_refused_and_leave_the_rest_whole() {
     let mut wrong = quality_row("traces", 7);
     wrong[4] = Cell::Null;
     let error = writer.push(&wrong).unwrap_err().to_string();
-    assert!(error.contains("table quality of case c001") && error.contains("column status"), "{error}");
+    assert!(
+        error.contains("table quality of case c001") && error.contains("column status"),
+        "{error}"
+    );
     assert!(writer.push(&wrong[..3]).is_err());
     writer.push(&quality_row("load", 1)).unwrap();
     assert_eq!(writer.finish().unwrap().rows, 1);
@@ -64,10 +77,25 @@ fn a_factor_may_not_hide_a_column_and_a_case_id_not_lead_out() {
     let dir = tempfile::tempdir().unwrap();
     let mut bad = labels();
     bad.factors.push(("status".into(), FactorValue::Int(1)));
-    assert!(matches!(TableWriter::create(dir.path(), &QUALITY, &bad).err().unwrap().cause, SinkCause::Collision(_)));
+    assert!(matches!(
+        TableWriter::create(dir.path(), &QUALITY, &bad)
+            .err()
+            .unwrap()
+            .cause,
+        SinkCause::Collision(_)
+    ));
     for id in ["../../etc", "", ".hidden", "a/b", "a=b"] {
-        let bad = CaseLabels { case_id: id.into(), ..labels() };
-        assert!(matches!(TableWriter::create(dir.path(), &QUALITY, &bad).err().unwrap().cause, SinkCause::Name(_)));
+        let bad = CaseLabels {
+            case_id: id.into(),
+            ..labels()
+        };
+        assert!(matches!(
+            TableWriter::create(dir.path(), &QUALITY, &bad)
+                .err()
+                .unwrap()
+                .cause,
+            SinkCause::Name(_)
+        ));
     }
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
 }
@@ -76,8 +104,14 @@ fn a_factor_may_not_hide_a_column_and_a_case_id_not_lead_out() {
 fn a_folder_that_cannot_be_made_is_named_in_the_error() {
     let dir = tempfile::tempdir().unwrap();
     fs::write(dir.path().join("spans"), "a file in the way").unwrap();
-    let error = TableWriter::create(dir.path(), &SPANS, &labels()).err().unwrap().to_string();
-    assert!(error.contains("table spans of case c001") && error.contains("spans/case=c001"), "{error}");
+    let error = TableWriter::create(dir.path(), &SPANS, &labels())
+        .err()
+        .unwrap()
+        .to_string();
+    assert!(
+        error.contains("table spans of case c001") && error.contains("spans/case=c001"),
+        "{error}"
+    );
 }
 
 proptest! {
@@ -123,19 +157,32 @@ proptest! {
 
 #[test]
 fn a_table_of_several_row_groups_is_the_same_however_it_was_written() {
-    let columns = [("i".to_owned(), ColumnType::Int), ("t".to_owned(), ColumnType::Text)];
+    let columns = [
+        ("i".to_owned(), ColumnType::Int),
+        ("t".to_owned(), ColumnType::Text),
+    ];
     let table = user_table("mine", &columns);
     let texts = ["a".repeat(100), "b".repeat(3_000)];
     let [alone, shared] = [TableWriter::create, TableWriter::create_shared].map(|create| {
         let dir = tempfile::tempdir().unwrap();
         let mut writer = create(dir.path(), &table, &labels()).unwrap();
         for row in 0..140_000_i64 {
-            writer.push(&[Cell::Int(row), Cell::Text(&texts[usize::from(row % 500 == 0)])]).unwrap();
+            writer
+                .push(&[
+                    Cell::Int(row),
+                    Cell::Text(&texts[usize::from(row % 500 == 0)]),
+                ])
+                .unwrap();
         }
         let path = writer.finish().unwrap().path;
-        let builder = ParquetRecordBatchReaderBuilder::try_new(fs::File::open(path).unwrap()).unwrap();
+        let builder =
+            ParquetRecordBatchReaderBuilder::try_new(fs::File::open(path).unwrap()).unwrap();
         assert!(builder.metadata().num_row_groups() > 1);
-        builder.build().unwrap().map(Result::unwrap).collect::<Vec<_>>()
+        builder
+            .build()
+            .unwrap()
+            .map(Result::unwrap)
+            .collect::<Vec<_>>()
     });
     assert_eq!(values(&alone), values(&shared));
 }
@@ -143,7 +190,10 @@ fn a_table_of_several_row_groups_is_the_same_however_it_was_written() {
 /// The values of all batches, one row a line.
 fn values(batches: &[arrow_array::RecordBatch]) -> Vec<(i64, usize)> {
     let rows = batches.iter().flat_map(|batch| {
-        let (i, t) = (batch.column(5).as_primitive::<Int64Type>(), batch.column(6).as_string::<i32>());
+        let (i, t) = (
+            batch.column(5).as_primitive::<Int64Type>(),
+            batch.column(6).as_string::<i32>(),
+        );
         (0..batch.num_rows()).map(move |row| (i.value(row), t.value(row).len()))
     });
     rows.collect()

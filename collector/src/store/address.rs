@@ -45,16 +45,22 @@ impl Kind {
     }
 
     fn of(scheme: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| scheme.eq_ignore_ascii_case(kind.scheme()))
+        Self::ALL
+            .into_iter()
+            .find(|kind| scheme.eq_ignore_ascii_case(kind.scheme()))
     }
 }
 
 /// Whether `text` is meant as a URL and not as a folder; a folder with such a name is written `./s3:...`.
 #[must_use]
 pub fn is_url(text: &str) -> bool {
-    let Some((scheme, rest)) = text.split_once(':') else { return false };
+    let Some((scheme, rest)) = text.split_once(':') else {
+        return false;
+    };
     let is_scheme = scheme.starts_with(|c: char| c.is_ascii_alphabetic())
-        && scheme.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.'));
+        && scheme
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.'));
     is_scheme && (rest.starts_with('/') || Kind::of(scheme).is_some())
 }
 
@@ -76,21 +82,35 @@ impl Address {
         let (scheme, rest) = url.split_once(':').unwrap_or(("", url));
         let Some(kind) = Kind::of(scheme) else {
             let forms = Kind::ALL.map(Kind::form).join(", ");
-            return wrong(format!("`{url}` is no place for a dataset: write a folder, or one of {forms}"));
+            return wrong(format!(
+                "`{url}` is no place for a dataset: write a folder, or one of {forms}"
+            ));
         };
         let form = kind.form();
-        let Some(place) = rest.strip_prefix("//") else { return wrong(format!("`{url}` is not whole: write {form}")) };
+        let Some(place) = rest.strip_prefix("//") else {
+            return wrong(format!("`{url}` is not whole: write {form}"));
+        };
         let place = place.trim_end_matches('/');
         let (bucket, folder) = place.split_once('/').unwrap_or((place, ""));
         if bucket.is_empty() {
             return wrong(format!("`{url}` names no bucket: write {form}"));
         }
         let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-        if !bucket.chars().all(is_plain) || !folder.chars().all(|c| is_plain(c) || matches!(c, '/' | '=' | '+')) {
-            return wrong(format!("`{url}`: use letters, digits, `-`, `_` and `.` for buckets and folders"));
+        if !bucket.chars().all(is_plain)
+            || !folder
+                .chars()
+                .all(|c| is_plain(c) || matches!(c, '/' | '=' | '+'))
+        {
+            return wrong(format!(
+                "`{url}`: use letters, digits, `-`, `_` and `.` for buckets and folders"
+            ));
         }
         match Key::parse(folder) {
-            Ok(folder) => Ok(Self { kind, bucket: bucket.to_owned(), folder }),
+            Ok(folder) => Ok(Self {
+                kind,
+                bucket: bucket.to_owned(),
+                folder,
+            }),
             Err(_) => wrong(format!("`{url}`: a folder is not empty, `.` or `..`")),
         }
     }
@@ -98,9 +118,17 @@ impl Address {
 
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { kind, bucket, folder } = self;
+        let Self {
+            kind,
+            bucket,
+            folder,
+        } = self;
         write!(f, "{}://{bucket}", kind.scheme())?;
-        if folder.as_ref().is_empty() { Ok(()) } else { write!(f, "/{folder}") }
+        if folder.as_ref().is_empty() {
+            Ok(())
+        } else {
+            write!(f, "/{folder}")
+        }
     }
 }
 
@@ -139,7 +167,10 @@ mod tests {
     fn what_is_no_store_is_refused_with_a_way_out() {
         let error = |url: &str| Address::parse(url).unwrap_err().to_string();
         for (url, says) in [
-            ("ftp://host/x", "write a folder, or one of s3://BUCKET/FOLDER, gs://BUCKET/FOLDER, az://CONTAINER/FOLDER"),
+            (
+                "ftp://host/x",
+                "write a folder, or one of s3://BUCKET/FOLDER, gs://BUCKET/FOLDER, az://CONTAINER/FOLDER",
+            ),
             ("file:///data", "write a folder"),
             ("data", "write a folder"),
             ("s3:/x", "`s3:/x` is not whole: write s3://BUCKET/FOLDER"),
@@ -154,12 +185,23 @@ mod tests {
             assert!(error(url).contains(says), "{url}: {}", error(url));
         }
         let told = error("s3://KEY:SECRET@bucket/x");
-        assert!(told.contains("AWS_ACCESS_KEY_ID") && !told.contains("SECRET@"), "{told}");
+        assert!(
+            told.contains("AWS_ACCESS_KEY_ID") && !told.contains("SECRET@"),
+            "{told}"
+        );
     }
 
     #[test]
     fn folders_are_no_urls() {
-        for folder in ["data", "data/s3", "./s3:/x", "a b:/c", "runs:2026", "/data", ""] {
+        for folder in [
+            "data",
+            "data/s3",
+            "./s3:/x",
+            "a b:/c",
+            "runs:2026",
+            "/data",
+            "",
+        ] {
             assert!(!is_url(folder), "{folder}");
         }
         for url in ["s3:/x", "s3:x", "ftp://x", "S3://x", "file:/x"] {

@@ -9,7 +9,8 @@ use hyper_util::client::legacy::{Client, Error as ClientError};
 use hyper_util::rt::TokioExecutor;
 use object_store::ClientOptions;
 use object_store::client::{
-    HttpClient, HttpConnector, HttpError, HttpErrorKind, HttpRequest, HttpRequestBody, HttpResponse, HttpService,
+    HttpClient, HttpConnector, HttpError, HttpErrorKind, HttpRequest, HttpRequestBody,
+    HttpResponse, HttpService,
 };
 use std::path::PathBuf;
 use std::time::Duration;
@@ -32,8 +33,13 @@ impl Connection {
         let mut tcp = Tcp::new();
         tcp.enforce_http(false);
         tcp.set_connect_timeout(Some(CONNECT));
-        let connector = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1();
-        Ok(Self(Client::builder(TokioExecutor::new()).build(connector.wrap_connector(tcp))))
+        let connector = HttpsConnectorBuilder::new()
+            .with_tls_config(tls)
+            .https_or_http()
+            .enable_http1();
+        Ok(Self(
+            Client::builder(TokioExecutor::new()).build(connector.wrap_connector(tcp)),
+        ))
     }
 }
 
@@ -48,14 +54,28 @@ impl HttpService for Connection {
     async fn call(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
         let patience = patience(request.body().content_length());
         let exchange = async {
-            let (head, body) = self.0.request(request).await.map_err(|error| lost(&error))?.into_parts();
-            let body = body.collect().await.map_err(|error| broken(HttpErrorKind::Interrupted, &error))?.to_bytes();
+            let (head, body) = self
+                .0
+                .request(request)
+                .await
+                .map_err(|error| lost(&error))?
+                .into_parts();
+            let body = body
+                .collect()
+                .await
+                .map_err(|error| broken(HttpErrorKind::Interrupted, &error))?
+                .to_bytes();
             Ok(HttpResponse::from_parts(head, body.into()))
         };
         let late = |_| {
-            Err(broken(HttpErrorKind::Timeout, &std::io::Error::other(format!("no whole answer within {patience:?}"))))
+            Err(broken(
+                HttpErrorKind::Timeout,
+                &std::io::Error::other(format!("no whole answer within {patience:?}")),
+            ))
         };
-        tokio::time::timeout(patience, exchange).await.unwrap_or_else(late)
+        tokio::time::timeout(patience, exchange)
+            .await
+            .unwrap_or_else(late)
     }
 }
 
@@ -65,7 +85,14 @@ fn patience(bytes: usize) -> Duration {
 }
 
 fn lost(error: &ClientError) -> HttpError {
-    broken(if error.is_connect() { HttpErrorKind::Connect } else { HttpErrorKind::Request }, error)
+    broken(
+        if error.is_connect() {
+            HttpErrorKind::Connect
+        } else {
+            HttpErrorKind::Request
+        },
+        error,
+    )
 }
 
 /// The kind decides whether it is tried again.

@@ -27,8 +27,14 @@ pub(super) struct Version {
 
 impl Version {
     pub(super) fn of(facts: &fs::Metadata) -> io::Result<Self> {
-        let since = facts.modified()?.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        Ok(Self { bytes: facts.len(), changed_ns: u64::try_from(since.as_nanos()).unwrap_or(u64::MAX) })
+        let since = facts
+            .modified()?
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .unwrap_or_default();
+        Ok(Self {
+            bytes: facts.len(),
+            changed_ns: u64::try_from(since.as_nanos()).unwrap_or(u64::MAX),
+        })
     }
 }
 
@@ -45,10 +51,15 @@ pub(super) fn below(folder: &Path) -> Result<Vec<Local>, (PathBuf, io::Error)> {
                 continue;
             }
             let name = format!("{prefix}{own}");
-            let facts = fs::metadata(&path).and_then(|facts| Ok((facts.is_dir(), Version::of(&facts)?)));
+            let facts =
+                fs::metadata(&path).and_then(|facts| Ok((facts.is_dir(), Version::of(&facts)?)));
             match facts.map_err(|cause| (path.clone(), cause))? {
                 (true, _) => open.push((path, name + "/")),
-                (false, version) => files.push(Local { path, name, version }),
+                (false, version) => files.push(Local {
+                    path,
+                    name,
+                    version,
+                }),
             }
         }
     }
@@ -65,13 +76,28 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         fs::create_dir_all(dir.path().join("spans/case=c001")).unwrap();
         fs::create_dir(dir.path().join(".spill-1")).unwrap();
-        let files = ["run.json", ".reserve", "spans/case=c001/part-0.parquet", "spans/case=c001/.x.tmp", ".spill-1/0"];
+        let files = [
+            "run.json",
+            ".reserve",
+            "spans/case=c001/part-0.parquet",
+            "spans/case=c001/.x.tmp",
+            ".spill-1/0",
+        ];
         for name in files.into_iter().chain(["run.json.tmp"]) {
             fs::write(dir.path().join(name), name).unwrap();
         }
         let files = below(dir.path()).unwrap();
-        let names: Vec<_> = files.iter().map(|file| (file.name.as_str(), file.version.bytes)).collect();
-        assert_eq!(names, [("run.json", 8), ("spans/case=c001/part-0.parquet", 30)]);
-        assert_eq!(below(&dir.path().join("none")).unwrap_err().0, dir.path().join("none"));
+        let names: Vec<_> = files
+            .iter()
+            .map(|file| (file.name.as_str(), file.version.bytes))
+            .collect();
+        assert_eq!(
+            names,
+            [("run.json", 8), ("spans/case=c001/part-0.parquet", 30)]
+        );
+        assert_eq!(
+            below(&dir.path().join("none")).unwrap_err().0,
+            dir.path().join("none")
+        );
     }
 }

@@ -23,17 +23,25 @@ pub(super) fn open(
     environment: &Environment,
     connection: Connection,
 ) -> object_store::Result<Arc<dyn ObjectStore>> {
-    let retry = RetryConfig { max_retries: RETRIES, ..RetryConfig::default() };
+    let retry = RetryConfig {
+        max_retries: RETRIES,
+        ..RetryConfig::default()
+    };
     let bucket = &address.bucket;
     Ok(match address.kind {
         Kind::S3 => {
             let said = said(environment, "AWS_");
-            let builder = said.fold(AmazonS3Builder::new(), |builder, (key, value)| builder.with_config(key, value));
+            let builder = said.fold(AmazonS3Builder::new(), |builder, (key, value)| {
+                builder.with_config(key, value)
+            });
             let builder = builder.with_bucket_name(bucket).with_retry(retry);
             Arc::new(builder.with_http_connector(connection).build()?)
         }
         Kind::Google => {
-            let (said, new) = (said(environment, "GOOGLE_"), GoogleCloudStorageBuilder::new());
+            let (said, new) = (
+                said(environment, "GOOGLE_"),
+                GoogleCloudStorageBuilder::new(),
+            );
             let builder = said.fold(new, |builder, (key, value)| builder.with_config(key, value));
             let builder = builder.with_bucket_name(bucket).with_retry(retry);
             Arc::new(builder.with_http_connector(connection).build()?)
@@ -52,7 +60,9 @@ fn said<'a, K: FromStr>(
     environment: &'a Environment,
     beginning: &'static str,
 ) -> impl Iterator<Item = (K, &'a String)> {
-    let ours = environment.iter().filter(move |(name, _)| name.starts_with(beginning));
+    let ours = environment
+        .iter()
+        .filter(move |(name, _)| name.starts_with(beginning));
     ours.filter_map(|(name, value)| Some((name.to_ascii_lowercase().parse().ok()?, value)))
 }
 
@@ -70,7 +80,11 @@ pub(super) fn hint(address: &Address, environment: &Environment) -> &'static str
             "; AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are not set, and a role of this machine was looked for",
         ),
         Kind::Google => (
-            &["GOOGLE_APPLICATION_CREDENTIALS", "GOOGLE_SERVICE_ACCOUNT", "GOOGLE_SERVICE_ACCOUNT_KEY"],
+            &[
+                "GOOGLE_APPLICATION_CREDENTIALS",
+                "GOOGLE_SERVICE_ACCOUNT",
+                "GOOGLE_SERVICE_ACCOUNT_KEY",
+            ],
             "; GOOGLE_APPLICATION_CREDENTIALS is not set, and an account of this machine was looked for",
         ),
         Kind::Azure => (
@@ -78,5 +92,9 @@ pub(super) fn hint(address: &Address, environment: &Environment) -> &'static str
             "; set AZURE_STORAGE_ACCOUNT_NAME, and AZURE_STORAGE_ACCOUNT_KEY or another of the account's secrets",
         ),
     };
-    if names.iter().any(|name| environment.contains_key(*name)) { "" } else { hint }
+    if names.iter().any(|name| environment.contains_key(*name)) {
+        ""
+    } else {
+        hint
+    }
 }

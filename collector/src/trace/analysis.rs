@@ -28,6 +28,12 @@ impl Analysis {
         let self_ns = self_times(spans, &tree);
         let critical_ns = Steps::new(spans, &tree, root).critical_times();
         let adjusted_start_ns = adjusted_starts(spans, &tree);
-        Some(Self { tree, root, self_ns, critical_ns, adjusted_start_ns })
+        Some(Self {
+            tree,
+            root,
+            self_ns,
+            critical_ns,
+            adjusted_start_ns,
+        })
     }
 }

@@ -43,7 +43,11 @@ impl Steps {
     /// The critical path below `root`.
     #[must_use]
     pub fn new(spans: &[Span], tree: &Tree, root: u32) -> Self {
-        let mut steps = Self { root, fits: vec![None; spans.len()], on_path: vec![Vec::new(); spans.len()] };
+        let mut steps = Self {
+            root,
+            fits: vec![None; spans.len()],
+            on_path: vec![Vec::new(); spans.len()],
+        };
         steps.fit(spans, tree);
         let mut open = vec![root];
         while let Some(node) = open.pop() {
@@ -57,15 +61,23 @@ impl Steps {
     /// Fits every span below the root to its parent, from the root down.
     fn fit(&mut self, spans: &[Span], tree: &Tree) {
         let root = &spans[self.root as usize];
-        self.fits[self.root as usize] = Some(Fit { start: root.start_ns, end: root.end_ns() });
+        self.fits[self.root as usize] = Some(Fit {
+            start: root.start_ns,
+            end: root.end_ns(),
+        });
         // How far a subtree is moved, to undo its host's clock.
         let mut open = vec![(self.root, 0_i64)];
         while let Some((node, moved)) = open.pop() {
-            let Some(parent) = self.fits[node as usize] else { continue };
+            let Some(parent) = self.fits[node as usize] else {
+                continue;
+            };
             for child in tree.children(node) {
                 let span = &spans[*child as usize];
                 let start = span.start_ns.saturating_add(moved);
-                let own = Fit { start, end: start.saturating_add(span.duration_ns) };
+                let own = Fit {
+                    start,
+                    end: start.saturating_add(span.duration_ns),
+                };
                 let (fit, shift) = if is_remote_call(spans, tree, node, *child) {
                     own.moved_into(parent)
                 } else {
@@ -79,14 +91,23 @@ impl Steps {
 
     /// The children of `node` on the path, the last one first.
     fn last_finishers(&self, node: u32, tree: &Tree) -> Vec<u32> {
-        let Some(parent) = self.fits[node as usize] else { return Vec::new() };
-        let mut children: Vec<(Fit, u32)> =
-            tree.children(node).iter().filter_map(|child| Some((self.fits[*child as usize]?, *child))).collect();
+        let Some(parent) = self.fits[node as usize] else {
+            return Vec::new();
+        };
+        let mut children: Vec<(Fit, u32)> = tree
+            .children(node)
+            .iter()
+            .filter_map(|child| Some((self.fits[*child as usize]?, *child)))
+            .collect();
         // Stable: of those that end together the one that started last comes first.
         children.sort_by_key(|(fit, _)| fit.end);
         // Few overlap by so little that it is needed.
         let window = OnceCell::new();
-        let events = |from, to| window.get_or_init(|| Window::new(&children)).events(from, to);
+        let events = |from, to| {
+            window
+                .get_or_init(|| Window::new(&children))
+                .events(from, to)
+        };
         let mut path = Vec::new();
         let mut last: Option<Fit> = None;
         for (fit, child) in children.iter().rev() {
@@ -126,17 +147,25 @@ impl Steps {
     #[must_use]
     pub fn segments(&self) -> Vec<Segment> {
         let mut segments = Vec::new();
-        let Some(root) = self.fits[self.root as usize] else { return segments };
+        let Some(root) = self.fits[self.root as usize] else {
+            return segments;
+        };
         let mut open = vec![(self.root, root.start, root.end)];
         while let Some((node, from, to)) = open.pop() {
             let mut own = |start_ns, end_ns| {
                 if end_ns > start_ns {
-                    segments.push(Segment { node, start_ns, end_ns });
+                    segments.push(Segment {
+                        node,
+                        start_ns,
+                        end_ns,
+                    });
                 }
             };
             let mut reached = to;
             for child in &self.on_path[node as usize] {
-                let Some(fit) = self.fits[*child as usize] else { continue };
+                let Some(fit) = self.fits[*child as usize] else {
+                    continue;
+                };
                 // A forgiven overlap belongs to the later child.
                 let (child_from, child_to) = (fit.start.max(from), fit.end.min(reached));
                 if child_to > child_from {
@@ -167,9 +196,15 @@ impl Fit {
         if self.start >= parent.start && self.end <= parent.end {
             Some(self)
         } else if self.start < parent.start && self.end <= parent.end && self.end > parent.start {
-            Some(Self { start: parent.start, ..self })
+            Some(Self {
+                start: parent.start,
+                ..self
+            })
         } else if self.start >= parent.start && self.end > parent.end && self.start < parent.end {
-            Some(Self { end: parent.end, ..self })
+            Some(Self {
+                end: parent.end,
+                ..self
+            })
         } else {
             None
         }
@@ -179,7 +214,13 @@ impl Fit {
     fn moved_into(self, parent: Self) -> (Option<Self>, i64) {
         let length = (self.end - self.start).min(parent.end - parent.start);
         let start = self.start.clamp(parent.start, parent.end - length);
-        (Some(Self { start, end: start + length }), start.saturating_sub(self.start))
+        (
+            Some(Self {
+                start,
+                end: start + length,
+            }),
+            start.saturating_sub(self.start),
+        )
     }
 }
 
@@ -191,7 +232,10 @@ fn is_remote_call(spans: &[Span], tree: &Tree, parent: u32, child: u32) -> bool 
     let alone = tree.children(parent).len() == 1;
     let fuzzy = || !is_server(parent) && tree.parents[parent as usize].is_some_and(is_server);
     let clean = kind(parent) == Some(SpanKind::Client);
-    let apart = || match (&spans[parent as usize].origin.node, &spans[child as usize].origin.node) {
+    let apart = || match (
+        &spans[parent as usize].origin.node,
+        &spans[child as usize].origin.node,
+    ) {
         (Some(parent), Some(child)) => parent != child,
         _ => false,
     };
@@ -212,14 +256,19 @@ impl Window {
     fn new(children: &[(Fit, u32)]) -> Self {
         let mut starts: Vec<i64> = children.iter().map(|(fit, _)| fit.start).collect();
         starts.sort_unstable();
-        Self { starts, ends: children.iter().map(|(fit, _)| fit.end).collect() }
+        Self {
+            starts,
+            ends: children.iter().map(|(fit, _)| fit.end).collect(),
+        }
     }
 
     /// How many children start or end from `from` to `to`, both included.
     fn events(&self, from: i64, to: i64) -> usize {
         let within = |times: &[i64]| {
-            let (after, before) =
-                (times.partition_point(|time| *time <= to), times.partition_point(|time| *time < from));
+            let (after, before) = (
+                times.partition_point(|time| *time <= to),
+                times.partition_point(|time| *time < from),
+            );
             after.saturating_sub(before)
         };
         within(&self.starts) + within(&self.ends)
@@ -228,7 +277,12 @@ impl Window {
 
 /// `earlier` was over when `later` began, or overlaps it so little, and with nothing else there, that clocks may be to
 /// blame. `events` counts the children that start or end from one instant to another.
-fn happens_before(earlier: Fit, later: Fit, parent: Fit, events: impl Fn(i64, i64) -> usize) -> bool {
+fn happens_before(
+    earlier: Fit,
+    later: Fit,
+    parent: Fit,
+    events: impl Fn(i64, i64) -> usize,
+) -> bool {
     if earlier.end < later.start {
         return true;
     }

@@ -33,27 +33,34 @@ impl Edges {
         for (node, caller) in (0..).zip(spans) {
             let children = tree.children(node);
             // An only child has nobody beside it.
-            let busy = (children.len() > 1).then(|| Busy::new(children.iter().map(|child| &spans[*child as usize])));
+            let busy = (children.len() > 1)
+                .then(|| Busy::new(children.iter().map(|child| &spans[*child as usize])));
             for child in children {
                 let callee = &spans[*child as usize];
                 let (from, to) = (&caller.origin.service, &callee.origin.service);
-                if from == to && !matches!(callee.kind, Some(SpanKind::Server | SpanKind::Consumer)) {
+                if from == to && !matches!(callee.kind, Some(SpanKind::Server | SpanKind::Consumer))
+                {
                     continue;
                 }
                 let edge = self.edge(from, to);
                 edge.errors += u64::from(callee.error);
                 edge.total.push(callee.duration_ns);
-                edge.parallelism += busy.as_ref().map_or(1.0, |busy| busy.mean_over(callee.start_ns, callee.end_ns()));
+                edge.parallelism += busy
+                    .as_ref()
+                    .map_or(1.0, |busy| busy.mean_over(callee.start_ns, callee.end_ns()));
             }
         }
     }
 
     fn edge(&mut self, from: &Name, to: &Name) -> &mut Edge {
         let place = *self.known.of(from, ByAddress::default).of(to, || {
-            *self.places.entry((Arc::clone(from), Arc::clone(to))).or_insert_with(|| {
-                self.edges.push(Edge::default());
-                self.edges.len() - 1
-            })
+            *self
+                .places
+                .entry((Arc::clone(from), Arc::clone(to)))
+                .or_insert_with(|| {
+                    self.edges.push(Edge::default());
+                    self.edges.len() - 1
+                })
         });
         &mut self.edges[place]
     }
@@ -62,8 +69,16 @@ impl Edges {
         let mut writer = TableWriter::create(dir, &EDGES, labels)?;
         for ((caller, callee), place) in self.places {
             let edge = &mut self.edges[place];
-            let head = [Cell::Text(&caller), Cell::Text(&callee), edge.total.count().into(), edge.errors.into()];
-            let quantiles = edge.total.quantiles([0.5, 0.9, 0.95, 0.99, 1.0]).map(Cell::from);
+            let head = [
+                Cell::Text(&caller),
+                Cell::Text(&callee),
+                edge.total.count().into(),
+                edge.errors.into(),
+            ];
+            let quantiles = edge
+                .total
+                .quantiles([0.5, 0.9, 0.95, 0.99, 1.0])
+                .map(Cell::from);
             let parallelism = edge.parallelism / edge.total.count() as f64;
             writer.push(&[&head[..], &quantiles, &[Cell::Float(parallelism)]].concat())?;
         }
@@ -79,8 +94,9 @@ struct Busy {
 
 impl Busy {
     fn new<'a>(children: impl Iterator<Item = &'a Span>) -> Self {
-        let mut changes: Vec<(i64, i64)> =
-            children.flat_map(|span| [(span.start_ns, 1), (span.end_ns(), -1)]).collect();
+        let mut changes: Vec<(i64, i64)> = children
+            .flat_map(|span| [(span.start_ns, 1), (span.end_ns(), -1)])
+            .collect();
         changes.sort_unstable();
         let mut steps: Vec<(i64, i128, i64)> = Vec::with_capacity(changes.len());
         let (mut integral, mut count) = (0_i128, 0_i64);
@@ -95,7 +111,10 @@ impl Busy {
 
     fn integral(&self, instant: i64) -> i128 {
         let after = self.steps.partition_point(|(at, ..)| *at <= instant);
-        let Some((at, integral, count)) = after.checked_sub(1).map(|place| self.steps[place]) else { return 0 };
+        let Some((at, integral, count)) = after.checked_sub(1).map(|place| self.steps[place])
+        else {
+            return 0;
+        };
         integral + i128::from(count) * (i128::from(instant) - i128::from(at))
     }
 
@@ -116,19 +135,30 @@ mod tests {
     #[test]
     fn parallelism_counts_siblings_over_the_calls_own_time() {
         // Two children that share half of their time, one alone.
-        let spans =
-            [span(0, None, 0, 100), span(1, Some(0), 10, 30), span(2, Some(0), 20, 40), span(4, Some(0), 50, 60)];
+        let spans = [
+            span(0, None, 0, 100),
+            span(1, Some(0), 10, 30),
+            span(2, Some(0), 20, 40),
+            span(4, Some(0), 50, 60),
+        ];
         let mut edges = Edges::default();
         edges.add(&spans, &Tree::new(&spans, None));
         let edge = |callee: &str| &edges.edges[edges.places[&("s0".into(), callee.into())]];
         // s1 is called by spans 1 (1.5) and 4 (1.0), s2 by span 2 (1.5).
-        assert!((edge("s1").parallelism - 2.5).abs() < 1e-9 && (edge("s2").parallelism - 1.5).abs() < 1e-9);
+        assert!(
+            (edge("s1").parallelism - 2.5).abs() < 1e-9
+                && (edge("s2").parallelism - 1.5).abs() < 1e-9
+        );
         assert_eq!(edge("s1").total.count(), 2);
     }
 
     #[test]
     fn steps_within_a_service_are_no_calls_and_its_own_servers_are() {
-        let mut spans = [span(0, None, 0, 100), span(3, Some(0), 10, 30), span(6, Some(3), 10, 30)];
+        let mut spans = [
+            span(0, None, 0, 100),
+            span(3, Some(0), 10, 30),
+            span(6, Some(3), 10, 30),
+        ];
         let mut edges = Edges::default();
         edges.add(&spans, &Tree::new(&spans, None));
         assert!(edges.edges.is_empty());

@@ -34,7 +34,11 @@ pub(crate) fn by_trace(spans: Vec<Span>) -> Vec<Vec<Span>> {
 fn settle(trace: &mut Vec<Span>) -> u64 {
     let before = trace.len();
     if has_twins(trace) {
-        trace.sort_unstable_by(|a, b| identity(a).cmp(&identity(b)).then_with(|| fullness(b).cmp(&fullness(a))));
+        trace.sort_unstable_by(|a, b| {
+            identity(a)
+                .cmp(&identity(b))
+                .then_with(|| fullness(b).cmp(&fullness(a)))
+        });
         trace.dedup_by(|later, earlier| identity(later) == identity(earlier));
     }
     let key = |span: &Span| (span.start_ns, span.span_id, span.kind);
@@ -53,11 +57,23 @@ fn has_twins(trace: &[Span]) -> bool {
 }
 
 fn identity(span: &Span) -> impl Ord {
-    (span.span_id, span.kind, &*span.origin.service, span.origin.pod.as_deref())
+    (
+        span.span_id,
+        span.kind,
+        &*span.origin.service,
+        span.origin.pod.as_deref(),
+    )
 }
 
 /// The copy that says more comes first; equal ones are told apart by what they say, so that the choice is always the
 /// same one.
 fn fullness(span: &Span) -> impl Ord {
-    (span.weight(), span.duration_ns, span.attributes.as_deref(), span.start_ns, span.parent, &*span.operation)
+    (
+        span.weight(),
+        span.duration_ns,
+        span.attributes.as_deref(),
+        span.start_ns,
+        span.parent,
+        &*span.operation,
+    )
 }

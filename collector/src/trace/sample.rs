@@ -44,7 +44,9 @@ impl Sample {
     pub fn histogram(&self) -> Histogram<u64> {
         self.histogram.clone().unwrap_or_else(|| {
             let mut histogram = wide();
-            self.values.iter().for_each(|value| histogram.saturating_record(value.max(&0).cast_unsigned()));
+            self.values
+                .iter()
+                .for_each(|value| histogram.saturating_record(value.max(&0).cast_unsigned()));
             histogram
         })
     }
@@ -84,7 +86,10 @@ mod tests {
         let mut sample = Sample::default();
         assert_eq!(sample.quantiles([0.5, 1.0]), [None, None]);
         (1..=100).rev().for_each(|value| sample.push(value));
-        assert_eq!(sample.quantiles([0.0, 0.5, 0.95, 0.99, 1.0]), [1, 50, 95, 99, 100].map(Some));
+        assert_eq!(
+            sample.quantiles([0.0, 0.5, 0.95, 0.99, 1.0]),
+            [1, 50, 95, 99, 100].map(Some)
+        );
         assert_eq!(sample.mean(), Some(50.5));
     }
 
@@ -93,8 +98,16 @@ mod tests {
         let mut sample = Sample::default();
         (1..=1_000_000).for_each(|value| sample.push(value * 10));
         assert!(sample.values.is_empty());
-        for (value, share) in sample.quantiles([0.5, 0.99]).into_iter().flatten().zip([0.5, 0.99]) {
-            assert!((value as f64 / (share * 1e7) - 1.0).abs() < 0.002, "{value} at {share}");
+        for (value, share) in sample
+            .quantiles([0.5, 0.99])
+            .into_iter()
+            .flatten()
+            .zip([0.5, 0.99])
+        {
+            assert!(
+                (value as f64 / (share * 1e7) - 1.0).abs() < 0.002,
+                "{value} at {share}"
+            );
         }
     }
 }

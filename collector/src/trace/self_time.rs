@@ -7,7 +7,10 @@ use crate::span::Span;
 /// count once for the time that they share; a child that outlives its parent keeps its own duration whole.
 #[must_use]
 pub(super) fn self_times(spans: &[Span], tree: &Tree) -> Vec<i64> {
-    (0..).zip(spans).map(|(node, span)| span.duration_ns - covered(spans, tree.children(node), span)).collect()
+    (0..)
+        .zip(spans)
+        .map(|(node, span)| span.duration_ns - covered(spans, tree.children(node), span))
+        .collect()
 }
 
 /// How much of `span` its children (by start) cover.
@@ -16,7 +19,10 @@ fn covered(spans: &[Span], children: &[u32], span: &Span) -> i64 {
     let mut reached = span.start_ns;
     for child in children {
         let child = &spans[*child as usize];
-        let (from, to) = (child.start_ns.max(reached), child.end_ns().min(span.end_ns()));
+        let (from, to) = (
+            child.start_ns.max(reached),
+            child.end_ns().min(span.end_ns()),
+        );
         if to > from {
             covered += to - from;
             reached = to;
@@ -38,13 +44,24 @@ mod tests {
     #[test]
     fn two_parallel_children_are_subtracted_once() {
         // The original subtracted their union once a child: 100 - 2 x 60 = -20.
-        assert_eq!(of(&[span(1, None, 0, 100), span(2, Some(1), 10, 70), span(3, Some(1), 10, 70)]), [40, 60, 60]);
+        assert_eq!(
+            of(&[
+                span(1, None, 0, 100),
+                span(2, Some(1), 10, 70),
+                span(3, Some(1), 10, 70)
+            ]),
+            [40, 60, 60]
+        );
     }
 
     #[test]
     fn children_are_clipped_to_their_parent_and_keep_their_own() {
-        let spans =
-            [span(2, Some(1), -10, 5), span(1, None, 0, 100), span(3, Some(1), 90, 150), span(4, Some(1), 200, 300)];
+        let spans = [
+            span(2, Some(1), -10, 5),
+            span(1, None, 0, 100),
+            span(3, Some(1), 90, 150),
+            span(4, Some(1), 200, 300),
+        ];
         assert_eq!(of(&spans), [15, 85, 60, 100]);
     }
 

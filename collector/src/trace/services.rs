@@ -35,14 +35,19 @@ impl Services {
     pub(super) fn add(&mut self, span: &Span, measured: Option<(i64, i64)>) {
         let place = *self.known.of(&span.origin, || {
             let Origin { service, pod, .. } = &*span.origin;
-            *self.places.entry((Arc::clone(service), pod.clone())).or_insert_with(|| {
-                self.services.push(Service::default());
-                self.services.len() - 1
-            })
+            *self
+                .places
+                .entry((Arc::clone(service), pod.clone()))
+                .or_insert_with(|| {
+                    self.services.push(Service::default());
+                    self.services.len() - 1
+                })
         });
         let entry = &mut self.services[place];
         entry.seen += 1;
-        let Some((self_ns, critical_ns)) = measured else { return };
+        let Some((self_ns, critical_ns)) = measured else {
+            return;
+        };
         entry.errors += u64::from(span.error);
         entry.own.push(self_ns);
         entry.total.push(span.duration_ns);
@@ -80,15 +85,33 @@ impl Services {
 
     pub(super) fn write(mut self, dir: &Path, labels: &CaseLabels) -> Result<Written, SinkError> {
         let mut writer = TableWriter::create(dir, &SERVICES, labels)?;
-        let critical: i64 = self.services.iter().map(|service| service.critical_ns).sum();
-        let mut places: Vec<_> = self.measured().map(|(key, place)| (key.clone(), place)).collect();
+        let critical: i64 = self
+            .services
+            .iter()
+            .map(|service| service.critical_ns)
+            .sum();
+        let mut places: Vec<_> = self
+            .measured()
+            .map(|(key, place)| (key.clone(), place))
+            .collect();
         places.sort_unstable();
         for ((name, pod), place) in places {
             let mut service = std::mem::take(&mut self.services[place]);
-            let own = service.own.quantiles([0.5, 0.9, 0.95, 0.99, 1.0]).map(Cell::from);
-            let total = service.total.quantiles([0.5, 0.9, 0.95, 0.99, 1.0]).map(Cell::from);
+            let own = service
+                .own
+                .quantiles([0.5, 0.9, 0.95, 0.99, 1.0])
+                .map(Cell::from);
+            let total = service
+                .total
+                .quantiles([0.5, 0.9, 0.95, 0.99, 1.0])
+                .map(Cell::from);
             let share = (critical > 0).then(|| service.critical_ns as f64 / critical as f64);
-            let head = [Cell::Text(&name), pod.as_deref().into(), service.own.count().into(), service.errors.into()];
+            let head = [
+                Cell::Text(&name),
+                pod.as_deref().into(),
+                service.own.count().into(),
+                service.errors.into(),
+            ];
             let mean = [service.own.mean().into()];
             writer.push(&[&head[..], &own, &mean, &total, &[share.into()]].concat())?;
         }

@@ -15,13 +15,20 @@ use crate::span::{Span, SpanKind};
 pub(super) fn adjusted_starts(spans: &[Span], tree: &Tree) -> Vec<i64> {
     let mut starts: Vec<i64> = spans.iter().map(|span| span.start_ns).collect();
     for node in &tree.order {
-        let Some(parent) = tree.parents[*node as usize] else { continue };
+        let Some(parent) = tree.parents[*node as usize] else {
+            continue;
+        };
         let (span, caller) = (&spans[*node as usize], &spans[parent as usize]);
         // The parent came before in this order: its own start is final.
         let caller_start = starts[parent as usize];
-        let moved = span.start_ns.saturating_add(caller_start.saturating_sub(caller.start_ns));
+        let moved = span
+            .start_ns
+            .saturating_add(caller_start.saturating_sub(caller.start_ns));
         starts[*node as usize] = if is_other_host(span, caller) {
-            within((moved, span.duration_ns), (caller_start, caller.duration_ns))
+            within(
+                (moved, span.duration_ns),
+                (caller_start, caller.duration_ns),
+            )
         } else {
             moved
         };
@@ -41,7 +48,11 @@ fn within((start, duration): (i64, i64), (caller_start, caller_duration): (i64, 
         return start.max(caller_start);
     }
     let is_inside = (caller_start..=caller_start.saturating_add(slack)).contains(&start);
-    if is_inside { start } else { caller_start.saturating_add(slack / 2) }
+    if is_inside {
+        start
+    } else {
+        caller_start.saturating_add(slack / 2)
+    }
 }
 
 #[cfg(test)]
@@ -86,7 +97,13 @@ mod tests {
         message.kind = Some(SpanKind::Consumer);
         assert_eq!(starts(&[on("a", span(1, None, 0, 100)), message]), [0, 200]);
         // Longer, and before its caller: not before it.
-        assert_eq!(starts(&[on("b", span(2, Some(1), -50, 250)), on("a", span(1, None, 0, 100))]), [0, 0]);
+        assert_eq!(
+            starts(&[
+                on("b", span(2, Some(1), -50, 250)),
+                on("a", span(1, None, 0, 100))
+            ]),
+            [0, 0]
+        );
     }
 
     proptest! {

@@ -101,9 +101,19 @@ struct Cause {
 
 impl Join {
     fn cause(&self, trace_id: TraceId) -> Cause {
-        let Some(request) = ids::request_of(self.trace_seed, trace_id) else { return Cause::default() };
-        let phase = if request < self.first_measured { Phase::WarmUp } else { Phase::Measure };
-        Cause { request: Some(request), phase: Some(phase), facts: self.requests.get(request) }
+        let Some(request) = ids::request_of(self.trace_seed, trace_id) else {
+            return Cause::default();
+        };
+        let phase = if request < self.first_measured {
+            Phase::WarmUp
+        } else {
+            Phase::Measure
+        };
+        Cause {
+            request: Some(request),
+            phase: Some(phase),
+            facts: self.requests.get(request),
+        }
     }
 }
 
@@ -128,21 +138,42 @@ impl TraceTables {
     /// # Errors
     /// A row could not be written.
     pub fn add(&mut self, spans: &[Span], join: Option<&Join>) -> Result<(), SinkError> {
-        let Some(first) = spans.first() else { return Ok(()) };
+        let Some(first) = spans.first() else {
+            return Ok(());
+        };
         let cause = join.map_or_else(Cause::default, |join| join.cause(first.trace_id));
-        let client = join.zip(cause.request).map(|(join, request)| ids::span_id(join.trace_seed, request));
+        let client = join
+            .zip(cause.request)
+            .map(|(join, request)| ids::span_id(join.trace_seed, request));
         let is_measured = join.is_none() || cause.phase == Some(Phase::Measure);
-        Analysis::of(spans, client).map_or(Ok(()), |analysis| self.push(spans, &analysis, &cause, is_measured))
+        Analysis::of(spans, client).map_or(Ok(()), |analysis| {
+            self.push(spans, &analysis, &cause, is_measured)
+        })
     }
 
     /// Adds one whole trace, analysed, of which no load is known.
-    pub(crate) fn add_analysed(&mut self, spans: &[Span], analysis: &Analysis) -> Result<(), SinkError> {
+    pub(crate) fn add_analysed(
+        &mut self,
+        spans: &[Span],
+        analysis: &Analysis,
+    ) -> Result<(), SinkError> {
         self.push(spans, analysis, &Cause::default(), true)
     }
 
-    fn push(&mut self, spans: &[Span], analysis: &Analysis, cause: &Cause, is_measured: bool) -> Result<(), SinkError> {
-        for ((span, own), critical) in spans.iter().zip(&analysis.self_ns).zip(&analysis.critical_ns) {
-            self.services.add(span, is_measured.then_some((*own, *critical)));
+    fn push(
+        &mut self,
+        spans: &[Span],
+        analysis: &Analysis,
+        cause: &Cause,
+        is_measured: bool,
+    ) -> Result<(), SinkError> {
+        for ((span, own), critical) in spans
+            .iter()
+            .zip(&analysis.self_ns)
+            .zip(&analysis.critical_ns)
+        {
+            self.services
+                .add(span, is_measured.then_some((*own, *critical)));
         }
         if is_measured {
             self.edges.add(spans, &analysis.tree);
@@ -153,9 +184,19 @@ impl TraceTables {
         self.add_trace(spans, &analysis.tree, analysis.root, cause)
     }
 
-    fn add_trace(&mut self, spans: &[Span], tree: &Tree, root: u32, cause: &Cause) -> Result<(), SinkError> {
+    fn add_trace(
+        &mut self,
+        spans: &[Span],
+        tree: &Tree,
+        root: u32,
+        cause: &Cause,
+    ) -> Result<(), SinkError> {
         let root = &spans[root as usize];
-        let services = spans.iter().map(|span| &*span.origin.service).collect::<HashSet<_, RandomState>>().len();
+        let services = spans
+            .iter()
+            .map(|span| &*span.origin.service)
+            .collect::<HashSet<_, RandomState>>()
+            .len();
         let orphans = tree.flags.iter().filter(|flags| flags.orphan).count() as u64;
         let complete = tree.complete();
         let report = &mut self.report;
@@ -164,7 +205,9 @@ impl TraceTables {
         report.complete += u64::from(complete);
         report.orphans += orphans;
         if cause.phase == Some(Phase::Measure)
-            && let Some((request, _)) = cause.request.zip(cause.facts.and_then(|facts| facts.response_ns))
+            && let Some((request, _)) = cause
+                .request
+                .zip(cause.facts.and_then(|facts| facts.response_ns))
             && self.traced.insert(request)
         {
             report.coverage.traced += 1;
@@ -193,7 +236,12 @@ impl TraceTables {
     ///
     /// # Errors
     /// A table could not be written; those that were finished before stay.
-    pub fn finish(self, dir: &Path, labels: &CaseLabels, join: Option<&Join>) -> Result<TraceReport, SinkError> {
+    pub fn finish(
+        self,
+        dir: &Path,
+        labels: &CaseLabels,
+        join: Option<&Join>,
+    ) -> Result<TraceReport, SinkError> {
         self.spans.finish()?;
         self.traces.finish()?;
         let mut report = self.report;
@@ -202,7 +250,9 @@ impl TraceTables {
         self.services.write(dir, labels)?;
         self.edges.write(dir, labels)?;
         if let Some(join) = join {
-            let done = |(_, facts): &(u64, RequestFacts)| facts.phase == Phase::Measure && facts.response_ns.is_some();
+            let done = |(_, facts): &(u64, RequestFacts)| {
+                facts.phase == Phase::Measure && facts.response_ns.is_some()
+            };
             report.coverage.done = join.requests.iter().filter(done).count() as u64;
         }
         Ok(report)
@@ -211,7 +261,9 @@ impl TraceTables {
 
 /// A number that does not fit was never the load's (a stranger made up the trace id).
 fn request_cell(request: Option<u64>) -> Cell<'static> {
-    request.and_then(|request| i64::try_from(request).ok()).into()
+    request
+        .and_then(|request| i64::try_from(request).ok())
+        .into()
 }
 
 fn push_span(
@@ -245,7 +297,9 @@ fn push_span(
         Cell::Flag(flags.orphan),
         words.as_deref().into(),
         span.attributes.as_deref().into(),
-        extra.and_then(|extra| extra.status_message.as_deref()).into(),
+        extra
+            .and_then(|extra| extra.status_message.as_deref())
+            .into(),
         extra.and_then(|extra| extra.events.as_deref()).into(),
         extra.and_then(|extra| extra.links.as_deref()).into(),
     ])

@@ -11,7 +11,11 @@ pub(crate) fn span(id: u64, parent: Option<u64>, start_ns: i64, end_ns: i64) -> 
         trace_id: TraceId([1; 16]),
         span_id: SpanId(id.to_be_bytes()),
         parent: parent.map(|id| SpanId(id.to_be_bytes())),
-        origin: names.origin(&format!("s{}", id % 3), Some(&format!("s{}-0", id % 3)), None),
+        origin: names.origin(
+            &format!("s{}", id % 3),
+            Some(&format!("s{}-0", id % 3)),
+            None,
+        ),
         operation: Arc::from("op"),
         kind: None,
         start_ns,
@@ -34,13 +38,17 @@ prop_compose! {
 
 /// Any trace of up to 24 spans, in canonical order.
 pub(crate) fn any_trace() -> impl Strategy<Value = Vec<Span>> {
-    (1..24_u64).prop_flat_map(|count| prop::collection::vec(any_span(count), count as usize)).prop_map(|drafts| {
-        // Ids begin at 1: zero is none.
-        let spans = (1..).zip(drafts).map(|(id, (parent, start, length, kind))| {
-            let mut span = span(id, parent.map(|id| id + 1), start, start + length);
-            span.kind = crate::span::SpanKind::from_number(kind);
-            span
-        });
-        super::group(spans.collect()).0.remove(0)
-    })
+    (1..24_u64)
+        .prop_flat_map(|count| prop::collection::vec(any_span(count), count as usize))
+        .prop_map(|drafts| {
+            // Ids begin at 1: zero is none.
+            let spans = (1..)
+                .zip(drafts)
+                .map(|(id, (parent, start, length, kind))| {
+                    let mut span = span(id, parent.map(|id| id + 1), start, start + length);
+                    span.kind = crate::span::SpanKind::from_number(kind);
+                    span
+                });
+            super::group(spans.collect()).0.remove(0)
+        })
 }

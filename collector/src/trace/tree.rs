@@ -31,7 +31,10 @@ impl Flags {
             (self.outside_parent, "outside-parent"),
             (self.negative, "negative-duration"),
         ];
-        let words: Vec<_> = words.into_iter().filter_map(|(set, word)| set.then_some(word)).collect();
+        let words: Vec<_> = words
+            .into_iter()
+            .filter_map(|(set, word)| set.then_some(word))
+            .collect();
         (!words.is_empty()).then(|| words.join(" "))
     }
 }
@@ -59,8 +62,11 @@ impl Tree {
     /// Never for fewer than 2^32 spans.
     #[must_use]
     pub fn new(spans: &[Span], client: Option<SpanId>) -> Self {
-        let mut tree =
-            Self { parents: vec![None; spans.len()], flags: vec![Flags::default(); spans.len()], ..Self::default() };
+        let mut tree = Self {
+            parents: vec![None; spans.len()],
+            flags: vec![Flags::default(); spans.len()],
+            ..Self::default()
+        };
         tree.find_parents(spans, client);
         tree.cut_cycles(spans);
         tree.link();
@@ -78,7 +84,10 @@ impl Tree {
     /// The root that stands for the trace: the earliest that misses no parent, or else the earliest.
     #[must_use]
     pub fn root(&self) -> Option<u32> {
-        let whole = self.roots.iter().find(|root| !self.flags[**root as usize].orphan);
+        let whole = self
+            .roots
+            .iter()
+            .find(|root| !self.flags[**root as usize].orphan);
         whole.or(self.roots.first()).copied()
     }
 
@@ -89,7 +98,10 @@ impl Tree {
     }
 
     fn find_parents(&mut self, spans: &[Span], client: Option<SpanId>) {
-        let mut ids: Vec<(SpanId, u32)> = (0..).zip(spans).map(|(node, span)| (span.span_id, node)).collect();
+        let mut ids: Vec<(SpanId, u32)> = (0..)
+            .zip(spans)
+            .map(|(node, span)| (span.span_id, node))
+            .collect();
         ids.sort_unstable();
         for (node, span) in spans.iter().enumerate() {
             let flags = &mut self.flags[node];
@@ -98,15 +110,23 @@ impl Tree {
             flags.shared_id = twins.len() > 1;
             // Zipkin's client and server share one id and one parent: the server is under the client.
             let sharer = (span.kind == Some(SpanKind::Server))
-                .then(|| twins.iter().find(|(_, twin)| spans[*twin as usize].kind == Some(SpanKind::Client)))
+                .then(|| {
+                    twins
+                        .iter()
+                        .find(|(_, twin)| spans[*twin as usize].kind == Some(SpanKind::Client))
+                })
                 .flatten();
             if let Some((_, twin)) = sharer {
                 self.parents[node] = Some(*twin);
                 continue;
             }
-            let Some(parent) = span.parent.filter(|parent| Some(*parent) != client) else { continue };
+            let Some(parent) = span.parent.filter(|parent| Some(*parent) != client) else {
+                continue;
+            };
             let candidates = nodes_of(&ids, parent);
-            let server = candidates.iter().find(|(_, node)| spans[*node as usize].kind == Some(SpanKind::Server));
+            let server = candidates
+                .iter()
+                .find(|(_, node)| spans[*node as usize].kind == Some(SpanKind::Server));
             match server.or(candidates.first()) {
                 Some((_, parent)) => self.parents[node] = Some(*parent),
                 None => flags.orphan = true,
@@ -123,7 +143,9 @@ impl Tree {
             let mut at = start;
             while seen[at] == 0 {
                 seen[at] = walk;
-                let Some(parent) = self.parents[at] else { break };
+                let Some(parent) = self.parents[at] else {
+                    break;
+                };
                 at = parent as usize;
             }
             if seen[at] != walk || self.parents[at].is_none() {
@@ -167,7 +189,8 @@ impl Tree {
         self.order.extend(&self.roots);
         let mut at = 0;
         while let Some(node) = self.order.get(at).copied() {
-            let range = self.offsets[node as usize] as usize..self.offsets[node as usize + 1] as usize;
+            let range =
+                self.offsets[node as usize] as usize..self.offsets[node as usize + 1] as usize;
             self.order.extend_from_slice(&self.children[range]);
             at += 1;
         }
@@ -178,7 +201,8 @@ impl Tree {
             let Some(parent) = parent else { continue };
             let (span, parent) = (&spans[node], &spans[*parent as usize]);
             self.flags[node].outlives_parent = span.end_ns() > parent.end_ns();
-            self.flags[node].outside_parent = span.end_ns() < parent.start_ns || span.start_ns > parent.end_ns();
+            self.flags[node].outside_parent =
+                span.end_ns() < parent.start_ns || span.start_ns > parent.end_ns();
         }
     }
 }
@@ -186,7 +210,10 @@ impl Tree {
 /// The nodes of this span id.
 fn nodes_of(ids: &[(SpanId, u32)], id: SpanId) -> &[(SpanId, u32)] {
     let from = ids.partition_point(|(other, _)| *other < id);
-    let length = ids[from..].iter().take_while(|(other, _)| *other == id).count();
+    let length = ids[from..]
+        .iter()
+        .take_while(|(other, _)| *other == id)
+        .count();
     &ids[from..from + length]
 }
 

@@ -15,14 +15,22 @@ pub(super) fn read(bytes: &[u8]) -> Result<Grid, String> {
         return Err("it is empty, not even a line with the columns' names came".to_owned());
     }
     let names: Vec<String> = header.iter().map(|name| name.trim().to_owned()).collect();
-    let mut grid = Grid { kinds: vec![None; names.len()], names, ..Grid::default() };
+    let mut grid = Grid {
+        kinds: vec![None; names.len()],
+        names,
+        ..Grid::default()
+    };
     for record in reader.records() {
         match record {
-            Ok(record) if record.len() == grid.names.len() => grid.rows.push(record.iter().map(value).collect()),
+            Ok(record) if record.len() == grid.names.len() => {
+                grid.rows.push(record.iter().map(value).collect())
+            }
             Ok(record) => {
                 let (given, wanted) = (record.len(), grid.names.len());
                 let line = record.position().map_or(0, csv::Position::line);
-                grid.unread(|| format!("line {line} has {given} fields where there are {wanted} columns"));
+                grid.unread(|| {
+                    format!("line {line} has {given} fields where there are {wanted} columns")
+                });
             }
             Err(error) => grid.unread(|| error.to_string()),
         }
@@ -31,5 +39,9 @@ pub(super) fn read(bytes: &[u8]) -> Result<Grid, String> {
 }
 
 fn value(field: &str) -> Value {
-    if field.is_empty() { Value::Null } else { Value::Text(field.to_owned()) }
+    if field.is_empty() {
+        Value::Null
+    } else {
+        Value::Text(field.to_owned())
+    }
 }

@@ -10,11 +10,19 @@ pub(super) fn columns(
     declared: &[(String, ColumnType)],
 ) -> Result<Vec<(String, ColumnType)>, UserTableError> {
     if let Some((column, _)) = declared.iter().find(|(name, _)| !grid.names.contains(name)) {
-        return Err(UserTableError::Missing { column: column.clone(), there: grid.names.join(", ") });
+        return Err(UserTableError::Missing {
+            column: column.clone(),
+            there: grid.names.join(", "),
+        });
     }
     let kind = |(at, name): (usize, &String)| {
-        let declared = declared.iter().find(|(declared, _)| declared == name).map(|(_, kind)| *kind);
-        let kind = declared.or(grid.kinds[at]).unwrap_or_else(|| narrowest(grid.rows.iter().map(|row| &row[at])));
+        let declared = declared
+            .iter()
+            .find(|(declared, _)| declared == name)
+            .map(|(_, kind)| *kind);
+        let kind = declared
+            .or(grid.kinds[at])
+            .unwrap_or_else(|| narrowest(grid.rows.iter().map(|row| &row[at])));
         (name.clone(), kind)
     };
     Ok(grid.names.iter().enumerate().map(kind).collect())
@@ -39,7 +47,8 @@ fn value_fits(value: &Value, kind: ColumnType) -> bool {
         (Value::Text(text), _) if is_padded(text) => false,
         (Value::Text(text), ColumnType::Int) => text.parse::<i64>().is_ok(),
         (Value::Text(text), ColumnType::Float) => text.parse::<f64>().is_ok(),
-        (Value::Flag(_), ColumnType::Flag) | (Value::Int(_), ColumnType::Int | ColumnType::Float) => true,
+        (Value::Flag(_), ColumnType::Flag)
+        | (Value::Int(_), ColumnType::Int | ColumnType::Float) => true,
         (Value::Float(_), ColumnType::Float) => true,
         _ => false,
     }
@@ -63,13 +72,27 @@ fn flag(text: &str) -> Option<bool> {
 /// # Errors
 /// It does not fit.
 pub(super) fn value(value: Value, kind: ColumnType, column: &str) -> Result<Value, String> {
-    let misfit = |shown: &str| Err(format!("`{shown:.80}` in column `{column}` is not {}", describe(kind)));
+    let misfit = |shown: &str| {
+        Err(format!(
+            "`{shown:.80}` in column `{column}` is not {}",
+            describe(kind)
+        ))
+    };
     match (value, kind) {
         (Value::Null, _) => Ok(Value::Null),
-        (Value::Text(text), ColumnType::Flag) => flag(&text).map(Value::Flag).map_or_else(|| misfit(&text), Ok),
-        (Value::Text(text), ColumnType::Int) => text.parse().map(Value::Int).or_else(|_| misfit(&text)),
-        (Value::Text(text), ColumnType::Float) => text.parse().map(Value::Float).or_else(|_| misfit(&text)),
-        #[expect(clippy::cast_precision_loss, reason = "a column of doubles was asked for")]
+        (Value::Text(text), ColumnType::Flag) => flag(&text)
+            .map(Value::Flag)
+            .map_or_else(|| misfit(&text), Ok),
+        (Value::Text(text), ColumnType::Int) => {
+            text.parse().map(Value::Int).or_else(|_| misfit(&text))
+        }
+        (Value::Text(text), ColumnType::Float) => {
+            text.parse().map(Value::Float).or_else(|_| misfit(&text))
+        }
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "a column of doubles was asked for"
+        )]
         (Value::Int(value), ColumnType::Float) => Ok(Value::Float(value as f64)),
         (Value::Int(value), ColumnType::Text) => Ok(Value::Text(value.to_string())),
         (Value::Float(value), ColumnType::Text) => Ok(Value::Text(value.to_string())),
@@ -84,7 +107,11 @@ pub(super) fn value(value: Value, kind: ColumnType, column: &str) -> Result<Valu
                     | (Value::Text(_), ColumnType::Text)
                     | (Value::Bytes(_), ColumnType::Bytes)
             );
-            if fits { Ok(value) } else { misfit(&format!("{value:?}")) }
+            if fits {
+                Ok(value)
+            } else {
+                misfit(&format!("{value:?}"))
+            }
         }
     }
 }

@@ -35,7 +35,9 @@ pub(super) fn read(bytes: &[u8]) -> Grid {
         grid.rows.push(row);
     }
     let width = grid.names.len();
-    grid.rows.iter_mut().for_each(|row| row.resize(width, Value::Null));
+    grid.rows
+        .iter_mut()
+        .for_each(|row| row.resize(width, Value::Null));
     grid.kinds = vec![None; width];
     grid
 }
@@ -45,9 +47,11 @@ fn value(json: Json) -> Value {
         Json::Null => Value::Null,
         Json::Bool(flag) => Value::Flag(flag),
         // Whole numbers beyond int64 are kept as numbers, to the precision of a double.
-        Json::Number(number) => {
-            number.as_i64().map(Value::Int).or(number.as_f64().map(Value::Float)).unwrap_or(Value::Null)
-        }
+        Json::Number(number) => number
+            .as_i64()
+            .map(Value::Int)
+            .or(number.as_f64().map(Value::Float))
+            .unwrap_or(Value::Null),
         Json::String(text) => Value::Text(text),
         nested => Value::Text(nested.to_string()),
     }

@@ -14,7 +14,8 @@ use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 /// It is none, or a column is nested, or a value has no place in the dataset's types.
 pub(super) fn read(bytes: &[u8]) -> Result<Grid, String> {
     let file = bytes::Bytes::copy_from_slice(bytes);
-    let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|error| error.to_string())?;
+    let builder =
+        ParquetRecordBatchReaderBuilder::try_new(file).map_err(|error| error.to_string())?;
     let schema = builder.schema().clone();
     let mut grid = Grid::default();
     for field in schema.fields() {
@@ -47,16 +48,22 @@ fn target(kind: &DataType) -> Option<(ColumnType, DataType)> {
     let own = match kind {
         DataType::Dictionary(_, values) => return target(values),
         DataType::Boolean => ColumnType::Flag,
-        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View | DataType::Null => ColumnType::Text,
-        DataType::Binary | DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_) => {
-            ColumnType::Bytes
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View | DataType::Null => {
+            ColumnType::Text
         }
+        DataType::Binary
+        | DataType::LargeBinary
+        | DataType::BinaryView
+        | DataType::FixedSizeBinary(_) => ColumnType::Bytes,
         // Instants become nanoseconds, as everywhere in the dataset; of a duration the unit is the file's.
-        DataType::Timestamp(..) | DataType::Duration(_) | DataType::Date32 | DataType::Date64 => ColumnType::Int,
-        DataType::Float16 | DataType::Float32 | DataType::Float64 => ColumnType::Float,
-        DataType::Decimal32(..) | DataType::Decimal64(..) | DataType::Decimal128(..) | DataType::Decimal256(..) => {
-            ColumnType::Float
+        DataType::Timestamp(..) | DataType::Duration(_) | DataType::Date32 | DataType::Date64 => {
+            ColumnType::Int
         }
+        DataType::Float16 | DataType::Float32 | DataType::Float64 => ColumnType::Float,
+        DataType::Decimal32(..)
+        | DataType::Decimal64(..)
+        | DataType::Decimal128(..)
+        | DataType::Decimal256(..) => ColumnType::Float,
         integer if integer.is_integer() => ColumnType::Int,
         _ => return None,
     };
@@ -66,13 +73,18 @@ fn target(kind: &DataType) -> Option<(ColumnType, DataType)> {
 fn values(column: &ArrayRef) -> Result<Vec<Value>, String> {
     let (kind, arrow) = target(column.data_type()).ok_or("it is nested")?;
     // A value that does not fit is an error, not a null.
-    let strict = CastOptions { safe: false, ..CastOptions::default() };
-    let cast =
-        |column: &ArrayRef, to: &DataType| cast_with_options(column, to, &strict).map_err(|error| error.to_string());
+    let strict = CastOptions {
+        safe: false,
+        ..CastOptions::default()
+    };
+    let cast = |column: &ArrayRef, to: &DataType| {
+        cast_with_options(column, to, &strict).map_err(|error| error.to_string())
+    };
     let column = match column.data_type() {
-        DataType::Timestamp(..) | DataType::Date32 | DataType::Date64 => {
-            cast(&cast(column, &DataType::Timestamp(TimeUnit::Nanosecond, None))?, &arrow)?
-        }
+        DataType::Timestamp(..) | DataType::Date32 | DataType::Date64 => cast(
+            &cast(column, &DataType::Timestamp(TimeUnit::Nanosecond, None))?,
+            &arrow,
+        )?,
         _ => cast(column, &arrow)?,
     };
     let value = |row: usize| match kind {

@@ -7,7 +7,11 @@ use aefm_workloads::labels::FactorValue;
 
 fn labels() -> CaseLabels {
     let factors = vec![("rate_hz".to_owned(), FactorValue::Float(5.0))];
-    CaseLabels { run_id: "r".into(), case_id: "c001".into(), factors }
+    CaseLabels {
+        run_id: "r".into(),
+        case_id: "c001".into(),
+        factors,
+    }
 }
 
 /// The report, and the rows without the labels: `name=value` as Parquet's own reader shows them.
@@ -17,12 +21,19 @@ fn written(
     declared: &[(&str, ColumnType)],
 ) -> Result<(UserReport, Vec<String>), UserTableError> {
     let dir = tempfile::tempdir().unwrap();
-    let declared: Vec<_> = declared.iter().map(|(name, kind)| ((*name).to_owned(), *kind)).collect();
+    let declared: Vec<_> = declared
+        .iter()
+        .map(|(name, kind)| ((*name).to_owned(), *kind))
+        .collect();
     let report = write_user_table(dir.path(), &labels(), "queue", (format, bytes), &declared)?;
     let file = std::fs::File::open(part_path(dir.path(), "user_queue", "c001")).unwrap();
     let reader = SerializedFileReader::new(file).unwrap();
     let rows = reader.into_iter().map(|row| {
-        let cells: Vec<_> = row.unwrap().get_column_iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let cells: Vec<_> = row
+            .unwrap()
+            .get_column_iter()
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect();
         let (ids, own) = cells.split_at(3);
         assert_eq!(ids, ["run_id=\"r\"", "case_id=\"c001\"", "rate_hz=5.0"]);
         own.join(" ")
@@ -40,7 +51,13 @@ fn csv_gets_the_narrowest_types_and_keeps_what_fits() {
     ];
     assert_eq!(rows, expected);
     assert_eq!((report.came, report.written), (3, 2));
-    assert!(report.fault.as_ref().is_some_and(|fault| fault.contains("line 4 has 2 fields")), "{report:?}");
+    assert!(
+        report
+            .fault
+            .as_ref()
+            .is_some_and(|fault| fault.contains("line 4 has 2 fields")),
+        "{report:?}"
+    );
 }
 
 #[test]
@@ -48,9 +65,17 @@ fn declared_types_hold_whatever_the_values_look_like() {
     let declared = [("depth", ColumnType::Float)];
     let (report, rows) = written(Format::Csv, b"depth\n7\nmany\n", &declared).unwrap();
     assert_eq!((rows, report.came), (vec!["depth=7.0".to_owned()], 2));
-    assert_eq!(report.fault.as_deref(), Some("row 2: `many` in column `depth` is not a number"));
-    let missing = written(Format::Csv, b"size\n7\n", &declared).unwrap_err().to_string();
-    assert!(missing.contains("`depth`") && missing.contains("size"), "{missing}");
+    assert_eq!(
+        report.fault.as_deref(),
+        Some("row 2: `many` in column `depth` is not a number")
+    );
+    let missing = written(Format::Csv, b"size\n7\n", &declared)
+        .unwrap_err()
+        .to_string();
+    assert!(
+        missing.contains("`depth`") && missing.contains("size"),
+        "{missing}"
+    );
 }
 
 #[test]
@@ -60,20 +85,35 @@ fn json_lines_may_differ_in_their_keys() {
     let expected = [r#"a=1.0 b="{"c":[2]}" d=null"#, r#"a=2.5 b=null d="x""#];
     assert_eq!(rows, expected);
     assert_eq!((report.came, report.written), (4, 2));
-    assert!(report.fault.is_some_and(|fault| fault.contains("line 2 is not JSON")));
+    assert!(
+        report
+            .fault
+            .is_some_and(|fault| fault.contains("line 2 is not JSON"))
+    );
 }
 
 #[test]
 fn parquet_keeps_its_types() {
     let source = tempfile::tempdir().unwrap();
-    let columns = [("t_ns".to_owned(), ColumnType::Int), ("raw".to_owned(), ColumnType::Bytes)];
-    let own = CaseLabels { factors: vec![("colour".into(), FactorValue::Text("red".into()))], ..labels() };
+    let columns = [
+        ("t_ns".to_owned(), ColumnType::Int),
+        ("raw".to_owned(), ColumnType::Bytes),
+    ];
+    let own = CaseLabels {
+        factors: vec![("colour".into(), FactorValue::Text("red".into()))],
+        ..labels()
+    };
     let mut writer = TableWriter::create(source.path(), &user_table("x", &columns), &own).unwrap();
-    writer.push(&[crate::sink::Cell::Int(4), crate::sink::Cell::Null]).unwrap();
+    writer
+        .push(&[crate::sink::Cell::Int(4), crate::sink::Cell::Null])
+        .unwrap();
     let bytes = std::fs::read(writer.finish().unwrap().path).unwrap();
     // A table of ours has ids of its own, which would come twice.
     let error = written(Format::Parquet, &bytes, &[]).unwrap_err();
-    assert!(matches!(&error, UserTableError::Name(name) if name == "run_id"), "{error}");
+    assert!(
+        matches!(&error, UserTableError::Name(name) if name == "run_id"),
+        "{error}"
+    );
 
     let flat = flat_parquet();
     let (report, rows) = written(Format::Parquet, &flat, &[]).unwrap();
@@ -90,7 +130,8 @@ fn flat_parquet() -> Vec<u8> {
     let at: ArrayRef = Arc::new(TimestampMicrosecondArray::from(vec![Some(1_500), None]));
     let name: DictionaryArray<Int32Type> = vec!["geo", "user"].into_iter().collect();
     let batch = RecordBatch::try_from_iter([("at", at), ("name", Arc::new(name))]).unwrap();
-    let mut writer = ::parquet::arrow::ArrowWriter::try_new(Vec::new(), batch.schema(), None).unwrap();
+    let mut writer =
+        ::parquet::arrow::ArrowWriter::try_new(Vec::new(), batch.schema(), None).unwrap();
     writer.write(&batch).unwrap();
     writer.into_inner().unwrap()
 }
@@ -98,7 +139,10 @@ fn flat_parquet() -> Vec<u8> {
 #[test]
 fn names_of_the_dataset_are_not_the_users() {
     for text in ["rate_hz\n1\n", "case_id\n1\n", "a,a\n1,2\n", "a,\n1,2\n"] {
-        assert!(written(Format::Csv, text.as_bytes(), &[]).is_err(), "{text}");
+        assert!(
+            written(Format::Csv, text.as_bytes(), &[]).is_err(),
+            "{text}"
+        );
     }
     assert!(written(Format::Csv, b"", &[]).is_err());
     let (report, rows) = written(Format::JsonLines, b"", &[]).unwrap();

@@ -8,14 +8,25 @@ use crate::machine::cores::parse_list;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-pub(super) fn run(cores: Option<&str>, dir: Option<&Path>, file: Option<PathBuf>) -> Result<ExitCode, Failure> {
+pub(super) fn run(
+    cores: Option<&str>,
+    dir: Option<&Path>,
+    file: Option<PathBuf>,
+) -> Result<ExitCode, Failure> {
     if !guard::end_with_parent() {
         return Ok(ExitCode::FAILURE);
     }
     let machine = Machine::here().map_err(Failure::run)?;
-    let cores = cores.map(parse_list).transpose().map_err(Failure::usage)?.unwrap_or_default();
+    let cores = cores
+        .map(parse_list)
+        .transpose()
+        .map_err(Failure::usage)?
+        .unwrap_or_default();
     machine.cores(&cores).map_err(Failure::usage)?;
-    let path = file.or_else(Calibration::place).ok_or(CalibrationError::NoPlace).map_err(Failure::usage)?;
+    let path = file
+        .or_else(Calibration::place)
+        .ok_or(CalibrationError::NoPlace)
+        .map_err(Failure::usage)?;
     let said = |key: &str, peak: Option<f64>| match peak {
         Some(peak) => println!("{key:<36} {peak:>12.4e} a second"),
         None => println!("{key:<36} could not be measured"),

@@ -160,19 +160,36 @@ impl KindCommand {
         if !guard::end_with_parent() {
             return Err(Failure::run(anyhow!("start: the parent is gone already")));
         }
-        let mut input = if common.console.control { Input::stdin().map_err(Failure::usage)? } else { Input::none() };
+        let mut input = if common.console.control {
+            Input::stdin().map_err(Failure::usage)?
+        } else {
+            Input::none()
+        };
         let schedule = match common.ramp {
-            Some(over) => Schedule::ramp(spec.intensity, u64::try_from(over.as_nanos()).unwrap_or(u64::MAX)),
+            Some(over) => Schedule::ramp(
+                spec.intensity,
+                u64::try_from(over.as_nanos()).unwrap_or(u64::MAX),
+            ),
             None => Schedule::Constant(spec.intensity),
         };
-        press(&spec, schedule, &signals, &mut input, &mut common.console.output())
+        press(
+            &spec,
+            schedule,
+            &signals,
+            &mut input,
+            &mut common.console.output(),
+        )
     }
 
     /// The spec it means.
     fn spec(self) -> Result<(Common, InterferenceSpec), Failure> {
         let mut options = StressOptions::default();
         let (kind, common) = match self {
-            Self::Cpu { common, work, class } => {
+            Self::Cpu {
+                common,
+                work,
+                class,
+            } => {
                 (options.work, options.class) = (work.into(), class.into());
                 (Kind::Cpu, common)
             }
@@ -180,7 +197,12 @@ impl KindCommand {
                 options.reserve_bytes = reserve;
                 (Kind::MemCapacity, common)
             }
-            Self::MemBandwidth { common, peak, access, reserve } => {
+            Self::MemBandwidth {
+                common,
+                peak,
+                access,
+                reserve,
+            } => {
                 options.reserve_bytes = reserve;
                 (options.peak_per_s, options.access) = (peak.peak, Some(access.into()));
                 (Kind::MemBandwidth, common)
@@ -189,7 +211,14 @@ impl KindCommand {
                 options.network = ends.options().map_err(Failure::usage)?;
                 (Kind::Network, common)
             }
-            Self::Disk { common, peak, dir, file_size, block, access } => {
+            Self::Disk {
+                common,
+                peak,
+                dir,
+                file_size,
+                block,
+                access,
+            } => {
                 (options.peak_per_s, options.dir) = (peak.peak, Some(dir));
                 (options.file_bytes, options.block_bytes) = (file_size, block);
                 options.access = access.map(Access::from);
@@ -222,9 +251,17 @@ impl Common {
         let mut intensity = Quantity::parse(text, kind.units()[0]).map_err(Failure::usage)?;
         if serves {
             // What a server reaches is said in bits: it knows no share of anything.
-            intensity = Quantity { value: 0.0, unit: Unit::BitsPerS };
+            intensity = Quantity {
+                value: 0.0,
+                unit: Unit::BitsPerS,
+            };
         }
-        let cores = self.cores.as_deref().map(parse_list).transpose().map_err(Failure::usage)?;
+        let cores = self
+            .cores
+            .as_deref()
+            .map(parse_list)
+            .transpose()
+            .map_err(Failure::usage)?;
         let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
         Ok(InterferenceSpec {
             intensity: intensity.value,

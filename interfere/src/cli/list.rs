@@ -10,7 +10,12 @@ pub(super) fn run(json: bool) -> Result<ExitCode, Failure> {
     let mut text = String::new();
     for descriptor in DESCRIPTORS {
         let support = (descriptor.support)(&machine);
-        let units: Vec<_> = descriptor.kind.units().iter().map(|unit| unit.name()).collect();
+        let units: Vec<_> = descriptor
+            .kind
+            .units()
+            .iter()
+            .map(|unit| unit.name())
+            .collect();
         let line = if json {
             let row = serde_json::json!({
                 "kind": descriptor.kind, "units": units, "supported": support.is_ok(), "reason": support.as_ref().err(),
@@ -18,7 +23,10 @@ pub(super) fn run(json: bool) -> Result<ExitCode, Failure> {
             });
             row.to_string()
         } else {
-            let verdict = support.map_or_else(|reason| format!("not here: {reason}"), |()| "supported".to_owned());
+            let verdict = support.map_or_else(
+                |reason| format!("not here: {reason}"),
+                |()| "supported".to_owned(),
+            );
             format!(
                 "{:<13} {:<34} {verdict}\n              {}",
                 descriptor.kind.name(),

@@ -14,7 +14,8 @@ use std::process::ExitCode;
 
 pub(super) fn run(path: &Path, console: &Console) -> Result<ExitCode, Failure> {
     let read = |path: &Path| std::fs::read_to_string(path);
-    let text = read(path).map_err(|error| Failure::usage(anyhow!("read {}: {error}", path.display())))?;
+    let text =
+        read(path).map_err(|error| Failure::usage(anyhow!("read {}: {error}", path.display())))?;
     // A trace is named from where the profile is.
     let beside = |trace: &Path| read(&path.parent().unwrap_or(Path::new("")).join(trace));
     let profile = Profile::parse(&text, &beside).map_err(Failure::usage)?;
@@ -28,11 +29,17 @@ pub(super) fn run(path: &Path, console: &Console) -> Result<ExitCode, Failure> {
         return Err(Failure::run(anyhow!("start: the parent is gone already")));
     }
     let stdin = std::io::stdin();
-    let controls = Controls { signals: &signals, stdin: console.control.then(|| stdin.as_fd()), lease: console.lease };
+    let controls = Controls {
+        signals: &signals,
+        stdin: console.control.then(|| stdin.as_fd()),
+        lease: console.lease,
+    };
     let result = supervise::run(profile, controls, &mut console.output()).map_err(Failure::run)?;
     match result.ending {
         Ending::Failed(reason) => Err(Failure::run(anyhow!(reason))),
-        Ending::OutputClosed => Err(Failure::run(anyhow!("report: nobody reads standard output any more"))),
+        Ending::OutputClosed => Err(Failure::run(anyhow!(
+            "report: nobody reads standard output any more"
+        ))),
         Ending::Signal(_) => Ok(ExitCode::from(INTERRUPTED)),
         _ if result.summaries.iter().all(|summary| summary.held) => Ok(ExitCode::SUCCESS),
         _ => Ok(ExitCode::from(NOT_HELD)),

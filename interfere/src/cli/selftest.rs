@@ -13,7 +13,9 @@ use crate::machine::Machine;
 use crate::probe::{self, Reading};
 use crate::stressor::{DEFAULT_FILE_BYTES, descriptor, nameless};
 use crate::supervise::child::Child;
-use aefm_workloads::interference::{Access, InterferenceSample, InterferenceSpec, Kind, StressOptions};
+use aefm_workloads::interference::{
+    Access, InterferenceSample, InterferenceSpec, Kind, StressOptions,
+};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -49,7 +51,10 @@ pub(super) fn run(core: usize, dir: Option<PathBuf>, json: bool) -> Result<ExitC
         return Ok(ExitCode::FAILURE);
     }
     let place = Place::new(core, dir, &machine);
-    let kinds: Vec<Kind> = KINDS.into_iter().filter(|kind| place.has(*kind, &machine)).collect();
+    let kinds: Vec<Kind> = KINDS
+        .into_iter()
+        .filter(|kind| place.has(*kind, &machine))
+        .collect();
     let mut table = if json { String::new() } else { heading(&kinds) };
     let mut unmoved = Vec::new();
     for kind in &kinds {
@@ -59,14 +64,29 @@ pub(super) fn run(core: usize, dir: Option<PathBuf>, json: bool) -> Result<ExitC
             let probe = |probe: &Kind| {
                 child.renew();
                 child.samples();
-                probe::measure(*probe, place.probed_on(*probe), place.dir.as_deref(), &machine)
+                probe::measure(
+                    *probe,
+                    place.probed_on(*probe),
+                    place.dir.as_deref(),
+                    &machine,
+                )
             };
             kinds.iter().map(probe).collect()
         };
-        let (before, under, after) = (probed_at(CONTROL), probed_at(pressing(*kind)), probed_at(CONTROL));
+        let (before, under, after) = (
+            probed_at(CONTROL),
+            probed_at(pressing(*kind)),
+            probed_at(CONTROL),
+        );
         drop(child);
-        let cells = (0..kinds.len()).map(|at| Cell::of(before[at], under[at], after[at])).collect();
-        let row = Row { kind: *kind, cells, turns: probe::turns(*kind, core, &machine) };
+        let cells = (0..kinds.len())
+            .map(|at| Cell::of(before[at], under[at], after[at]))
+            .collect();
+        let row = Row {
+            kind: *kind,
+            cells,
+            turns: probe::turns(*kind, core, &machine),
+        };
         if !row.moves_its_own(&kinds) {
             unmoved.push(kind.name());
         }
@@ -79,7 +99,10 @@ pub(super) fn run(core: usize, dir: Option<PathBuf>, json: bool) -> Result<ExitC
     if unmoved.is_empty() {
         return Ok(ExitCode::SUCCESS);
     }
-    eprintln!("aefm-interfere: not verifiable on this machine (their own probe did not move): {}", unmoved.join(", "));
+    eprintln!(
+        "aefm-interfere: not verifiable on this machine (their own probe did not move): {}",
+        unmoved.join(", ")
+    );
     Ok(ExitCode::from(super::NOT_HELD))
 }
 
@@ -104,26 +127,58 @@ struct Place {
 
 impl Place {
     fn new(core: usize, dir: Option<PathBuf>, machine: &Machine) -> Self {
-        let beside = machine.allowed().iter().copied().find(|other| *other != core).unwrap_or(core);
-        let others: Vec<usize> = machine.allowed().iter().copied().filter(|other| *other != beside).collect();
-        Self { core, beside, others: if others.is_empty() { vec![core] } else { others }, dir }
+        let beside = machine
+            .allowed()
+            .iter()
+            .copied()
+            .find(|other| *other != core)
+            .unwrap_or(core);
+        let others: Vec<usize> = machine
+            .allowed()
+            .iter()
+            .copied()
+            .filter(|other| *other != beside)
+            .collect();
+        Self {
+            core,
+            beside,
+            others: if others.is_empty() {
+                vec![core]
+            } else {
+                others
+            },
+            dir,
+        }
     }
 
     /// Whether this kind can press, and be probed, here.
     fn has(&self, kind: Kind, machine: &Machine) -> bool {
         let is_placed = kind != Kind::Disk || self.dir.is_some();
-        is_placed && descriptor(kind).is_some_and(|descriptor| (descriptor.support)(machine).is_ok())
+        is_placed
+            && descriptor(kind).is_some_and(|descriptor| (descriptor.support)(machine).is_ok())
     }
 
     fn probed_on(&self, kind: Kind) -> usize {
-        if matches!(kind, Kind::MemBandwidth | Kind::Llc) { self.beside } else { self.core }
+        if matches!(kind, Kind::MemBandwidth | Kind::Llc) {
+            self.beside
+        } else {
+            self.core
+        }
     }
 
     fn spec(&self, kind: Kind) -> InterferenceSpec {
         // What the memory can take is asked for by all cores but the one that is probed: one alone may not fill it.
-        let cores = if kind == Kind::MemBandwidth { self.others.clone() } else { vec![self.core] };
+        let cores = if kind == Kind::MemBandwidth {
+            self.others.clone()
+        } else {
+            vec![self.core]
+        };
         let access = (kind == Kind::MemBandwidth).then_some(Access::NonTemporal);
-        let options = StressOptions { access, dir: self.dir.clone(), ..StressOptions::default() };
+        let options = StressOptions {
+            access,
+            dir: self.dir.clone(),
+            ..StressOptions::default()
+        };
         InterferenceSpec {
             cores,
             report_ms: 100,
@@ -138,9 +193,14 @@ impl Place {
 fn press(child: &mut Child, intensity: f64) {
     child.retune(intensity);
     let until = Instant::now() + PATIENCE;
-    let held = |sample: &InterferenceSample| sample.held && (sample.requested - intensity).abs() < 1e-9;
+    let held =
+        |sample: &InterferenceSample| sample.held && (sample.requested - intensity).abs() < 1e-9;
     while Instant::now() < until && !child.ended() {
-        if child.wait_sample(until.saturating_duration_since(Instant::now())).iter().any(held) {
+        if child
+            .wait_sample(until.saturating_duration_since(Instant::now()))
+            .iter()
+            .any(held)
+        {
             break;
         }
         child.renew();

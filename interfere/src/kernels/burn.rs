@@ -1,6 +1,9 @@
 //! Work that uses a core's execution units and nothing else: no memory beyond registers and a little stack.
 
-#![expect(unsafe_code, reason = "calling code compiled for vectors that were found at run time")]
+#![expect(
+    unsafe_code,
+    reason = "calling code compiled for vectors that were found at run time"
+)]
 
 use super::Vectors;
 use aefm_workloads::interference::CpuWork;
@@ -21,7 +24,11 @@ impl Burn {
     /// Work of that sort; a round is short until it is tuned.
     #[must_use]
     pub fn new(work: CpuWork) -> Self {
-        Self { work, vectors: Vectors::detect(), steps: 64 }
+        Self {
+            work,
+            vectors: Vectors::detect(),
+            steps: 64,
+        }
     }
 
     /// Makes a round take about `round_ns` of what `clock` shows.
@@ -118,7 +125,10 @@ mod tests {
             let start = thread_cpu_ns();
             (0..100).for_each(|_| burn.round());
             let round_ns = (thread_cpu_ns() - start) / 100;
-            assert!((5_000..500_000).contains(&round_ns), "{work:?}: {round_ns} ns");
+            assert!(
+                (5_000..500_000).contains(&round_ns),
+                "{work:?}: {round_ns} ns"
+            );
         }
     }
 }

@@ -42,15 +42,26 @@ impl Chain {
         let start = unsafe { mmap_anonymous(None, length, write, MapFlags::MAP_PRIVATE)? };
         let chain = Self { start, lines };
         // SAFETY: mapped above, writable, of that length, and known to nobody else.
-        let code = unsafe { std::slice::from_raw_parts_mut(start.as_ptr().cast::<u8>(), length.get()) };
+        let code =
+            unsafe { std::slice::from_raw_parts_mut(start.as_ptr().cast::<u8>(), length.get()) };
         for (index, line) in code.chunks_exact_mut(LINE_BYTES).enumerate() {
-            let instruction = if index + 1 < lines { jump_to_next_line() } else { give_back() };
+            let instruction = if index + 1 < lines {
+                jump_to_next_line()
+            } else {
+                give_back()
+            };
             for place in line.chunks_exact_mut(PLACE_BYTES) {
                 place[..instruction.len()].copy_from_slice(instruction);
             }
         }
         // SAFETY: the range is the mapping; from here on nothing writes to it.
-        unsafe { mprotect(start, length.get(), ProtFlags::PROT_READ | ProtFlags::PROT_EXEC)? };
+        unsafe {
+            mprotect(
+                start,
+                length.get(),
+                ProtFlags::PROT_READ | ProtFlags::PROT_EXEC,
+            )?
+        };
         make_visible(code);
         Ok(chain)
     }
@@ -60,8 +71,11 @@ impl Chain {
         let lines = (bytes / LINE_BYTES).clamp(1, self.lines);
         for place in 0..PLACES {
             // SAFETY: a place in a line within the mapping.
-            let entry =
-                unsafe { self.start.as_ptr().byte_add((self.lines - lines) * LINE_BYTES + place * PLACE_BYTES) };
+            let entry = unsafe {
+                self.start
+                    .as_ptr()
+                    .byte_add((self.lines - lines) * LINE_BYTES + place * PLACE_BYTES)
+            };
             // SAFETY: every place of a line is a jump to that of the next, in the last line a return; no register or
             // memory is touched, which is a function without arguments to the C convention.
             unsafe { std::mem::transmute::<*mut c_void, extern "C" fn()>(entry)() }
@@ -78,12 +92,20 @@ impl Drop for Chain {
 
 /// `jmp +62`, which ends two bytes later, or `b +64`.
 fn jump_to_next_line() -> &'static [u8] {
-    if cfg!(target_arch = "aarch64") { &[0x10, 0x00, 0x00, 0x14] } else { &[0xeb, 0x3e] }
+    if cfg!(target_arch = "aarch64") {
+        &[0x10, 0x00, 0x00, 0x14]
+    } else {
+        &[0xeb, 0x3e]
+    }
 }
 
 /// `ret`.
 fn give_back() -> &'static [u8] {
-    if cfg!(target_arch = "aarch64") { &[0xc0, 0x03, 0x5f, 0xd6] } else { &[0xc3] }
+    if cfg!(target_arch = "aarch64") {
+        &[0xc0, 0x03, 0x5f, 0xd6]
+    } else {
+        &[0xc3]
+    }
 }
 
 /// Where instruction caches do not follow stores, makes them.

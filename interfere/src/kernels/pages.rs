@@ -36,15 +36,32 @@ impl Pages {
         let piece = NonZeroUsize::new(PHYSICAL_PAGES * PAGE_BYTES).ok_or(nix::Error::EINVAL)?;
         let whole = NonZeroUsize::new(pages * PAGE_BYTES).ok_or(nix::Error::EINVAL)?;
         let file = memfd_create(c"pages", MFdFlags::MFD_CLOEXEC)?;
-        ftruncate(&file, i64::try_from(piece.get()).map_err(|_| nix::Error::EINVAL)?)?;
+        ftruncate(
+            &file,
+            i64::try_from(piece.get()).map_err(|_| nix::Error::EINVAL)?,
+        )?;
         // SAFETY: reserves addresses of the kernel's choice.
-        let start = unsafe { mmap_anonymous(None, whole, ProtFlags::PROT_NONE, MapFlags::MAP_PRIVATE)? };
-        let field = Self { start, pages, at: 0 };
+        let start =
+            unsafe { mmap_anonymous(None, whole, ProtFlags::PROT_NONE, MapFlags::MAP_PRIVATE)? };
+        let field = Self {
+            start,
+            pages,
+            at: 0,
+        };
         for offset in (0..whole.get()).step_by(piece.get()) {
             let read_write = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
             let flags = MapFlags::MAP_SHARED | MapFlags::MAP_FIXED;
             // SAFETY: replaces a part of the reservation above, which nothing uses yet.
-            unsafe { mmap(NonZeroUsize::new(start.as_ptr() as usize + offset), piece, read_write, flags, &file, 0)? };
+            unsafe {
+                mmap(
+                    NonZeroUsize::new(start.as_ptr() as usize + offset),
+                    piece,
+                    read_write,
+                    flags,
+                    &file,
+                    0,
+                )?
+            };
         }
         Ok(field)
     }
@@ -58,7 +75,11 @@ impl Pages {
             let line = self.at % PHYSICAL_PAGES * 64;
             // SAFETY: within the field, aligned, mapped and readable; only this thread uses it.
             sum = sum.wrapping_add(unsafe {
-                self.start.as_ptr().byte_add(self.at * PAGE_BYTES + line).cast::<u64>().read_volatile()
+                self.start
+                    .as_ptr()
+                    .byte_add(self.at * PAGE_BYTES + line)
+                    .cast::<u64>()
+                    .read_volatile()
             });
         }
         std::hint::black_box(sum);

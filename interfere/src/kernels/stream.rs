@@ -1,6 +1,9 @@
 //! Going over memory as fast as the machine can: loads, stores, stores past the caches, copies, random lines.
 
-#![expect(unsafe_code, reason = "vector instructions that were found at run time")]
+#![expect(
+    unsafe_code,
+    reason = "vector instructions that were found at run time"
+)]
 
 use super::Vectors;
 use std::hint::black_box;
@@ -75,9 +78,14 @@ pub fn random(words: &[u64], lines: usize, state: &mut u64) {
     let mut sum = 0_u64;
     for _ in 0..lines {
         // An address that depends on no load: the machine may have as many in flight as it can.
-        *state = state.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(0x1405_7b7e_f767_814f);
+        *state = state
+            .wrapping_mul(0x5851_f42d_4c95_7f2d)
+            .wrapping_add(0x1405_7b7e_f767_814f);
         let line = (u128::from(*state) * u128::from(all)) >> 64;
-        #[expect(clippy::cast_possible_truncation, reason = "less than the number of lines")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "less than the number of lines"
+        )]
         let index = line as usize * LINE_WORDS;
         sum = sum.wrapping_add(words[index]);
     }
@@ -106,9 +114,10 @@ fn portable_write(words: &mut [u64], value: u64) {
 #[cfg(target_arch = "x86_64")]
 mod x86 {
     use std::arch::x86_64::{
-        __m256i, __m512i, _mm_sfence, _mm256_load_si256, _mm256_set1_epi64x, _mm256_setzero_si256, _mm256_store_si256,
-        _mm256_stream_si256, _mm256_xor_si256, _mm512_load_si512, _mm512_reduce_add_epi64, _mm512_set1_epi64,
-        _mm512_setzero_si512, _mm512_store_si512, _mm512_stream_si512, _mm512_xor_si512,
+        __m256i, __m512i, _mm_sfence, _mm256_load_si256, _mm256_set1_epi64x, _mm256_setzero_si256,
+        _mm256_store_si256, _mm256_stream_si256, _mm256_xor_si256, _mm512_load_si512,
+        _mm512_reduce_add_epi64, _mm512_set1_epi64, _mm512_setzero_si512, _mm512_store_si512,
+        _mm512_stream_si512, _mm512_xor_si512,
     };
 
     /// Lines a step: enough loads in flight for one core to fill its share of the memory's width.
@@ -132,7 +141,9 @@ mod x86 {
                 at = at.add(1);
             }
         }
-        let all = sums.into_iter().fold(_mm512_setzero_si512(), |all, sum| _mm512_xor_si512(all, sum));
+        let all = sums.into_iter().fold(_mm512_setzero_si512(), |all, sum| {
+            _mm512_xor_si512(all, sum)
+        });
         _mm512_reduce_add_epi64(all).cast_unsigned()
     }
 
@@ -145,7 +156,9 @@ mod x86 {
                 *sum = _mm256_xor_si256(*sum, unsafe { _mm256_load_si256(half.as_ptr().cast()) });
             }
         }
-        let all = sums.into_iter().fold(_mm256_setzero_si256(), |all, sum| _mm256_xor_si256(all, sum));
+        let all = sums.into_iter().fold(_mm256_setzero_si256(), |all, sum| {
+            _mm256_xor_si256(all, sum)
+        });
         // SAFETY: both are 32 bytes of plain data.
         let words: [u64; 4] = unsafe { std::mem::transmute(all) };
         words[0] ^ words[1] ^ words[2] ^ words[3]
@@ -251,14 +264,26 @@ mod tests {
         for (round, vectors) in all().into_iter().enumerate() {
             let value = 1 + round as u64 * 3;
             write(vectors, first.words_mut(), value);
-            assert!(first.words().iter().all(|word| *word == value), "{vectors:?}");
+            assert!(
+                first.words().iter().all(|word| *word == value),
+                "{vectors:?}"
+            );
             copy(vectors, second.words_mut(), first.words());
-            assert!(second.words().iter().all(|word| *word == value), "{vectors:?}");
+            assert!(
+                second.words().iter().all(|word| *word == value),
+                "{vectors:?}"
+            );
             write_past(vectors, first.words_mut(), value + 1);
-            assert!(first.words().iter().all(|word| *word == value + 1), "{vectors:?}");
+            assert!(
+                first.words().iter().all(|word| *word == value + 1),
+                "{vectors:?}"
+            );
             // A length that is no multiple of a kernel's step.
             write(vectors, &mut first.words_mut()[..LINE_WORDS * 3], 0);
-            assert_eq!(first.words().iter().filter(|word| **word == 0).count(), LINE_WORDS * 3);
+            assert_eq!(
+                first.words().iter().filter(|word| **word == 0).count(),
+                LINE_WORDS * 3
+            );
             read(vectors, &first.words()[..LINE_WORDS * 5]);
             read(vectors, first.words());
         }

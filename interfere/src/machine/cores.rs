@@ -15,7 +15,9 @@ const MOST_CORES: usize = 65_536;
 /// # Errors
 /// When it is no such list.
 pub fn parse_list(text: &str) -> Result<Vec<usize>, CoreListError> {
-    let error = || CoreListError { text: text.to_owned() };
+    let error = || CoreListError {
+        text: text.to_owned(),
+    };
     let mut cores = Vec::new();
     for part in text.trim().split(',') {
         let (first, last) = part.split_once('-').unwrap_or((part, part));

@@ -21,9 +21,15 @@ impl Machine {
     pub fn memory(&self) -> Result<Memory, MachineError> {
         let text = self.read("proc/meminfo")?;
         let find = |what: &'static str| {
-            field_kib(&text, what).ok_or_else(|| MachineError::Missing { what, path: self.path("proc/meminfo") })
+            field_kib(&text, what).ok_or_else(|| MachineError::Missing {
+                what,
+                path: self.path("proc/meminfo"),
+            })
         };
-        Ok(Memory { total_bytes: find("MemTotal")?, available_bytes: find("MemAvailable")? })
+        Ok(Memory {
+            total_bytes: find("MemTotal")?,
+            available_bytes: find("MemAvailable")?,
+        })
     }
 
     /// Bytes that this process may still take: the smallest of the machine's available memory less the reserve and
@@ -35,8 +41,13 @@ impl Machine {
         let less = |room: u64, margin: u64| room.cast_signed().saturating_sub_unsigned(margin);
         let available = less(self.memory()?.available_bytes, reserve_bytes);
         // Within a control group a smaller margin is enough: it is not the node's.
-        let groups = self.groups().into_iter().filter_map(|group| group.room_bytes());
-        Ok(groups.map(|room| less(room, GROUP_MARGIN_BYTES)).fold(available, i64::min))
+        let groups = self
+            .groups()
+            .into_iter()
+            .filter_map(|group| group.room_bytes());
+        Ok(groups
+            .map(|room| less(room, GROUP_MARGIN_BYTES))
+            .fold(available, i64::min))
     }
 
     /// The same, zero when there is none.
@@ -74,12 +85,16 @@ impl Machine {
 
     /// The memory control groups of this process, from its own up to the root's children.
     fn groups(&self) -> Vec<Group> {
-        let Ok(text) = self.read("proc/self/cgroup") else { return Vec::new() };
+        let Ok(text) = self.read("proc/self/cgroup") else {
+            return Vec::new();
+        };
         let mut groups = Vec::new();
         for (controllers, path) in text.lines().filter_map(group_of) {
             let (version, mounts): (u8, &[&str]) = match controllers {
                 "" => (2, &["sys/fs/cgroup", "sys/fs/cgroup/unified"]),
-                list if list.split(',').any(|name| name == "memory") => (1, &["sys/fs/cgroup/memory"]),
+                list if list.split(',').any(|name| name == "memory") => {
+                    (1, &["sys/fs/cgroup/memory"])
+                }
                 _ => continue,
             };
             for mount in mounts {
@@ -96,8 +111,15 @@ impl Machine {
         if !folder.is_dir() {
             folder.clone_from(&base);
         }
-        let ancestors = folder.ancestors().take_while(|ancestor| ancestor.starts_with(&base));
-        ancestors.map(|ancestor| Group { version, folder: ancestor.to_owned() }).collect()
+        let ancestors = folder
+            .ancestors()
+            .take_while(|ancestor| ancestor.starts_with(&base));
+        ancestors
+            .map(|ancestor| Group {
+                version,
+                folder: ancestor.to_owned(),
+            })
+            .collect()
     }
 }
 
@@ -114,9 +136,17 @@ impl Group {
     fn room_bytes(&self) -> Option<u64> {
         let read = |file: &str| std::fs::read_to_string(self.folder.join(file)).ok();
         let (limit, usage, droppable) = if self.version == 2 {
-            (read("memory.max")?, read("memory.current")?, "inactive_file")
+            (
+                read("memory.max")?,
+                read("memory.current")?,
+                "inactive_file",
+            )
         } else {
-            (read("memory.limit_in_bytes")?, read("memory.usage_in_bytes")?, "total_inactive_file")
+            (
+                read("memory.limit_in_bytes")?,
+                read("memory.usage_in_bytes")?,
+                "total_inactive_file",
+            )
         };
         let limit: u64 = limit.trim().parse().ok()?;
         // Version 1 writes "no limit" as the largest number of pages.
@@ -124,7 +154,9 @@ impl Group {
             return None;
         }
         let usage: u64 = usage.trim().parse().ok()?;
-        let dropped = read("memory.stat").and_then(|stat| stat_field(&stat, droppable)).unwrap_or(0);
+        let dropped = read("memory.stat")
+            .and_then(|stat| stat_field(&stat, droppable))
+            .unwrap_or(0);
         Some(limit.saturating_sub(usage.saturating_sub(dropped)))
     }
 }
@@ -136,18 +168,32 @@ fn group_of(line: &str) -> Option<(&str, &str)> {
 }
 
 fn stat_field(stat: &str, name: &str) -> Option<u64> {
-    stat.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.trim().parse().ok())
+    stat.lines().find_map(|line| {
+        line.strip_prefix(name)?
+            .strip_prefix(' ')?
+            .trim()
+            .parse()
+            .ok()
+    })
 }
 
 fn field_kib(text: &str, name: &str) -> Option<u64> {
-    let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
-    line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kib| kib * 1024)
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
+    line.trim()
+        .strip_suffix("kB")?
+        .trim()
+        .parse::<u64>()
+        .ok()
+        .map(|kib| kib * 1024)
 }
 
 /// `some avg10=0.12 ...` of a pressure file.
 fn parse_pressure(text: &str) -> Option<f64> {
     let some = text.lines().find(|line| line.starts_with("some"))?;
-    some.split_whitespace().find_map(|field| field.strip_prefix("avg10=")?.parse().ok())
+    some.split_whitespace()
+        .find_map(|field| field.strip_prefix("avg10=")?.parse().ok())
 }
 
 #[cfg(test)]
@@ -189,7 +235,11 @@ mod tests {
     #[test]
     fn the_tightest_group_on_the_way_up_counts() {
         let root = tempfile::tempdir().unwrap();
-        put(root.path(), "sys/fs/cgroup/pods/one", &[("memory.max", "max\n"), ("memory.current", "5\n")]);
+        put(
+            root.path(),
+            "sys/fs/cgroup/pods/one",
+            &[("memory.max", "max\n"), ("memory.current", "5\n")],
+        );
         put(
             root.path(),
             "sys/fs/cgroup/pods",
@@ -206,26 +256,49 @@ mod tests {
     #[test]
     fn version_one_is_known_and_its_largest_number_is_no_limit() {
         let root = tempfile::tempdir().unwrap();
-        let files = |limit: &'static str| [("memory.limit_in_bytes", limit), ("memory.usage_in_bytes", "1048576\n")];
-        put(root.path(), "sys/fs/cgroup/memory", &files("9223372036854771712\n"));
-        put(root.path(), "sys/fs/cgroup/memory/box", &files("268435456\n"));
+        let files = |limit: &'static str| {
+            [
+                ("memory.limit_in_bytes", limit),
+                ("memory.usage_in_bytes", "1048576\n"),
+            ]
+        };
+        put(
+            root.path(),
+            "sys/fs/cgroup/memory",
+            &files("9223372036854771712\n"),
+        );
+        put(
+            root.path(),
+            "sys/fs/cgroup/memory/box",
+            &files("268435456\n"),
+        );
         let unlimited = machine(root.path(), "4:memory:/\n0::/\n");
         assert_eq!(unlimited.room_bytes(0).unwrap(), 8 * GIB);
         let limited = machine(root.path(), "7:cpu,cpuacct:/x\n4:memory:/box\n0::/\n");
-        assert_eq!(limited.room_bytes(0).unwrap(), (255 << 20) - GROUP_MARGIN_BYTES);
+        assert_eq!(
+            limited.room_bytes(0).unwrap(),
+            (255 << 20) - GROUP_MARGIN_BYTES
+        );
     }
 
     #[test]
     fn a_container_whose_path_is_not_mounted_is_its_mount() {
         let root = tempfile::tempdir().unwrap();
-        put(root.path(), "sys/fs/cgroup", &[("memory.max", "1073741824\n"), ("memory.current", "0\n")]);
+        put(
+            root.path(),
+            "sys/fs/cgroup",
+            &[("memory.max", "1073741824\n"), ("memory.current", "0\n")],
+        );
         let machine = machine(root.path(), "0::/kubepods/burstable/pod7\n");
         assert_eq!(machine.room_bytes(0).unwrap(), GIB - GROUP_MARGIN_BYTES);
     }
 
     #[test]
     fn pressure_is_read() {
-        assert_eq!(parse_pressure("some avg10=1.25 avg60=0.00 avg300=0.00 total=5\nfull avg10=0\n"), Some(1.25));
+        assert_eq!(
+            parse_pressure("some avg10=1.25 avg60=0.00 avg300=0.00 total=5\nfull avg10=0\n"),
+            Some(1.25)
+        );
         assert_eq!(parse_pressure(""), None);
     }
 }

@@ -26,7 +26,11 @@ impl Chase {
         for (line, next) in order.into_iter().enumerate() {
             memory.words_mut()[line * LINE_WORDS] = next;
         }
-        Some(Self { memory, lines, at: 0 })
+        Some(Self {
+            memory,
+            lines,
+            at: 0,
+        })
     }
 
     pub(super) fn lines(&self) -> usize {

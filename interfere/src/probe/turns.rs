@@ -35,7 +35,10 @@ impl Turns {
     /// Cost after a sweep over cost after a pause, by the medians.
     #[must_use]
     pub fn ratio(&self) -> f64 {
-        #[expect(clippy::cast_precision_loss, reason = "a pass takes far less than 2^52 ns")]
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "a pass takes far less than 2^52 ns"
+        )]
         let median = |costs: &[u64]| costs[costs.len() / 2] as f64;
         median(&self.swept) / median(&self.idle).max(1.0)
     }
@@ -44,8 +47,10 @@ impl Turns {
     /// count half): a half where a sweep does nothing.
     #[must_use]
     pub fn dearer(&self) -> f64 {
-        let halves =
-            |cost: &u64| self.idle.partition_point(|idle| idle < cost) + self.idle.partition_point(|idle| idle <= cost);
+        let halves = |cost: &u64| {
+            self.idle.partition_point(|idle| idle < cost)
+                + self.idle.partition_point(|idle| idle <= cost)
+        };
         let sum: usize = self.swept.iter().map(halves).sum();
         #[expect(clippy::cast_precision_loss, reason = "there are hundreds of each")]
         let share = sum as f64 / (2 * self.swept.len() * self.idle.len()) as f64;
@@ -74,15 +79,26 @@ fn probe(kind: Kind, core: usize, machine: &Machine) -> Option<Turns> {
         Kind::L2 => data(machine.data_cache(core, 2)?.bytes, 1, 2),
         // Others use it, too, and in some processors it holds what the second level drops: a small part of it is the
         // probe, and the sweep goes twice over its size.
-        Kind::Llc => data(machine.last_cache(core).filter(|cache| cache.level >= 3)?.bytes, 2, 8),
+        Kind::Llc => data(
+            machine
+                .last_cache(core)
+                .filter(|cache| cache.level >= 3)?
+                .bytes,
+            2,
+            8,
+        ),
         Kind::L1i => {
             let bytes = machine.instruction_cache(core)?.bytes;
             let (own, other) = (Chain::new(bytes / 2).ok()?, Chain::new(bytes).ok()?);
             Some(alternate(|| own.run(bytes / 2), || other.run(bytes)))
         }
         Kind::Tlb => {
-            let (mut own, mut other) = (Field::new(PROBE_PAGES).ok()?, Field::new(SWEEP_PAGES).ok()?);
-            Some(alternate(|| own.walk(PROBE_PAGES as u64), || other.walk(SWEEP_PAGES as u64)))
+            let (mut own, mut other) =
+                (Field::new(PROBE_PAGES).ok()?, Field::new(SWEEP_PAGES).ok()?);
+            Some(alternate(
+                || own.walk(PROBE_PAGES as u64),
+                || other.walk(SWEEP_PAGES as u64),
+            ))
         }
         _ => None,
     }
@@ -95,12 +111,18 @@ fn data(bytes: usize, times: usize, part: usize) -> Option<Turns> {
     let mut other = Mapping::new(bytes * times, Pages::Huge).ok()?;
     other.touch(1);
     let vectors = Vectors::detect();
-    Some(alternate(|| own.walk(lines), || stream::read(vectors, other.words())))
+    Some(alternate(
+        || own.walk(lines),
+        || stream::read(vectors, other.words()),
+    ))
 }
 
 /// Sweeps in every second turn; in the others it waits for as long as the last sweep took.
 fn alternate(mut pass: impl FnMut(), mut sweep: impl FnMut()) -> Turns {
-    let mut turns = Turns { swept: Vec::with_capacity(TURNS), idle: Vec::with_capacity(TURNS) };
+    let mut turns = Turns {
+        swept: Vec::with_capacity(TURNS),
+        idle: Vec::with_capacity(TURNS),
+    };
     for _ in 0..TURNS {
         (0..WARM_PASSES).for_each(|_| pass());
         let start_ns = clock::mono_ns();
@@ -144,11 +166,14 @@ mod tests {
     #[test]
     fn a_small_shift_of_many_scattered_costs_is_told_from_none() {
         let scattered = |seed: u64, least: u64| {
-            (0..300).map(|turn| least + aefm_workloads::draw::mix(seed * 1_000 + turn) % 200).collect()
+            (0..300)
+                .map(|turn| least + aefm_workloads::draw::mix(seed * 1_000 + turn) % 200)
+                .collect()
         };
         assert!(turns(scattered(1, 560), scattered(2, 500)).apart());
-        let chance =
-            (0..100).filter(|seed| turns(scattered(2 * seed, 500), scattered(2 * seed + 1, 500)).apart()).count();
+        let chance = (0..100)
+            .filter(|seed| turns(scattered(2 * seed, 500), scattered(2 * seed + 1, 500)).apart())
+            .count();
         assert!(chance <= 3, "{chance} of 100 without any sweep");
     }
 }

@@ -33,13 +33,18 @@ impl Lines {
         let Some(last) = self.pending.iter().rposition(|byte| *byte == b'\n') else {
             if self.pending.len() > LONGEST_LINE {
                 // Said as a line that is no control, then forgotten.
-                return vec![String::from_utf8_lossy(&std::mem::take(&mut self.pending)[..80]).into_owned()];
+                return vec![
+                    String::from_utf8_lossy(&std::mem::take(&mut self.pending)[..80]).into_owned(),
+                ];
             }
             return Vec::new();
         };
         let rest = self.pending.split_off(last + 1);
         let complete = std::mem::replace(&mut self.pending, rest);
-        String::from_utf8_lossy(&complete).lines().map(str::to_owned).collect()
+        String::from_utf8_lossy(&complete)
+            .lines()
+            .map(str::to_owned)
+            .collect()
     }
 }
 
@@ -65,7 +70,10 @@ impl Input {
     /// No control: whatever is on standard input does not matter.
     #[must_use]
     pub fn none() -> Self {
-        Self { stdin: None, lines: Lines::default() }
+        Self {
+            stdin: None,
+            lines: Lines::default(),
+        }
     }
 
     /// Standard input.
@@ -74,8 +82,14 @@ impl Input {
     /// When it is closed.
     pub fn stdin() -> Result<Self, InputError> {
         // A descriptor of our own, so that no buffer stands between poll and the lines.
-        let fd = std::io::stdin().as_fd().try_clone_to_owned().map_err(InputError::Read)?;
-        Ok(Self { stdin: Some(fd.into()), lines: Lines::default() })
+        let fd = std::io::stdin()
+            .as_fd()
+            .try_clone_to_owned()
+            .map_err(InputError::Read)?;
+        Ok(Self {
+            stdin: Some(fd.into()),
+            lines: Lines::default(),
+        })
     }
 
     /// Waits for the first line; what came with it is heard later.
@@ -88,10 +102,17 @@ impl Input {
             if bytes.is_empty() {
                 // A last line without its end is complete when the input ends.
                 let rest = self.lines.push(b"\n");
-                let line = rest.into_iter().find(|line| !line.trim().is_empty()).ok_or(InputError::Ended)?;
+                let line = rest
+                    .into_iter()
+                    .find(|line| !line.trim().is_empty())
+                    .ok_or(InputError::Ended)?;
                 return Ok((line, vec![Heard::End]));
             }
-            let mut lines = self.lines.push(&bytes).into_iter().skip_while(|line| line.trim().is_empty());
+            let mut lines = self
+                .lines
+                .push(&bytes)
+                .into_iter()
+                .skip_while(|line| line.trim().is_empty());
             if let Some(first) = lines.next() {
                 return Ok((first, lines.map(|line| understand(&line)).collect()));
             }
@@ -108,14 +129,21 @@ impl Input {
     pub fn hear(&mut self) -> Vec<Heard> {
         match self.read() {
             Ok(bytes) if bytes.is_empty() => vec![Heard::End],
-            Ok(bytes) => self.lines.push(&bytes).iter().map(|line| understand(line)).collect(),
+            Ok(bytes) => self
+                .lines
+                .push(&bytes)
+                .iter()
+                .map(|line| understand(line))
+                .collect(),
             Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => Vec::new(),
             Err(_) => vec![Heard::End],
         }
     }
 
     fn read(&mut self) -> std::io::Result<Vec<u8>> {
-        let Some(stdin) = &mut self.stdin else { return Ok(Vec::new()) };
+        let Some(stdin) = &mut self.stdin else {
+            return Ok(Vec::new());
+        };
         let mut buffer = [0; 4096];
         loop {
             match stdin.read(&mut buffer) {
@@ -145,7 +173,10 @@ mod tests {
     fn lines_mean_what_they_say() {
         assert_eq!(understand("  "), Heard::Renewed);
         assert_eq!(understand(r#"{"intensity":30}"#), Heard::Retuned(30.0));
-        assert!(matches!(understand(r#"{"intensity":30,"kind":"cpu"}"#), Heard::Refused(_)));
+        assert!(matches!(
+            understand(r#"{"intensity":30,"kind":"cpu"}"#),
+            Heard::Refused(_)
+        ));
         assert!(matches!(understand("faster"), Heard::Refused(_)));
     }
 

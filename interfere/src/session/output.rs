@@ -24,7 +24,10 @@ impl Output {
     /// Standard output in that style.
     #[must_use]
     pub fn stdout(style: Style) -> Self {
-        Self { stdout: std::io::stdout(), style }
+        Self {
+            stdout: std::io::stdout(),
+            style,
+        }
     }
 
     /// Writes a sample.
@@ -78,7 +81,10 @@ pub fn plain(sample: &InterferenceSample) -> String {
     let mean = if sample.summary { "  mean" } else { "" };
     let achieved = amount(sample.achieved, &sample.unit);
     let requested = amount(sample.requested, &sample.unit);
-    format!("{:<13} {achieved} of {requested}{rate}{mean}{state}", sample.kind.name())
+    format!(
+        "{:<13} {achieved} of {requested}{rate}{mean}{state}",
+        sample.kind.name()
+    )
 }
 
 /// A value in its unit, short.
@@ -116,15 +122,31 @@ mod tests {
 
     #[test]
     fn people_read_one_short_line() {
-        assert_eq!(plain(&sample()), "mem_bandwidth 59.9 % of 60.0 %  (34.00 GB/s)");
-        let short = InterferenceSample { saturated: true, summary: true, ..sample() };
+        assert_eq!(
+            plain(&sample()),
+            "mem_bandwidth 59.9 % of 60.0 %  (34.00 GB/s)"
+        );
+        let short = InterferenceSample {
+            saturated: true,
+            summary: true,
+            ..sample()
+        };
         assert!(plain(&short).ends_with("mean  saturated: this is the reachable maximum"));
     }
 
     #[test]
     fn programs_read_the_promised_keys() {
         let line = serde_json::to_value(sample()).unwrap();
-        for key in ["kind", "requested", "achieved", "unit", "saturated", "wall_ns", "mono_ns", "bytes_per_s"] {
+        for key in [
+            "kind",
+            "requested",
+            "achieved",
+            "unit",
+            "saturated",
+            "wall_ns",
+            "mono_ns",
+            "bytes_per_s",
+        ] {
             assert!(line.get(key).is_some(), "{key}");
         }
         assert_eq!(line.get("summary"), None);

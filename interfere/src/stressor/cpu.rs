@@ -44,7 +44,11 @@ impl Stressor for Cpu {
         let wall_ns = now_ns.saturating_sub(self.seen_at_ns).max(1) * self.crew.size() as u64;
         let achieved = 100.0 * (used_ns - self.seen_ns) as f64 / wall_ns as f64;
         (self.seen_ns, self.seen_at_ns) = (used_ns, now_ns);
-        Reached { achieved, bytes_per_s: None, settling: false }
+        Reached {
+            achieved,
+            bytes_per_s: None,
+            settling: false,
+        }
     }
 
     fn failure(&self) -> Option<String> {
@@ -58,12 +62,20 @@ fn start(ask: &Ask<'_>) -> Result<Box<dyn Stressor>, StartError> {
     let class = ask.spec.options.class;
     let (partition, cores) = placement(ask, class)?;
     let crew = Crew::hire(&cores, move |shift| work(shift, burn, class))?;
-    Ok(Box::new(Cpu { crew, partition, seen_ns: 0, seen_at_ns: clock::mono_ns() }))
+    Ok(Box::new(Cpu {
+        crew,
+        partition,
+        seen_ns: 0,
+        seen_at_ns: clock::mono_ns(),
+    }))
 }
 
 /// Where the threads go. The kernel reserves only for threads that may run on all of their domain's cores: those that are
 /// named are made one.
-fn placement(ask: &Ask<'_>, class: CpuClass) -> Result<(Option<Partition>, Vec<Option<usize>>), StartError> {
+fn placement(
+    ask: &Ask<'_>,
+    class: CpuClass,
+) -> Result<(Option<Partition>, Vec<Option<usize>>), StartError> {
     if class != CpuClass::Reserved {
         return Ok((None, ask.cores.iter().copied().map(Some).collect()));
     }
@@ -86,7 +98,9 @@ fn placement(ask: &Ask<'_>, class: CpuClass) -> Result<(Option<Partition>, Vec<O
 fn secured(shift: &Shift, class: CpuClass, share: f64) -> bool {
     match class::secure(class, share, PERIOD_NS) {
         Secured::Yes => {}
-        Secured::Fair(reason) if shift.index == 0 => eprintln!("cpu: failed to {reason}: going on as class fair"),
+        Secured::Fair(reason) if shift.index == 0 => {
+            eprintln!("cpu: failed to {reason}: going on as class fair")
+        }
         Secured::Fair(_) => {}
         Secured::Refused(reason) => {
             shift.fail(reason);
@@ -97,7 +111,10 @@ fn secured(shift: &Shift, class: CpuClass, share: f64) -> bool {
 }
 
 /// A worker's life: in every period as much CPU time as its account grants, then sleep.
-#[expect(clippy::cast_precision_loss, reason = "periods and their CPU times are far below 2^52 ns")]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "periods and their CPU times are far below 2^52 ns"
+)]
 fn work(shift: &Shift, mut burn: Burn, class: CpuClass) {
     burn.tune(ROUND_NS, clock::thread_cpu_ns);
     // Periods of different cores are staggered, so that the node's load is smooth, too.
@@ -149,7 +166,10 @@ fn spend(shift: &Shift, burn: &Burn, (born_ns, until_ns): (u64, u64), end_ns: u6
 
 /// Held within one point, as long as there is anything asked.
 fn tolerance(_: aefm_workloads::quantity::Unit, _: f64) -> Tolerance {
-    Tolerance { absolute: 1.0, relative: 0.0 }
+    Tolerance {
+        absolute: 1.0,
+        relative: 0.0,
+    }
 }
 
 /// See the module.

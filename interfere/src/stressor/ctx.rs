@@ -22,7 +22,12 @@ fn start(ask: &Ask<'_>) -> Result<Box<dyn Stressor>, StartError> {
         make: Arc::new(move |shift| pair(at[shift.index])),
     };
     let cores: Vec<_> = ask.cores.iter().copied().map(Some).collect();
-    Ok(Box::new(Paced::start(&cores, pace, Scale::of(ask.unit, ask.peak("switch")), None)?))
+    Ok(Box::new(Paced::start(
+        &cores,
+        pace,
+        Scale::of(ask.unit, ask.peak("switch")),
+        None,
+    )?))
 }
 
 /// A partner on the same core, and the work of passing bytes to it.
@@ -30,13 +35,19 @@ fn pair(core: usize) -> Result<Work, String> {
     let no_pipe = |error: std::io::Error| format!("make a pipe: {error}");
     let (from_us, mut to_partner) = pipe().map_err(no_pipe)?;
     let (mut from_partner, to_us) = pipe().map_err(no_pipe)?;
-    let partner = std::thread::Builder::new().name("stress-partner".to_owned()).stack_size(128 << 10);
-    partner.spawn(move || echo(core, from_us, to_us)).map_err(|error| format!("start a thread: {error}"))?;
+    let partner = std::thread::Builder::new()
+        .name("stress-partner".to_owned())
+        .stack_size(128 << 10);
+    partner
+        .spawn(move || echo(core, from_us, to_us))
+        .map_err(|error| format!("start a thread: {error}"))?;
     Ok(Box::new(move |shift: &Shift, amount: u64| {
         let trips = amount.div_ceil(SWITCHES);
         let mut byte = [1];
         for _ in 0..trips {
-            let passed = to_partner.write_all(&byte).and_then(|()| from_partner.read_exact(&mut byte));
+            let passed = to_partner
+                .write_all(&byte)
+                .and_then(|()| from_partner.read_exact(&mut byte));
             passed.map_err(|error| format!("pass a byte to and fro: {error}"))?;
         }
         shift.add(trips * SWITCHES);

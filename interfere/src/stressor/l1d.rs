@@ -9,14 +9,29 @@ use aefm_workloads::interference::Kind;
 const REFRESH_NS: u64 = 1_000_000;
 
 fn start(ask: &Ask<'_>) -> Result<Box<dyn Stressor>, StartError> {
-    let worker_bytes =
-        ask.cores.iter().filter_map(|core| ask.machine.data_cache(*core, 1)).map(|cache| cache.bytes).max();
-    sweep::data(ask, Target { worker_bytes: worker_bytes.unwrap_or(0), refresh_ns: REFRESH_NS })
+    let worker_bytes = ask
+        .cores
+        .iter()
+        .filter_map(|core| ask.machine.data_cache(*core, 1))
+        .map(|cache| cache.bytes)
+        .max();
+    sweep::data(
+        ask,
+        Target {
+            worker_bytes: worker_bytes.unwrap_or(0),
+            refresh_ns: REFRESH_NS,
+        },
+    )
 }
 
 fn support(machine: &Machine) -> Result<(), String> {
-    let known = machine.allowed().first().and_then(|core| machine.data_cache(*core, 1));
-    known.map(|_| ()).ok_or_else(|| "the kernel does not say how large that cache is".to_owned())
+    let known = machine
+        .allowed()
+        .first()
+        .and_then(|core| machine.data_cache(*core, 1));
+    known
+        .map(|_| ())
+        .ok_or_else(|| "the kernel does not say how large that cache is".to_owned())
 }
 
 /// See the module.

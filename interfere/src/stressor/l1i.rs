@@ -11,8 +11,16 @@ use std::sync::Arc;
 const REFRESH_NS: u64 = 1_000_000;
 
 fn start(ask: &Ask<'_>) -> Result<Box<dyn Stressor>, StartError> {
-    let bytes = ask.cores.iter().filter_map(|core| ask.machine.instruction_cache(*core)).map(|cache| cache.bytes).max();
-    let target = Target { worker_bytes: bytes.unwrap_or(0), refresh_ns: REFRESH_NS };
+    let bytes = ask
+        .cores
+        .iter()
+        .filter_map(|core| ask.machine.instruction_cache(*core))
+        .map(|cache| cache.bytes)
+        .max();
+    let target = Target {
+        worker_bytes: bytes.unwrap_or(0),
+        refresh_ns: REFRESH_NS,
+    };
     sweep::start(
         ask,
         target,
@@ -23,7 +31,9 @@ fn start(ask: &Ask<'_>) -> Result<Box<dyn Stressor>, StartError> {
                     target.worker_bytes
                 )
             })?;
-            Ok(sweep::sweeper(target, move |footprint| chain.run(footprint)))
+            Ok(sweep::sweeper(target, move |footprint| {
+                chain.run(footprint)
+            }))
         }),
     )
 }
@@ -32,8 +42,13 @@ fn support(machine: &Machine) -> Result<(), String> {
     if !code::SUPPORTED {
         return Err("code can be made for x86-64 and aarch64 only".to_owned());
     }
-    let known = machine.allowed().first().and_then(|core| machine.instruction_cache(*core));
-    known.map(|_| ()).ok_or_else(|| "the kernel does not say how large that cache is".to_owned())
+    let known = machine
+        .allowed()
+        .first()
+        .and_then(|core| machine.instruction_cache(*core));
+    known
+        .map(|_| ())
+        .ok_or_else(|| "the kernel does not say how large that cache is".to_owned())
 }
 
 /// See the module.

@@ -13,7 +13,13 @@ fn start(ask: &Ask<'_>) -> Result<Box<dyn Stressor>, StartError> {
     let caches = last_caches(ask.machine, &ask.cores);
     let total: usize = caches.iter().map(|cache| cache.bytes).sum();
     let worker_bytes = (total / ask.cores.len().max(1)).next_multiple_of(64);
-    sweep::data(ask, Target { worker_bytes, refresh_ns: REFRESH_NS })
+    sweep::data(
+        ask,
+        Target {
+            worker_bytes,
+            refresh_ns: REFRESH_NS,
+        },
+    )
 }
 
 /// The last-level caches of these cores, each once.
@@ -28,9 +34,16 @@ fn last_caches(machine: &Machine, cores: &[usize]) -> Vec<Cache> {
 }
 
 fn support(machine: &Machine) -> Result<(), String> {
-    match machine.allowed().first().and_then(|core| machine.last_cache(*core)) {
+    match machine
+        .allowed()
+        .first()
+        .and_then(|core| machine.last_cache(*core))
+    {
         Some(cache) if cache.level >= 3 => Ok(()),
-        Some(cache) => Err(format!("its last-level cache is of level {}: press on l2", cache.level)),
+        Some(cache) => Err(format!(
+            "its last-level cache is of level {}: press on l2",
+            cache.level
+        )),
         None => Err("the kernel does not say what caches there are".to_owned()),
     }
 }

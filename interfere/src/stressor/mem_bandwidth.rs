@@ -36,7 +36,10 @@ fn start(ask: &Ask<'_>) -> Result<Box<dyn Stressor>, StartError> {
             needed >> 20,
             room >> 20
         );
-        return Err(StartError::Unsupported { kind: "mem_bandwidth", reason });
+        return Err(StartError::Unsupported {
+            kind: "mem_bandwidth",
+            reason,
+        });
     }
     guard::die_first();
     let access = ask.spec.options.access.unwrap_or(Access::Read);
@@ -55,9 +58,19 @@ fn start(ask: &Ask<'_>) -> Result<Box<dyn Stressor>, StartError> {
 
 /// A worker's buffer: four times the last-level cache, of which many workers on one cache need no more than a part.
 fn buffer_bytes(ask: &Ask<'_>) -> usize {
-    let last = ask.cores.first().and_then(|core| ask.machine.last_cache(*core));
+    let last = ask
+        .cores
+        .first()
+        .and_then(|core| ask.machine.last_cache(*core));
     let (cache, sharing) = last.map_or((ASSUMED_CACHE_BYTES, 1), |cache| {
-        (cache.bytes, ask.cores.iter().filter(|core| cache.shared.contains(core)).count().max(1))
+        (
+            cache.bytes,
+            ask.cores
+                .iter()
+                .filter(|core| cache.shared.contains(core))
+                .count()
+                .max(1),
+        )
     });
     // Up to four workers have the whole of it each; together they then have sixteen times the cache.
     let bytes = (TIMES_LAST_CACHE * cache * 4 / sharing.max(4)).max(LEAST_BYTES);
@@ -67,7 +80,8 @@ fn buffer_bytes(ask: &Ask<'_>) -> usize {
 /// The work of one worker.
 fn walker(shift: &Shift, bytes: usize, access: Access, seed: u64) -> Result<Work, String> {
     let vectors = Vectors::detect();
-    let mut memory = Mapping::new(bytes, Pages::Huge).map_err(|error| format!("map {bytes} bytes: {error}"))?;
+    let mut memory =
+        Mapping::new(bytes, Pages::Huge).map_err(|error| format!("map {bytes} bytes: {error}"))?;
     if !memory.huge() && shift.index == 0 {
         eprintln!("mem_bandwidth: no huge pages here, small ones are used: expect a lower peak");
     }
@@ -75,9 +89,15 @@ fn walker(shift: &Shift, bytes: usize, access: Access, seed: u64) -> Result<Work
     let half = bytes / 16;
     let (mut at, mut state) = (0, seed ^ shift.index as u64 ^ 1);
     Ok(Box::new(move |shift: &Shift, amount: u64| {
-        let wanted = usize::try_from(amount).unwrap_or(PIECE_BYTES).clamp(PIECE_BYTES / 4, PIECE_BYTES);
+        let wanted = usize::try_from(amount)
+            .unwrap_or(PIECE_BYTES)
+            .clamp(PIECE_BYTES / 4, PIECE_BYTES);
         let words = wanted / 64 * stream::LINE_WORDS;
-        let limit = if access == Access::Copy { half } else { bytes / 8 };
+        let limit = if access == Access::Copy {
+            half
+        } else {
+            bytes / 8
+        };
         if at + words > limit {
             at = 0;
         }
@@ -88,11 +108,19 @@ fn walker(shift: &Shift, bytes: usize, access: Access, seed: u64) -> Result<Work
             Access::NonTemporal => stream::write_past(vectors, &mut memory[at..at + words], amount),
             Access::Copy => {
                 let (to, from) = memory.split_at_mut(half);
-                stream::copy(vectors, &mut to[at..at + words / 2 / 8 * 8], &from[at..at + words / 2 / 8 * 8]);
+                stream::copy(
+                    vectors,
+                    &mut to[at..at + words / 2 / 8 * 8],
+                    &from[at..at + words / 2 / 8 * 8],
+                );
             }
             Access::Random => stream::random(memory, words / stream::LINE_WORDS, &mut state),
         }
-        at += if access == Access::Copy { words / 2 / 8 * 8 } else { words };
+        at += if access == Access::Copy {
+            words / 2 / 8 * 8
+        } else {
+            words
+        };
         let moved = (words * 8) as u64;
         shift.add(moved);
         Ok(moved)
@@ -116,6 +144,11 @@ pub(super) static MEM_BANDWIDTH: Descriptor = Descriptor {
     kind: Kind::MemBandwidth,
     about: "bytes a second between memory and the named cores: read, write, non-temporal, copy or random",
     tolerance: two_percent,
-    support: |machine| machine.memory().map(|_| ()).map_err(|error| error.to_string()),
+    support: |machine| {
+        machine
+            .memory()
+            .map(|_| ())
+            .map_err(|error| error.to_string())
+    },
     start,
 };

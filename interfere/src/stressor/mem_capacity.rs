@@ -52,14 +52,22 @@ impl Stressor for MemCapacity {
     fn reached(&mut self, now_ns: u64) -> Reached {
         let taken = self.crew.total();
         // Swapped out or merged pages are not resident, whatever was taken.
-        let bytes = self.machine.resident_bytes().map_or(taken, |resident| taken.min(resident));
+        let bytes = self
+            .machine
+            .resident_bytes()
+            .map_or(taken, |resident| taken.min(resident));
         if bytes > self.most_bytes {
             (self.most_bytes, self.grown_ns) = (bytes, now_ns);
         }
         // It fills as long as it grows; once it may not, a miss is saturation.
-        let growing = now_ns.saturating_sub(self.grown_ns) < STALLED_NS && !self.limited.load(Ordering::Relaxed);
+        let growing = now_ns.saturating_sub(self.grown_ns) < STALLED_NS
+            && !self.limited.load(Ordering::Relaxed);
         let filling = growing && (bytes as f64) < self.due_bytes * 0.999;
-        Reached { achieved: bytes as f64 / self.bytes_per_unit, bytes_per_s: None, settling: filling }
+        Reached {
+            achieved: bytes as f64 / self.bytes_per_unit,
+            bytes_per_s: None,
+            settling: filling,
+        }
     }
 
     fn failure(&self) -> Option<String> {
@@ -76,7 +84,13 @@ fn start(ask: &Ask<'_>) -> Result<Box<dyn Stressor>, StartError> {
     let room_bytes = ask.machine.room_bytes(reserve_bytes)?;
     guard::die_first();
     let limited = Arc::new(AtomicBool::new(false));
-    let cores: Vec<_> = ask.cores.iter().copied().map(Some).take(MOST_WORKERS).collect();
+    let cores: Vec<_> = ask
+        .cores
+        .iter()
+        .copied()
+        .map(Some)
+        .take(MOST_WORKERS)
+        .collect();
     let holder = Holder {
         machine: ask.machine.clone(),
         reserve_bytes,
@@ -84,7 +98,11 @@ fn start(ask: &Ask<'_>) -> Result<Box<dyn Stressor>, StartError> {
         workers: cores.len() as u64,
     };
     let crew = Crew::hire(&cores, move |shift| holder.hold(shift))?;
-    let bytes_per_unit = if ask.unit == Unit::Percent { (room_bytes as f64 / 100.0).max(1.0) } else { 1.0 };
+    let bytes_per_unit = if ask.unit == Unit::Percent {
+        (room_bytes as f64 / 100.0).max(1.0)
+    } else {
+        1.0
+    };
     Ok(Box::new(MemCapacity {
         crew,
         machine: ask.machine.clone(),
@@ -121,11 +139,26 @@ enum Step {
 }
 
 /// Decides it. Pure: `headroom` is what may still be taken (negative: too much is taken), `pressed` that tasks wait.
-fn next_step(due: u64, held: u64, blocks: usize, headroom: i64, pressed: bool, workers: u64) -> Step {
-    let (share, block) = (headroom / workers.max(1).cast_signed(), BLOCK_BYTES.cast_signed());
+fn next_step(
+    due: u64,
+    held: u64,
+    blocks: usize,
+    headroom: i64,
+    pressed: bool,
+    workers: u64,
+) -> Step {
+    let (share, block) = (
+        headroom / workers.max(1).cast_signed(),
+        BLOCK_BYTES.cast_signed(),
+    );
     if headroom < 0 || (pressed && blocks > 0) {
-        let missing = usize::try_from((-share).max(1).cast_unsigned().div_ceil(BLOCK_BYTES)).unwrap_or(usize::MAX);
-        return if blocks == 0 { Step::Short } else { Step::Yield(missing.min(blocks)) };
+        let missing = usize::try_from((-share).max(1).cast_unsigned().div_ceil(BLOCK_BYTES))
+            .unwrap_or(usize::MAX);
+        return if blocks == 0 {
+            Step::Short
+        } else {
+            Step::Yield(missing.min(blocks))
+        };
     }
     if held > due {
         // The last block may be smaller than what is too much: then it is taken again at its size.
@@ -142,7 +175,11 @@ fn next_step(due: u64, held: u64, blocks: usize, headroom: i64, pressed: bool, w
 }
 
 impl Holder {
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a due is a positive number of bytes")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a due is a positive number of bytes"
+    )]
     fn hold(&self, shift: &Shift) {
         let mut blocks: Vec<Mapping> = Vec::new();
         let mut cursor = Cursor::default();
@@ -153,9 +190,22 @@ impl Holder {
                 shift.wait_for_work();
             }
             let headroom = self.machine.headroom_bytes(self.reserve_bytes).unwrap_or(0);
-            let pressed = self.machine.memory_pressure().is_some_and(|pressure| pressure > PRESSURE_PERCENT);
-            let step = next_step(shift.dial() as u64, held, blocks.len(), headroom, pressed, self.workers);
-            self.limited.store(matches!(step, Step::Short | Step::Yield(_)), Ordering::Relaxed);
+            let pressed = self
+                .machine
+                .memory_pressure()
+                .is_some_and(|pressure| pressure > PRESSURE_PERCENT);
+            let step = next_step(
+                shift.dial() as u64,
+                held,
+                blocks.len(),
+                headroom,
+                pressed,
+                self.workers,
+            );
+            self.limited.store(
+                matches!(step, Step::Short | Step::Yield(_)),
+                Ordering::Relaxed,
+            );
             match step {
                 Step::Take(bytes) => match take(bytes, blocks.len() as u64) {
                     Ok(block) => blocks.push(block),
@@ -172,8 +222,10 @@ impl Holder {
 }
 
 fn take(bytes: u64, salt: u64) -> Result<Mapping, String> {
-    let bytes = usize::try_from(bytes).map_err(|_| format!("take {bytes} bytes: more than there are addresses"))?;
-    let mut block = Mapping::new(bytes, Pages::Huge).map_err(|error| format!("take {bytes} bytes: {error}"))?;
+    let bytes = usize::try_from(bytes)
+        .map_err(|_| format!("take {bytes} bytes: more than there are addresses"))?;
+    let mut block =
+        Mapping::new(bytes, Pages::Huge).map_err(|error| format!("take {bytes} bytes: {error}"))?;
     block.touch(salt);
     Ok(block)
 }
@@ -207,7 +259,14 @@ impl Cursor {
 
 /// A percent of the request, but no finer than a few pages a worker.
 fn tolerance(unit: Unit, _: f64) -> Tolerance {
-    Tolerance { absolute: if unit == Unit::Percent { 0.5 } else { 1_048_576.0 }, relative: 0.02 }
+    Tolerance {
+        absolute: if unit == Unit::Percent {
+            0.5
+        } else {
+            1_048_576.0
+        },
+        relative: 0.02,
+    }
 }
 
 /// See the module.
@@ -215,7 +274,12 @@ pub(super) static MEM_CAPACITY: Descriptor = Descriptor {
     kind: Kind::MemCapacity,
     about: "memory really resident: percent of what may be taken, or bytes",
     tolerance,
-    support: |machine| machine.memory().map(|_| ()).map_err(|error| error.to_string()),
+    support: |machine| {
+        machine
+            .memory()
+            .map(|_| ())
+            .map_err(|error| error.to_string())
+    },
     start,
 };
 
@@ -239,10 +303,19 @@ mod tests {
     #[test]
     fn a_node_in_need_gets_it_back() {
         // Two workers owe 1 GiB: sixteen blocks each.
-        assert_eq!(next_step(1 << 40, 1 << 40, 100, -(1 << 30), false, 2), Step::Yield(16));
-        assert_eq!(next_step(1 << 40, 96 << 20, 3, -(1 << 30), false, 2), Step::Yield(3));
+        assert_eq!(
+            next_step(1 << 40, 1 << 40, 100, -(1 << 30), false, 2),
+            Step::Yield(16)
+        );
+        assert_eq!(
+            next_step(1 << 40, 96 << 20, 3, -(1 << 30), false, 2),
+            Step::Yield(3)
+        );
         assert_eq!(next_step(1 << 40, 0, 0, -1, false, 2), Step::Short);
-        assert_eq!(next_step(1 << 40, 96 << 20, 3, 1 << 40, true, 2), Step::Yield(1));
+        assert_eq!(
+            next_step(1 << 40, 96 << 20, 3, 1 << 40, true, 2),
+            Step::Yield(1)
+        );
         assert_eq!(next_step(1 << 40, 0, 0, 1 << 40, true, 2), Step::Short);
     }
 

@@ -58,13 +58,20 @@ struct Serving {
 impl Stressor for Serving {
     fn set(&mut self, _: f64) {}
 
-    #[expect(clippy::cast_precision_loss, reason = "what one window counts is far below 2^52")]
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "what one window counts is far below 2^52"
+    )]
     fn reached(&mut self, now_ns: u64) -> Reached {
         let bytes = self.server.bytes();
         let span_s = seconds(now_ns.saturating_sub(self.seen_at_ns).max(1));
         let rate = (bytes - self.seen) as f64 / span_s;
         (self.seen, self.seen_at_ns) = (bytes, now_ns);
-        Reached { achieved: 8.0 * rate / self.bits_per_unit, bytes_per_s: Some(rate), settling: false }
+        Reached {
+            achieved: 8.0 * rate / self.bits_per_unit,
+            bytes_per_s: Some(rate),
+            settling: false,
+        }
     }
 
     fn failure(&self) -> Option<String> {
@@ -78,19 +85,36 @@ fn start(ask: &Ask<'_>) -> Result<Box<dyn Stressor>, StartError> {
         let token = Token::new(options.token.as_deref().unwrap_or_default());
         let server = Server::start(resolve(listen)?, token, ask.cores.clone())?;
         eprintln!("network: serving on {}", server.address());
-        return Ok(Box::new(Serving { server, bits_per_unit: 1.0, seen: 0, seen_at_ns: clock::mono_ns() }));
+        return Ok(Box::new(Serving {
+            server,
+            bits_per_unit: 1.0,
+            seen: 0,
+            seen_at_ns: clock::mono_ns(),
+        }));
     }
     let (target, token, server) = match &options.target {
-        Some(target) => (resolve(target)?, Token::new(options.token.as_deref().unwrap_or_default()), None),
+        Some(target) => (
+            resolve(target)?,
+            Token::new(options.token.as_deref().unwrap_or_default()),
+            None,
+        ),
         None => {
-            let token = Token::random().map_err(|error| StartError::system("draw a token", error))?;
-            let server = Server::start(SocketAddr::from(([127, 0, 0, 1], 0)), token.clone(), ask.cores.clone())?;
+            let token =
+                Token::random().map_err(|error| StartError::system("draw a token", error))?;
+            let server = Server::start(
+                SocketAddr::from(([127, 0, 0, 1], 0)),
+                token.clone(),
+                ask.cores.clone(),
+            )?;
             (server.address(), token, Some(server))
         }
     };
     let scale = scale(ask, options, target.ip())?;
     let paced = client::start(ask, options, target, &token, scale)?;
-    Ok(Box::new(Client { paced, _server: server }))
+    Ok(Box::new(Client {
+        paced,
+        _server: server,
+    }))
 }
 
 /// The first address of a name and port.
@@ -105,7 +129,13 @@ fn scale(ask: &Ask<'_>, options: &NetworkOptions, target: IpAddr) -> Result<Scal
     if ask.unit != Unit::Percent {
         return Ok(Scale::Fixed(1.0));
     }
-    let kept = || if target.is_loopback() { ask.peak("tcp") } else { ask.spec.options.peak_per_s };
+    let kept = || {
+        if target.is_loopback() {
+            ask.peak("tcp")
+        } else {
+            ask.spec.options.peak_per_s
+        }
+    };
     if let Some(speed) = options.link_bit_per_s.or_else(kept) {
         return Ok(Scale::Peak(Some(speed)));
     }

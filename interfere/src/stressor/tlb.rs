@@ -19,7 +19,8 @@ fn start(ask: &Ask<'_>) -> Result<Box<dyn Stressor>, StartError> {
         grain: 64.0,
         carry: 5.0,
         make: Arc::new(|_| {
-            let mut pages = Pages::new(PAGES).map_err(|error| format!("map {PAGES} pages: {error}"))?;
+            let mut pages =
+                Pages::new(PAGES).map_err(|error| format!("map {PAGES} pages: {error}"))?;
             Ok(Box::new(move |shift: &Shift, amount: u64| {
                 pages.walk(amount);
                 shift.add(amount);
@@ -28,7 +29,12 @@ fn start(ask: &Ask<'_>) -> Result<Box<dyn Stressor>, StartError> {
         }),
     };
     let cores: Vec<_> = ask.cores.iter().copied().map(Some).collect();
-    Ok(Box::new(Paced::start(&cores, pace, Scale::of(ask.unit, ask.peak("walk")), None)?))
+    Ok(Box::new(Paced::start(
+        &cores,
+        pace,
+        Scale::of(ask.unit, ask.peak("walk")),
+        None,
+    )?))
 }
 
 /// See the module.

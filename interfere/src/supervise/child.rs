@@ -1,6 +1,9 @@
 //! A stressor's process: this program again, with `--spec -`. It dies with its parent, whatever kills that.
 
-#![expect(unsafe_code, reason = "what runs between fork and exec has to be told to the compiler as unsafe")]
+#![expect(
+    unsafe_code,
+    reason = "what runs between fork and exec has to be told to the compiler as unsafe"
+)]
 
 use super::CHILD_LEASE_MS;
 use crate::session::input::Lines;
@@ -62,16 +65,30 @@ impl Child {
     /// # Errors
     /// When the process cannot be started or does not take its spec.
     pub fn start(spec: &InterferenceSpec) -> Result<Self, ChildError> {
-        let spec = InterferenceSpec { lease_ms: Some(CHILD_LEASE_MS), ..spec.clone() };
+        let spec = InterferenceSpec {
+            lease_ms: Some(CHILD_LEASE_MS),
+            ..spec.clone()
+        };
         let mut command = own_command().map_err(ChildError::Own)?;
-        command.args(["--spec", "-"]).stdin(Stdio::piped()).stdout(Stdio::piped());
+        command
+            .args(["--spec", "-"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped());
         die_with(&mut command, getpid());
         let mut process = command.spawn().map_err(ChildError::Start)?;
         let (mut stdin, stdout) = (process.stdin.take(), process.stdout.take());
         let line = serde_json::to_string(&spec).map_err(|error| ChildError::Spec(error.into()))?;
-        let mut child = Self { process, stdin: None, stdout, lines: Lines::default(), verdict: None };
+        let mut child = Self {
+            process,
+            stdin: None,
+            stdout,
+            lines: Lines::default(),
+            verdict: None,
+        };
         if let Some(stdin) = &mut stdin {
-            stdin.write_all(format!("{line}\n").as_bytes()).map_err(ChildError::Spec)?;
+            stdin
+                .write_all(format!("{line}\n").as_bytes())
+                .map_err(ChildError::Spec)?;
         }
         child.stdin = stdin;
         Ok(child)
@@ -154,7 +171,11 @@ impl Child {
             match stdout.read(&mut bytes) {
                 Ok(length) if length > 0 => {
                     let lines = self.lines.push(&bytes[..length]);
-                    samples.extend(lines.iter().filter_map(|line| serde_json::from_str(line).ok()));
+                    samples.extend(
+                        lines
+                            .iter()
+                            .filter_map(|line| serde_json::from_str(line).ok()),
+                    );
                 }
                 _ => {
                     self.stdout = None;
@@ -177,8 +198,10 @@ impl Child {
         }
         // Killing one that is gone does nothing: it has not been reaped, so its number is its own.
         let _ = self.process.kill();
-        self.verdict =
-            Some(self.process.wait().map_or_else(|error| error.to_string(), |status| format!("ended with {status}")));
+        self.verdict = Some(self.process.wait().map_or_else(
+            |error| error.to_string(),
+            |status| format!("ended with {status}"),
+        ));
     }
 }
 
@@ -195,7 +218,11 @@ fn die_with(command: &mut Command, parent: Pid) {
     let prepare = move || {
         prctl::set_pdeathsig(Signal::SIGKILL)?;
         // The parent may have died before that was set: then there is another one now.
-        if getppid() == parent { Ok(()) } else { Err(std::io::Error::from_raw_os_error(libc::ESRCH)) }
+        if getppid() == parent {
+            Ok(())
+        } else {
+            Err(std::io::Error::from_raw_os_error(libc::ESRCH))
+        }
     };
     // SAFETY: prctl and getppid are system calls without locks or memory of ours, allowed between fork and exec.
     unsafe { command.pre_exec(prepare) };

@@ -23,7 +23,11 @@ pub(crate) enum Instead {
 /// Open-loop HTTP load whose latency numbers can be trusted
 #[derive(Debug, Parser)]
 #[command(name = "aefm-load", version, after_help = EXIT_CODES, disable_version_flag = true, args_override_self = true)]
-#[command(subcommand_negates_reqs = true, args_conflicts_with_subcommands = true, disable_help_subcommand = true)]
+#[command(
+    subcommand_negates_reqs = true,
+    args_conflicts_with_subcommands = true,
+    disable_help_subcommand = true
+)]
 pub(crate) struct Args {
     #[command(subcommand)]
     pub(crate) instead: Option<Instead>,
@@ -69,7 +73,13 @@ pub(crate) struct Args {
     #[arg(long, value_enum, default_value = "seed", requires = "script")]
     pub(crate) script_seed: ScriptSeed,
     /// DeathStarBench's arrival processes: fixed and exp are constant and poisson, norm and zipf approximations
-    #[arg(short = 'D', long, value_enum, value_name = "DIST", conflicts_with = "arrival")]
+    #[arg(
+        short = 'D',
+        long,
+        value_enum,
+        value_name = "DIST",
+        conflicts_with = "arrival"
+    )]
     pub(crate) dist: Option<Dist>,
 
     // When to send.

@@ -36,7 +36,8 @@ struct Found<'a> {
 }
 
 pub(super) fn find_max(options: &Options, goal: &Objectives) -> Result<u8, Failure> {
-    let commands = Commands::listen().map_err(|error| Failure::run(format!("listen for signals: {error}")))?;
+    let commands =
+        Commands::listen().map_err(|error| Failure::run(format!("listen for signals: {error}")))?;
     let first_hz = options.plan.rate_asked_hz().unwrap_or(100.0);
     let (mut tries, mut points) = (Vec::<Try>::new(), Vec::<Point>::new());
     let found = loop {
@@ -50,18 +51,30 @@ pub(super) fn find_max(options: &Options, goal: &Objectives) -> Result<u8, Failu
         if !options.quiet {
             eprintln!("aefm-load: {}", line(&point));
         }
-        tries.push(Try { rate_hz, met: point.met });
+        tries.push(Try {
+            rate_hz,
+            met: point.met,
+        });
         points.push(point);
     };
     points.sort_by(|a, b| a.rate_hz.total_cmp(&b.rate_hz));
-    let result = Found { objectives: goal.to_string(), rate_max_hz: found, curve: &points };
+    let result = Found {
+        objectives: goal.to_string(),
+        rate_max_hz: found,
+        curve: &points,
+    };
     if options.json {
-        print(&serde_json::to_string(&result).map(|json| json + "\n").map_err(Failure::run)?)?;
+        print(
+            &serde_json::to_string(&result)
+                .map(|json| json + "\n")
+                .map_err(Failure::run)?,
+        )?;
     } else {
         print(&table(&result))?;
     }
-    let suspect =
-        points.iter().any(|point| point.met && found == Some(point.rate_hz) && point.verdict == Verdict::Suspect);
+    let suspect = points.iter().any(|point| {
+        point.met && found == Some(point.rate_hz) && point.verdict == Verdict::Suspect
+    });
     Ok(match found {
         None => exit::SLO,
         Some(_) if suspect => exit::SUSPECT,
@@ -70,7 +83,12 @@ pub(super) fn find_max(options: &Options, goal: &Objectives) -> Result<u8, Failu
 }
 
 /// One run at this rate; none if it was interrupted.
-fn probe(plan: &Plan, rate_hz: f64, goal: &Objectives, commands: &Commands) -> Result<Option<Point>, Failure> {
+fn probe(
+    plan: &Plan,
+    rate_hz: f64,
+    goal: &Objectives,
+    commands: &Commands,
+) -> Result<Option<Point>, Failure> {
     let mut plan = plan.clone();
     if let Loop::Open(schedule) = &plan.load {
         let profile = Profile::constant(rate_hz).map_err(Failure::usage)?;
@@ -86,7 +104,10 @@ fn probe(plan: &Plan, rate_hz: f64, goal: &Objectives, commands: &Commands) -> R
     // A rate that was not sent was not carried, whatever the answers looked like.
     let sent_share = summary.sent as f64 / summary.intended.max(1) as f64;
     if sent_share < 0.99 {
-        missed.push(format!("only {:.1} % of the requests could be sent", sent_share * 100.0));
+        missed.push(format!(
+            "only {:.1} % of the requests could be sent",
+            sent_share * 100.0
+        ));
     }
     Ok(Some(Point {
         rate_hz,
@@ -101,7 +122,8 @@ fn probe(plan: &Plan, rate_hz: f64, goal: &Objectives, commands: &Commands) -> R
 }
 
 fn line(point: &Point) -> String {
-    let ms = |us: Option<f64>| us.map_or_else(|| "-".to_owned(), |us| format!("{:.3}", us / 1000.0));
+    let ms =
+        |us: Option<f64>| us.map_or_else(|| "-".to_owned(), |us| format!("{:.3}", us / 1000.0));
     let met = if point.met { "met" } else { "missed" };
     format!(
         "{:>12.1}/s  {met:<6}  ok {:>7.3} %  p50 {:>9} ms  p99 {:>9} ms  {}",
@@ -109,7 +131,11 @@ fn line(point: &Point) -> String {
         point.ok_share * 100.0,
         ms(point.p50_us),
         ms(point.p99_us),
-        if point.verdict == Verdict::Suspect { "(suspect)" } else { "" }
+        if point.verdict == Verdict::Suspect {
+            "(suspect)"
+        } else {
+            ""
+        }
     )
     .trim_end()
     .to_owned()

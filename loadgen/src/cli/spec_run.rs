@@ -37,7 +37,8 @@ fn read(path: &Path, args: &Args) -> Result<Plan, Failure> {
 
 /// Obeys the spec.
 pub(super) fn obey(path: &Path, args: &Args) -> Result<u8, Failure> {
-    let commands = Commands::listen().map_err(|error| Failure::run(format!("listen for signals: {error}")))?;
+    let commands =
+        Commands::listen().map_err(|error| Failure::run(format!("listen for signals: {error}")))?;
     let plan = Arc::new(read(path, args)?);
     if path == Path::new("-") {
         commands.follow_stdin();
@@ -48,15 +49,26 @@ pub(super) fn obey(path: &Path, args: &Args) -> Result<u8, Failure> {
     // A reader that is gone does not end the load; standard input's end does.
     let mut tell = |event: Event<'_>| {
         let _ = match event {
-            Event::Ready { open, fault: Some(fault) } => {
-                eprintln!("aefm-load: {open} of {} connections are open: failed to {fault}", plan.connections);
+            Event::Ready {
+                open,
+                fault: Some(fault),
+            } => {
+                eprintln!(
+                    "aefm-load: {open} of {} connections are open: failed to {fault}",
+                    plan.connections
+                );
                 Ok(())
             }
             Event::Ready { .. } | Event::Waiting { .. } => Ok(()),
-            Event::Started(start_ns) => records::write(&mut output, &LoadRecord::Started { start_ns }),
+            Event::Started(start_ns) => {
+                records::write(&mut output, &LoadRecord::Started { start_ns })
+            }
             Event::Second(second) => {
                 pace.add(second);
-                records::write(&mut output, &LoadRecord::Second(records::second(second, shard)))
+                records::write(
+                    &mut output,
+                    &LoadRecord::Second(records::second(second, shard)),
+                )
             }
         };
     };
@@ -65,8 +77,14 @@ pub(super) fn obey(path: &Path, args: &Args) -> Result<u8, Failure> {
     let orphaned = finished.orphaned;
     let summary = Summary::new(&plan, finished);
     let _ = records::write(&mut output, &LoadRecord::Summary(summary.to_record()));
-    if let Some(Err(error)) = script.map(|script| script.done(Totals::new(&summary, pace.seconds()))) {
+    if let Some(Err(error)) =
+        script.map(|script| script.done(Totals::new(&summary, pace.seconds())))
+    {
         eprintln!("aefm-load: failed to {error}");
     }
-    Ok(if orphaned { exit::INTERRUPTED } else { super::start::code(&summary, &[]) })
+    Ok(if orphaned {
+        exit::INTERRUPTED
+    } else {
+        super::start::code(&summary, &[])
+    })
 }

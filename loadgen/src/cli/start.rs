@@ -15,7 +15,8 @@ use std::sync::Arc;
 
 /// Runs once and tells about it.
 pub(super) fn once(options: &Options) -> Result<u8, Failure> {
-    let commands = Commands::listen().map_err(|error| Failure::run(format!("listen for signals: {error}")))?;
+    let commands =
+        Commands::listen().map_err(|error| Failure::run(format!("listen for signals: {error}")))?;
     let plan = Arc::new(options.plan.clone());
     let mut files = Files::new(options).map_err(Failure::run)?;
     let mut live = Live::new(&plan, options.quiet);
@@ -37,13 +38,26 @@ pub(super) fn once(options: &Options) -> Result<u8, Failure> {
     let mut finished = run(&plan, &commands, &mut tell)?;
     let script = finished.script.take();
     let mut summary = Summary::new(&plan, finished);
-    summary.slo_missed = options.slo.as_ref().map(|slo| slo.missed(&summary)).unwrap_or_default();
+    summary.slo_missed = options
+        .slo
+        .as_ref()
+        .map(|slo| slo.missed(&summary))
+        .unwrap_or_default();
     let broken = files.finish();
     live.end();
     if options.json {
-        print(&serde_json::to_string(&summary).map(|json| json + "\n").map_err(Failure::run)?)?;
+        print(
+            &serde_json::to_string(&summary)
+                .map(|json| json + "\n")
+                .map_err(Failure::run)?,
+        )?;
     } else {
-        print(&text::summary(&summary, &pace, options.spectrum, options.uncorrected))?;
+        print(&text::summary(
+            &summary,
+            &pace,
+            options.spectrum,
+            options.uncorrected,
+        ))?;
     }
     let done = script.map(|script| script.done(Totals::new(&summary, pace.seconds())));
     if let Some(Err(error)) = &done {
@@ -54,7 +68,9 @@ pub(super) fn once(options: &Options) -> Result<u8, Failure> {
     }
     Ok(match code(&summary, &summary.slo_missed) {
         exit::VALID | exit::SUSPECT
-            if !broken.is_empty() || summary.requests_error.is_some() || matches!(done, Some(Err(_))) =>
+            if !broken.is_empty()
+                || summary.requests_error.is_some()
+                || matches!(done, Some(Err(_))) =>
         {
             exit::FAILED
         }

@@ -17,10 +17,23 @@ pub(super) fn list(json: bool, out: &mut impl Write) -> Result<u8, Failure> {
 
 fn as_json() -> String {
     let about = |workload: &Workload| serde_json::json!({ "name": workload.name, "application": workload.app(), "about": workload.about });
-    format!("{}\n", Workload::ALL.iter().map(about).collect::<serde_json::Value>())
+    format!(
+        "{}\n",
+        Workload::ALL
+            .iter()
+            .map(about)
+            .collect::<serde_json::Value>()
+    )
 }
 
 fn as_text() -> String {
-    let width = Workload::ALL.iter().map(|workload| workload.name.len()).max().unwrap_or(0);
-    Workload::ALL.iter().map(|workload| format!("{:width$}  {}\n", workload.name, workload.about)).collect()
+    let width = Workload::ALL
+        .iter()
+        .map(|workload| workload.name.len())
+        .max()
+        .unwrap_or(0);
+    Workload::ALL
+        .iter()
+        .map(|workload| format!("{:width$}  {}\n", workload.name, workload.about))
+        .collect()
 }

@@ -29,7 +29,9 @@ pub(crate) enum Fault {
     #[error("take the answer: the server switched protocols")]
     Upgrade,
     /// More than can be kept for a reader.
-    #[error("keep the answer for the script or scenario: its body is longer than {BODY_BYTES_MAX} bytes")]
+    #[error(
+        "keep the answer for the script or scenario: its body is longer than {BODY_BYTES_MAX} bytes"
+    )]
     TooLong,
 }
 
@@ -69,7 +71,10 @@ pub(crate) struct Answer {
 impl Answer {
     /// `hears`: fields and body are kept.
     pub(crate) fn new(hears: bool) -> Self {
-        Self { heard: hears.then(Box::default), ..Self::default() }
+        Self {
+            heard: hears.then(Box::default),
+            ..Self::default()
+        }
     }
 
     /// Gets ready for the next answer.
@@ -170,12 +175,15 @@ impl Answer {
         let mut fields = [const { MaybeUninit::uninit() }; FIELDS_MAX];
         let mut response = httparse::Response::new(&mut []);
         let config = httparse::ParserConfig::default();
-        let length = match config.parse_response_with_uninit_headers(&mut response, bytes, &mut fields) {
-            Ok(httparse::Status::Complete(length)) => length,
-            Ok(httparse::Status::Partial) if bytes.len() > HEAD_BYTES_MAX => return Err(Fault::HeadTooLong),
-            Ok(httparse::Status::Partial) => return Ok(None),
-            Err(error) => return Err(Fault::Head(describe(error))),
-        };
+        let length =
+            match config.parse_response_with_uninit_headers(&mut response, bytes, &mut fields) {
+                Ok(httparse::Status::Complete(length)) => length,
+                Ok(httparse::Status::Partial) if bytes.len() > HEAD_BYTES_MAX => {
+                    return Err(Fault::HeadTooLong);
+                }
+                Ok(httparse::Status::Partial) => return Ok(None),
+                Err(error) => return Err(Fault::Head(describe(error))),
+            };
         let status = response.code.unwrap_or(0);
         let body = Framing::of(response.version == Some(1), response.headers)?;
         if status == 101 {
@@ -188,7 +196,10 @@ impl Answer {
         self.status = status;
         self.keep_alive = body.keep_alive;
         if let Some(heard) = &mut self.heard {
-            response.headers.iter().for_each(|field| heard.add_field(field.name.as_bytes(), field.value));
+            response
+                .headers
+                .iter()
+                .for_each(|field| heard.add_field(field.name.as_bytes(), field.value));
         }
         self.state = if self.bodiless || status == 204 || status == 304 {
             State::Length(0)
@@ -219,7 +230,11 @@ struct Framing {
 
 impl Framing {
     fn of(version_11: bool, fields: &[httparse::Header<'_>]) -> Result<Self, Fault> {
-        let mut framing = Self { length: None, chunked: false, keep_alive: version_11 };
+        let mut framing = Self {
+            length: None,
+            chunked: false,
+            keep_alive: version_11,
+        };
         for field in fields {
             // Lengths first: comparing them is cheaper than comparing names that cannot match.
             match field.name.len() {
@@ -231,12 +246,22 @@ impl Framing {
                     framing.length = Some(length);
                 }
                 17 if field.name.eq_ignore_ascii_case("transfer-encoding") => {
-                    let last = field.value.rsplit(|&byte| byte == b',').next().unwrap_or_default();
+                    let last = field
+                        .value
+                        .rsplit(|&byte| byte == b',')
+                        .next()
+                        .unwrap_or_default();
                     framing.chunked = last.trim_ascii().eq_ignore_ascii_case(b"chunked");
                 }
                 10 if field.name.eq_ignore_ascii_case("connection") => {
-                    let mut options = field.value.split(|&byte| byte == b',').map(<[u8]>::trim_ascii);
-                    if options.clone().any(|option| option.eq_ignore_ascii_case(b"close")) {
+                    let mut options = field
+                        .value
+                        .split(|&byte| byte == b',')
+                        .map(<[u8]>::trim_ascii);
+                    if options
+                        .clone()
+                        .any(|option| option.eq_ignore_ascii_case(b"close"))
+                    {
                         framing.keep_alive = false;
                     } else if options.any(|option| option.eq_ignore_ascii_case(b"keep-alive")) {
                         framing.keep_alive = true;

@@ -37,17 +37,27 @@ pub(crate) struct Chunks {
 
 impl Default for Chunks {
     fn default() -> Self {
-        Self { at: At::Size, size: 0, digits: 0, extra: 0 }
+        Self {
+            at: At::Size,
+            size: 0,
+            digits: 0,
+            extra: 0,
+        }
     }
 }
 
 impl Chunks {
     /// Takes the next piece and hands on the data in it; none if it is not chunked, or the data are not taken.
-    pub(crate) fn feed(&mut self, piece: &[u8], mut data: impl FnMut(&[u8]) -> bool) -> Option<ChunksFed> {
+    pub(crate) fn feed(
+        &mut self,
+        piece: &[u8],
+        mut data: impl FnMut(&[u8]) -> bool,
+    ) -> Option<ChunksFed> {
         let mut used = 0;
         while used < piece.len() {
             if self.at == At::Data {
-                let taken = (piece.len() - used).min(usize::try_from(self.size).unwrap_or(usize::MAX));
+                let taken =
+                    (piece.len() - used).min(usize::try_from(self.size).unwrap_or(usize::MAX));
                 if !data(&piece[used..used + taken]) {
                     return None;
                 }
@@ -95,7 +105,11 @@ impl Chunks {
     }
 
     fn sized(&mut self) -> At {
-        if self.size == 0 { At::TrailerStart } else { At::Data }
+        if self.size == 0 {
+            At::TrailerStart
+        } else {
+            At::Data
+        }
     }
 
     fn count_extra(&mut self, next: At) -> Option<At> {

@@ -43,12 +43,16 @@ impl Heard {
 
     /// Name and value of each field, as they came.
     pub(crate) fn fields(&self) -> impl ExactSizeIterator<Item = (&[u8], &[u8])> {
-        self.fields.iter().map(|(name, value)| (&self.text[name.clone()], &self.text[value.clone()]))
+        self.fields
+            .iter()
+            .map(|(name, value)| (&self.text[name.clone()], &self.text[value.clone()]))
     }
 
     /// The value of the first field of that name, if it is text.
     pub(crate) fn field(&self, name: &str) -> Option<&str> {
-        let (_, value) = self.fields().find(|(own, _)| own.eq_ignore_ascii_case(name.as_bytes()))?;
+        let (_, value) = self
+            .fields()
+            .find(|(own, _)| own.eq_ignore_ascii_case(name.as_bytes()))?;
         std::str::from_utf8(value).ok()
     }
 

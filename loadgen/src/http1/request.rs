@@ -24,7 +24,12 @@ impl Fixed {
         }
         bytes.extend_from_slice(b"\r\n");
         bytes.extend_from_slice(&request.body);
-        Self { bytes, context, context_at, bodiless: request.method == "HEAD" }
+        Self {
+            bytes,
+            context,
+            context_at,
+            bodiless: request.method == "HEAD",
+        }
     }
 
     /// Makes it the request of this number.
@@ -45,7 +50,12 @@ impl Fixed {
 }
 
 /// Writes a whole request; `context` with the request's number, if there is one.
-pub(crate) fn write_request(bytes: &mut Vec<u8>, fields: &Fields, request: &Request, context: Option<(Context, u64)>) {
+pub(crate) fn write_request(
+    bytes: &mut Vec<u8>,
+    fields: &Fields,
+    request: &Request,
+    context: Option<(Context, u64)>,
+) {
     write_head(bytes, fields, request);
     if let Some((context, number)) = context {
         context.append(number, bytes);

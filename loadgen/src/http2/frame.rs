@@ -59,13 +59,17 @@ pub(super) fn push_header(out: &mut Vec<u8>, length: usize, kind: u8, flags: u8,
 
 /// The first four bytes as a number.
 pub(super) fn number(bytes: &[u8]) -> u32 {
-    bytes.first_chunk().map_or(0, |four| u32::from_be_bytes(*four))
+    bytes
+        .first_chunk()
+        .map_or(0, |four| u32::from_be_bytes(*four))
 }
 
 /// The payload's length, from a whole header.
 fn length_of(header: &[u8]) -> Result<usize, Fault> {
     match (number(header) >> 8) as usize {
-        length if length > PAYLOAD_BYTES_MAX => Err(Fault::Broken(Code::FRAME_SIZE, "a frame is too long")),
+        length if length > PAYLOAD_BYTES_MAX => {
+            Err(Fault::Broken(Code::FRAME_SIZE, "a frame is too long"))
+        }
         length => Ok(length),
     }
 }
@@ -73,7 +77,12 @@ fn length_of(header: &[u8]) -> Result<usize, Fault> {
 fn frame(bytes: &[u8]) -> Frame<'_> {
     // The highest bit of the stream's id is reserved.
     let stream = number(&bytes[5..]) & (u32::MAX >> 1);
-    Frame { kind: bytes[3], flags: bytes[4], stream, payload: &bytes[HEADER_BYTES..] }
+    Frame {
+        kind: bytes[3],
+        flags: bytes[4],
+        stream,
+        payload: &bytes[HEADER_BYTES..],
+    }
 }
 
 /// Makes frames whole that come in pieces. A frame that comes in one piece is not copied.
@@ -87,7 +96,10 @@ pub(super) struct Pieces {
 
 impl Pieces {
     /// The next whole frame; `piece` moves on behind it. None: the piece is used up.
-    pub(super) fn next<'a, 'b: 'a>(&'a mut self, piece: &mut &'b [u8]) -> Result<Option<Frame<'a>>, Fault> {
+    pub(super) fn next<'a, 'b: 'a>(
+        &'a mut self,
+        piece: &mut &'b [u8],
+    ) -> Result<Option<Frame<'a>>, Fault> {
         if std::mem::take(&mut self.whole) {
             self.begun.clear();
         }
@@ -107,7 +119,8 @@ impl Pieces {
 
     /// Takes bytes until so many are there; false if the piece has too few.
     fn fill(&mut self, length: usize, piece: &mut &[u8]) -> bool {
-        let (taken, rest) = piece.split_at(piece.len().min(length.saturating_sub(self.begun.len())));
+        let (taken, rest) =
+            piece.split_at(piece.len().min(length.saturating_sub(self.begun.len())));
         self.begun.extend_from_slice(taken);
         *piece = rest;
         self.begun.len() >= length
@@ -155,10 +168,15 @@ mod tests {
             let mut last = Ok(None);
             for length in pieces {
                 let (mut piece, after) = rest.split_at(length);
-                last = own.next(&mut piece).map(|frame| frame.map(|frame| frame.stream));
+                last = own
+                    .next(&mut piece)
+                    .map(|frame| frame.map(|frame| frame.stream));
                 rest = after;
             }
-            assert_eq!(last, Err(Fault::Broken(Code::FRAME_SIZE, "a frame is too long")));
+            assert_eq!(
+                last,
+                Err(Fault::Broken(Code::FRAME_SIZE, "a frame is too long"))
+            );
         }
     }
 }

@@ -50,13 +50,26 @@ fn push_named(block: &mut Vec<u8>, place: usize, value: &str) {
 }
 
 /// Appends the fields that every request starts with.
-pub(super) fn push_request(block: &mut Vec<u8>, method: &str, https: bool, authority: &str, path: &str) {
+pub(super) fn push_request(
+    block: &mut Vec<u8>,
+    method: &str,
+    https: bool,
+    authority: &str,
+    path: &str,
+) {
     match method {
         "GET" => push_known(block, known::METHOD_GET),
         "POST" => push_known(block, known::METHOD_POST),
         other => push_named(block, known::METHOD_GET, other),
     }
-    push_known(block, if https { known::SCHEME_HTTPS } else { known::SCHEME_HTTP });
+    push_known(
+        block,
+        if https {
+            known::SCHEME_HTTPS
+        } else {
+            known::SCHEME_HTTP
+        },
+    );
     match path {
         "/" => push_known(block, known::PATH_ROOT),
         other => push_named(block, known::PATH_ROOT, other),
@@ -103,7 +116,10 @@ impl Head {
     pub(super) fn read(block: &[u8]) -> Result<Self, Fault> {
         let mut head = Self::default();
         let mut reader = Reader(block);
-        head.walk(&mut reader).ok_or(Fault::Broken(Code::COMPRESSION, "a header block cannot be read"))?;
+        head.walk(&mut reader).ok_or(Fault::Broken(
+            Code::COMPRESSION,
+            "a header block cannot be read",
+        ))?;
         Ok(head)
     }
 
@@ -113,15 +129,23 @@ impl Head {
             match first {
                 // A field that is in the table.
                 0x80.. => {
-                    let place = reader.number(first, 7).filter(|place| (1..=known::LAST).contains(place))?;
-                    if let Some(status) = place.checked_sub(known::STATUS).and_then(|at| STATUSES.get(at)) {
+                    let place = reader
+                        .number(first, 7)
+                        .filter(|place| (1..=known::LAST).contains(place))?;
+                    if let Some(status) = place
+                        .checked_sub(known::STATUS)
+                        .and_then(|at| STATUSES.get(at))
+                    {
                         self.set_status(Some(u64::from(*status)));
                     }
                 }
                 // A field to be put into the table, which has no room.
                 0x40.. => self.literal(reader, first, 6)?,
                 // The table's new size.
-                0x20.. => reader.number(first, 5).filter(|&size| size == 0).map(|_| ())?,
+                0x20.. => reader
+                    .number(first, 5)
+                    .filter(|&size| size == 0)
+                    .map(|_| ())?,
                 _ => self.literal(reader, first, 4)?,
             }
         }
@@ -139,14 +163,17 @@ impl Head {
             self.set_status(value.digits());
         } else if place == known::CONTENT_LENGTH {
             let length = value.digits();
-            self.malformed |= length.is_none() || self.length.is_some_and(|other| Some(other) != length);
+            self.malformed |=
+                length.is_none() || self.length.is_some_and(|other| Some(other) != length);
             self.length = length;
         }
         Some(())
     }
 
     fn set_status(&mut self, status: Option<u64>) {
-        let status = status.and_then(|status| u16::try_from(status).ok()).filter(|status| (100..1000).contains(status));
+        let status = status
+            .and_then(|status| u16::try_from(status).ok())
+            .filter(|status| (100..1000).contains(status));
         self.malformed |= status.is_none() || self.status.is_some();
         self.status = status;
     }
@@ -185,7 +212,10 @@ impl<'a> Reader<'a> {
         let length = self.number(first, 7)?;
         let (bytes, rest) = self.0.split_at_checked(length)?;
         self.0 = rest;
-        Some(Text { huffman: first & 0x80 != 0, bytes })
+        Some(Text {
+            huffman: first & 0x80 != 0,
+            bytes,
+        })
     }
 }
 
@@ -200,7 +230,8 @@ impl Text<'_> {
     fn place(self) -> usize {
         match (self.huffman, self.bytes) {
             (false, b":status") | (true, [0xb8, 0x84, 0x8d, 0x36, 0xa3]) => known::STATUS,
-            (false, b"content-length") | (true, [0x21, 0xea, 0x49, 0x6a, 0x4a, 0xd4, 0x16, 0xa9, 0x93, 0x3f]) => {
+            (false, b"content-length")
+            | (true, [0x21, 0xea, 0x49, 0x6a, 0x4a, 0xd4, 0x16, 0xa9, 0x93, 0x3f]) => {
                 known::CONTENT_LENGTH
             }
             _ => 0,
@@ -210,12 +241,16 @@ impl Text<'_> {
     /// The number in decimal digits that it is.
     fn digits(self) -> Option<u64> {
         let mut number = Some(0u64).filter(|_| !self.bytes.is_empty());
-        let mut add = |digit: u64| number = number.and_then(|number| number.checked_mul(10)?.checked_add(digit));
+        let mut add = |digit: u64| {
+            number = number.and_then(|number| number.checked_mul(10)?.checked_add(digit))
+        };
         if self.huffman {
             huffman_digits(self.bytes, &mut add)?;
         } else {
             for byte in self.bytes {
-                add(u64::from(byte.checked_sub(b'0').filter(|&digit| digit < 10)?));
+                add(u64::from(
+                    byte.checked_sub(b'0').filter(|&digit| digit < 10)?,
+                ));
             }
         }
         number
@@ -229,7 +264,10 @@ fn huffman_digits(bytes: &[u8], digit: &mut impl FnMut(u64)) -> Option<()> {
         bits = (bits << 8 | u64::from(byte)) & 0xffff;
         held += 8;
         loop {
-            let next = |count: u32| held.checked_sub(count).map(|rest| (bits >> rest & ((1 << count) - 1), rest));
+            let next = |count: u32| {
+                held.checked_sub(count)
+                    .map(|rest| (bits >> rest & ((1 << count) - 1), rest))
+            };
             match (next(5), next(6)) {
                 (Some((code @ 0..=2, rest)), _) => {
                     digit(code);

@@ -24,7 +24,11 @@ pub(super) struct Peer {
 impl Default for Peer {
     /// What holds until the server says something else.
     fn default() -> Self {
-        Self { streams_max: u32::MAX, window: 65_535, payload_bytes_max: PAYLOAD_BYTES_MAX }
+        Self {
+            streams_max: u32::MAX,
+            window: 65_535,
+            payload_bytes_max: PAYLOAD_BYTES_MAX,
+        }
     }
 }
 
@@ -35,18 +39,33 @@ impl Peer {
     /// A value out of its range, or half a setting.
     pub(super) fn update(&mut self, payload: &[u8]) -> Result<(), Fault> {
         if !payload.len().is_multiple_of(6) {
-            return Err(Fault::Broken(Code::FRAME_SIZE, "SETTINGS of a wrong length"));
+            return Err(Fault::Broken(
+                Code::FRAME_SIZE,
+                "SETTINGS of a wrong length",
+            ));
         }
         for setting in payload.chunks_exact(6) {
             let value = number(&setting[2..]);
             match u16::from_be_bytes([setting[0], setting[1]]) {
                 MAX_CONCURRENT_STREAMS => self.streams_max = value,
-                INITIAL_WINDOW_SIZE if i64::from(value) <= WINDOW_MAX => self.window = i64::from(value),
-                INITIAL_WINDOW_SIZE => {
-                    return Err(Fault::Broken(Code::FLOW_CONTROL, "an INITIAL_WINDOW_SIZE out of range"));
+                INITIAL_WINDOW_SIZE if i64::from(value) <= WINDOW_MAX => {
+                    self.window = i64::from(value)
                 }
-                MAX_FRAME_SIZE if (16_384..1 << 24).contains(&value) => self.payload_bytes_max = value as usize,
-                MAX_FRAME_SIZE => return Err(Fault::Broken(Code::PROTOCOL, "a MAX_FRAME_SIZE out of range")),
+                INITIAL_WINDOW_SIZE => {
+                    return Err(Fault::Broken(
+                        Code::FLOW_CONTROL,
+                        "an INITIAL_WINDOW_SIZE out of range",
+                    ));
+                }
+                MAX_FRAME_SIZE if (16_384..1 << 24).contains(&value) => {
+                    self.payload_bytes_max = value as usize
+                }
+                MAX_FRAME_SIZE => {
+                    return Err(Fault::Broken(
+                        Code::PROTOCOL,
+                        "a MAX_FRAME_SIZE out of range",
+                    ));
+                }
                 _ => {}
             }
         }
@@ -58,7 +77,11 @@ impl Peer {
 pub(super) fn push_own(out: &mut Vec<u8>, window: u32) {
     const HEADER_TABLE_SIZE: u16 = 1;
     const ENABLE_PUSH: u16 = 2;
-    for (setting, value) in [(HEADER_TABLE_SIZE, 0), (ENABLE_PUSH, 0), (INITIAL_WINDOW_SIZE, window)] {
+    for (setting, value) in [
+        (HEADER_TABLE_SIZE, 0),
+        (ENABLE_PUSH, 0),
+        (INITIAL_WINDOW_SIZE, window),
+    ] {
         out.extend_from_slice(&setting.to_be_bytes());
         out.extend_from_slice(&value.to_be_bytes());
     }
@@ -74,15 +97,25 @@ mod tests {
     fn settings(pairs: &[(u16, u32)]) -> Vec<u8> {
         pairs
             .iter()
-            .flat_map(|(id, value)| [id.to_be_bytes().to_vec(), value.to_be_bytes().to_vec()].concat())
+            .flat_map(|(id, value)| {
+                [id.to_be_bytes().to_vec(), value.to_be_bytes().to_vec()].concat()
+            })
             .collect()
     }
 
     #[test]
     fn settings_are_taken_and_wrong_ones_refused() {
         let mut peer = Peer::default();
-        peer.update(&settings(&[(3, 7), (4, 1), (5, 20_000), (99, 5), (3, 8)])).unwrap();
-        assert_eq!(peer, Peer { streams_max: 8, window: 1, payload_bytes_max: 20_000 });
+        peer.update(&settings(&[(3, 7), (4, 1), (5, 20_000), (99, 5), (3, 8)]))
+            .unwrap();
+        assert_eq!(
+            peer,
+            Peer {
+                streams_max: 8,
+                window: 1,
+                payload_bytes_max: 20_000
+            }
+        );
         for (id, value) in [(4, 1 << 31), (5, 16_383), (5, 1 << 24)] {
             assert!(peer.update(&settings(&[(id, value)])).is_err());
         }

@@ -32,7 +32,12 @@ pub(crate) struct Parts<'a> {
 }
 
 impl Requests {
-    pub(crate) fn new(content: &Content, fields: &Fields, context: Option<Context>, https: bool) -> Self {
+    pub(crate) fn new(
+        content: &Content,
+        fields: &Fields,
+        context: Option<Context>,
+        https: bool,
+    ) -> Self {
         Self {
             content: content.clone(),
             fields: fields.clone(),
@@ -50,7 +55,11 @@ impl Requests {
         if self.made != Some(number) {
             self.make(number);
         }
-        Parts { block: &self.block, body: &self.request.body, bodiless: self.request.method == "HEAD" }
+        Parts {
+            block: &self.block,
+            body: &self.request.body,
+            bodiless: self.request.method == "HEAD",
+        }
     }
 
     fn make(&mut self, number: u64) {
@@ -76,14 +85,26 @@ impl Requests {
 }
 
 /// Fields that HTTP/2 has other means for.
-pub(crate) const CONNECTION_FIELDS: [&str; 6] =
-    ["connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade", "te"];
+pub(crate) const CONNECTION_FIELDS: [&str; 6] = [
+    "connection",
+    "keep-alive",
+    "proxy-connection",
+    "transfer-encoding",
+    "upgrade",
+    "te",
+];
 
 fn push_fields(block: &mut Vec<u8>, fields: &Fields, request: &Request, https: bool) {
     let is_host = |name: &str| name.eq_ignore_ascii_case("host");
-    let host = fields.for_request(request).find(|(name, _)| is_host(name)).map_or("", |(_, value)| value);
+    let host = fields
+        .for_request(request)
+        .find(|(name, _)| is_host(name))
+        .map_or("", |(_, value)| value);
     hpack::push_request(block, request.method, https, host, &request.target);
-    for (name, value) in fields.for_request(request).filter(|(name, _)| !is_host(name)) {
+    for (name, value) in fields
+        .for_request(request)
+        .filter(|(name, _)| !is_host(name))
+    {
         hpack::push_name(block, name, value.len());
         block.extend_from_slice(value.as_bytes());
     }

@@ -111,7 +111,10 @@ impl Session {
     /// Whether another request may be sent now.
     pub(crate) fn has_room(&self) -> bool {
         let streams_max = self.streams_max.min(self.peer.streams_max as usize);
-        self.greeted && !self.is_leaving() && self.streams.len() < streams_max && self.out.len() < WAITING_BYTES_MAX
+        self.greeted
+            && !self.is_leaving()
+            && self.streams.len() < streams_max
+            && self.out.len() < WAITING_BYTES_MAX
     }
 
     /// Whether no more requests can ever be sent: it is of no use when those under way have ended.
@@ -133,7 +136,13 @@ impl Session {
     pub(crate) fn request(&mut self, key: u32, parts: Parts<'_>) -> u32 {
         let sent = parts.body.is_empty();
         let window = self.peer.window;
-        let id = self.streams.push(Stream { key, window, sent, bodiless: parts.bodiless, ..Stream::default() });
+        let id = self.streams.push(Stream {
+            key,
+            window,
+            sent,
+            bodiless: parts.bodiless,
+            ..Stream::default()
+        });
         let out = self.out.end();
         let (mut kind, mut flags) = (kind::HEADERS, if sent { flag::END_STREAM } else { 0 });
         let mut rest = parts.block;
@@ -157,10 +166,14 @@ impl Session {
 
     /// Goes on with a request's body. What does not go waits: see [`Self::next_waiting`].
     pub(crate) fn send_body(&mut self, id: u32, body: &[u8]) {
-        let Some(stream) = self.streams.get_mut(id) else { return };
+        let Some(stream) = self.streams.get_mut(id) else {
+            return;
+        };
         while !stream.sent {
             let room = self.window.min(stream.window).max(0) as usize;
-            let count = (body.len() - stream.body_at).min(room).min(self.peer.payload_bytes_max);
+            let count = (body.len() - stream.body_at)
+                .min(room)
+                .min(self.peer.payload_bytes_max);
             if count == 0 || self.out.len() >= WAITING_BYTES_MAX {
                 return self.blocked.push_back(id);
             }
@@ -170,7 +183,13 @@ impl Session {
             self.window -= count as i64;
             stream.sent = stream.body_at == body.len();
             let out = self.out.end();
-            push_header(out, count, kind::DATA, if stream.sent { flag::END_STREAM } else { 0 }, id);
+            push_header(
+                out,
+                count,
+                kind::DATA,
+                if stream.sent { flag::END_STREAM } else { 0 },
+                id,
+            );
             out.extend_from_slice(piece);
         }
     }
@@ -193,7 +212,8 @@ impl Session {
 
     /// Gives a request up, and tells the server; returns its status and bytes, as in [`Event::Ended`].
     pub(crate) fn cancel(&mut self, id: u32) -> (u16, u64) {
-        self.reset(id, Code::CANCEL).map_or((0, 0), |stream| (stream.status, stream.bytes))
+        self.reset(id, Code::CANCEL)
+            .map_or((0, 0), |stream| (stream.status, stream.bytes))
     }
 
     /// Closes a stream from our side.
@@ -211,7 +231,9 @@ impl Session {
     /// The next request under way, whatever becomes of it, by key, status and bytes; none: there are no more.
     pub(crate) fn take(&mut self) -> Option<(u32, u16, u64)> {
         let id = self.streams.next_above(0)?;
-        self.streams.remove(id).map(|stream| (stream.key, stream.status, stream.bytes))
+        self.streams
+            .remove(id)
+            .map(|stream| (stream.key, stream.status, stream.bytes))
     }
 
     /// Asks the server whether it is still there, unless it was asked already: then says since when.

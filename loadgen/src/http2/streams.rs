@@ -41,7 +41,11 @@ pub(super) struct Streams {
 
 impl Default for Streams {
     fn default() -> Self {
-        Self { first: 1, queue: VecDeque::new(), open: 0 }
+        Self {
+            first: 1,
+            queue: VecDeque::new(),
+            open: 0,
+        }
     }
 }
 
@@ -49,7 +53,10 @@ impl Streams {
     /// As if all ids before this one were used up.
     #[cfg(test)]
     pub(super) fn starting_at(id: u32) -> Self {
-        Self { first: id, ..Self::default() }
+        Self {
+            first: id,
+            ..Self::default()
+        }
     }
 
     /// How many are open.
@@ -98,7 +105,9 @@ impl Streams {
 
     /// The oldest open one above this id.
     pub(super) fn next_above(&self, id: u32) -> Option<u32> {
-        let from = id.checked_sub(self.first).map_or(0, |steps| (steps / 2 + 1) as usize);
+        let from = id
+            .checked_sub(self.first)
+            .map_or(0, |steps| (steps / 2 + 1) as usize);
         let place = (from..self.queue.len()).find(|&place| self.queue[place].is_some())?;
         Some(self.first + 2 * place as u32)
     }

@@ -13,16 +13,22 @@ pub(super) struct Addr(pub(super) SocketAddr);
 
 impl UserData for Addr {
     fn add_methods<M: UserDataMethods<Self>>(methods: &mut M) {
-        methods.add_meta_method(MetaMethod::ToString, |_, own, ()| Ok(format!("{}:{}", own.0.ip(), own.0.port())));
+        methods.add_meta_method(MetaMethod::ToString, |_, own, ()| {
+            Ok(format!("{}:{}", own.0.ip(), own.0.port()))
+        });
     }
 }
 
 impl FromLua for Addr {
     fn from_lua(value: Value, _: &Lua) -> mlua::Result<Self> {
         let type_name = value.type_name();
-        let addr = value.as_userdata().and_then(|data| data.borrow::<Self>().ok().map(|own| *own));
+        let addr = value
+            .as_userdata()
+            .and_then(|data| data.borrow::<Self>().ok().map(|own| *own));
         addr.ok_or_else(|| {
-            mlua::Error::runtime(format!("an address is needed, as wrk.lookup() returns them, not a {type_name}"))
+            mlua::Error::runtime(format!(
+                "an address is needed, as wrk.lookup() returns them, not a {type_name}"
+            ))
         })
     }
 }
@@ -33,11 +39,14 @@ pub(super) fn lookup(host: &str, service: &str) -> mlua::Result<Vec<Addr>> {
         "http" => 80,
         "https" => 443,
         digits => digits.parse().map_err(|_| {
-            mlua::Error::runtime(format!("cannot look up the service {digits}: give a port, http or https"))
+            mlua::Error::runtime(format!(
+                "cannot look up the service {digits}: give a port, http or https"
+            ))
         })?,
     };
     let found = (host, port).to_socket_addrs();
-    let found = found.map_err(|error| mlua::Error::runtime(format!("cannot look up {host}: {error}")))?;
+    let found =
+        found.map_err(|error| mlua::Error::runtime(format!("cannot look up {host}: {error}")))?;
     Ok(found.map(Addr).collect())
 }
 

@@ -82,17 +82,29 @@ pub enum ScriptError {
 impl ScriptError {
     pub(super) fn code(lua: &Lua, path: &Path, hook: Hook, error: &mlua::Error) -> Self {
         // Lua forgets who made a tail call; then the hook's own first line has to do.
-        let function = hook.function().and_then(|name| lua.globals().get::<Function>(name).ok());
+        let function = hook
+            .function()
+            .and_then(|name| lua.globals().get::<Function>(name).ok());
         let first_line = function.and_then(|function| function.info().line_defined);
-        Self::Code { path: path.to_owned(), hook, text: describe(path, error, first_line) }
+        Self::Code {
+            path: path.to_owned(),
+            hook,
+            text: describe(path, error, first_line),
+        }
     }
 
     pub(super) fn machine(path: &Path, error: &mlua::Error) -> Self {
-        Self::Machine { path: path.to_owned(), text: describe(path, error, None) }
+        Self::Machine {
+            path: path.to_owned(),
+            text: describe(path, error, None),
+        }
     }
 
     pub(super) fn request(path: &Path, text: impl Into<String>) -> Self {
-        Self::Request { path: path.to_owned(), text: text.into() }
+        Self::Request {
+            path: path.to_owned(),
+            text: text.into(),
+        }
     }
 }
 
@@ -102,11 +114,17 @@ fn describe(path: &Path, error: &mlua::Error, first_line: Option<usize>) -> Stri
     let text = whole(error);
     let (message, trace) = text.split_once("\nstack traceback:").unwrap_or((&text, ""));
     let message = message.trim();
-    let file = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let file = path
+        .file_name()
+        .map(|name| name.to_string_lossy().into_owned())
+        .unwrap_or_default();
     if let Some((line, rest)) = line_of(message, &file) {
         return format!("{file}:{line}:{rest}");
     }
-    let line = trace.lines().find_map(|line| line_of(line, &file)).map(|(line, _)| line.to_owned());
+    let line = trace
+        .lines()
+        .find_map(|line| line_of(line, &file))
+        .map(|(line, _)| line.to_owned());
     match line.or_else(|| first_line.map(|line| line.to_string())) {
         Some(line) => format!("{file}:{line}: {message}"),
         None => message.to_owned(),
@@ -117,7 +135,9 @@ fn describe(path: &Path, error: &mlua::Error, first_line: Option<usize>) -> Stri
 fn whole(error: &mlua::Error) -> String {
     match error {
         mlua::Error::CallbackError { traceback, cause } => format!("{}\n{traceback}", whole(cause)),
-        mlua::Error::RuntimeError(text) | mlua::Error::SyntaxError { message: text, .. } => text.clone(),
+        mlua::Error::RuntimeError(text) | mlua::Error::SyntaxError { message: text, .. } => {
+            text.clone()
+        }
         other => other.to_string(),
     }
 }
@@ -126,7 +146,8 @@ fn whole(error: &mlua::Error) -> String {
 fn line_of<'a>(text: &'a str, file: &str) -> Option<(&'a str, &'a str)> {
     let after = text.split_once(file)?.1.strip_prefix(':')?;
     let (number, rest) = after.split_once(':')?;
-    (!number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())).then_some((number, rest))
+    (!number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()))
+        .then_some((number, rest))
 }
 
 #[cfg(test)]

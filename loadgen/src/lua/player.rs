@@ -32,7 +32,9 @@ pub(crate) struct Player {
 
 impl fmt::Debug for Player {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Player").field("path", &self.path).finish_non_exhaustive()
+        f.debug_struct("Player")
+            .field("path", &self.path)
+            .finish_non_exhaustive()
     }
 }
 
@@ -80,11 +82,10 @@ impl Player {
     /// Has the script make its next string. Tells how many requests are in it.
     pub(crate) fn ask(&mut self) -> Result<usize, ScriptError> {
         if self.asks {
-            let value: Value = self
-                .hooks
-                .request
-                .call(())
-                .map_err(|error| ScriptError::code(&self.lua, &self.path, Hook::Request, &error))?;
+            let value: Value =
+                self.hooks.request.call(()).map_err(|error| {
+                    ScriptError::code(&self.lua, &self.path, Hook::Request, &error)
+                })?;
             let Value::String(text) = value else {
                 let kind = value.type_name();
                 let text = format!("it is a {kind}, not a string such as wrk.format() makes");
@@ -103,7 +104,11 @@ impl Player {
     }
 
     /// The bytes of as many of the string's requests as there are numbers, each with its trace context.
-    pub(crate) fn bytes(&mut self, numbers: impl Iterator<Item = u64>, context: Option<Context>) -> &[u8] {
+    pub(crate) fn bytes(
+        &mut self,
+        numbers: impl Iterator<Item = u64>,
+        context: Option<Context>,
+    ) -> &[u8] {
         let Some(context) = context else {
             let end = numbers.zip(&self.cuts).last().map_or(0, |(_, cut)| cut.end);
             return &self.text[..end];
@@ -126,15 +131,23 @@ impl Player {
 
     /// Tells the script of an answer.
     pub(crate) fn hear(&mut self, status: u16, heard: &Heard) -> Result<(), ScriptError> {
-        self.respond(status, heard).map_err(|error| ScriptError::code(&self.lua, &self.path, Hook::Response, &error))
+        self.respond(status, heard)
+            .map_err(|error| ScriptError::code(&self.lua, &self.path, Hook::Response, &error))
     }
 
     fn respond(&self, status: u16, heard: &Heard) -> mlua::Result<()> {
-        let headers = self.lua.create_table_with_capacity(0, heard.fields().len())?;
+        let headers = self
+            .lua
+            .create_table_with_capacity(0, heard.fields().len())?;
         for (name, value) in heard.fields() {
-            headers.raw_set(self.lua.create_string(name)?, self.lua.create_string(value)?)?;
+            headers.raw_set(
+                self.lua.create_string(name)?,
+                self.lua.create_string(value)?,
+            )?;
         }
-        self.hooks.response.call((status, headers, self.lua.create_string(heard.body())?))
+        self.hooks
+            .response
+            .call((status, headers, self.lua.create_string(heard.body())?))
     }
 
     /// Whether connections rest before each request.
@@ -145,9 +158,12 @@ impl Player {
     /// How long a connection is to rest before its next request.
     pub(crate) fn delay(&mut self) -> Result<Duration, ScriptError> {
         let wait: mlua::Result<f64> = self.hooks.delay.call(());
-        let ms = wait.map_err(|error| ScriptError::code(&self.lua, &self.path, Hook::Delay, &error))?;
+        let ms =
+            wait.map_err(|error| ScriptError::code(&self.lua, &self.path, Hook::Delay, &error))?;
         // An hour is longer than any time-out; what is no number, or negative, is no wait.
-        Ok(Duration::from_secs_f64(ms.clamp(0.0, 3.6e6).max(0.0) / 1000.0))
+        Ok(Duration::from_secs_f64(
+            ms.clamp(0.0, 3.6e6).max(0.0) / 1000.0,
+        ))
     }
 
     /// Whether `thread:stop()` was called.

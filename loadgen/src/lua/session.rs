@@ -28,9 +28,17 @@ impl Session {
     ///
     /// # Errors
     /// The script's first fault.
-    pub(crate) fn start(script: &Script, share: Share, workers: u64) -> Result<(Self, Vec<Player>), ScriptError> {
+    pub(crate) fn start(
+        script: &Script,
+        share: Share,
+        workers: u64,
+    ) -> Result<(Self, Vec<Player>), ScriptError> {
         // No two machines of any shard draw alike.
-        let seed = |stream: u64| script.seed.map(|seed| derive(derive(seed, share.index), stream));
+        let seed = |stream: u64| {
+            script
+                .seed
+                .map(|seed| derive(derive(seed, share.index), stream))
+        };
         let main = Machine::new(script, seed(0))?;
         let (mut players, mut lives) = (Vec::new(), Vec::new());
         for worker in 0..workers {
@@ -42,7 +50,14 @@ impl Session {
             players.push(player);
         }
         main.flush();
-        Ok((Self { main, path: script.path.clone(), _workers: lives }, players))
+        Ok((
+            Self {
+                main,
+                path: script.path.clone(),
+                _workers: lives,
+            },
+            players,
+        ))
     }
 
     /// Calls `done`, if the script has it.
@@ -53,8 +68,9 @@ impl Session {
         if !self.main.has("done") {
             return Ok(());
         }
-        let done =
-            self.call_done(totals).map_err(|error| ScriptError::code(&self.main.lua, &self.path, Hook::Done, &error));
+        let done = self
+            .call_done(totals)
+            .map_err(|error| ScriptError::code(&self.main.lua, &self.path, Hook::Done, &error));
         self.main.flush();
         done
     }
@@ -70,9 +86,17 @@ impl Session {
             errors.set(name, count)?;
         }
         summary.set("errors", errors)?;
-        let latency = Stats { hist: totals.response, scale: 1000.0 };
-        let requests = Stats { hist: totals.pace, scale: 1.0 };
-        lua.globals().get::<mlua::Function>("done")?.call((summary, latency, requests))
+        let latency = Stats {
+            hist: totals.response,
+            scale: 1000.0,
+        };
+        let requests = Stats {
+            hist: totals.pace,
+            scale: 1.0,
+        };
+        lua.globals()
+            .get::<mlua::Function>("done")?
+            .call((summary, latency, requests))
     }
 }
 
@@ -80,7 +104,8 @@ impl Session {
 fn prepare(script: &Script, main: &Machine, seed: Option<u64>) -> Result<Player, ScriptError> {
     let own = Machine::new(script, seed)?;
     let own_lua = own.lua.clone();
-    let code = |lua, hook| move |error: mlua::Error| ScriptError::code(lua, &script.path, hook, &error);
+    let code =
+        |lua, hook| move |error: mlua::Error| ScriptError::code(lua, &script.path, hook, &error);
     let thread = Thread {
         lua: own.lua.weak(),
         addresses: Addresses::default(),
@@ -88,15 +113,22 @@ fn prepare(script: &Script, main: &Machine, seed: Option<u64>) -> Result<Player,
         service: script.service(),
         stop: Arc::new(AtomicBool::new(false)),
     };
-    own.wrk().and_then(|wrk| wrk.set("thread", thread.clone())).map_err(code(&own_lua, Hook::Load))?;
+    own.wrk()
+        .and_then(|wrk| wrk.set("thread", thread.clone()))
+        .map_err(code(&own_lua, Hook::Load))?;
     main.wrk_function("setup")
         .and_then(|setup| setup.call::<()>(thread.clone()))
         .map_err(code(&main.lua, Hook::Setup))?;
     init(&own, &script.args).map_err(code(&own_lua, Hook::Init))?;
     // Nothing runs yet that could be stopped.
     thread.stop.store(false, Ordering::Relaxed);
-    let fixed = own.wrk_function("request").and_then(|request| request.call::<mlua::LuaString>(()));
-    let fixed = fixed.map_err(code(&own_lua, Hook::Request))?.as_bytes().to_vec();
+    let fixed = own
+        .wrk_function("request")
+        .and_then(|request| request.call::<mlua::LuaString>(()));
+    let fixed = fixed
+        .map_err(code(&own_lua, Hook::Request))?
+        .as_bytes()
+        .to_vec();
     let mut player = Player::new(own, thread, &script.path);
     player.settle(&fixed)?;
     Ok(player)

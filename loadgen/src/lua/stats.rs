@@ -24,15 +24,26 @@ impl Stats {
 
     /// The i-th of the different values, and how often it occurred: wrk's `latency(i)`.
     fn distinct(&self, index: usize) -> (f64, u64) {
-        let step = index.checked_sub(1).and_then(|skip| self.hist.iter_recorded().nth(skip));
-        step.map_or((0.0, 0), |step| (self.scaled(step.value_iterated_to() as f64), step.count_at_value()))
+        let step = index
+            .checked_sub(1)
+            .and_then(|skip| self.hist.iter_recorded().nth(skip));
+        step.map_or((0.0, 0), |step| {
+            (
+                self.scaled(step.value_iterated_to() as f64),
+                step.count_at_value(),
+            )
+        })
     }
 }
 
 impl UserData for Stats {
     fn add_fields<F: UserDataFields<Self>>(fields: &mut F) {
         fields.add_field_method_get("min", |_, own| {
-            Ok(if own.hist.is_empty() { 0.0 } else { own.scaled(own.hist.min() as f64) })
+            Ok(if own.hist.is_empty() {
+                0.0
+            } else {
+                own.scaled(own.hist.min() as f64)
+            })
         });
         fields.add_field_method_get("max", |_, own| Ok(own.scaled(own.hist.max() as f64)));
         fields.add_field_method_get("mean", |_, own| Ok(own.scaled(own.hist.mean())));
@@ -50,7 +61,9 @@ impl UserData for Stats {
                 _ => None,
             })
         });
-        methods.add_meta_method(MetaMethod::Call, |_, own, index: usize| Ok(own.distinct(index)));
+        methods.add_meta_method(MetaMethod::Call, |_, own, index: usize| {
+            Ok(own.distinct(index))
+        });
         methods.add_meta_method(MetaMethod::Len, |_, own, ()| Ok(own.hist.len()));
     }
 }
@@ -68,14 +81,28 @@ mod tests {
             values.saturating_record(us * 1000);
         }
         let lua = Lua::new();
-        lua.globals().set("latency", Stats { hist: values, scale: 1000.0 }).unwrap();
+        lua.globals()
+            .set(
+                "latency",
+                Stats {
+                    hist: values,
+                    scale: 1000.0,
+                },
+            )
+            .unwrap();
         let text = "local v, n = latency(3); return latency.min, latency.max, latency.mean, latency:percentile(50), \
                     latency[90], #latency, v, n, latency.nothing";
         type Read = (f64, f64, f64, f64, f64, u64, f64, u64, Option<f64>);
         let read: Read = lua.load(text).eval().unwrap();
         let near = |value: f64, exact: f64| (value - exact).abs() <= exact * 0.002;
-        assert!(near(read.0, 1.0) && near(read.1, 100.0) && near(read.2, 50.5), "{read:?}");
-        assert!(near(read.3, 50.0) && near(read.4, 90.0) && near(read.6, 3.0), "{read:?}");
+        assert!(
+            near(read.0, 1.0) && near(read.1, 100.0) && near(read.2, 50.5),
+            "{read:?}"
+        );
+        assert!(
+            near(read.3, 50.0) && near(read.4, 90.0) && near(read.6, 3.0),
+            "{read:?}"
+        );
         assert_eq!((read.5, read.7, read.8), (100, 1, None));
     }
 }

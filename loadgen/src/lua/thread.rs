@@ -23,12 +23,16 @@ pub(super) struct Thread {
 
 impl Thread {
     fn machine(&self) -> mlua::Result<Lua> {
-        self.lua.try_upgrade().ok_or_else(|| mlua::Error::runtime("the thread is gone"))
+        self.lua
+            .try_upgrade()
+            .ok_or_else(|| mlua::Error::runtime("the thread is gone"))
     }
 
     /// The first address behind the URL's name that takes a connection.
     fn usual(&self) -> mlua::Result<Option<Addr>> {
-        Ok(lookup(&self.host, &self.service)?.into_iter().find(|addr| connect(*addr)))
+        Ok(lookup(&self.host, &self.service)?
+            .into_iter()
+            .find(|addr| connect(*addr)))
     }
 }
 
@@ -51,14 +55,21 @@ impl UserData for Thread {
         });
         methods.add_method("set", |_, own, (name, value): (String, Value)| {
             let machine = own.machine()?;
-            machine.globals().set(name, Copied::take(&value)?.put(&machine)?)
+            machine
+                .globals()
+                .set(name, Copied::take(&value)?.put(&machine)?)
         });
         methods.add_method("stop", |_, own, ()| {
             own.stop.store(true, Ordering::Relaxed);
             Ok(())
         });
-        methods.add_meta_method(MetaMethod::NewIndex, |_, _, (name, _): (String, Value)| -> mlua::Result<()> {
-            Err(mlua::Error::runtime(format!("cannot set `{name}` of a thread: use thread:set(\"{name}\", value)")))
-        });
+        methods.add_meta_method(
+            MetaMethod::NewIndex,
+            |_, _, (name, _): (String, Value)| -> mlua::Result<()> {
+                Err(mlua::Error::runtime(format!(
+                    "cannot set `{name}` of a thread: use thread:set(\"{name}\", value)"
+                )))
+            },
+        );
     }
 }

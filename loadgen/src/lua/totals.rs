@@ -23,7 +23,12 @@ pub(crate) struct Totals {
 impl Totals {
     /// The measured phase; `pace` has the answers of each of its seconds.
     pub(crate) fn new(summary: &Summary, pace: impl Iterator<Item = f64>) -> Self {
-        let sum = |outcomes: &[Outcome]| outcomes.iter().map(|outcome| summary.outcomes[outcome.name()]).sum();
+        let sum = |outcomes: &[Outcome]| {
+            outcomes
+                .iter()
+                .map(|outcome| summary.outcomes[outcome.name()])
+                .sum()
+        };
         let mut rates = crate::record::hist();
         let threads = summary.threads.max(1) as f64;
         pace.for_each(|answers| rates.saturating_record((answers / threads).round() as u64));

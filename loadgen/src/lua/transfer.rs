@@ -28,13 +28,18 @@ impl Copied {
             Value::Number(value) => Self::Number(*value),
             Value::String(text) => Self::Text(text.as_bytes().to_vec()),
             Value::Table(_) if depth == 0 => {
-                return Err(mlua::Error::runtime("cannot copy a table that is nested more than 64 deep"));
+                return Err(mlua::Error::runtime(
+                    "cannot copy a table that is nested more than 64 deep",
+                ));
             }
             Value::Table(table) => {
                 let mut pairs = Vec::new();
                 for pair in table.pairs::<Value, Value>() {
                     let (key, value) = pair?;
-                    pairs.push((Self::take_within(&key, depth - 1)?, Self::take_within(&value, depth - 1)?));
+                    pairs.push((
+                        Self::take_within(&key, depth - 1)?,
+                        Self::take_within(&value, depth - 1)?,
+                    ));
                 }
                 Self::Table(pairs)
             }

@@ -25,16 +25,29 @@ pub(super) fn cut(text: &[u8], cuts: &mut Vec<Cut>) -> Result<(), String> {
         let (blank, after, body) = head(text, start)?;
         let length = match body {
             Body::Length(length) => length,
-            Body::Chunked => chunked(&text[after..]).ok_or_else(|| at(text, after, "no whole chunked body"))?,
+            Body::Chunked => {
+                chunked(&text[after..]).ok_or_else(|| at(text, after, "no whole chunked body"))?
+            }
         };
         let end = after.saturating_add(length);
         if end > text.len() {
-            return Err(format!("its body has {} of {length} bytes", text.len() - after));
+            return Err(format!(
+                "its body has {} of {length} bytes",
+                text.len() - after
+            ));
         }
-        cuts.push(Cut { end, blank, bodiless: text[start..].starts_with(b"HEAD ") });
+        cuts.push(Cut {
+            end,
+            blank,
+            bodiless: text[start..].starts_with(b"HEAD "),
+        });
         start = end;
     }
-    if cuts.is_empty() { Err("it is empty".to_owned()) } else { Ok(()) }
+    if cuts.is_empty() {
+        Err("it is empty".to_owned())
+    } else {
+        Ok(())
+    }
 }
 
 /// Checks the first line of each request, which a script that is wrong altogether gets wrong.
@@ -44,15 +57,24 @@ pub(super) fn cut(text: &[u8], cuts: &mut Vec<Cut>) -> Result<(), String> {
 pub(super) fn check(text: &[u8], cuts: &[Cut]) -> Result<(), String> {
     let mut start = 0;
     for cut in cuts {
-        let line = text[start..cut.end].split(|&byte| byte == b'\n').next().unwrap_or_default();
+        let line = text[start..cut.end]
+            .split(|&byte| byte == b'\n')
+            .next()
+            .unwrap_or_default();
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         let words: Vec<&[u8]> = line.split(|&byte| byte == b' ').collect();
-        let method = words.first().is_some_and(|word| !word.is_empty() && word.iter().all(u8::is_ascii_alphabetic));
+        let method = words
+            .first()
+            .is_some_and(|word| !word.is_empty() && word.iter().all(u8::is_ascii_alphabetic));
         if !method {
             return Err(at(text, start, "a request starts with its method"));
         }
         if words.len() != 3 || words[1].is_empty() || !words[2].starts_with(b"HTTP/1.") {
-            return Err(at(text, start + words[0].len(), "then come a target without blanks and HTTP/1.1"));
+            return Err(at(
+                text,
+                start + words[0].len(),
+                "then come a target without blanks and HTTP/1.1",
+            ));
         }
         start = cut.end;
     }
@@ -70,19 +92,30 @@ fn head(text: &[u8], start: usize) -> Result<(usize, usize, Body), String> {
     let mut line = start;
     while let Some(length) = text[line..].iter().position(|&byte| byte == b'\n') {
         let end = line + length;
-        let content = text[line..end].strip_suffix(b"\r").unwrap_or(&text[line..end]);
+        let content = text[line..end]
+            .strip_suffix(b"\r")
+            .unwrap_or(&text[line..end]);
         if content.is_empty() {
             return Ok((line, end + 1, body));
         }
         if let Some(value) = field(content, b"content-length") {
-            let number = std::str::from_utf8(value).ok().and_then(|value| value.parse().ok());
-            body = Body::Length(number.ok_or_else(|| at(text, line, "Content-Length is no number"))?);
-        } else if field(content, b"transfer-encoding").is_some_and(|value| value.eq_ignore_ascii_case(b"chunked")) {
+            let number = std::str::from_utf8(value)
+                .ok()
+                .and_then(|value| value.parse().ok());
+            body =
+                Body::Length(number.ok_or_else(|| at(text, line, "Content-Length is no number"))?);
+        } else if field(content, b"transfer-encoding")
+            .is_some_and(|value| value.eq_ignore_ascii_case(b"chunked"))
+        {
             body = Body::Chunked;
         }
         line = end + 1;
     }
-    Err(at(text, text.len(), "incomplete request: its head ends with an empty line"))
+    Err(at(
+        text,
+        text.len(),
+        "incomplete request: its head ends with an empty line",
+    ))
 }
 
 fn field<'a>(line: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
@@ -103,7 +136,12 @@ fn chunked(text: &[u8]) -> Option<usize> {
 fn at(text: &[u8], offset: usize, fault: &str) -> String {
     let before = &text[..offset.min(text.len())];
     let line = before.iter().filter(|&&byte| byte == b'\n').count() + 1;
-    let column = before.iter().rev().take_while(|&&byte| byte != b'\n').count() + 1;
+    let column = before
+        .iter()
+        .rev()
+        .take_while(|&&byte| byte != b'\n')
+        .count()
+        + 1;
     format!("{fault} (at {line}:{column} of the request)")
 }
 
@@ -149,8 +187,20 @@ mod tests {
     fn faults_have_a_place() {
         assert_eq!(ends(b"").unwrap_err(), "it is empty");
         assert_eq!(ends(b"GET / HTTP/1.1\nHost: x\n\n"), Ok(vec![24]));
-        assert!(ends(b"GET  HTTP/1.1\r\n\r\n").unwrap_err().contains("(at 1:4 of the request)"));
-        assert!(ends(b"12 / HTTP/1.1\r\n\r\n").unwrap_err().contains("method"));
-        assert!(ends(b"GET / HTTP/1.1\r\nContent-Length: x\r\n\r\n").unwrap_err().contains("(at 2:1"));
+        assert!(
+            ends(b"GET  HTTP/1.1\r\n\r\n")
+                .unwrap_err()
+                .contains("(at 1:4 of the request)")
+        );
+        assert!(
+            ends(b"12 / HTTP/1.1\r\n\r\n")
+                .unwrap_err()
+                .contains("method")
+        );
+        assert!(
+            ends(b"GET / HTTP/1.1\r\nContent-Length: x\r\n\r\n")
+                .unwrap_err()
+                .contains("(at 2:1")
+        );
     }
 }

@@ -30,17 +30,30 @@ enum Rates {
     Listed(Arc<[u64]>),
 }
 
-pub(super) fn times(args: &Args, seed: u64, warnings: &mut Vec<String>) -> Result<Times, OptionsError> {
-    let limit = args.requests.as_deref().map(|text| super::count("--requests", text)).transpose()?.map(|n| n as u64);
+pub(super) fn times(
+    args: &Args,
+    seed: u64,
+    warnings: &mut Vec<String>,
+) -> Result<Times, OptionsError> {
+    let limit = args
+        .requests
+        .as_deref()
+        .map(|text| super::count("--requests", text))
+        .transpose()?
+        .map(|n| n as u64);
     let warmup = duration(&args.warmup)?;
     let (arrival, file) = process(args, warnings)?;
     let rates = rates(args, file)?;
     let length = match (&args.duration, &rates, limit) {
         (Some(text), ..) => positive("--duration", text)?,
         // A list of times is sent whole.
-        (None, Rates::Listed(times), _) => {
-            Duration::from_nanos(times.last().map_or(1, |last| last + 1).saturating_sub(ns(warmup)).max(1))
-        }
+        (None, Rates::Listed(times), _) => Duration::from_nanos(
+            times
+                .last()
+                .map_or(1, |last| last + 1)
+                .saturating_sub(ns(warmup))
+                .max(1),
+        ),
         (None, _, Some(_)) => LONGEST,
         (None, ..) if args.find_max.is_some() => TRY,
         (None, ..) => DURATION,
@@ -52,14 +65,23 @@ pub(super) fn times(args: &Args, seed: u64, warnings: &mut Vec<String>) -> Resul
     };
     let load = match rates {
         Rates::Closed => Loop::Closed { limit },
-        Rates::Profile(profile) => Loop::Open(limited(Schedule::new(arrival, profile, seed, end_ns))),
+        Rates::Profile(profile) => {
+            Loop::Open(limited(Schedule::new(arrival, profile, seed, end_ns)))
+        }
         Rates::Listed(times) => Loop::Open(limited(Schedule::listed(times, end_ns))),
     };
-    Ok(Times { load, warmup, duration: length })
+    Ok(Times {
+        load,
+        warmup,
+        duration: length,
+    })
 }
 
 /// The arrival process, or what a file of that name says.
-fn process(args: &Args, warnings: &mut Vec<String>) -> Result<(Arrival, Option<ArrivalFile>), OptionsError> {
+fn process(
+    args: &Args,
+    warnings: &mut Vec<String>,
+) -> Result<(Arrival, Option<ArrivalFile>), OptionsError> {
     let arrival = match args.dist {
         None => match args.arrival.as_str() {
             "constant" => Arrival::Constant,
@@ -75,7 +97,9 @@ fn process(args: &Args, warnings: &mut Vec<String>) -> Result<(Arrival, Option<A
             Arrival::Constant
         }
         Some(Dist::Zipf) => {
-            warnings.push("-D zipf is approximated by Poisson arrivals of the same mean rate".to_owned());
+            warnings.push(
+                "-D zipf is approximated by Poisson arrivals of the same mean rate".to_owned(),
+            );
             Arrival::Poisson
         }
     };
@@ -87,24 +111,33 @@ fn file(args: &Args, path: &Path) -> Result<ArrivalFile, OptionsError> {
         return Err(bad("--time-scale", args.time_scale, "it has to be above 0"));
     }
     let text = String::from_utf8_lossy(&read(path)?).into_owned();
-    ArrivalFile::parse(&text, args.time_scale).map_err(|error| OptionsError::Arrivals { path: path.to_owned(), error })
+    ArrivalFile::parse(&text, args.time_scale).map_err(|error| OptionsError::Arrivals {
+        path: path.to_owned(),
+        error,
+    })
 }
 
 fn rates(args: &Args, file: Option<ArrivalFile>) -> Result<Rates, OptionsError> {
     let typed = args.rate.as_deref();
     match (typed, &args.stages, file) {
-        (Some(_), _, Some(_)) => Err(OptionsError::Conflict("-R with an arrival file: the file says when to send")),
-        (_, Some(_), Some(_)) => {
-            Err(OptionsError::Conflict("--stages with an arrival file: the file says when to send"))
-        }
+        (Some(_), _, Some(_)) => Err(OptionsError::Conflict(
+            "-R with an arrival file: the file says when to send",
+        )),
+        (_, Some(_), Some(_)) => Err(OptionsError::Conflict(
+            "--stages with an arrival file: the file says when to send",
+        )),
         (_, _, Some(ArrivalFile::Times(times))) => Ok(Rates::Listed(times)),
         (_, _, Some(ArrivalFile::Rates(profile))) => Ok(Rates::Profile(profile)),
         (_, Some(stages), None) => Ok(Rates::Profile(stages.parse()?)),
-        (Some("max"), None, None) if args.find_max.is_some() => Ok(Rates::Profile(Profile::constant(100.0)?)),
+        (Some("max"), None, None) if args.find_max.is_some() => {
+            Ok(Rates::Profile(Profile::constant(100.0)?))
+        }
         (Some("max"), None, None) => Ok(Rates::Closed),
         (Some(rate), None, None) => Ok(Rates::Profile(Profile::constant(number(rate)?)?)),
         (None, None, None) if args.closed => Ok(Rates::Closed),
-        (None, None, None) if args.find_max.is_some() => Ok(Rates::Profile(Profile::constant(100.0)?)),
+        (None, None, None) if args.find_max.is_some() => {
+            Ok(Rates::Profile(Profile::constant(100.0)?))
+        }
         (None, None, None) => Err(OptionsError::NoRate),
     }
 }

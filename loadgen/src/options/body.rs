@@ -11,15 +11,30 @@ use aefm_workloads::scenario::Scenario;
 use std::path::Path;
 use std::sync::Arc;
 
-const METHODS: [&str; 8] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"];
+const METHODS: [&str; 8] = [
+    "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE",
+];
 
-pub(super) fn content(args: &Args, target: &Target, fields: &Fields, seed: u64) -> Result<Content, OptionsError> {
+pub(super) fn content(
+    args: &Args,
+    target: &Target,
+    fields: &Fields,
+    seed: u64,
+) -> Result<Content, OptionsError> {
     let prefix = || target.path.trim_end_matches('/').to_owned();
     if let Some(name) = &args.workload {
-        return Ok(Content::Workload(Drawn { workload: workload(name)?, seed, prefix: prefix() }));
+        return Ok(Content::Workload(Drawn {
+            workload: workload(name)?,
+            seed,
+            prefix: prefix(),
+        }));
     }
     if let Some(path) = &args.scenario {
-        return Ok(Content::Scenario { scenario: Arc::new(scenario(path)?), seed, prefix: prefix() });
+        return Ok(Content::Scenario {
+            scenario: Arc::new(scenario(path)?),
+            seed,
+            prefix: prefix(),
+        });
     }
     let body = match (&args.body, &args.body_file) {
         (Some(text), _) => text.clone().into_bytes(),
@@ -39,7 +54,12 @@ pub(super) fn content(args: &Args, target: &Target, fields: &Fields, seed: u64) 
         };
         return Ok(Content::Script(Arc::new(script)));
     }
-    Ok(Content::Fixed(Request { method, target: target.path.clone(), headers: Vec::new(), body }))
+    Ok(Content::Fixed(Request {
+        method,
+        target: target.path.clone(),
+        headers: Vec::new(),
+        body,
+    }))
 }
 
 fn method(args: &Args, body: &[u8]) -> Result<&'static str, OptionsError> {
@@ -49,7 +69,13 @@ fn method(args: &Args, body: &[u8]) -> Result<&'static str, OptionsError> {
         Some(typed) => METHODS
             .into_iter()
             .find(|known| known.eq_ignore_ascii_case(typed))
-            .ok_or_else(|| bad("-m", typed, "it is one of GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS and TRACE")),
+            .ok_or_else(|| {
+                bad(
+                    "-m",
+                    typed,
+                    "it is one of GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS and TRACE",
+                )
+            }),
     }
 }
 
@@ -57,6 +83,11 @@ fn method(args: &Args, body: &[u8]) -> Result<&'static str, OptionsError> {
 fn scenario(path: &Path) -> Result<Scenario, OptionsError> {
     let text = String::from_utf8_lossy(&read(path)?).into_owned();
     let folder = path.parent().unwrap_or(Path::new(""));
-    Scenario::from_yaml(&text, |name| std::fs::read_to_string(folder.join(name)).map_err(|error| error.to_string()))
-        .map_err(|error| OptionsError::Scenario { path: path.to_owned(), error: Box::new(error) })
+    Scenario::from_yaml(&text, |name| {
+        std::fs::read_to_string(folder.join(name)).map_err(|error| error.to_string())
+    })
+    .map_err(|error| OptionsError::Scenario {
+        path: path.to_owned(),
+        error: Box::new(error),
+    })
 }

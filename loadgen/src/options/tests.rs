@@ -12,15 +12,32 @@ fn parse(arguments: &str) -> Result<Options, String> {
 
 #[test]
 fn a_wrk2_command_line_means_what_it_meant() {
-    let options = parse("-t2 -c100 -d30s -R2000 -L -U -B -T 5s -H X:y http://127.0.0.1:80/index.html").unwrap();
+    let options =
+        parse("-t2 -c100 -d30s -R2000 -L -U -B -T 5s -H X:y http://127.0.0.1:80/index.html")
+            .unwrap();
     let plan = &options.plan;
-    assert_eq!((plan.threads, plan.connections, plan.duration_ns), (2, 100, 30_000_000_000));
-    assert_eq!((plan.timeout_ns, plan.rate_asked_hz()), (5_000_000_000, Some(2000.0)));
+    assert_eq!(
+        (plan.threads, plan.connections, plan.duration_ns),
+        (2, 100, 30_000_000_000)
+    );
+    assert_eq!(
+        (plan.timeout_ns, plan.rate_asked_hz()),
+        (5_000_000_000, Some(2000.0))
+    );
     assert!(options.spectrum && options.uncorrected);
     assert_eq!(plan.fields.fields[1], ("X".to_owned(), "y".to_owned()));
-    assert_eq!(parse("-R 1k -d 2m http://x").unwrap().plan.rate_asked_hz(), Some(1000.0));
-    assert!(matches!(parse("-R max http://x").unwrap().plan.load, Loop::Closed { limit: None }));
-    assert!(matches!(parse("--closed --requests 5 http://x").unwrap().plan.load, Loop::Closed { limit: Some(5) }));
+    assert_eq!(
+        parse("-R 1k -d 2m http://x").unwrap().plan.rate_asked_hz(),
+        Some(1000.0)
+    );
+    assert!(matches!(
+        parse("-R max http://x").unwrap().plan.load,
+        Loop::Closed { limit: None }
+    ));
+    assert!(matches!(
+        parse("--closed --requests 5 http://x").unwrap().plan.load,
+        Loop::Closed { limit: Some(5) }
+    ));
     assert_eq!(parse("-R1 -D zipf http://x").unwrap().warnings.len(), 1);
 }
 
@@ -31,7 +48,10 @@ fn what_cannot_be_is_said_with_a_way_out() {
         ("-R 0 http://x", "above 0"),
         ("-R 10 x:80", "http://"),
         ("-R 10 -s /nowhere.lua http://x", "/nowhere.lua"),
-        ("-R 10 -s a.lua -w hotel-reservation/mixed http://x", "cannot be used with"),
+        (
+            "-R 10 -s a.lua -w hotel-reservation/mixed http://x",
+            "cannot be used with",
+        ),
         ("-R 10 -s a.lua --http2 http://x", "HTTP/1.1"),
         ("-R 10 --scenario /nowhere.yaml http://x", "/nowhere.yaml"),
         ("-R 10 --script-seed wall http://x", "--script"),
@@ -51,14 +71,19 @@ fn what_cannot_be_is_said_with_a_way_out() {
         ("", "URL"),
     ] {
         let error = parse(arguments).unwrap_err();
-        assert!(error.contains(word), "`{arguments}` gave `{error}` without `{word}`");
+        assert!(
+            error.contains(word),
+            "`{arguments}` gave `{error}` without `{word}`"
+        );
     }
 }
 
 #[test]
 fn seeds_and_shards_are_kept() {
     assert_eq!(parse("-R 10 http://x").unwrap().plan.seed, 99);
-    let plan = parse("-R 10 --seed 7 --shard 1/4 --trace b3 http://x").unwrap().plan;
+    let plan = parse("-R 10 --seed 7 --shard 1/4 --trace b3 http://x")
+        .unwrap()
+        .plan;
     assert_eq!((plan.seed, plan.share), (7, Share { index: 1, of: 4 }));
     assert_eq!(plan.rate_asked_hz(), Some(2.5));
     assert!(plan.context.is_some() && plan.trace_seed.is_some());

@@ -28,7 +28,10 @@ impl Files {
     /// A file cannot be made: better to know before the run than after it.
     pub(crate) fn new(options: &Options) -> Result<Self, String> {
         let hdr = options.hdr.as_deref().map(HdrLog::create).transpose()?;
-        let load = options.parquet.as_ref().map(|(dir, labels)| LoadWriter::create(dir, labels));
+        let load = options
+            .parquet
+            .as_ref()
+            .map(|(dir, labels)| LoadWriter::create(dir, labels));
         Ok(Self {
             hdr,
             load: load.transpose().map_err(|error| error.to_string())?,
@@ -85,7 +88,10 @@ impl HdrLog {
     fn create(path: &Path) -> Result<Self, String> {
         let name = path.display().to_string();
         match File::create(path) {
-            Ok(file) => Ok(Self { output: BufWriter::new(file), path: name }),
+            Ok(file) => Ok(Self {
+                output: BufWriter::new(file),
+                path: name,
+            }),
             Err(error) => Err(format!("write {name}: {error}")),
         }
     }
@@ -105,7 +111,11 @@ impl HdrLog {
     }
 
     fn interval(&mut self, second: &Second) -> Result<(), String> {
-        let tag = if second.phase == aefm_workloads::load::Phase::WarmUp { "Tag=warm-up," } else { "" };
+        let tag = if second.phase == aefm_workloads::load::Phase::WarmUp {
+            "Tag=warm-up,"
+        } else {
+            ""
+        };
         let hist = &second.bin.response;
         let written = deflated(hist).and_then(|encoded| {
             let (at_s, max_ms) = (second.second as f64, hist.max() as f64 / 1e6);
@@ -122,6 +132,8 @@ impl HdrLog {
 
 fn deflated(hist: &Hist) -> io::Result<String> {
     let mut bytes = Vec::new();
-    V2DeflateSerializer::new().serialize(hist, &mut bytes).map_err(|error| io::Error::other(error.to_string()))?;
+    V2DeflateSerializer::new()
+        .serialize(hist, &mut bytes)
+        .map_err(|error| io::Error::other(error.to_string()))?;
     Ok(BASE64_STANDARD.encode(bytes))
 }

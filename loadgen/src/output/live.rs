@@ -21,20 +21,35 @@ impl Live {
     pub(crate) fn new(plan: &Plan, quiet: bool) -> Self {
         let terminal = std::io::stderr().is_terminal();
         let length_s = plan.end_ns().div_ceil(1_000_000_000);
-        Self { quiet, terminal, connections: plan.connections, length_s, standing: false }
+        Self {
+            quiet,
+            terminal,
+            connections: plan.connections,
+            length_s,
+            standing: false,
+        }
     }
 
     pub(crate) fn tell(&mut self, event: &Event<'_>) {
         match event {
             // Said even when quiet: whoever waits for numbers should know at once that nobody answers.
-            Event::Ready { open, fault: Some(fault) } => {
-                eprintln!("aefm-load: {open} of {} connections are open: failed to {fault}", self.connections);
+            Event::Ready {
+                open,
+                fault: Some(fault),
+            } => {
+                eprintln!(
+                    "aefm-load: {open} of {} connections are open: failed to {fault}",
+                    self.connections
+                );
             }
             Event::Ready { .. } | Event::Started(_) => {}
             Event::Second(second) if !self.quiet => self.show(&line(second, self.length_s)),
             Event::Waiting { second, at } if !self.quiet => {
                 let length_s = self.length_s;
-                self.show(&format!("{at:>4}/{length_s}s  waiting for answers to requests of second {}", second + 1));
+                self.show(&format!(
+                    "{at:>4}/{length_s}s  waiting for answers to requests of second {}",
+                    second + 1
+                ));
             }
             Event::Second(_) | Event::Waiting { .. } => {}
         }
@@ -43,7 +58,11 @@ impl Live {
     fn show(&mut self, line: &str) {
         let mut error = std::io::stderr().lock();
         // Progress that nobody can read is no reason to stop.
-        let _ = if self.terminal { write!(error, "\r\x1b[2K{line}") } else { writeln!(error, "{line}") };
+        let _ = if self.terminal {
+            write!(error, "\r\x1b[2K{line}")
+        } else {
+            writeln!(error, "{line}")
+        };
         let _ = error.flush();
         self.standing = self.terminal;
     }
@@ -58,7 +77,9 @@ impl Live {
 
 fn line(second: &Second, length_s: u64) -> String {
     let bin = &second.bin;
-    let ms = |hist, p| quantile(hist, p).map_or_else(|| "-".to_owned(), |ns| format!("{:.2}", ns as f64 / 1e6));
+    let ms = |hist, p| {
+        quantile(hist, p).map_or_else(|| "-".to_owned(), |ns| format!("{:.2}", ns as f64 / 1e6))
+    };
     let ok = bin.outcomes[Outcome::Ok as usize];
     let others: Vec<String> = Outcome::ALL
         .iter()
@@ -67,7 +88,11 @@ fn line(second: &Second, length_s: u64) -> String {
         .filter(|(_, count)| *count > 0)
         .map(|(name, count)| format!("{name} {count}"))
         .collect();
-    let phase = if second.phase == Phase::WarmUp { " warm-up" } else { "" };
+    let phase = if second.phase == Phase::WarmUp {
+        " warm-up"
+    } else {
+        ""
+    };
     format!(
         "{:>4}/{length_s}s{phase}  sent {} of {}  ok {ok}  response p50 {} p99 {} ms  lag p99 {} ms  {}",
         second.second + 1,

@@ -32,7 +32,9 @@ pub(crate) fn encode(hist: &Hist) -> String {
 /// A second as a record.
 pub(crate) fn second(second: &Second, shard: u32) -> LoadSecond {
     let bin = &second.bin;
-    let counts = Outcome::ALL.iter().map(|&outcome| (outcome, bin.outcomes[outcome as usize]));
+    let counts = Outcome::ALL
+        .iter()
+        .map(|&outcome| (outcome, bin.outcomes[outcome as usize]));
     LoadSecond {
         shard,
         phase: second.phase,

@@ -26,7 +26,15 @@ impl Bin {
     /// An empty bin.
     #[must_use]
     pub fn new(number: u64) -> Self {
-        Self { number, sent: 0, outcomes: Default::default(), bytes: 0, response: hist(), service: hist(), lag: hist() }
+        Self {
+            number,
+            sent: 0,
+            outcomes: Default::default(),
+            bytes: 0,
+            response: hist(),
+            service: hist(),
+            lag: hist(),
+        }
     }
 
     /// Requests that have ended.

@@ -31,19 +31,31 @@ impl Calendar {
     /// How many bins there are.
     #[must_use]
     pub const fn bins(self) -> u64 {
-        if self.end_ns == 0 { 0 } else { self.bin(self.end_ns - 1) + 1 }
+        if self.end_ns == 0 {
+            0
+        } else {
+            self.bin(self.end_ns - 1) + 1
+        }
     }
 
     /// The phase of a bin.
     #[must_use]
     pub const fn phase(self, bin: u64) -> Phase {
-        if bin < self.warm_bins() { Phase::WarmUp } else { Phase::Measure }
+        if bin < self.warm_bins() {
+            Phase::WarmUp
+        } else {
+            Phase::Measure
+        }
     }
 
     /// The whole seconds since time zero of a bin.
     #[must_use]
     pub const fn second(self, bin: u64) -> u64 {
-        if bin < self.warm_bins() { bin } else { bin - self.warm_bins() + self.warmup_ns / SECOND }
+        if bin < self.warm_bins() {
+            bin
+        } else {
+            bin - self.warm_bins() + self.warmup_ns / SECOND
+        }
     }
 
     /// The time at which a bin ends.

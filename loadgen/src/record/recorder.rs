@@ -45,13 +45,20 @@ impl Recorder {
     /// An empty record.
     #[must_use]
     pub fn new(calendar: Calendar) -> Self {
-        Self { calendar, open: VecDeque::new(), first: 0, totals: Totals::default(), status: Box::new([0; 900]) }
+        Self {
+            calendar,
+            open: VecDeque::new(),
+            first: 0,
+            totals: Totals::default(),
+            status: Box::new([0; 900]),
+        }
     }
 
     fn bin(&mut self, number: u64) -> &mut (Bin, u64) {
         let index = number.saturating_sub(self.first) as usize;
         while self.open.len() <= index {
-            self.open.push_back((Bin::new(self.first + self.open.len() as u64), 0));
+            self.open
+                .push_back((Bin::new(self.first + self.open.len() as u64), 0));
         }
         &mut self.open[index]
     }
@@ -74,7 +81,14 @@ impl Recorder {
     }
 
     /// A request that was sent has ended.
-    pub fn done(&mut self, flight: &Flight, outcome: Outcome, done_ns: u64, status: u16, bytes: u64) {
+    pub fn done(
+        &mut self,
+        flight: &Flight,
+        outcome: Outcome,
+        done_ns: u64,
+        status: u16,
+        bytes: u64,
+    ) {
         let number = self.calendar.bin(flight.intended_ns);
         let response_ns = done_ns - flight.intended_ns.min(flight.sent_ns);
         let (bin, under_way) = self.bin(number);
@@ -86,7 +100,9 @@ impl Recorder {
                 bin.response.saturating_record(response_ns);
                 bin.service.saturating_record(done_ns - flight.sent_ns);
             }
-            Outcome::Timeout | Outcome::Unfinished | Outcome::Unsent => bin.response.saturating_record(response_ns),
+            Outcome::Timeout | Outcome::Unfinished | Outcome::Unsent => {
+                bin.response.saturating_record(response_ns)
+            }
             _ => {}
         }
         if self.measured(number) {
@@ -95,7 +111,9 @@ impl Recorder {
                 *count += 1;
             }
             if flight.first_byte_ns > 0 {
-                self.totals.first_byte.saturating_record(flight.first_byte_ns - flight.sent_ns);
+                self.totals
+                    .first_byte
+                    .saturating_record(flight.first_byte_ns - flight.sent_ns);
             }
         }
     }
@@ -120,7 +138,12 @@ impl Recorder {
             Outcome::Timeout | Outcome::Unfinished | Outcome::Unsent => {
                 self.totals.censored.saturating_record(response_ns);
             }
-            error => self.totals.errors.entry(error).or_insert_with(hist).saturating_record(response_ns),
+            error => self
+                .totals
+                .errors
+                .entry(error)
+                .or_insert_with(hist)
+                .saturating_record(response_ns),
         }
     }
 
@@ -138,11 +161,18 @@ impl Recorder {
     /// The next bin of which all requests have ended, given that all requests intended before `until_ns` have been
     /// sent or have ended. Bins without requests come, too.
     pub fn take_closed(&mut self, until_ns: u64) -> Option<Bin> {
-        if self.calendar.end_of(self.first) > until_ns || self.open.front().is_some_and(|(_, under_way)| *under_way > 0)
+        if self.calendar.end_of(self.first) > until_ns
+            || self
+                .open
+                .front()
+                .is_some_and(|(_, under_way)| *under_way > 0)
         {
             return None;
         }
-        let bin = self.open.pop_front().map_or_else(|| Bin::new(self.first), |(bin, _)| bin);
+        let bin = self
+            .open
+            .pop_front()
+            .map_or_else(|| Bin::new(self.first), |(bin, _)| bin);
         self.first += 1;
         Some(bin)
     }
@@ -150,9 +180,17 @@ impl Recorder {
     /// All that is left, in order, and the totals. No request is under way any more.
     #[must_use]
     pub fn finish(mut self) -> (Vec<Bin>, Totals) {
-        for (index, count) in self.status.iter().enumerate().filter(|(_, count)| **count > 0) {
+        for (index, count) in self
+            .status
+            .iter()
+            .enumerate()
+            .filter(|(_, count)| **count > 0)
+        {
             self.totals.status.insert(index as u16 + 100, *count);
         }
-        (self.open.into_iter().map(|(bin, _)| bin).collect(), self.totals)
+        (
+            self.open.into_iter().map(|(bin, _)| bin).collect(),
+            self.totals,
+        )
     }
 }

@@ -60,24 +60,51 @@ proptest! {
 
 #[test]
 fn a_bin_closes_when_its_last_request_ends() {
-    let mut recorder = Recorder::new(Calendar { warmup_ns: 0, end_ns: 3_000 * MS });
-    let flight = Flight { intended_ns: 5 * MS, sent_ns: 6 * MS, possible_ns: 5 * MS, ..Flight::default() };
+    let mut recorder = Recorder::new(Calendar {
+        warmup_ns: 0,
+        end_ns: 3_000 * MS,
+    });
+    let flight = Flight {
+        intended_ns: 5 * MS,
+        sent_ns: 6 * MS,
+        possible_ns: 5 * MS,
+        ..Flight::default()
+    };
     recorder.sent(&flight);
-    assert!(recorder.take_closed(2_000 * MS).is_none(), "a request is under way");
+    assert!(
+        recorder.take_closed(2_000 * MS).is_none(),
+        "a request is under way"
+    );
     recorder.done(&flight, Outcome::Ok, 1_500 * MS, 200, 1);
-    assert!(recorder.take_closed(999 * MS).is_none(), "more may be intended in this second");
+    assert!(
+        recorder.take_closed(999 * MS).is_none(),
+        "more may be intended in this second"
+    );
     let bin = recorder.take_closed(2_000 * MS).unwrap();
     assert_eq!((bin.number, bin.sent, bin.response.len()), (0, 1, 1));
     assert!(bin.response.equivalent(bin.response.max(), 1_495 * MS));
     assert!(bin.lag.equivalent(bin.lag.max(), MS));
-    assert_eq!(recorder.take_closed(2_000 * MS).map(|bin| (bin.number, bin.ended())), Some((1, 0)));
+    assert_eq!(
+        recorder
+            .take_closed(2_000 * MS)
+            .map(|bin| (bin.number, bin.ended())),
+        Some((1, 0))
+    );
     assert!(recorder.take_closed(2_000 * MS).is_none());
 }
 
 #[test]
 fn the_wait_for_a_connection_is_no_lag() {
-    let mut recorder = Recorder::new(Calendar { warmup_ns: 0, end_ns: 3_000 * MS });
-    let flight = Flight { intended_ns: 0, possible_ns: 900 * MS, sent_ns: 901 * MS, ..Flight::default() };
+    let mut recorder = Recorder::new(Calendar {
+        warmup_ns: 0,
+        end_ns: 3_000 * MS,
+    });
+    let flight = Flight {
+        intended_ns: 0,
+        possible_ns: 900 * MS,
+        sent_ns: 901 * MS,
+        ..Flight::default()
+    };
     recorder.sent(&flight);
     recorder.done(&flight, Outcome::Ok, 950 * MS, 200, 1);
     let (bins, totals) = recorder.finish();

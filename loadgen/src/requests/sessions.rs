@@ -40,7 +40,9 @@ impl Sessions {
         if self.under_way.len() <= index {
             self.under_way.resize_with(index + 1, || None);
         }
-        let ongoing = self.under_way[index].as_mut().is_some_and(|session| session.next(&self.scenario, request));
+        let ongoing = self.under_way[index]
+            .as_mut()
+            .is_some_and(|session| session.next(&self.scenario, request));
         if !ongoing {
             let mut session = self.scenario.start(self.seed, self.next);
             self.next += self.step;
@@ -61,8 +63,15 @@ impl Sessions {
     }
 
     /// Takes from the answer what later requests need. After an error there are none.
-    pub(super) fn hear(&mut self, connection: u32, status: u16, heard: &Heard) -> Result<(), String> {
-        let Some(Some(session)) = self.under_way.get_mut(connection as usize) else { return Ok(()) };
+    pub(super) fn hear(
+        &mut self,
+        connection: u32,
+        status: u16,
+        heard: &Heard,
+    ) -> Result<(), String> {
+        let Some(Some(session)) = self.under_way.get_mut(connection as usize) else {
+            return Ok(());
+        };
         if status >= 400 {
             self.end(connection);
             return Ok(());
@@ -81,21 +90,34 @@ impl Sessions {
     }
 
     pub(super) fn goes_on(&self, connection: u32) -> bool {
-        let session = self.under_way.get(connection as usize).and_then(Option::as_ref);
+        let session = self
+            .under_way
+            .get(connection as usize)
+            .and_then(Option::as_ref);
         session.is_some_and(|session| session.goes_on(&self.scenario))
     }
 }
 
 /// What would break the request's head: blanks and control characters that an answer or a file brought along.
 fn fault(request: &Request) -> Option<String> {
-    if request.target.bytes().any(|byte| byte <= b' ' || byte == 0x7f) {
+    if request
+        .target
+        .bytes()
+        .any(|byte| byte <= b' ' || byte == 0x7f)
+    {
         return Some(format!(
             "send the path `{}`: write ${{name:url}} for values with blanks",
             request.target.escape_debug()
         ));
     }
-    let field = request.headers.iter().find(|(_, value)| value.contains(['\r', '\n', '\0']))?;
-    Some(format!("send the header `{}`: its value has a line break", field.0))
+    let field = request
+        .headers
+        .iter()
+        .find(|(_, value)| value.contains(['\r', '\n', '\0']))?;
+    Some(format!(
+        "send the header `{}`: its value has a line break",
+        field.0
+    ))
 }
 
 #[cfg(test)]
@@ -109,7 +131,11 @@ mod tests {
         let scenario = Arc::new(Scenario::from_yaml(text, |_| Err(String::new())).unwrap());
         let mut seen = BTreeSet::new();
         for (shard, worker) in [(0, 0), (0, 1), (1, 0), (1, 1)] {
-            let share = Share { index: shard, of: 2 }.part(worker, 2);
+            let share = Share {
+                index: shard,
+                of: 2,
+            }
+            .part(worker, 2);
             let mut sessions = Sessions::new(&scenario, 1, "/p", share);
             let mut request = Request::default();
             for _ in 0..10 {
@@ -117,12 +143,18 @@ mod tests {
                 for connection in [0, 1] {
                     sessions.fill(connection, &mut request).unwrap();
                     assert!(request.target.starts_with("/p/"));
-                    assert!(seen.insert(request.target.clone()), "{} comes twice", request.target);
+                    assert!(
+                        seen.insert(request.target.clone()),
+                        "{} comes twice",
+                        request.target
+                    );
                 }
             }
         }
         // 4 workers, each with 2 connections of 5 sessions.
-        let expected: BTreeSet<_> = (0..40).flat_map(|n| [format!("/p/{n}/a"), format!("/p/{n}/b")]).collect();
+        let expected: BTreeSet<_> = (0..40)
+            .flat_map(|n| [format!("/p/{n}/a"), format!("/p/{n}/b")])
+            .collect();
         assert_eq!(seen, expected);
     }
 }

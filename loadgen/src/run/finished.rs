@@ -44,6 +44,10 @@ impl Finished {
     /// Sends per second of the measured phase.
     #[must_use]
     pub fn rate_sent_hz(&self) -> f64 {
-        if self.measured_ns == 0 { 0.0 } else { self.tally.measured.sent as f64 * 1e9 / self.measured_ns as f64 }
+        if self.measured_ns == 0 {
+            0.0
+        } else {
+            self.tally.measured.sent as f64 * 1e9 / self.measured_ns as f64
+        }
     }
 }

@@ -23,7 +23,8 @@ pub(super) fn pin_process(cores: &[usize]) -> Result<(), RunError> {
     }
     let mut set = CpuSet::new();
     let all: nix::Result<()> = cores.iter().try_for_each(|&core| set.set(core));
-    all.and_then(|()| sched_setaffinity(Pid::from_raw(0), &set)).map_err(|_| RunError::Cores(cores.to_vec()))
+    all.and_then(|()| sched_setaffinity(Pid::from_raw(0), &set))
+        .map_err(|_| RunError::Cores(cores.to_vec()))
 }
 
 /// What a cgroup's CPU quota has cost.
@@ -56,10 +57,21 @@ impl Throttling {
     /// Reads `cpu.stat`, whose time is in us in version 2 and in ns in version 1.
     fn parse(text: &str) -> Self {
         let value = |key: &str| {
-            text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(' ')?.trim().parse::<u64>().ok())
+            text.lines().find_map(|line| {
+                line.strip_prefix(key)?
+                    .strip_prefix(' ')?
+                    .trim()
+                    .parse::<u64>()
+                    .ok()
+            })
         };
-        let held_ns = value("throttled_usec").map(|us| us * 1000).or_else(|| value("throttled_time"));
-        Self { periods: value("nr_throttled").unwrap_or(0), held_ns: held_ns.unwrap_or(0) }
+        let held_ns = value("throttled_usec")
+            .map(|us| us * 1000)
+            .or_else(|| value("throttled_time"));
+        Self {
+            periods: value("nr_throttled").unwrap_or(0),
+            held_ns: held_ns.unwrap_or(0),
+        }
     }
 }
 
@@ -68,10 +80,16 @@ fn stat_paths(groups: &str) -> Vec<String> {
     let mut paths = Vec::new();
     for line in groups.lines() {
         let mut fields = line.splitn(3, ':');
-        let (Some(_), Some(controllers), Some(path)) = (fields.next(), fields.next(), fields.next()) else { continue };
+        let (Some(_), Some(controllers), Some(path)) =
+            (fields.next(), fields.next(), fields.next())
+        else {
+            continue;
+        };
         let roots: &[&str] = match controllers {
             "" => &["/sys/fs/cgroup"],
-            some if some.split(',').any(|one| one == "cpu") => &["/sys/fs/cgroup/cpu", "/sys/fs/cgroup/cpu,cpuacct"],
+            some if some.split(',').any(|one| one == "cpu") => {
+                &["/sys/fs/cgroup/cpu", "/sys/fs/cgroup/cpu,cpuacct"]
+            }
             _ => continue,
         };
         for root in roots {
@@ -90,11 +108,20 @@ mod tests {
     fn both_versions_are_read() {
         let two = "usage_usec 5\nnr_periods 9\nnr_throttled 3\nthrottled_usec 1200\n";
         let one = "nr_periods 9\nnr_throttled 3\nthrottled_time 1200000\n";
-        let expected = Throttling { periods: 3, held_ns: 1_200_000 };
+        let expected = Throttling {
+            periods: 3,
+            held_ns: 1_200_000,
+        };
         assert_eq!(Throttling::parse(two), expected);
         assert_eq!(Throttling::parse(one), expected);
         assert_eq!(Throttling::parse(""), Throttling::default());
-        assert_eq!(stat_paths("0::/user.slice\n")[0], "/sys/fs/cgroup/user.slice/cpu.stat");
-        assert_eq!(stat_paths("4:cpu,cpuacct:/x\n3:memory:/y\n")[0], "/sys/fs/cgroup/cpu/x/cpu.stat");
+        assert_eq!(
+            stat_paths("0::/user.slice\n")[0],
+            "/sys/fs/cgroup/user.slice/cpu.stat"
+        );
+        assert_eq!(
+            stat_paths("4:cpu,cpuacct:/x\n3:memory:/y\n")[0],
+            "/sys/fs/cgroup/cpu/x/cpu.stat"
+        );
     }
 }

@@ -8,7 +8,9 @@ use thiserror::Error;
 #[derive(Debug, PartialEq, Error)]
 pub enum FileError {
     /// A field that is not a number.
-    #[error("read line {line}: `{text}` is not a number of seconds; each line holds `t` or `t,rate`")]
+    #[error(
+        "read line {line}: `{text}` is not a number of seconds; each line holds `t` or `t,rate`"
+    )]
     Number {
         /// Where.
         line: usize,
@@ -54,7 +56,11 @@ impl ArrivalFile {
         let mut times = Vec::new();
         let mut rates = Vec::new();
         let mut first_s = 0.0;
-        for (line, row) in text.lines().enumerate().map(|(index, row)| (index + 1, row.trim())) {
+        for (line, row) in text
+            .lines()
+            .enumerate()
+            .map(|(index, row)| (index + 1, row.trim()))
+        {
             let mut fields = row.split(',').map(str::trim);
             let at = fields.next().unwrap_or_default();
             if at.is_empty() || at.starts_with('#') || (line == 1 && at.parse::<f64>().is_err()) {
@@ -62,7 +68,10 @@ impl ArrivalFile {
             }
             let number = |text: &str| match text.parse::<f64>() {
                 Ok(number) if number.is_finite() => Ok(number),
-                _ => Err(FileError::Number { line, text: text.to_owned() }),
+                _ => Err(FileError::Number {
+                    line,
+                    text: text.to_owned(),
+                }),
             };
             let at_s = number(at)? * time_scale;
             if times.is_empty() {
@@ -81,7 +90,9 @@ impl ArrivalFile {
         }
         match (times.is_empty(), rates.is_empty()) {
             (true, _) => Err(FileError::Empty),
-            (_, true) => Ok(Self::Times(times.iter().map(|s| (s * 1e9).round() as u64).collect())),
+            (_, true) => Ok(Self::Times(
+                times.iter().map(|s| (s * 1e9).round() as u64).collect(),
+            )),
             _ => Ok(Self::Rates(Profile::stages(&steps(&times, &rates))?)),
         }
     }
@@ -92,7 +103,10 @@ fn steps(times: &[f64], rates: &[f64]) -> Vec<Stage> {
     let mut stages: Vec<Stage> = Vec::with_capacity(2 * times.len());
     for (&at_s, &rate_hz) in times.iter().zip(rates) {
         if let Some(&before) = stages.last() {
-            stages.push(Stage { at_s, rate_hz: before.rate_hz });
+            stages.push(Stage {
+                at_s,
+                rate_hz: before.rate_hz,
+            });
         }
         stages.push(Stage { at_s, rate_hz });
     }

@@ -56,7 +56,9 @@ impl Segment {
             return self.start_s * 1e9 + due * 1e9 / self.rate_hz;
         }
         // The root of slope/2 t^2 + rate t = due in the form that does not cancel.
-        let root = (self.rate_hz * self.rate_hz + 2.0 * self.slope * due).max(0.0).sqrt();
+        let root = (self.rate_hz * self.rate_hz + 2.0 * self.slope * due)
+            .max(0.0)
+            .sqrt();
         self.start_s * 1e9 + 2.0 * due * 1e9 / (self.rate_hz + root)
     }
 }
@@ -90,21 +92,44 @@ impl Profile {
             if !(stage.rate_hz.is_finite() && stage.rate_hz >= 0.0) {
                 return Err(ProfileError::Rate(stage.rate_hz));
             }
-            let previous_s = if index == 0 { 0.0 } else { stages[index - 1].at_s };
-            if stage.at_s < previous_s || (index == 0 && stage.at_s != 0.0) || !stage.at_s.is_finite() {
+            let previous_s = if index == 0 {
+                0.0
+            } else {
+                stages[index - 1].at_s
+            };
+            if stage.at_s < previous_s
+                || (index == 0 && stage.at_s != 0.0)
+                || !stage.at_s.is_finite()
+            {
                 return Err(ProfileError::Order(stage.at_s));
             }
-            let (end_s, end_rate) =
-                stages.get(index + 1).map_or((f64::INFINITY, stage.rate_hz), |next| (next.at_s, next.rate_hz));
+            let (end_s, end_rate) = stages
+                .get(index + 1)
+                .map_or((f64::INFINITY, stage.rate_hz), |next| {
+                    (next.at_s, next.rate_hz)
+                });
             let length_s = end_s - stage.at_s;
             if length_s > 0.0 {
-                let slope = if length_s.is_finite() { (end_rate - stage.rate_hz) / length_s } else { 0.0 };
-                let segment = Segment { start_s: stage.at_s, end_s, before, rate_hz: stage.rate_hz, slope };
+                let slope = if length_s.is_finite() {
+                    (end_rate - stage.rate_hz) / length_s
+                } else {
+                    0.0
+                };
+                let segment = Segment {
+                    start_s: stage.at_s,
+                    end_s,
+                    before,
+                    rate_hz: stage.rate_hz,
+                    slope,
+                };
                 before += segment.expected(end_s);
                 segments.push(segment);
             }
         }
-        if segments.iter().all(|segment| segment.rate_hz == 0.0 && segment.slope == 0.0) {
+        if segments
+            .iter()
+            .all(|segment| segment.rate_hz == 0.0 && segment.slope == 0.0)
+        {
             return Err(ProfileError::Empty);
         }
         Ok(Self { segments })
@@ -114,11 +139,18 @@ impl Profile {
     #[must_use]
     pub fn expected(&self, at_ns: u64) -> f64 {
         let at_s = at_ns as f64 / 1e9;
-        self.segments.iter().filter(|s| s.start_s < at_s).map(|s| s.expected(at_s)).sum()
+        self.segments
+            .iter()
+            .filter(|s| s.start_s < at_s)
+            .map(|s| s.expected(at_s))
+            .sum()
     }
 
     pub(super) fn cursor(&self) -> Cursor {
-        Cursor { profile: self.clone(), segment: 0 }
+        Cursor {
+            profile: self.clone(),
+            segment: 0,
+        }
     }
 }
 
@@ -130,10 +162,15 @@ impl FromStr for Profile {
         let stage = |part: &str| -> Option<Stage> {
             let (at, rate) = part.trim().split_once(':')?;
             let at_s = crate::quantity::duration(at).ok()?.as_secs_f64();
-            Some(Stage { at_s, rate_hz: crate::quantity::number(rate).ok()? })
+            Some(Stage {
+                at_s,
+                rate_hz: crate::quantity::number(rate).ok()?,
+            })
         };
-        let stages: Result<Vec<_>, _> =
-            text.split(',').map(|part| stage(part).ok_or_else(|| ProfileError::Stage(part.to_owned()))).collect();
+        let stages: Result<Vec<_>, _> = text
+            .split(',')
+            .map(|part| stage(part).ok_or_else(|| ProfileError::Stage(part.to_owned())))
+            .collect();
         Self::stages(&stages?)
     }
 }
@@ -148,7 +185,10 @@ impl Cursor {
     /// When the request at `position` is due, ns since time zero; never if the rate has gone to 0 for good.
     pub(super) fn time_ns(&mut self, position: f64) -> Option<u64> {
         let segments = &self.profile.segments;
-        while segments.get(self.segment + 1).is_some_and(|next| position >= next.before) {
+        while segments
+            .get(self.segment + 1)
+            .is_some_and(|next| position >= next.before)
+        {
             self.segment += 1;
         }
         let segment = segments[self.segment];

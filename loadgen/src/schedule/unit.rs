@@ -16,7 +16,10 @@ impl Unit {
     pub(super) fn new(arrival: Arrival, seed: u64) -> Self {
         match arrival {
             Arrival::Constant => Self::Constant { next: 0 },
-            Arrival::Poisson => Self::Poisson { draw: Box::new(draw(seed, Stream::Arrival, 0)), position: 0.0 },
+            Arrival::Poisson => Self::Poisson {
+                draw: Box::new(draw(seed, Stream::Arrival, 0)),
+                position: 0.0,
+            },
         }
     }
 

@@ -20,7 +20,12 @@ pub struct Batches {
 
 impl Default for Batches {
     fn default() -> Self {
-        Self { complete: Vec::new(), open: None, length: 1, filled: 0 }
+        Self {
+            complete: Vec::new(),
+            open: None,
+            length: 1,
+            filled: 0,
+        }
     }
 }
 
@@ -37,7 +42,10 @@ impl fmt::Display for Trend {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (first, last) = (self.first_ns as f64 / 1e6, self.last_ns as f64 / 1e6);
         let way = if last > first { "rose" } else { "fell" };
-        write!(f, "the median response time {way} over the run, from {first:.3} ms to {last:.3} ms")
+        write!(
+            f,
+            "the median response time {way} over the run, from {first:.3} ms to {last:.3} ms"
+        )
     }
 }
 
@@ -70,8 +78,15 @@ impl Batches {
 
     /// The batches that have samples. The last, incomplete one is left out where there are others enough.
     fn used(&self) -> Vec<&Hist> {
-        let open = self.open.as_ref().filter(|_| self.complete.len() < BATCHES_MIN);
-        self.complete.iter().chain(open).filter(|batch| !batch.is_empty()).collect()
+        let open = self
+            .open
+            .as_ref()
+            .filter(|_| self.complete.len() < BATCHES_MIN);
+        self.complete
+            .iter()
+            .chain(open)
+            .filter(|batch| !batch.is_empty())
+            .collect()
     }
 
     /// How many batches there are.
@@ -90,7 +105,10 @@ impl Batches {
     #[must_use]
     pub fn all(&self) -> Hist {
         let mut all = hist();
-        self.complete.iter().chain(&self.open).for_each(|batch| add(&mut all, batch));
+        self.complete
+            .iter()
+            .chain(&self.open)
+            .for_each(|batch| add(&mut all, batch));
         all
     }
 
@@ -123,21 +141,31 @@ impl Batches {
         if p - half <= 0.0 || p + half >= 1.0 {
             return None;
         }
-        Some((all.value_at_quantile(p - half), all.value_at_quantile(p + half)))
+        Some((
+            all.value_at_quantile(p - half),
+            all.value_at_quantile(p + half),
+        ))
     }
 
     /// A trend that chance would show in fewer than one run in a hundred (Mann-Kendall on batch medians) and that
     /// changes the median by a tenth at least.
     #[must_use]
     pub fn trend(&self) -> Option<Trend> {
-        let medians: Vec<u64> = self.used().iter().map(|batch| batch.value_at_quantile(0.5)).collect();
+        let medians: Vec<u64> = self
+            .used()
+            .iter()
+            .map(|batch| batch.value_at_quantile(0.5))
+            .collect();
         let n = medians.len();
         if n < 8 {
             return None;
         }
         let mut score = 0i64;
         for (later, &b) in medians.iter().enumerate() {
-            score += medians[..later].iter().map(|&a| i64::from(b > a) - i64::from(b < a)).sum::<i64>();
+            score += medians[..later]
+                .iter()
+                .map(|&a| i64::from(b > a) - i64::from(b < a))
+                .sum::<i64>();
         }
         let count = n as f64;
         let variance = count * (count - 1.0) * (2.0 * count + 5.0) / 18.0;

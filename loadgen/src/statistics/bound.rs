@@ -34,5 +34,9 @@ pub fn bounded(all: &Hist, censored: &Hist, p: f64) -> Option<Bound> {
     let ns = quantile(all, p)?;
     let open = censored.count_between(0, ns) as f64;
     let beyond = all.len() as f64 * (1.0 - p);
-    Some(if open > beyond * OPEN_SHARE_MAX { Bound::AtLeast(ns) } else { Bound::Exact(ns) })
+    Some(if open > beyond * OPEN_SHARE_MAX {
+        Bound::AtLeast(ns)
+    } else {
+        Bound::Exact(ns)
+    })
 }

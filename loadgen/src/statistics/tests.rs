@@ -7,7 +7,9 @@ use rand::RngExt;
 
 fn filled(values: impl IntoIterator<Item = u64>) -> crate::record::Hist {
     let mut hist = hist();
-    values.into_iter().for_each(|value| hist.saturating_record(value));
+    values
+        .into_iter()
+        .for_each(|value| hist.saturating_record(value));
     hist
 }
 
@@ -37,8 +39,14 @@ fn a_quantile_that_given_up_requests_decide_is_a_lower_bound() {
     assert!(matches!(timeouts(0.95), Bound::Exact(_)));
     assert!(matches!(timeouts(0.99), Bound::AtLeast(_)));
     // Young ones among the fast leave the median open where they are many, and not where they are few.
-    assert!(matches!(with(1_000, &[(1_000, 1_000)])(0.5), Bound::AtLeast(_)));
-    assert!(matches!(with(100_000, &[(1_000, 50)])(0.99), Bound::Exact(_)));
+    assert!(matches!(
+        with(1_000, &[(1_000, 1_000)])(0.5),
+        Bound::AtLeast(_)
+    ));
+    assert!(matches!(
+        with(100_000, &[(1_000, 50)])(0.99),
+        Bound::Exact(_)
+    ));
 }
 
 /// Response times of an M/M/1 queue at half load, one histogram a second: correlated, as real ones are.
@@ -66,13 +74,20 @@ fn intervals_cover_correlated_samples() {
         let truth = (-(1.0f64 - p).ln() / rate_hz * 1e9) as u64;
         let covered = (0..1000)
             .filter(|&run| {
-                let batches = queue(&mut draw(run, Stream::Service, (p * 1000.0) as u64), rate_hz, 30);
+                let batches = queue(
+                    &mut draw(run, Stream::Service, (p * 1000.0) as u64),
+                    rate_hz,
+                    30,
+                );
                 let estimate = batches.all().value_at_quantile(p);
                 let (low, high) = batches.interval(p, estimate).unwrap();
                 (low..=high).contains(&truth)
             })
             .count();
-        assert!((930..=970).contains(&covered), "p{p}: {covered} of 1000 intervals hold the truth");
+        assert!(
+            (930..=970).contains(&covered),
+            "p{p}: {covered} of 1000 intervals hold the truth"
+        );
     }
 }
 
@@ -81,8 +96,13 @@ fn a_trend_is_said_and_chance_is_not() {
     let mut rising = Batches::default();
     (0..20u64).for_each(|i| rising.add(&filled((0..100).map(|k| 1_000_000 + i * 50_000 + k))));
     assert!(rising.trend().unwrap().to_string().contains("rose"));
-    let false_alarms =
-        (0..200).filter(|&run| queue(&mut draw(run, Stream::Order, 0), 200.0, 20).trend().is_some()).count();
+    let false_alarms = (0..200)
+        .filter(|&run| {
+            queue(&mut draw(run, Stream::Order, 0), 200.0, 20)
+                .trend()
+                .is_some()
+        })
+        .count();
     assert!(false_alarms <= 8, "{false_alarms} of 200");
 }
 

@@ -22,17 +22,26 @@ impl Worker {
         let conn = &mut self.conns[index as usize];
         conn.state = State::Resting;
         conn.rests_until_ns = until_ns;
-        self.timers.push(Reverse((until_ns, index, conn.generation)));
+        self.timers
+            .push(Reverse((until_ns, index, conn.generation)));
     }
 
     /// The connection is free from now on.
     pub(super) fn set_free(&mut self, index: u32, now_ns: u64) {
         let conn = &mut self.conns[index as usize];
-        conn.state = if conn.link.is_some() { State::Idle } else { State::Parked };
+        conn.state = if conn.link.is_some() {
+            State::Idle
+        } else {
+            State::Parked
+        };
         conn.free_since_ns = now_ns;
         let entry = (index, conn.generation);
         // A session that has begun goes on before others begin.
-        if self.requests.goes_on(index) { self.idle.push_front(entry) } else { self.idle.push_back(entry) }
+        if self.requests.goes_on(index) {
+            self.idle.push_front(entry)
+        } else {
+            self.idle.push_back(entry)
+        }
     }
 
     /// If the script has stopped this worker it sends nothing more. The run is over when all workers are stopped.

@@ -45,7 +45,9 @@ pub(super) struct Http2 {
 impl Http2 {
     /// None if another protocol is spoken.
     pub(super) fn new(plan: &Plan) -> Option<Self> {
-        let Protocol::Http2 { streams } = plan.protocol else { return None };
+        let Protocol::Http2 { streams } = plan.protocol else {
+            return None;
+        };
         Some(Self {
             requests: Requests::new(&plan.content, &plan.fields, plan.context, plan.target.tls),
             streams_max: streams,
@@ -78,8 +80,15 @@ impl Worker {
     pub(super) fn greet(&mut self, index: u32, now_ns: u64) {
         let Some(http2) = &mut self.http2 else { return };
         let conn = &mut self.conns[index as usize];
-        if !conn.link.as_ref().is_some_and(crate::link::Link::speaks_http2) {
-            let error = io::Error::other(format!("{}; without --http2 HTTP/1.1 is spoken", tls::NO_PROTOCOL));
+        if !conn
+            .link
+            .as_ref()
+            .is_some_and(crate::link::Link::speaks_http2)
+        {
+            let error = io::Error::other(format!(
+                "{}; without --http2 HTTP/1.1 is spoken",
+                tls::NO_PROTOCOL
+            ));
             return self.open_failed(index, now_ns, &error);
         }
         conn.session = Some(Box::new(crate::http2::Session::new(http2.streams_max)));
@@ -92,14 +101,24 @@ impl Worker {
     pub(super) fn send_stream(&mut self, index: u32, flight: Flight) {
         let Some(http2) = &mut self.http2 else { return };
         let conn = &mut self.conns[index as usize];
-        let Some(session) = &mut conn.session else { return };
+        let Some(session) = &mut conn.session else {
+            return;
+        };
         let key = http2.free_keys.pop().unwrap_or_else(|| {
-            http2.under_way.push(UnderWay { flight, conn: index, stream: 0 });
+            http2.under_way.push(UnderWay {
+                flight,
+                conn: index,
+                stream: 0,
+            });
             self.busy.grow();
             http2.under_way.len() as u32 - 1
         });
         let stream = session.request(key, http2.requests.parts(flight.number));
-        http2.under_way[key as usize] = UnderWay { flight, conn: index, stream };
+        http2.under_way[key as usize] = UnderWay {
+            flight,
+            conn: index,
+            stream,
+        };
         http2.has_to_send(index);
         if session.has_room() {
             self.idle.push_back((index, conn.generation));
@@ -125,7 +144,9 @@ impl Worker {
         let UnderWay { conn, stream, .. } = http2.under_way[key as usize];
         http2.has_to_send(conn);
         let session = &mut self.conns[conn as usize].session;
-        let (status, bytes) = session.as_mut().map_or((0, 0), |session| session.cancel(stream));
+        let (status, bytes) = session
+            .as_mut()
+            .map_or((0, 0), |session| session.cancel(stream));
         self.end_stream(key, outcome, now_ns, status, bytes);
     }
 
@@ -140,7 +161,9 @@ impl Worker {
             && !session.is_leaving()
         {
             session.leave();
-            self.recorder.totals_mut().fault("read: the server does not answer a PING".to_owned());
+            self.recorder
+                .totals_mut()
+                .fault("read: the server does not answer a PING".to_owned());
         }
         self.settle(index, now_ns);
     }
@@ -158,7 +181,10 @@ impl Worker {
         conn.state = State::Busy;
         let fresh = http2.spare.pop().unwrap_or_else(|| {
             http2.beyond += 1;
-            self.conns.push(Conn { tried: true, ..Conn::new(false) });
+            self.conns.push(Conn {
+                tried: true,
+                ..Conn::new(false)
+            });
             self.conns.len() as u32 - 1
         });
         self.recorder.totals_mut().reconnects += 1;

@@ -24,7 +24,10 @@ impl Worker {
 
     /// Whether the pool may grow now: one connection at a time, since the one that is opening may be enough.
     pub(super) fn may_grow(&self) -> bool {
-        let opening = self.conns.last().is_some_and(|last| last.state == State::Opening);
+        let opening = self
+            .conns
+            .last()
+            .is_some_and(|last| last.state == State::Opening);
         let beyond = self.http2.as_ref().map_or(0, Http2::beyond);
         self.conns.len() - beyond < self.connections_max && !opening
     }
@@ -52,7 +55,11 @@ impl Worker {
         self.hopeful += 1;
         // Each try goes to the next address, so that one that is down does not take a share of the load with it.
         let address = self.requests.address();
-        let address = address.or_else(|| self.shared.addresses.get(connection + conn.failures as usize));
+        let address = address.or_else(|| {
+            self.shared
+                .addresses
+                .get(connection + conn.failures as usize)
+        });
         let link = match &address {
             Some(address) => Link::connect(address, self.shared.tls.as_ref()),
             None => Err(io::Error::other("its name has no address")),
@@ -61,7 +68,8 @@ impl Worker {
             Ok(link) => {
                 conn.link = Some(link);
                 let deadline_ns = now_ns + self.shared.plan.connect_timeout_ns;
-                self.timers.push(Reverse((deadline_ns, index, conn.generation)));
+                self.timers
+                    .push(Reverse((deadline_ns, index, conn.generation)));
             }
             Err(error) => self.open_failed(index, now_ns, &error),
         }
@@ -77,7 +85,10 @@ impl Worker {
                 return self.open_failed(index, now_ns, &error);
             }
             conn.connected_ns = now_ns;
-            self.recorder.totals_mut().connect.saturating_record(now_ns - conn.opening_ns);
+            self.recorder
+                .totals_mut()
+                .connect
+                .saturating_record(now_ns - conn.opening_ns);
         }
         match link.handshake() {
             Ok(true) => self.secured(index),
@@ -92,7 +103,10 @@ impl Worker {
         let now_ns = clock::now_ns();
         if self.shared.tls.is_some() {
             let connected_ns = self.conns[index as usize].connected_ns;
-            self.recorder.totals_mut().tls.saturating_record(now_ns - connected_ns);
+            self.recorder
+                .totals_mut()
+                .tls
+                .saturating_record(now_ns - connected_ns);
         }
         if self.http2.is_some() {
             self.greet(index, now_ns);
@@ -140,7 +154,11 @@ impl Worker {
     pub(super) fn close(&mut self, index: u32, now_ns: u64, served: bool) {
         let keepalive = self.shared.plan.keepalive;
         let conn = &mut self.conns[index as usize];
-        conn.failures = if served || conn.answers > 0 { 0 } else { conn.failures.saturating_add(1) };
+        conn.failures = if served || conn.answers > 0 {
+            0
+        } else {
+            conn.failures.saturating_add(1)
+        };
         conn.link = None;
         conn.session = None;
         conn.generation = conn.generation.wrapping_add(1);
@@ -164,7 +182,11 @@ impl Worker {
             self.set_idle(index, now_ns);
         } else {
             let at_ns = now_ns + back_off_ns(failures);
-            self.timers.push(Reverse((at_ns, index, self.conns[index as usize].generation)));
+            self.timers.push(Reverse((
+                at_ns,
+                index,
+                self.conns[index as usize].generation,
+            )));
         }
     }
 
@@ -174,7 +196,9 @@ impl Worker {
             State::Opening => self.open_failed(index, now_ns, &io::ErrorKind::TimedOut.into()),
             State::Closed if self.shared.plan.keepalive => self.open(index, now_ns),
             State::Closed => self.set_idle(index, now_ns),
-            State::Resting if now_ns >= self.conns[index as usize].rests_until_ns => self.set_free(index, now_ns),
+            State::Resting if now_ns >= self.conns[index as usize].rests_until_ns => {
+                self.set_free(index, now_ns)
+            }
             State::Resting | State::Parked | State::Idle | State::Busy => {}
         }
     }

@@ -48,7 +48,9 @@ impl Worker {
         loop {
             let conn = &mut self.conns[index as usize];
             if conn.state != State::Busy {
-                self.recorder.totals_mut().fault("read: bytes that no request asked for".to_owned());
+                self.recorder
+                    .totals_mut()
+                    .fault("read: bytes that no request asked for".to_owned());
                 return self.close(index, now_ns, false);
             }
             if conn.flight.first_byte_ns == 0 {
@@ -86,7 +88,8 @@ impl Worker {
         conn.answers += 1;
         conn.failures = 0;
         // An answer before the request was out leaves the stream in the middle of it.
-        let usable = conn.answer.keep_alive && conn.unwritten.is_empty() && self.shared.plan.keepalive;
+        let usable =
+            conn.answer.keep_alive && conn.unwritten.is_empty() && self.shared.plan.keepalive;
         if let Some(heard) = &conn.answer.heard
             && let Err(fault) = self.requests.hear(index, conn.answer.status, heard)
         {
@@ -103,7 +106,9 @@ impl Worker {
             self.set_idle(index, now_ns);
         } else {
             if self.conns[index as usize].carries {
-                self.recorder.totals_mut().fault("read: the server closed the connection within a pipeline".to_owned());
+                self.recorder
+                    .totals_mut()
+                    .fault("read: the server closed the connection within a pipeline".to_owned());
                 self.end_flights(index, Outcome::Reset, now_ns);
             }
             self.close(index, now_ns, true);
@@ -119,8 +124,14 @@ impl Worker {
             if conn.answer.end() {
                 return self.answered(index, now_ns, true);
             }
-            let text = if conn.answer.untouched() { "before the answer" } else { "in the answer" };
-            self.recorder.totals_mut().fault(format!("read: the server closed the connection {text}"));
+            let text = if conn.answer.untouched() {
+                "before the answer"
+            } else {
+                "in the answer"
+            };
+            self.recorder
+                .totals_mut()
+                .fault(format!("read: the server closed the connection {text}"));
             self.end_flights(index, Outcome::Reset, now_ns);
         }
         self.close(index, now_ns, false);
@@ -131,7 +142,11 @@ impl Worker {
         self.recorder.totals_mut().fault(format!("read: {error}"));
         if self.conns[index as usize].carries {
             // What is no TLS is no protocol; all else is a connection that broke.
-            let outcome = if error.kind() == io::ErrorKind::InvalidData { Outcome::Protocol } else { Outcome::Reset };
+            let outcome = if error.kind() == io::ErrorKind::InvalidData {
+                Outcome::Protocol
+            } else {
+                Outcome::Reset
+            };
             self.end_flights(index, outcome, now_ns);
         }
         self.close(index, now_ns, false);

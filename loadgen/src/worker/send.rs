@@ -54,10 +54,14 @@ impl Worker {
         while self.source.is_due(now_ns - self.zero_ns) {
             if let Some(index) = self.next_idle() {
                 self.idle.pop_front();
-                let Some(next) = self.source.take(now_ns - self.zero_ns) else { return };
+                let Some(next) = self.source.take(now_ns - self.zero_ns) else {
+                    return;
+                };
                 self.send(index, next, now_ns);
             } else if self.hopeless() {
-                let Some(next) = self.source.take(now_ns - self.zero_ns) else { return };
+                let Some(next) = self.source.take(now_ns - self.zero_ns) else {
+                    return;
+                };
                 self.not_sent(next, Outcome::Connect, now_ns - self.zero_ns);
             } else {
                 return self.grow(now_ns);
@@ -93,7 +97,9 @@ impl Worker {
 
     /// A request that leaves on this connection now.
     fn departure(&self, index: u32, next: Intended, now_ns: u64) -> Flight {
-        let free_ns = self.conns[index as usize].free_since_ns.saturating_sub(self.zero_ns);
+        let free_ns = self.conns[index as usize]
+            .free_since_ns
+            .saturating_sub(self.zero_ns);
         Flight {
             number: next.number,
             intended_ns: next.offset_ns,
@@ -106,12 +112,22 @@ impl Worker {
     /// Takes requests along in a pipeline of `count`, as far as there are any.
     fn line_up(&mut self, index: u32, count: usize, first: Flight) {
         for at in 1..count {
-            let Some(next) = self.source.take_along(first.sent_ns) else { return };
+            let Some(next) = self.source.take_along(first.sent_ns) else {
+                return;
+            };
             let possible_ns = first.possible_ns.max(next.offset_ns);
-            let flight = Flight { number: next.number, intended_ns: next.offset_ns, possible_ns, ..first };
+            let flight = Flight {
+                number: next.number,
+                intended_ns: next.offset_ns,
+                possible_ns,
+                ..first
+            };
             self.recorder.sent(&flight);
             self.ahead_ns = next.offset_ns;
-            let behind = Behind { flight, bodiless: self.requests.bodiless(at) };
+            let behind = Behind {
+                flight,
+                bodiless: self.requests.bodiless(at),
+            };
             self.conns[index as usize].behind.push_back(behind);
         }
     }
@@ -133,7 +149,9 @@ impl Worker {
     fn write(&mut self, index: u32, now_ns: u64) {
         let conn = &mut self.conns[index as usize];
         let behind = conn.behind.iter().map(|behind| behind.flight.number);
-        let bytes = self.requests.bytes(std::iter::once(conn.flight.number).chain(behind));
+        let bytes = self
+            .requests
+            .bytes(std::iter::once(conn.flight.number).chain(behind));
         let Some(link) = &mut conn.link else {
             conn.unwritten.extend_from_slice(bytes);
             return self.open(index, now_ns);
@@ -142,7 +160,9 @@ impl Worker {
         match link.write(bytes) {
             Ok(count) if count == bytes.len() => {}
             Ok(count) => conn.unwritten.extend_from_slice(&bytes[count..]),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => conn.unwritten.extend_from_slice(bytes),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                conn.unwritten.extend_from_slice(bytes)
+            }
             Err(error) => self.write_failed(index, &error),
         }
     }
@@ -150,7 +170,9 @@ impl Worker {
     /// Goes on with what the kernel did not take; false if the link broke.
     pub(super) fn write_rest(&mut self, index: u32) -> bool {
         let conn = &mut self.conns[index as usize];
-        let Some(link) = &mut conn.link else { return false };
+        let Some(link) = &mut conn.link else {
+            return false;
+        };
         let mut wrote = link.flush();
         while wrote.is_ok() && !conn.unwritten.is_empty() {
             match link.write(&conn.unwritten) {
@@ -219,22 +241,41 @@ impl Worker {
             conn.flight = next.flight;
             conn.answer.start(next.bodiless);
             if self.shared.plan.whole_pipelines {
-                return conn.ended.push(Ended { flight, outcome, status, received });
+                return conn.ended.push(Ended {
+                    flight,
+                    outcome,
+                    status,
+                    received,
+                });
             }
         } else {
             conn.carries = false;
             self.busy.remove(index);
             for ended in std::mem::take(&mut conn.ended) {
-                self.note_end(&ended.flight, ended.outcome, now_ns, ended.status, ended.received);
+                self.note_end(
+                    &ended.flight,
+                    ended.outcome,
+                    now_ns,
+                    ended.status,
+                    ended.received,
+                );
             }
         }
         self.note_end(&flight, outcome, now_ns, status, received);
     }
 
     /// Records the end of a request that was sent. `status` 0: none.
-    pub(super) fn note_end(&mut self, flight: &Flight, outcome: Outcome, now_ns: u64, status: u16, received: u64) {
+    pub(super) fn note_end(
+        &mut self,
+        flight: &Flight,
+        outcome: Outcome,
+        now_ns: u64,
+        status: u16,
+        received: u64,
+    ) {
         let done_ns = now_ns - self.zero_ns;
-        self.recorder.done(flight, outcome, done_ns, status, received);
+        self.recorder
+            .done(flight, outcome, done_ns, status, received);
         if let Some(log) = &mut self.log {
             let status = Some(status).filter(|&status| status > 0);
             let done_ns = (!matches!(outcome, Outcome::Unfinished)).then_some(done_ns);
@@ -254,7 +295,14 @@ impl Worker {
         self.recorder.not_sent(request.offset_ns, outcome, at_ns);
         if let Some(log) = &mut self.log {
             let (number, intended_ns) = (request.number, request.offset_ns);
-            log.push(Row { flight: None, number, intended_ns, done_ns: None, outcome, status: None });
+            log.push(Row {
+                flight: None,
+                number,
+                intended_ns,
+                done_ns: None,
+                outcome,
+                status: None,
+            });
         }
     }
 }

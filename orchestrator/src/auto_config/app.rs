@@ -28,7 +28,14 @@ pub const APPS: [App; 5] = [
         emulated: false,
         workload: "mixed",
         others: "search, recommendation, login, reservation",
-        replicas: &[("frontend", 4), ("reservation", 4), ("search", 3), ("rate", 2), ("profile", 2), ("geo", 2)],
+        replicas: &[
+            ("frontend", 4),
+            ("reservation", 4),
+            ("search", 3),
+            ("rate", 2),
+            ("profile", 2),
+            ("geo", 2),
+        ],
         limits: Some(("100m", "100Mi")),
         ready: "5m",
     },
@@ -37,7 +44,11 @@ pub const APPS: [App; 5] = [
         emulated: false,
         workload: "mixed",
         others: "compose-post, read-home-timeline, read-user-timeline",
-        replicas: &[("user-timeline-service", 4), ("home-timeline-service", 4), ("post-storage-service", 4)],
+        replicas: &[
+            ("user-timeline-service", 4),
+            ("home-timeline-service", 4),
+            ("post-storage-service", 4),
+        ],
         limits: Some(("100m", "100Mi")),
         ready: "5m",
     },
@@ -46,7 +57,11 @@ pub const APPS: [App; 5] = [
         emulated: false,
         workload: "compose-review",
         others: "none",
-        replicas: &[("nginx-web-server", 5), ("compose-review-service", 4), ("movie-id-service", 2)],
+        replicas: &[
+            ("nginx-web-server", 5),
+            ("compose-review-service", 4),
+            ("movie-id-service", 2),
+        ],
         limits: Some(("100m", "100Mi")),
         ready: "5m",
     },
@@ -85,10 +100,19 @@ impl App {
     /// There is none; says which there are.
     pub fn named(name: &str) -> Result<Self, String> {
         let wanted = names::application(name);
-        let found = APPS.into_iter().find(|app| if app.emulated { name == TESTBED } else { wanted == Some(app.name) });
+        let found = APPS.into_iter().find(|app| {
+            if app.emulated {
+                name == TESTBED
+            } else {
+                wanted == Some(app.name)
+            }
+        });
         found.ok_or_else(|| {
             let known: Vec<_> = APPS.iter().map(App::label).collect();
-            format!("unknown application `{name}`{}", crate::experiment::fault::way_out(name, known.into_iter()))
+            format!(
+                "unknown application `{name}`{}",
+                crate::experiment::fault::way_out(name, known.into_iter())
+            )
         })
     }
 
@@ -105,9 +129,18 @@ mod tests {
 
     #[test]
     fn applications_go_by_long_and_short_names() {
-        assert_eq!(App::named("hotel").map(|app| (app.name, app.emulated)), Ok(("hotel-reservation", false)));
-        assert_eq!(App::named("train-ticket").map(|app| app.workload), Ok("query"));
+        assert_eq!(
+            App::named("hotel").map(|app| (app.name, app.emulated)),
+            Ok(("hotel-reservation", false))
+        );
+        assert_eq!(
+            App::named("train-ticket").map(|app| app.workload),
+            Ok("query")
+        );
         assert!(App::named("testbed").is_ok_and(|app| app.emulated));
-        assert!(App::named("hotell-reservation").is_err_and(|error| error.contains("hotel-reservation")));
+        assert!(
+            App::named("hotell-reservation")
+                .is_err_and(|error| error.contains("hotel-reservation"))
+        );
     }
 }

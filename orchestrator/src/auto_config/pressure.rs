@@ -26,17 +26,36 @@ pub struct Pressure {
 /// Intensities that the smallest of these nodes can hold.
 #[must_use]
 pub fn propose(testbed: &[&Node]) -> Pressure {
-    let share = |node: &Node| if node.capacity.cpu > 0.0 { node.free().cpu / node.capacity.cpu } else { 0.0 };
+    let share = |node: &Node| {
+        if node.capacity.cpu > 0.0 {
+            node.free().cpu / node.capacity.cpu
+        } else {
+            0.0
+        }
+    };
     let least = |of: &dyn Fn(&Node) -> f64| {
-        testbed.iter().min_by(|one, other| of(one).total_cmp(&of(other))).copied().cloned().unwrap_or_default()
+        testbed
+            .iter()
+            .min_by(|one, other| of(one).total_cmp(&of(other)))
+            .copied()
+            .cloned()
+            .unwrap_or_default()
     };
     let (cpu_node, memory_node) = (least(&share), least(&|node| node.free().memory));
     let mut warnings = Vec::new();
     if share(&cpu_node) < 0.2 {
-        warnings.push(format!("{} has hardly any cores free ({})", cpu_node.name, cpu_node.free()));
+        warnings.push(format!(
+            "{} has hardly any cores free ({})",
+            cpu_node.name,
+            cpu_node.free()
+        ));
     }
     if memory_node.free().memory < 1024.0 * MIB {
-        warnings.push(format!("{} has hardly any memory free ({})", memory_node.name, memory_node.free()));
+        warnings.push(format!(
+            "{} has hardly any memory free ({})",
+            memory_node.name,
+            memory_node.free()
+        ));
     }
     let cpu = CPU.map(|percent| whole(percent * share(&cpu_node).min(1.0)));
     let memory = MEMORY.map(|percent| whole(percent / 100.0 * memory_node.free().memory / MIB));
@@ -49,7 +68,11 @@ pub fn propose(testbed: &[&Node]) -> Pressure {
     }
 }
 
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "rounded down, and `as` saturates")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "rounded down, and `as` saturates"
+)]
 const fn whole(value: f64) -> u64 {
     value as u64
 }
@@ -71,7 +94,13 @@ mod tests {
 
     fn node(name: &str, cpu: f64, memory: f64, asked: Room) -> Node {
         let capacity = Room { cpu, memory };
-        Node { name: name.into(), capacity, allocatable: capacity, asked: Some(asked), ..Node::default() }
+        Node {
+            name: name.into(),
+            capacity,
+            allocatable: capacity,
+            asked: Some(asked),
+            ..Node::default()
+        }
     }
 
     #[test]
@@ -80,9 +109,20 @@ mod tests {
         let large = node("large", 32.0, 64.0 * 1024.0 * MIB, idle);
         let small = node("small", 3.92, 8.0 * 1024.0 * MIB, idle);
         let of = propose(&[&large, &small]);
-        assert_eq!((of.cpu_percent, of.memory_node.as_str()), ([40, 55, 70, 85], "small"));
+        assert_eq!(
+            (of.cpu_percent, of.memory_node.as_str()),
+            ([40, 55, 70, 85], "small")
+        );
         assert_eq!(of.memory_mib, [1228, 2867, 4505, 6144]);
-        let busy = node("busy", 4.0, 8.0 * 1024.0 * MIB, Room { cpu: 2.0, memory: 0.0 });
+        let busy = node(
+            "busy",
+            4.0,
+            8.0 * 1024.0 * MIB,
+            Room {
+                cpu: 2.0,
+                memory: 0.0,
+            },
+        );
         assert_eq!(propose(&[&large, &busy]).cpu_percent, [20, 27, 35, 42]);
     }
 

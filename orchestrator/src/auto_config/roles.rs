@@ -61,7 +61,11 @@ pub fn choose(snapshot: &Snapshot, asked: &Asked) -> Result<Roles, RoleError> {
     if open.is_empty() {
         return Err(RoleError::None(tell(snapshot)));
     }
-    for (role, names) in [("testbed", &asked.testbed), ("infra", &asked.infra), ("load", &asked.load)] {
+    for (role, names) in [
+        ("testbed", &asked.testbed),
+        ("infra", &asked.infra),
+        ("load", &asked.load),
+    ] {
         for name in names.iter().flatten() {
             check(snapshot, role, name)?;
         }
@@ -72,16 +76,27 @@ pub fn choose(snapshot: &Snapshot, asked: &Asked) -> Result<Roles, RoleError> {
 }
 
 fn check(snapshot: &Snapshot, role: &'static str, name: &str) -> Result<(), RoleError> {
-    let unusable = |why| Err(RoleError::Unusable { role, name: name.to_owned(), why });
+    let unusable = |why| {
+        Err(RoleError::Unusable {
+            role,
+            name: name.to_owned(),
+            why,
+        })
+    };
     match snapshot.node(name) {
         None => unusable(format!("there is no such node; {}", tell(snapshot))),
-        Some(Node { closed: Some(why), .. }) => unusable(format!("it takes no pods: {why}; {}", tell(snapshot))),
+        Some(Node {
+            closed: Some(why), ..
+        }) => unusable(format!("it takes no pods: {why}; {}", tell(snapshot))),
         Some(_) => Ok(()),
     }
 }
 
 fn tell(snapshot: &Snapshot) -> String {
-    let nodes = snapshot.nodes.iter().map(|node| (node.name.clone(), node.closed.clone()));
+    let nodes = snapshot
+        .nodes
+        .iter()
+        .map(|node| (node.name.clone(), node.closed.clone()));
     tell_open(nodes).unwrap_or("the cluster has none".to_owned())
 }
 
@@ -89,17 +104,34 @@ fn by_default(open: &[&Node], asked: &Asked) -> Roles {
     let mut roles = Roles::default();
     let mut pool = pool(open, &mut roles.reasons);
     let mut take = |role: &str, asked: &Option<Vec<String>>| {
-        let labelled = || pool.iter().filter(|node| node.role.as_deref() == Some(role)).map(|node| node.name.clone());
+        let labelled = || {
+            pool.iter()
+                .filter(|node| node.role.as_deref() == Some(role))
+                .map(|node| node.name.clone())
+        };
         let names: Vec<String> = asked.clone().unwrap_or_else(|| labelled().collect());
-        let whose = if asked.is_some() { "you chose" } else { "labelled aefm.io/role" };
+        let whose = if asked.is_some() {
+            "you chose"
+        } else {
+            "labelled aefm.io/role"
+        };
         if !names.is_empty() {
-            roles.reasons.push(format!("{role}: {whose} {}", names.join(", ")));
+            roles
+                .reasons
+                .push(format!("{role}: {whose} {}", names.join(", ")));
         }
         names
     };
-    (roles.testbed, roles.infra, roles.load) =
-        (take("testbed", &asked.testbed), take("infra", &asked.infra), take("load", &asked.load));
-    let taken = |name: &String| [&roles.testbed, &roles.infra, &roles.load].iter().any(|role| role.contains(name));
+    (roles.testbed, roles.infra, roles.load) = (
+        take("testbed", &asked.testbed),
+        take("infra", &asked.infra),
+        take("load", &asked.load),
+    );
+    let taken = |name: &String| {
+        [&roles.testbed, &roles.infra, &roles.load]
+            .iter()
+            .any(|role| role.contains(name))
+    };
     pool.retain(|node| !taken(&node.name) && !has_role(node));
     let wants_testbed = roles.testbed.is_empty();
     let mut spare = pool.len().saturating_sub(usize::from(wants_testbed));
@@ -111,7 +143,9 @@ fn by_default(open: &[&Node], asked: &Asked) -> Roles {
         if nodes.is_empty()
             && let Some(name) = last(&mut pool)
         {
-            roles.reasons.push(format!("{role}: {name}, so that it does not disturb the testbed"));
+            roles.reasons.push(format!(
+                "{role}: {name}, so that it does not disturb the testbed"
+            ));
             nodes.push(name);
         }
     }
@@ -123,24 +157,34 @@ fn by_default(open: &[&Node], asked: &Asked) -> Roles {
 }
 
 fn has_role(node: &Node) -> bool {
-    node.role.as_deref().is_some_and(|role| ["testbed", "infra", "load"].contains(&role))
+    node.role
+        .as_deref()
+        .is_some_and(|role| ["testbed", "infra", "load"].contains(&role))
 }
 
 /// Nodes to choose from, the best for a testbed first: as many as there are alike, then the largest. Nodes of the
 /// control plane are the last, and only where there are few others.
 fn pool<'a>(open: &[&'a Node], reasons: &mut Vec<String>) -> Vec<&'a Node> {
-    let (control, mut workers): (Vec<_>, Vec<_>) =
-        open.iter().copied().partition(|node| node.control_plane && !has_role(node));
+    let (control, mut workers): (Vec<_>, Vec<_>) = open
+        .iter()
+        .copied()
+        .partition(|node| node.control_plane && !has_role(node));
     let alike = |node: &Node| open.iter().filter(|other| other.is_like(node)).count();
     let order = |one: &&Node, other: &&Node| {
         let size = |node: &Node| (alike(node), node.capacity.cpu, node.capacity.memory);
         let (one_size, other_size) = (size(one), size(other));
-        other_size.partial_cmp(&one_size).unwrap_or(std::cmp::Ordering::Equal).then_with(|| one.name.cmp(&other.name))
+        other_size
+            .partial_cmp(&one_size)
+            .unwrap_or(std::cmp::Ordering::Equal)
+            .then_with(|| one.name.cmp(&other.name))
     };
     workers.sort_by(order);
     if workers.len() < ENOUGH && !control.is_empty() {
         let names: Vec<_> = control.iter().map(|node| node.name.as_str()).collect();
-        reasons.push(format!("{} of the control plane, too, since there are few others", names.join(", ")));
+        reasons.push(format!(
+            "{} of the control plane, too, since there are few others",
+            names.join(", ")
+        ));
         workers.extend(control);
     }
     workers
@@ -149,7 +193,8 @@ fn pool<'a>(open: &[&'a Node], reasons: &mut Vec<String>) -> Vec<&'a Node> {
 /// Of what is left, nodes like the first: a share of unlike nodes is not the same pressure on each.
 fn fill_testbed(roles: &mut Roles, pool: &[&Node]) {
     let Some(first) = pool.first() else { return };
-    let (alike, unlike): (Vec<&Node>, Vec<&Node>) = pool.iter().copied().partition(|node| node.is_like(first));
+    let (alike, unlike): (Vec<&Node>, Vec<&Node>) =
+        pool.iter().copied().partition(|node| node.is_like(first));
     roles.testbed = alike.iter().map(|node| node.name.clone()).collect();
     roles.reasons.push(format!(
         "testbed: {}, {}",
@@ -161,7 +206,10 @@ fn fill_testbed(roles: &mut Roles, pool: &[&Node]) {
     ));
     if !unlike.is_empty() {
         let names: Vec<_> = unlike.iter().map(|node| node.name.clone()).collect();
-        roles.reasons.push(format!("infra: {}, too, since the testbed's nodes are not like them", names.join(", ")));
+        roles.reasons.push(format!(
+            "infra: {}, too, since the testbed's nodes are not like them",
+            names.join(", ")
+        ));
         roles.infra.extend(names);
     }
 }
@@ -169,36 +217,73 @@ fn fill_testbed(roles: &mut Roles, pool: &[&Node]) {
 /// Too few nodes: roles share them, the load last with the testbed.
 fn overlap(roles: &mut Roles) {
     if roles.testbed.is_empty() {
-        let others = if roles.infra.is_empty() { &roles.load } else { &roles.infra };
+        let others = if roles.infra.is_empty() {
+            &roles.load
+        } else {
+            &roles.infra
+        };
         roles.testbed.clone_from(others);
     }
     if roles.infra.is_empty() {
-        let others = if roles.load.is_empty() { &roles.testbed } else { &roles.load };
+        let others = if roles.load.is_empty() {
+            &roles.testbed
+        } else {
+            &roles.load
+        };
         roles.infra.clone_from(others);
     }
     if roles.load.is_empty() {
-        let apart: Vec<_> = roles.infra.iter().filter(|name| !roles.testbed.contains(name)).cloned().collect();
-        roles.load = if apart.is_empty() { roles.testbed.clone() } else { apart };
+        let apart: Vec<_> = roles
+            .infra
+            .iter()
+            .filter(|name| !roles.testbed.contains(name))
+            .cloned()
+            .collect();
+        roles.load = if apart.is_empty() {
+            roles.testbed.clone()
+        } else {
+            apart
+        };
     }
 }
 
 fn warn(roles: &mut Roles, snapshot: &Snapshot) {
     let shared = |one: &[String], other: &[String]| -> String {
-        one.iter().filter(|name| other.contains(name)).cloned().collect::<Vec<_>>().join(", ")
+        one.iter()
+            .filter(|name| other.contains(name))
+            .cloned()
+            .collect::<Vec<_>>()
+            .join(", ")
     };
     let usable = snapshot.open().count();
     for (what, nodes, harm) in [
-        ("load and testbed", shared(&roles.load, &roles.testbed), "interference delays the load generator, too"),
-        ("infra and testbed", shared(&roles.infra, &roles.testbed), "interference presses on stores, too"),
-        ("infra and load", shared(&roles.infra, &roles.load), "a busy load generator disturbs stores"),
+        (
+            "load and testbed",
+            shared(&roles.load, &roles.testbed),
+            "interference delays the load generator, too",
+        ),
+        (
+            "infra and testbed",
+            shared(&roles.infra, &roles.testbed),
+            "interference presses on stores, too",
+        ),
+        (
+            "infra and load",
+            shared(&roles.infra, &roles.load),
+            "a busy load generator disturbs stores",
+        ),
     ] {
         if !nodes.is_empty() {
-            roles
-                .warnings
-                .push(format!("{what} share {nodes}: {harm}; of {usable} nodes that take pods, {ENOUGH} would do"));
+            roles.warnings.push(format!(
+                "{what} share {nodes}: {harm}; of {usable} nodes that take pods, {ENOUGH} would do"
+            ));
         }
     }
-    let testbed: Vec<&Node> = roles.testbed.iter().filter_map(|name| snapshot.node(name)).collect();
+    let testbed: Vec<&Node> = roles
+        .testbed
+        .iter()
+        .filter_map(|name| snapshot.node(name))
+        .collect();
     if let Some(other) = testbed.iter().find(|node| !node.is_like(testbed[0])) {
         roles.warnings.push(format!(
             "{} ({}) and {} ({}) are unlike: a share of a node is not the same pressure on both",
@@ -213,12 +298,27 @@ mod tests {
     use crate::platform::kubernetes::snapshot::Room;
 
     fn node(name: &str, cpu: f64) -> Node {
-        let capacity = Room { cpu, memory: cpu * 4e9 };
-        Node { name: name.into(), capacity, allocatable: capacity, ..Node::default() }
+        let capacity = Room {
+            cpu,
+            memory: cpu * 4e9,
+        };
+        Node {
+            name: name.into(),
+            capacity,
+            allocatable: capacity,
+            ..Node::default()
+        }
     }
 
     fn choose_of(nodes: &[Node], asked: &Asked) -> Roles {
-        choose(&Snapshot { nodes: nodes.to_vec(), ..Snapshot::default() }, asked).expect("there are nodes")
+        choose(
+            &Snapshot {
+                nodes: nodes.to_vec(),
+                ..Snapshot::default()
+            },
+            asked,
+        )
+        .expect("there are nodes")
     }
 
     fn named(roles: &Roles) -> [String; 3] {
@@ -228,28 +328,60 @@ mod tests {
     #[test]
     fn roles_are_apart_as_far_as_there_are_nodes() {
         let all: Vec<_> = ["a", "b", "c", "d", "e"].map(|name| node(name, 8.0)).into();
-        for (count, expected) in
-            [(1, ["a", "a", "a"]), (2, ["a", "b", "b"]), (3, ["a", "b", "c"]), (5, ["a b c", "d", "e"])]
-        {
+        for (count, expected) in [
+            (1, ["a", "a", "a"]),
+            (2, ["a", "b", "b"]),
+            (3, ["a", "b", "c"]),
+            (5, ["a b c", "d", "e"]),
+        ] {
             let roles = choose_of(&all[..count], &Asked::default());
             assert_eq!(named(&roles), expected, "{count}");
-            assert_eq!(roles.warnings.is_empty(), count >= ENOUGH, "{:?}", roles.warnings);
+            assert_eq!(
+                roles.warnings.is_empty(),
+                count >= ENOUGH,
+                "{:?}",
+                roles.warnings
+            );
         }
     }
 
     #[test]
     fn a_testbed_is_of_alike_nodes_unless_the_user_says_otherwise() {
-        let all = [node("a", 4.0), node("b", 16.0), node("c", 8.0), node("d", 8.0), node("e", 8.0)];
-        assert_eq!(named(&choose_of(&all, &Asked::default())), ["c d e", "b", "a"]);
-        let asked = Asked { testbed: Some(vec!["a".into(), "b".into()]), ..Asked::default() };
+        let all = [
+            node("a", 4.0),
+            node("b", 16.0),
+            node("c", 8.0),
+            node("d", 8.0),
+            node("e", 8.0),
+        ];
+        assert_eq!(
+            named(&choose_of(&all, &Asked::default())),
+            ["c d e", "b", "a"]
+        );
+        let asked = Asked {
+            testbed: Some(vec!["a".into(), "b".into()]),
+            ..Asked::default()
+        };
         let roles = choose_of(&all, &asked);
         assert_eq!(named(&roles), ["a b", "d", "e"]);
-        assert!(roles.warnings.iter().any(|warning| warning.contains("unlike")), "{:?}", roles.warnings);
+        assert!(
+            roles
+                .warnings
+                .iter()
+                .any(|warning| warning.contains("unlike")),
+            "{:?}",
+            roles.warnings
+        );
     }
 
     #[test]
     fn labels_are_obeyed_and_the_control_plane_comes_last() {
-        let mut all = vec![node("a", 8.0), node("b", 8.0), node("c", 8.0), node("m", 64.0)];
+        let mut all = vec![
+            node("a", 8.0),
+            node("b", 8.0),
+            node("c", 8.0),
+            node("m", 64.0),
+        ];
         all[3].control_plane = true;
         assert_eq!(named(&choose_of(&all, &Asked::default())), ["a", "b", "c"]);
         all[2].role = Some("testbed".into());
@@ -262,12 +394,38 @@ mod tests {
     fn a_node_that_cannot_be_used_is_named_with_the_reason() {
         let mut closed = node("b", 8.0);
         closed.closed = Some("cordoned".into());
-        let snapshot = Snapshot { nodes: vec![node("a", 8.0), closed.clone()], ..Snapshot::default() };
-        let asked = |name: &str| Asked { load: Some(vec![name.into()]), ..Asked::default() };
-        let said = |name: &str| choose(&snapshot, &asked(name)).expect_err("it cannot").to_string();
-        assert!(said("b").contains("takes no pods: cordoned"), "{}", said("b"));
-        assert!(said("z").contains("no such node; a takes pods"), "{}", said("z"));
-        let none = Snapshot { nodes: vec![closed], ..Snapshot::default() };
-        assert!(choose(&none, &Asked::default()).expect_err("none").to_string().contains("b does not (cordoned)"));
+        let snapshot = Snapshot {
+            nodes: vec![node("a", 8.0), closed.clone()],
+            ..Snapshot::default()
+        };
+        let asked = |name: &str| Asked {
+            load: Some(vec![name.into()]),
+            ..Asked::default()
+        };
+        let said = |name: &str| {
+            choose(&snapshot, &asked(name))
+                .expect_err("it cannot")
+                .to_string()
+        };
+        assert!(
+            said("b").contains("takes no pods: cordoned"),
+            "{}",
+            said("b")
+        );
+        assert!(
+            said("z").contains("no such node; a takes pods"),
+            "{}",
+            said("z")
+        );
+        let none = Snapshot {
+            nodes: vec![closed],
+            ..Snapshot::default()
+        };
+        assert!(
+            choose(&none, &Asked::default())
+                .expect_err("none")
+                .to_string()
+                .contains("b does not (cordoned)")
+        );
     }
 }

@@ -11,7 +11,8 @@ use proptest::prelude::*;
 use roles::{Asked, choose};
 
 fn read(text: &str) -> Experiment {
-    Experiment::read(text, &|_| false).unwrap_or_else(|faults| panic!("{}\n{text}", faults.show("file", text)))
+    Experiment::read(text, &|_| false)
+        .unwrap_or_else(|faults| panic!("{}\n{text}", faults.show("file", text)))
 }
 
 fn wishes(app: App, snapshot: &Snapshot) -> Wishes {
@@ -84,18 +85,29 @@ fn experiment_of(snapshot: &Snapshot, wishes: &Wishes) -> Experiment {
 #[test]
 fn every_application_can_be_deployed_as_the_file_says() {
     let nodes = ["n1", "n2", "n3"].map(|name| node(name, 8.0, 34_359_738_368.0, false));
-    let snapshot = Snapshot { minor: 34, nodes: nodes.into(), ..Snapshot::default() };
+    let snapshot = Snapshot {
+        minor: 34,
+        nodes: nodes.into(),
+        ..Snapshot::default()
+    };
     for app in APPS {
         let experiment = experiment_of(&snapshot, &wishes(app, &snapshot));
         assert_eq!(experiment.is_emulated(), app.emulated);
-        assert_eq!(experiment.kubernetes.deploy == Source::Emulated, app.emulated);
+        assert_eq!(
+            experiment.kubernetes.deploy == Source::Emulated,
+            app.emulated
+        );
         assert_eq!(aefm_workloads::matrix::product(&experiment.axes).len(), 480);
         let planned = application::planned(&experiment, &["n1".into()], &["n2".into()]);
         let planned = planned.unwrap_or_else(|error| panic!("{}: {error}", app.name));
         for (name, count) in app.replicas {
-            let is_it =
-                |object: &&serde_json::Value| object["kind"] == "Deployment" && object["metadata"]["name"] == *name;
-            let deployment = planned.iter().find(is_it).unwrap_or_else(|| panic!("no {name}"));
+            let is_it = |object: &&serde_json::Value| {
+                object["kind"] == "Deployment" && object["metadata"]["name"] == *name
+            };
+            let deployment = planned
+                .iter()
+                .find(is_it)
+                .unwrap_or_else(|| panic!("no {name}"));
             assert_eq!(deployment["spec"]["replicas"], *count, "{name}");
         }
     }
@@ -103,7 +115,11 @@ fn every_application_can_be_deployed_as_the_file_says() {
 
 #[test]
 fn what_was_found_is_said_and_used() {
-    let mut snapshot = Snapshot { minor: 34, nodes: vec![node("n1", 3.92, 17e9, false)], ..Snapshot::default() };
+    let mut snapshot = Snapshot {
+        minor: 34,
+        nodes: vec![node("n1", 3.92, 17e9, false)],
+        ..Snapshot::default()
+    };
     let found = |name: &str, port| Found {
         namespace: "mon".into(),
         name: name.into(),
@@ -113,13 +129,29 @@ fn what_was_found_is_said_and_used() {
     };
     snapshot.prometheus = vec![found("p", 9090)];
     snapshot.jaeger = vec![found("j", 16_686)];
-    let service = ServiceName { namespace: "mon".into(), name: "p".into(), port: Some(9090) };
+    let service = ServiceName {
+        namespace: "mon".into(),
+        name: "p".into(),
+        port: Some(9090),
+    };
     let scrape = Some(Duration::from_secs(15));
-    let prometheus = Some(Prometheus { place: PrometheusPlace::Cluster(service.clone()), scrape });
-    let text = write(&snapshot, &Wishes { prometheus, ..wishes(App::named("testbed").expect("known"), &snapshot) });
+    let prometheus = Some(Prometheus {
+        place: PrometheusPlace::Cluster(service.clone()),
+        scrape,
+    });
+    let text = write(
+        &snapshot,
+        &Wishes {
+            prometheus,
+            ..wishes(App::named("testbed").expect("known"), &snapshot)
+        },
+    );
     let experiment = read(&text);
     let source = experiment.collect.prometheus.expect("it is named");
-    assert_eq!((source.cluster, source.scrape), (Some(service), Duration::from_secs(15)));
+    assert_eq!(
+        (source.cluster, source.scrape),
+        (Some(service), Duration::from_secs(15))
+    );
     for part in [
         "n1 (10.0.0.1): 3.92 cores",
         "labelled app=x",

@@ -44,7 +44,11 @@ pub(super) fn run(args: &AutoConfigArgs) -> Exit {
         Ok(text) => text,
         Err(stop) => {
             complain(&format!("failed to {stop}"));
-            return if matches!(stop, Stop::Usage(_)) { Exit::Usage } else { Exit::Failed };
+            return if matches!(stop, Stop::Usage(_)) {
+                Exit::Usage
+            } else {
+                Exit::Failed
+            };
         }
     };
     // What a flag says may be no name, no image.
@@ -75,30 +79,69 @@ pub(super) fn run(args: &AutoConfigArgs) -> Exit {
 }
 
 fn exists(path: &Path) -> Exit {
-    complain(&format!("{} exists; name another file with --out, or write over it with --force", path.display()));
+    complain(&format!(
+        "{} exists; name another file with --out, or write over it with --force",
+        path.display()
+    ));
     Exit::Usage
 }
 
-fn make(args: &AutoConfigArgs, asker: Option<Asker<io::StdinLock<'_>, io::Stderr>>) -> Result<String, Stop> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+fn make(
+    args: &AutoConfigArgs,
+    asker: Option<Asker<io::StdinLock<'_>, io::Stderr>>,
+) -> Result<String, Stop> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
     let (cluster, snapshot, all) = runtime.block_on(async {
         let cluster = Cluster::connect(args.context.as_deref()).await?;
         let (snapshot, services) = Snapshot::take(&cluster).await?;
         Ok::<_, ClusterError>((cluster, snapshot, services.unwrap_or_default()))
     })?;
-    say(&format!("found {} nodes, {} of which take pods", snapshot.nodes.len(), snapshot.open().count()));
-    snapshot.unknown.iter().for_each(|unknown| say(&format!("not known: failed to {unknown}")));
-    let mut dialogue = Dialogue { asker, snapshot: &snapshot };
+    say(&format!(
+        "found {} nodes, {} of which take pods",
+        snapshot.nodes.len(),
+        snapshot.open().count()
+    ));
+    snapshot
+        .unknown
+        .iter()
+        .for_each(|unknown| say(&format!("not known: failed to {unknown}")));
+    let mut dialogue = Dialogue {
+        asker,
+        snapshot: &snapshot,
+    };
     let app = dialogue.app(args.app.as_deref())?;
     let roles = dialogue.roles(args)?;
     let name = dialogue.text("Name of the experiment", args.name.as_deref(), app.label())?;
-    let image = dialogue.text("Image that has this aefm", args.image.as_deref(), &Kubernetes::default().image)?;
+    let image = dialogue.text(
+        "Image that has this aefm",
+        args.image.as_deref(),
+        &Kubernetes::default().image,
+    )?;
     let place = dialogue.prometheus(args.prometheus.as_deref())?;
     roles.reasons.iter().for_each(|reason| say(reason));
-    roles.warnings.iter().for_each(|warning| say(&format!("beware: {warning}")));
-    let prometheus = place.map(|place| Prometheus { scrape: runtime.block_on(measure(&cluster, &all, &place)), place });
+    roles
+        .warnings
+        .iter()
+        .for_each(|warning| say(&format!("beware: {warning}")));
+    let prometheus = place.map(|place| Prometheus {
+        scrape: runtime.block_on(measure(&cluster, &all, &place)),
+        place,
+    });
     let (namespace, context) = (args.namespace.clone(), args.context.clone());
-    Ok(auto_config::write(&snapshot, &Wishes { app, name, roles, image, namespace, context, prometheus }))
+    Ok(auto_config::write(
+        &snapshot,
+        &Wishes {
+            app,
+            name,
+            roles,
+            image,
+            namespace,
+            context,
+            prometheus,
+        },
+    ))
 }
 
 /// How far a Prometheus's samples are apart, if it says so.
@@ -119,7 +162,9 @@ async fn measure(
     match scrape::measure(url, aefm_collector::http::HttpOptions::default()).await {
         Ok(scraped) => Some(scraped.interval),
         Err(reason) => {
-            say(&format!("how often Prometheus scrapes is not known: failed to {reason}"));
+            say(&format!(
+                "how often Prometheus scrapes is not known: failed to {reason}"
+            ));
             None
         }
     }
@@ -137,7 +182,11 @@ impl<R: io::BufRead, W: io::Write> Dialogue<'_, R, W> {
         match (flag, &mut self.asker) {
             (None, Some(asker)) => {
                 let known: Vec<_> = APPS.iter().map(App::label).collect();
-                Ok(asker.ask(&format!("Application ({})", known.join(", ")), default, App::named)?)
+                Ok(asker.ask(
+                    &format!("Application ({})", known.join(", ")),
+                    default,
+                    App::named,
+                )?)
             }
             (flag, _) => App::named(flag.unwrap_or(default))
                 .map_err(|reason| Stop::Usage(format!("choose the application: {reason}"))),
@@ -146,22 +195,47 @@ impl<R: io::BufRead, W: io::Write> Dialogue<'_, R, W> {
 
     fn text(&mut self, question: &str, flag: Option<&str>, default: &str) -> Result<String, Stop> {
         match (flag, &mut self.asker) {
-            (None, Some(asker)) => Ok(asker.ask(question, default, |typed| Ok(typed.to_owned()))?),
+            (None, Some(asker)) => {
+                Ok(asker.ask(question, default, |typed| Ok(typed.to_owned()))?)
+            }
             (flag, _) => Ok(flag.unwrap_or(default).to_owned()),
         }
     }
 
     /// Each answer bears on what is proposed next.
     fn roles(&mut self, args: &AutoConfigArgs) -> Result<Roles, Stop> {
-        let mut asked = Asked { testbed: args.testbed.clone(), infra: args.infra.clone(), load: args.load.clone() };
-        let choose = |asked: &Asked| roles::choose(self.snapshot, asked).map_err(|error| error.to_string());
+        let mut asked = Asked {
+            testbed: args.testbed.clone(),
+            infra: args.infra.clone(),
+            load: args.load.clone(),
+        };
+        let choose =
+            |asked: &Asked| roles::choose(self.snapshot, asked).map_err(|error| error.to_string());
         let mut roles = choose(&asked).map_err(Stop::Usage)?;
-        let Some(asker) = &mut self.asker else { return Ok(roles) };
-        type Part = (&'static str, fn(&mut Asked) -> &mut Option<Vec<String>>, fn(&Roles) -> &Vec<String>);
+        let Some(asker) = &mut self.asker else {
+            return Ok(roles);
+        };
+        type Part = (
+            &'static str,
+            fn(&mut Asked) -> &mut Option<Vec<String>>,
+            fn(&Roles) -> &Vec<String>,
+        );
         let parts: [Part; 3] = [
-            ("Nodes of the components under test", |asked| &mut asked.testbed, |roles| &roles.testbed),
-            ("Nodes of stores and infrastructure", |asked| &mut asked.infra, |roles| &roles.infra),
-            ("Nodes of the load", |asked| &mut asked.load, |roles| &roles.load),
+            (
+                "Nodes of the components under test",
+                |asked| &mut asked.testbed,
+                |roles| &roles.testbed,
+            ),
+            (
+                "Nodes of stores and infrastructure",
+                |asked| &mut asked.infra,
+                |roles| &roles.infra,
+            ),
+            (
+                "Nodes of the load",
+                |asked| &mut asked.load,
+                |roles| &roles.load,
+            ),
         ];
         for (question, part, proposed) in parts {
             if part(&mut asked).is_some() {
@@ -173,7 +247,11 @@ impl<R: io::BufRead, W: io::Write> Dialogue<'_, R, W> {
                     return Ok((asked.clone(), roles.clone()));
                 }
                 let mut asked = asked.clone();
-                let names = typed.split([',', ' ']).filter(|name| !name.is_empty()).map(str::to_owned).collect();
+                let names = typed
+                    .split([',', ' '])
+                    .filter(|name| !name.is_empty())
+                    .map(str::to_owned)
+                    .collect();
                 *part(&mut asked) = Some(names);
                 let roles = choose(&asked)?;
                 Ok((asked, roles))
@@ -183,21 +261,29 @@ impl<R: io::BufRead, W: io::Write> Dialogue<'_, R, W> {
     }
 
     fn prometheus(&mut self, flag: Option<&str>) -> Result<Option<PrometheusPlace>, Stop> {
-        let found: Vec<_> =
-            self.snapshot.prometheus.iter().map(|one| format!("{}/{}:{}", one.namespace, one.name, one.port)).collect();
+        let found: Vec<_> = self
+            .snapshot
+            .prometheus
+            .iter()
+            .map(|one| format!("{}/{}:{}", one.namespace, one.name, one.port))
+            .collect();
         match found.as_slice() {
             [] => say("no Prometheus was found in the cluster"),
             [one] => say(&format!("found Prometheus at Service {one}")),
-            several => say(&format!("found several that may be Prometheus: {}", several.join(", "))),
+            several => say(&format!(
+                "found several that may be Prometheus: {}",
+                several.join(", ")
+            )),
         }
         let default = found.first().map_or("none", String::as_str);
         match (flag, &mut self.asker) {
-            (None, Some(asker)) => {
-                Ok(asker.ask("Prometheus (namespace/service:port, a URL, or none)", default, place)?)
-            }
-            (flag, _) => {
-                place(flag.unwrap_or(default)).map_err(|reason| Stop::Usage(format!("use that Prometheus: {reason}")))
-            }
+            (None, Some(asker)) => Ok(asker.ask(
+                "Prometheus (namespace/service:port, a URL, or none)",
+                default,
+                place,
+            )?),
+            (flag, _) => place(flag.unwrap_or(default))
+                .map_err(|reason| Stop::Usage(format!("use that Prometheus: {reason}"))),
         }
     }
 }
@@ -206,7 +292,9 @@ fn place(typed: &str) -> Result<Option<PrometheusPlace>, String> {
     match typed {
         "none" => Ok(None),
         url if url.contains("://") => Ok(Some(PrometheusPlace::Url(url.to_owned()))),
-        service => ServiceName::parse(service).map(|service| Some(PrometheusPlace::Cluster(service))),
+        service => {
+            ServiceName::parse(service).map(|service| Some(PrometheusPlace::Cluster(service)))
+        }
     }
 }
 

@@ -7,7 +7,10 @@ use crate::platform::kubernetes::leftovers;
 use std::io::{self, Write};
 
 pub(super) fn run(args: &CleanArgs) -> Exit {
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+    let runtime = match tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+    {
         Ok(runtime) => runtime,
         Err(error) => {
             complain(&format!("failed to start: {error}"));
@@ -28,7 +31,11 @@ async fn clean(args: &CleanArgs) -> Result<Exit, ClusterError> {
     let mut found = leftovers::find(&cluster, args.namespace.as_deref()).await?;
     let refused = std::mem::take(&mut found.refused);
     let left = leftovers::choose(found, args.run.as_deref());
-    let verb = if args.dry_run { "would remove" } else { "removes" };
+    let verb = if args.dry_run {
+        "would remove"
+    } else {
+        "removes"
+    };
     let mut exit = Exit::Ok;
     for object in &left.objects {
         // Nobody reads: it is removed all the same.
@@ -42,7 +49,11 @@ async fn clean(args: &CleanArgs) -> Result<Exit, ClusterError> {
         }
     }
     if left.objects.is_empty() {
-        drop(writeln!(io::stdout(), "nothing is left of {}", args.run.as_deref().unwrap_or("any run that is over")));
+        drop(writeln!(
+            io::stdout(),
+            "nothing is left of {}",
+            args.run.as_deref().unwrap_or("any run that is over")
+        ));
     }
     for run in &left.live {
         complain(&format!(

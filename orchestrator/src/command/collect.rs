@@ -8,7 +8,12 @@ use crate::report::Status;
 use std::io::{self, Write};
 
 pub(super) fn run(args: &CollectArgs, handlers: &Handlers) -> Exit {
-    let collect = match args.file.as_deref().map(|file| read(Some(file), handlers)).transpose() {
+    let collect = match args
+        .file
+        .as_deref()
+        .map(|file| read(Some(file), handlers))
+        .transpose()
+    {
         Ok(read) => read.map(|(experiment, _)| experiment.collect),
         Err(exit) => return exit,
     };
@@ -16,10 +21,17 @@ pub(super) fn run(args: &CollectArgs, handlers: &Handlers) -> Exit {
         Ok(past) => past,
         Err(error) => {
             complain(&format!("failed to {error}"));
-            return if matches!(error, AgainError::Secret(_)) { Exit::Failed } else { Exit::Usage };
+            return if matches!(error, AgainError::Secret(_)) {
+                Exit::Failed
+            } else {
+                Exit::Usage
+            };
         }
     };
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+    let runtime = match tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+    {
         Ok(runtime) => runtime,
         Err(error) => {
             complain(&format!("failed to start: {error}"));
@@ -40,7 +52,13 @@ pub(super) fn run(args: &CollectArgs, handlers: &Handlers) -> Exit {
                     complain(&format!("case {}: failed to {failure}", gathered.id));
                 }
                 // Nobody reads: the tables are there all the same.
-                drop(writeln!(io::stdout(), "{}  {}  {}", gathered.id, gathered.name, gathered.status.name()));
+                drop(writeln!(
+                    io::stdout(),
+                    "{}  {}  {}",
+                    gathered.id,
+                    gathered.name,
+                    gathered.status.name()
+                ));
             }
             Err(error) => {
                 is_whole = false;

@@ -18,7 +18,9 @@ const ON_A_CLUSTER: &str = "platform: kubernetes\naxes: {rate: [60, 120], cpu: [
 
 pub(super) fn run(args: &DoctorArgs, handlers: &Handlers) -> Exit {
     let experiment = match (&args.file, args.platform) {
-        (None, Some(Place::Kubernetes)) => Experiment::read(ON_A_CLUSTER, &|_| false).map_err(|_| Exit::Failed),
+        (None, Some(Place::Kubernetes)) => {
+            Experiment::read(ON_A_CLUSTER, &|_| false).map_err(|_| Exit::Failed)
+        }
         (file, _) => read(file.as_deref(), handlers).map(|(experiment, _)| experiment),
     };
     let mut experiment = match experiment {
@@ -57,32 +59,46 @@ pub(super) fn run(args: &DoctorArgs, handlers: &Handlers) -> Exit {
     };
     // Nobody reads: the exit code says it still.
     drop(io::stdout().write_all(shown.as_bytes()));
-    if doctor::worst(&findings) == Level::Fail { Exit::Failed } else { Exit::Ok }
+    if doctor::worst(&findings) == Level::Fail {
+        Exit::Failed
+    } else {
+        Exit::Ok
+    }
 }
 
 fn this_machine(experiment: &Experiment) -> Result<Vec<Finding>, String> {
     let allowed = placement::allowed_cores().map_err(|error| error.to_string())?;
     let placement = Placement::new(&allowed, &experiment.local).map_err(|error| error.to_string());
-    let cores = placement.as_ref().map_or(1, |placement| placement.testbed.len());
+    let cores = placement
+        .as_ref()
+        .map_or(1, |placement| placement.testbed.len());
     let demand = Demand::of(experiment, cores)?;
-    Ok(local::check(&local_facts::gather(experiment, allowed), &demand, &placement))
+    Ok(local::check(
+        &local_facts::gather(experiment, allowed),
+        &demand,
+        &placement,
+    ))
 }
 
 fn a_cluster(experiment: &Experiment, try_images: bool) -> Result<Vec<Finding>, String> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    runtime.map_err(|error| format!("start: {error}"))?.block_on(async {
-        let cluster = match Cluster::connect(experiment.kubernetes.context.as_deref()).await {
-            Ok(cluster) => Arc::new(cluster),
-            Err(error) => return Ok(vec![cluster::unreachable(&format!("failed to {error}"))]),
-        };
-        let mut facts = match cluster_facts::gather(&cluster, experiment).await {
-            Ok(facts) => facts,
-            Err(error) => return Ok(vec![cluster::unreachable(&format!("failed to {error}"))]),
-        };
-        if try_images {
-            facts.pulled = cluster_facts::try_images(&cluster, &facts).await;
-        }
-        let demand = Demand::of(experiment, facts.cores);
-        Ok(cluster::check(&facts, &demand))
-    })
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    runtime
+        .map_err(|error| format!("start: {error}"))?
+        .block_on(async {
+            let cluster = match Cluster::connect(experiment.kubernetes.context.as_deref()).await {
+                Ok(cluster) => Arc::new(cluster),
+                Err(error) => return Ok(vec![cluster::unreachable(&format!("failed to {error}"))]),
+            };
+            let mut facts = match cluster_facts::gather(&cluster, experiment).await {
+                Ok(facts) => facts,
+                Err(error) => return Ok(vec![cluster::unreachable(&format!("failed to {error}"))]),
+            };
+            if try_images {
+                facts.pulled = cluster_facts::try_images(&cluster, &facts).await;
+            }
+            let demand = Demand::of(experiment, facts.cores);
+            Ok(cluster::check(&facts, &demand))
+        })
 }

@@ -15,7 +15,10 @@ pub(super) fn run(args: &ExportArgs) -> Exit {
     };
     let cases = cases(&args.run).unwrap_or_default();
     if cases.is_empty() {
-        complain(&format!("{} holds no cases: name a run's folder, data/<experiment>/<run>", args.run.display()));
+        complain(&format!(
+            "{} holds no cases: name a run's folder, data/<experiment>/<run>",
+            args.run.display()
+        ));
         return Exit::Usage;
     }
     match export(form, &args.run, &cases, &args.out) {
@@ -26,7 +29,12 @@ pub(super) fn run(args: &ExportArgs) -> Exit {
                 Form::Alibaba => "calls",
             };
             // Nobody reads: the files are there all the same.
-            drop(writeln!(io::stdout(), "{count} {what} of {} cases in {}", cases.len(), args.out.display()));
+            drop(writeln!(
+                io::stdout(),
+                "{count} {what} of {} cases in {}",
+                cases.len(),
+                args.out.display()
+            ));
             Exit::Ok
         }
         Err(error) => {

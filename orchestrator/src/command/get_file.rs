@@ -32,7 +32,12 @@ pub(super) fn run(args: &GetFileArgs, handlers: &Handlers) -> Exit {
         Err(exit) => return exit,
     };
     let wanted = match args.wanted {
-        Wanted::All => vec![Wanted::Manifests, Wanted::Rbac, Wanted::Image, Wanted::NginxConfigs],
+        Wanted::All => vec![
+            Wanted::Manifests,
+            Wanted::Rbac,
+            Wanted::Image,
+            Wanted::NginxConfigs,
+        ],
         one => vec![one],
     };
     let mut exit = Exit::Ok;
@@ -43,10 +48,12 @@ pub(super) fn run(args: &GetFileArgs, handlers: &Handlers) -> Exit {
             Wanted::Image => Ok(vec![("Containerfile".into(), CONTAINERFILE.into())]),
             Wanted::All | Wanted::Manifests => manifests(&subject),
         };
-        let written = made.map_err(|reason| (Exit::Failed, reason)).and_then(|files| {
-            check(&args.dir, &files, args.force).map_err(|reason| (Exit::Usage, reason))?;
-            write(&args.dir, &files, args.force).map_err(|reason| (Exit::Failed, reason))
-        });
+        let written = made
+            .map_err(|reason| (Exit::Failed, reason))
+            .and_then(|files| {
+                check(&args.dir, &files, args.force).map_err(|reason| (Exit::Usage, reason))?;
+                write(&args.dir, &files, args.force).map_err(|reason| (Exit::Failed, reason))
+            });
         if let Err((worse, reason)) = written {
             complain(&format!("failed to {reason}"));
             exit = worse;
@@ -58,11 +65,16 @@ pub(super) fn run(args: &GetFileArgs, handlers: &Handlers) -> Exit {
 /// What the experiment says, the default one if none is named; `--app` takes another application.
 fn subject(args: &GetFileArgs, handlers: &Handlers) -> Result<Subject, Exit> {
     let (experiment, _) = read(args.file.as_deref(), handlers)?;
-    let application = Application::by_name(args.app.as_deref().unwrap_or(&experiment.app)).map_err(|error| {
-        complain(&format!("failed to {error}"));
-        Exit::Usage
-    })?;
-    Ok(Subject { app: application.name, kubernetes: experiment.kubernetes, named: args.file.is_some() })
+    let application = Application::by_name(args.app.as_deref().unwrap_or(&experiment.app))
+        .map_err(|error| {
+            complain(&format!("failed to {error}"));
+            Exit::Usage
+        })?;
+    Ok(Subject {
+        app: application.name,
+        kubernetes: experiment.kubernetes,
+        named: args.file.is_some(),
+    })
 }
 
 /// The objects of the application itself: an experiment that deploys the emulated one has none to edit.
@@ -81,11 +93,19 @@ fn manifests(subject: &Subject) -> Result<Files, String> {
 }
 
 fn rbac(subject: &Subject) -> Result<Files, String> {
-    let Subject { app, kubernetes, named } = subject;
+    let Subject {
+        app,
+        kubernetes,
+        named,
+    } = subject;
     let namespace = application::namespace(app, kubernetes);
     // Emulated services are made of what any run is. Who has not chosen yet may deploy either.
     let emulated = *named && kubernetes.deploy == Source::Emulated;
-    let Manifests { infra, under_test } = if emulated { Manifests::default() } else { objects(subject)? };
+    let Manifests { infra, under_test } = if emulated {
+        Manifests::default()
+    } else {
+        objects(subject)?
+    };
     let mut needs = vec![Need::Run];
     if kubernetes.entrance == Entrance::Ingress {
         needs.push(Need::Ingress);
@@ -102,17 +122,29 @@ fn rbac(subject: &Subject) -> Result<Files, String> {
     for object in grant.objects() {
         text += &format!("---\n{}", yaml(&object)?);
     }
-    Ok(vec![(Path::new("rbac").join(format!("{app}.yaml")), text.into_bytes())])
+    Ok(vec![(
+        Path::new("rbac").join(format!("{app}.yaml")),
+        text.into_bytes(),
+    )])
 }
 
 /// Files of front ends. An application without any is a fault only where they were asked for.
 fn nginx_configs(subject: &Subject, asked: bool) -> Result<Files, String> {
-    let components = Application::by_name(&subject.app).map_err(|error| error.to_string())?.components();
+    let components = Application::by_name(&subject.app)
+        .map_err(|error| error.to_string())?
+        .components();
     let folder = Path::new("nginx-configs").join(&subject.app);
     let mut files = Files::new();
-    for wanted in components.iter().filter_map(|component| component.content.as_ref()) {
+    for wanted in components
+        .iter()
+        .filter_map(|component| component.content.as_ref())
+    {
         let fetched = content::fetch(wanted).map_err(|error| error.to_string())?;
-        files.extend(fetched.into_iter().map(|(path, bytes)| (folder.join(path), bytes)));
+        files.extend(
+            fetched
+                .into_iter()
+                .map(|(path, bytes)| (folder.join(path), bytes)),
+        );
     }
     if files.is_empty() && asked {
         return Err(format!(
@@ -125,10 +157,19 @@ fn nginx_configs(subject: &Subject, asked: bool) -> Result<Files, String> {
 
 /// Nothing that is there is written over unasked, and then nothing is written at all.
 fn check(dir: &Path, files: &Files, force: bool) -> Result<(), String> {
-    let there: Vec<_> = files.iter().map(|(path, _)| dir.join(path)).filter(|path| path.exists()).collect();
-    let Some(first) = there.first().filter(|_| !force) else { return Ok(()) };
-    let more =
-        if there.len() > 1 { format!(" and {} more files exist", there.len() - 1) } else { " exists".to_owned() };
+    let there: Vec<_> = files
+        .iter()
+        .map(|(path, _)| dir.join(path))
+        .filter(|path| path.exists())
+        .collect();
+    let Some(first) = there.first().filter(|_| !force) else {
+        return Ok(());
+    };
+    let more = if there.len() > 1 {
+        format!(" and {} more files exist", there.len() - 1)
+    } else {
+        " exists".to_owned()
+    };
     Err(format!(
         "write {}: it{more}; choose another folder with --dir, or write over what is there with --force",
         first.display()
@@ -138,15 +179,22 @@ fn check(dir: &Path, files: &Files, force: bool) -> Result<(), String> {
 fn write(dir: &Path, files: &Files, force: bool) -> Result<(), String> {
     for (path, bytes) in files {
         let path = dir.join(path);
-        init::write(&path, bytes, force).map_err(|error| format!("write {}: {error}", path.display()))?;
+        init::write(&path, bytes, force)
+            .map_err(|error| format!("write {}: {error}", path.display()))?;
     }
-    let Some((first, _)) = files.first() else { return Ok(()) };
+    let Some((first, _)) = files.first() else {
+        return Ok(());
+    };
     // One file, or the folder of the application's.
     let (shown, count) = match files.len() {
         1 => (first.clone(), "one file".to_owned()),
         many => (first.iter().take(2).collect(), format!("{many} files")),
     };
     // Nobody reads: the files are there all the same.
-    drop(writeln!(io::stdout(), "wrote {} ({count})", dir.join(shown).display()));
+    drop(writeln!(
+        io::stdout(),
+        "wrote {} ({count})",
+        dir.join(shown).display()
+    ));
     Ok(())
 }

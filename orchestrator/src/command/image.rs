@@ -23,20 +23,31 @@ fn tar(args: &ImageTarArgs) -> Exit {
         }
     };
     if args.out.is_none() && io::stdout().is_terminal() {
-        complain("an image is nothing for a terminal: name a file with --out FILE, or a reader: `| docker load`");
+        complain(
+            "an image is nothing for a terminal: name a file with --out FILE, or a reader: `| docker load`",
+        );
         return Exit::Usage;
     }
     let made = args.binary.clone().map_or_else(image::running_program, Ok);
-    let image = match made.and_then(|program| image::of_program(&program, name, &Search::of_system())) {
-        Ok(image) => image,
-        Err(error) => {
-            complain(&format!("failed to {error}"));
-            return if matches!(error, ImageError::Archive(_)) { Exit::Failed } else { Exit::Usage };
-        }
-    };
+    let image =
+        match made.and_then(|program| image::of_program(&program, name, &Search::of_system())) {
+            Ok(image) => image,
+            Err(error) => {
+                complain(&format!("failed to {error}"));
+                return if matches!(error, ImageError::Archive(_)) {
+                    Exit::Failed
+                } else {
+                    Exit::Usage
+                };
+            }
+        };
     let written = match &args.out {
-        Some(path) => write_file(path, &image).map_err(|error| format!("write {}: {error}", path.display())),
-        None => image.write(BufWriter::new(io::stdout().lock())).map_err(|error| format!("write the image: {error}")),
+        Some(path) => {
+            write_file(path, &image).map_err(|error| format!("write {}: {error}", path.display()))
+        }
+        None => image
+            .write(BufWriter::new(io::stdout().lock()))
+            .map_err(|error| format!("write the image: {error}")),
     };
     match (written, &args.out) {
         (Ok(()), Some(path)) => {

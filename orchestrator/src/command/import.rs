@@ -17,7 +17,11 @@ pub(super) fn run(args: &ImportArgs) -> Exit {
     match imported {
         Ok(summary) => {
             // Nobody reads: the tables are there all the same.
-            drop(writeln!(io::stdout(), "{summary}\n\ndataset: {}", args.out.display()));
+            drop(writeln!(
+                io::stdout(),
+                "{summary}\n\ndataset: {}",
+                args.out.display()
+            ));
             Exit::Ok
         }
         Err(reason) => {
@@ -35,7 +39,11 @@ fn read(args: &ImportArgs) -> Result<String, ImportError> {
         Traces::Otlp => read_traces(Kind::Otlp, args, run_id),
         Traces::AefmCsv => {
             let imported = import_aefm_csv(&args.files[0], &args.out, &run_id)?;
-            let absent: String = imported.absent.iter().map(|file| format!("\nnot there: {file}")).collect();
+            let absent: String = imported
+                .absent
+                .iter()
+                .map(|file| format!("\nnot there: {file}"))
+                .collect();
             Ok(format!(
                 "{} spans of {} cases; the start of {} spans was estimated, {} rows without ids or times left out{absent}",
                 imported.spans, imported.cases, imported.estimated, imported.invalid
@@ -46,11 +54,20 @@ fn read(args: &ImportArgs) -> Result<String, ImportError> {
 
 fn read_traces(kind: Kind, args: &ImportArgs, run_id: String) -> Result<String, ImportError> {
     // Traces that no experiment made: one case, and no factors.
-    let labels = CaseLabels { run_id, case_id: "c001".to_owned(), factors: Vec::new() };
+    let labels = CaseLabels {
+        run_id,
+        case_id: "c001".to_owned(),
+        factors: Vec::new(),
+    };
     let imported = import(kind, &args.files, &args.out, &labels, BUDGET_BYTES)?;
     let report = &imported.report;
     Ok(format!(
         "{} spans in {} traces, {} of them complete; {} orphans, {} copies and {} spans without valid ids left out",
-        report.spans, report.traces, report.complete, report.orphans, report.copies, imported.invalid
+        report.spans,
+        report.traces,
+        report.complete,
+        report.orphans,
+        report.copies,
+        imported.invalid
     ))
 }

@@ -13,11 +13,18 @@ pub(super) fn run(args: &InitArgs) -> Exit {
     let path = args.dir.join(NAME);
     match write(&path, DEFAULT.as_bytes(), args.force) {
         Ok(()) => {
-            drop(writeln!(io::stdout(), "wrote {0}; run it with `aefm run {0}`", path.display()));
+            drop(writeln!(
+                io::stdout(),
+                "wrote {0}; run it with `aefm run {0}`",
+                path.display()
+            ));
             Exit::Ok
         }
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            complain(&format!("{} exists; choose another folder, or write over it with --force", path.display()));
+            complain(&format!(
+                "{} exists; choose another folder, or write over it with --force",
+                path.display()
+            ));
             Exit::Usage
         }
         Err(error) => {
@@ -30,12 +37,19 @@ pub(super) fn run(args: &InitArgs) -> Exit {
 /// Writes a file that is not there yet, or that may be written over; its folder is made when missing.
 pub(super) fn write(path: &Path, bytes: &[u8], force: bool) -> io::Result<()> {
     create_dir_all(path.parent().unwrap_or(Path::new(""))).map_err(not_a_folder)?;
-    let mut file =
-        if force { File::create(path)? } else { OpenOptions::new().write(true).create_new(true).open(path)? };
+    let mut file = if force {
+        File::create(path)?
+    } else {
+        OpenOptions::new().write(true).create_new(true).open(path)?
+    };
     file.write_all(bytes)
 }
 
 /// A file where a folder is wanted must not read as "experiment.yaml exists".
 fn not_a_folder(error: io::Error) -> io::Error {
-    if error.kind() == io::ErrorKind::AlreadyExists { io::Error::from(io::ErrorKind::NotADirectory) } else { error }
+    if error.kind() == io::ErrorKind::AlreadyExists {
+        io::Error::from(io::ErrorKind::NotADirectory)
+    } else {
+        error
+    }
 }

@@ -43,15 +43,18 @@ pub(super) fn run(args: &PlanArgs, handlers: &Handlers) -> Exit {
         shown += &format!("{}  {}\n", case.id, case.name);
     }
     let each = show_duration(experiment.load.warmup + experiment.load.duration);
-    let requests: f64 = plan.cases.iter().map(|case| case.rate_hz * experiment.load.duration.as_secs_f64()).sum();
+    let requests: f64 = plan
+        .cases
+        .iter()
+        .map(|case| case.rate_hz * experiment.load.duration.as_secs_f64())
+        .sum();
     shown += &format!(
         "{} cases of {each} load each, about {requests:.0} measured requests, about {} in all\n",
         plan.cases.len(),
         show_duration(plan.estimate)
     );
     if experiment.shuffle && fixed.is_none() {
-        shown +=
-            "no seed is given: the run draws one and records it, and the order will differ from this one (seed 0)\n";
+        shown += "no seed is given: the run draws one and records it, and the order will differ from this one (seed 0)\n";
     }
     // Nobody reads: nothing to do about it.
     drop(io::stdout().write_all(shown.as_bytes()));
@@ -60,33 +63,60 @@ pub(super) fn run(args: &PlanArgs, handlers: &Handlers) -> Exit {
 
 fn local(experiment: &Experiment) -> Result<Ground, String> {
     let allowed = placement::allowed_cores().map_err(|error| error.to_string())?;
-    let placement = Placement::new(&allowed, &experiment.local).map_err(|error| error.to_string())?;
-    Ok(Ground { cores: placement.testbed.len(), shown: String::new() })
+    let placement =
+        Placement::new(&allowed, &experiment.local).map_err(|error| error.to_string())?;
+    Ok(Ground {
+        cores: placement.testbed.len(),
+        shown: String::new(),
+    })
 }
 
 /// Without a cluster everything but the original's pods of interference can be planned.
 fn offline(experiment: &Experiment) -> Result<Ground, String> {
-    if experiment.interference.values().any(|pressure| pressure.pods.is_some()) {
-        return Err("plan offline: pods of interference are shares of a node's cores; leave --offline out".to_owned());
+    if experiment
+        .interference
+        .values()
+        .any(|pressure| pressure.pods.is_some())
+    {
+        return Err(
+            "plan offline: pods of interference are shares of a node's cores; leave --offline out"
+                .to_owned(),
+        );
     }
     let objects = application::planned(experiment, &[], &[]).map_err(|error| error.to_string())?;
     let show = |shown: String, object| shown + &difference::show(object, &difference::Change::New);
-    Ok(Ground { cores: 1, shown: objects.iter().fold(String::new(), show) })
+    Ok(Ground {
+        cores: 1,
+        shown: objects.iter().fold(String::new(), show),
+    })
 }
 
 /// Asks the cluster what would change.
 fn online(experiment: &Experiment) -> Result<Ground, String> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    runtime.map_err(|error| format!("start: {error}"))?.block_on(async {
-        let survey = Survey::make(&experiment.kubernetes).await.map_err(|error| error.to_string())?;
-        let objects =
-            application::planned(experiment, &survey.testbed, &survey.infra).map_err(|error| error.to_string())?;
-        let findings = Findings::look(&survey.cluster, experiment).await.map_err(|error| error.to_string())?;
-        let mut shown: String = findings.lines().map(|line| line + "\n").collect();
-        for object in &objects {
-            let change = difference::of(&survey.cluster, object).await.map_err(|error| error.to_string())?;
-            shown += &difference::show(object, &change);
-        }
-        Ok(Ground { cores: survey.cores, shown })
-    })
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    runtime
+        .map_err(|error| format!("start: {error}"))?
+        .block_on(async {
+            let survey = Survey::make(&experiment.kubernetes)
+                .await
+                .map_err(|error| error.to_string())?;
+            let objects = application::planned(experiment, &survey.testbed, &survey.infra)
+                .map_err(|error| error.to_string())?;
+            let findings = Findings::look(&survey.cluster, experiment)
+                .await
+                .map_err(|error| error.to_string())?;
+            let mut shown: String = findings.lines().map(|line| line + "\n").collect();
+            for object in &objects {
+                let change = difference::of(&survey.cluster, object)
+                    .await
+                    .map_err(|error| error.to_string())?;
+                shown += &difference::show(object, &change);
+            }
+            Ok(Ground {
+                cores: survey.cores,
+                shown,
+            })
+        })
 }

@@ -33,7 +33,9 @@ pub(super) fn run(args: &RunArgs, handlers: Handlers) -> Exit {
         experiment.environment.at_start = Renewal::Restart;
     }
     let seed = args.seed.or(experiment.seed).unwrap_or_else(drawn_seed);
-    let placement = match placement::allowed_cores().and_then(|allowed| Placement::new(&allowed, &experiment.local)) {
+    let placement = match placement::allowed_cores()
+        .and_then(|allowed| Placement::new(&allowed, &experiment.local))
+    {
         Ok(placement) => placement,
         Err(error) => {
             complain(&format!("failed to {error}"));
@@ -42,10 +44,16 @@ pub(super) fn run(args: &RunArgs, handlers: Handlers) -> Exit {
     };
     // Before any thread is there, so that all of them stay off the testbed's cores.
     if let Err(error) = placement::stay_on(&placement.instrument) {
-        complain(&format!("failed to stay on cores {:?}: {error}", placement.instrument));
+        complain(&format!(
+            "failed to stay on cores {:?}: {error}",
+            placement.instrument
+        ));
         return Exit::Failed;
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build();
     match runtime {
         Ok(runtime) => runtime.block_on(go(experiment, source, placement, seed, args, handlers)),
         Err(error) => {
@@ -93,7 +101,11 @@ async fn go(
         Ok(run) => run,
         Err(error) => {
             failed(&error);
-            return if matches!(error, BeginError::Plan(_)) { Exit::Usage } else { Exit::Failed };
+            return if matches!(error, BeginError::Plan(_)) {
+                Exit::Usage
+            } else {
+                Exit::Failed
+            };
         }
     };
     let ticking = ui.clone();
@@ -103,9 +115,16 @@ async fn go(
             ticking.tick();
         }
     });
-    let upload = store.map(|store| Upload { store, folder: run.dataset().to_owned(), place: run.place() });
+    let upload = store.map(|store| Upload {
+        store,
+        folder: run.dataset().to_owned(),
+        place: run.place(),
+    });
     let is_between = run.experiment().collect.pending == 0;
-    let ahead = upload.as_ref().filter(|_| !is_between).map(|upload| upload.ahead(run.case_written(), ui.clone()));
+    let ahead = upload
+        .as_ref()
+        .filter(|_| !is_between)
+        .map(|upload| upload.ahead(run.case_written(), ui.clone()));
     let ending = drive(&mut run, &mut table, &mut signals).await;
     ticker.abort();
     let closed = run.close(ending);
@@ -117,13 +136,20 @@ async fn go(
     let exit = exit(&run, ending);
     let Some(upload) = upload else { return exit };
     // Also what an interrupted run has measured; one more signal ends this, too.
-    complain(&format!("uploads to {} (Ctrl-C ends it, the dataset stays)", upload.store.address()));
+    complain(&format!(
+        "uploads to {} (Ctrl-C ends it, the dataset stays)",
+        upload.store.address()
+    ));
     let sent = finish(&upload, ahead, &mut signals).await;
     if exit == Exit::Ok { sent } else { exit }
 }
 
 /// The store that the dataset goes to; before hours of load it is known whether it takes any.
-async fn reached(address: &Address, experiment: &str, signals: &mut Signals) -> Result<Store, Exit> {
+async fn reached(
+    address: &Address,
+    experiment: &str,
+    signals: &mut Signals,
+) -> Result<Store, Exit> {
     tokio::select! {
         reached = reach(address, experiment) => reached.map_err(|error| {
             complain(&format!("failed to {error}; nothing was started"));
@@ -138,7 +164,11 @@ fn show(run: &Run) {
     let table = results::table(run.reports());
     // Nobody reads: the dataset is there all the same.
     drop(write!(io::stderr(), "{}", results::remarks(run.reports())));
-    drop(writeln!(io::stdout(), "{table}\n\ndataset: {}", run.dataset().display()));
+    drop(writeln!(
+        io::stdout(),
+        "{table}\n\ndataset: {}",
+        run.dataset().display()
+    ));
 }
 
 fn exit(run: &Run, ending: Ending) -> Exit {
@@ -155,5 +185,8 @@ fn drawn_seed() -> u64 {
     use std::hash::{BuildHasher, Hasher};
     // The standard library's hash keys are drawn from the operating system. Kept below 2^53, for JSON readers that
     // know numbers as floats.
-    std::collections::hash_map::RandomState::new().build_hasher().finish() >> 11
+    std::collections::hash_map::RandomState::new()
+        .build_hasher()
+        .finish()
+        >> 11
 }

@@ -24,7 +24,11 @@ struct ExperimentFile {
 pub(super) fn run(args: &UploadArgs) -> Exit {
     let opened = destination(args).and_then(|(address, place)| {
         let store = open(&address).map_err(|error| format!("failed to {error}"))?;
-        Ok(Upload { store, folder: args.run.clone(), place })
+        Ok(Upload {
+            store,
+            folder: args.run.clone(),
+            place,
+        })
     });
     let upload = match opened {
         Ok(upload) => upload,
@@ -37,7 +41,10 @@ pub(super) fn run(args: &UploadArgs) -> Exit {
         complain(&format!("failed to start: {error}"));
         Exit::Failed
     };
-    match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+    match tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+    {
         Ok(runtime) => runtime.block_on(async {
             match Signals::listen() {
                 Ok(mut signals) => finish(&upload, None, &mut signals).await,
@@ -52,16 +59,24 @@ pub(super) fn run(args: &UploadArgs) -> Exit {
 fn destination(args: &UploadArgs) -> Result<(Address, String), String> {
     let path = args.run.join("run.json");
     let no_run = |error: &dyn std::fmt::Display| {
-        format!("failed to read {}: {error}; name a run's folder, data/<experiment>/<run>", path.display())
+        format!(
+            "failed to read {}: {error}; name a run's folder, data/<experiment>/<run>",
+            path.display()
+        )
     };
     let text = std::fs::read(&path).map_err(|error| no_run(&error))?;
-    let RunFile { run_id, experiment } = serde_json::from_slice(&text).map_err(|error| no_run(&error))?;
+    let RunFile { run_id, experiment } =
+        serde_json::from_slice(&text).map_err(|error| no_run(&error))?;
     if crate::neighbours::running().contains(&run_id) {
         return Err(format!("failed to upload: run {run_id} is under way"));
     }
     let own = || {
-        Address::parse(&experiment.data)
-            .map_err(|_| format!("failed to upload: the run's `data` is the folder {}; add --to URL", experiment.data))
+        Address::parse(&experiment.data).map_err(|_| {
+            format!(
+                "failed to upload: the run's `data` is the folder {}; add --to URL",
+                experiment.data
+            )
+        })
     };
     let address = args.to.clone().map_or_else(own, Ok)?;
     Ok((address, format!("{}/{run_id}", experiment.name)))
@@ -69,7 +84,11 @@ fn destination(args: &UploadArgs) -> Result<(Address, String), String> {
 
 /// Sends what is not there yet, unless a signal comes first.
 pub(super) async fn finish(upload: &Upload, ahead: Option<Ahead>, signals: &mut Signals) -> Exit {
-    let (to, place, folder) = (upload.store.address(), &upload.place, upload.folder.display());
+    let (to, place, folder) = (
+        upload.store.address(),
+        &upload.place,
+        upload.folder.display(),
+    );
     let sending = async {
         if let Some(ahead) = ahead {
             ahead.end().await;
@@ -91,6 +110,8 @@ pub(super) async fn finish(upload: &Upload, ahead: Option<Ahead>, signals: &mut 
         },
         signal = signals.next() => (format!("{signal} ended the upload"), Exit::Interrupted),
     };
-    complain(&format!("{what}; the dataset is whole in {folder}, and `aefm upload {folder}` sends the rest"));
+    complain(&format!(
+        "{what}; the dataset is whole in {folder}, and `aefm upload {folder}` sends the rest"
+    ));
     exit
 }

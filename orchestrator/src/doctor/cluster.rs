@@ -43,7 +43,12 @@ pub fn unreachable(reason: &str) -> Finding {
 fn version(minor: u32) -> Finding {
     const WHY: &str = "what runs need has been in every server since 1.20";
     if minor < OLDEST_MINOR {
-        Finding::fail("reach", format!("Kubernetes 1.{minor}"), WHY, "use a cluster of version 1.20 or later")
+        Finding::fail(
+            "reach",
+            format!("Kubernetes 1.{minor}"),
+            WHY,
+            "use a cluster of version 1.20 or later",
+        )
     } else {
         Finding::ok("reach", format!("Kubernetes 1.{minor}"), WHY)
     }
@@ -51,23 +56,42 @@ fn version(minor: u32) -> Finding {
 
 fn rights(facts: &Facts) -> Vec<Finding> {
     const WHY: &str = "a run that is refused in the middle has to be begun again";
-    const WAY_OUT: &str =
-        "let an administrator bind a Role with these verbs; `aefm get-file rbac` writes all that are needed";
+    const WAY_OUT: &str = "let an administrator bind a Role with these verbs; `aefm get-file rbac` writes all that are needed";
     let asked = match &facts.rights {
         Ok(asked) => asked,
-        Err(reason) => return vec![Finding::warn("rights", format!("not known: {reason}"), WHY, WAY_OUT)],
+        Err(reason) => {
+            return vec![Finding::warn(
+                "rights",
+                format!("not known: {reason}"),
+                WHY,
+                WAY_OUT,
+            )];
+        }
     };
     let denied = asked.iter().filter(|(_, allowed)| !allowed);
     let mut by_resource: BTreeMap<(bool, String, String), Vec<&str>> = BTreeMap::new();
     for (question, _) in denied {
-        let group = if question.group.is_empty() { String::new() } else { format!(".{}", question.group) };
-        let place =
-            question.namespace.as_ref().map_or_else(|| "in the cluster".to_owned(), |name| format!("in {name}"));
+        let group = if question.group.is_empty() {
+            String::new()
+        } else {
+            format!(".{}", question.group)
+        };
+        let place = question
+            .namespace
+            .as_ref()
+            .map_or_else(|| "in the cluster".to_owned(), |name| format!("in {name}"));
         let what = format!("{}{group} {place}", question.resource);
-        by_resource.entry((question.is_optional, what, question.purpose.clone())).or_default().push(question.verb);
+        by_resource
+            .entry((question.is_optional, what, question.purpose.clone()))
+            .or_default()
+            .push(question.verb);
     }
     if by_resource.is_empty() {
-        return vec![Finding::ok("rights", format!("all {} verbs that are needed", asked.len()), WHY)];
+        return vec![Finding::ok(
+            "rights",
+            format!("all {} verbs that are needed", asked.len()),
+            WHY,
+        )];
     }
     let finding = |((is_optional, what, purpose), verbs): ((bool, String, String), Vec<&str>)| {
         let found = format!("may not {} {what}, needed to {purpose}", verbs.join(", "));
@@ -82,7 +106,12 @@ fn rights(facts: &Facts) -> Vec<Finding> {
 
 fn namespace(namespace: &Namespace) -> Finding {
     const WHY: &str = "two runs in one namespace would take each other's objects";
-    let Namespace { name, is_terminating, run, .. } = namespace;
+    let Namespace {
+        name,
+        is_terminating,
+        run,
+        ..
+    } = namespace;
     match (namespace.is_there, is_terminating, run) {
         (_, _, Some(run)) => Finding::fail(
             "namespace",
@@ -98,25 +127,48 @@ fn namespace(namespace: &Namespace) -> Finding {
             "nothing can be made there until it is gone",
             format!("see what holds it: kubectl get namespace {name} -o yaml"),
         ),
-        (true, false, None) => Finding::ok("namespace", format!("{name} is there, and no run is in it"), WHY),
+        (true, false, None) => Finding::ok(
+            "namespace",
+            format!("{name} is there, and no run is in it"),
+            WHY,
+        ),
         (false, false, None) => Finding::ok("namespace", format!("{name} will be made"), WHY),
     }
 }
 
 fn clocks(clocks: &Clocks) -> Vec<Finding> {
     const WHY: &str = "spans carry their node's time, and cases ours: where they disagree, rows land beside their case";
-    const WAY_OUT: &str = "let both keep time by NTP (chronyc tracking says how far off a machine is)";
-    let apart = |seconds: f64| format!("{:.1} s {}", seconds.abs(), if seconds > 0.0 { "ahead" } else { "behind" });
+    const WAY_OUT: &str =
+        "let both keep time by NTP (chronyc tracking says how far off a machine is)";
+    let apart = |seconds: f64| {
+        format!(
+            "{:.1} s {}",
+            seconds.abs(),
+            if seconds > 0.0 { "ahead" } else { "behind" }
+        )
+    };
     let mut findings = Vec::new();
     if let Some((at_least, at_most)) = clocks.server_ahead_s {
         // The header has whole seconds, so that only a range is known.
-        let sure = if at_least > 0.0 { at_least } else { at_most.min(0.0) };
+        let sure = if at_least > 0.0 {
+            at_least
+        } else {
+            at_most.min(0.0)
+        };
         findings.push(if sure.abs() > APART_S {
-            Finding::warn("clocks", format!("the API server is at least {} of this machine", apart(sure)), WHY, WAY_OUT)
+            Finding::warn(
+                "clocks",
+                format!("the API server is at least {} of this machine", apart(sure)),
+                WHY,
+                WAY_OUT,
+            )
         } else {
             Finding::ok(
                 "clocks",
-                format!("the API server's is within {:.1} s of this one", at_least.abs().max(at_most.abs())),
+                format!(
+                    "the API server's is within {:.1} s of this one",
+                    at_least.abs().max(at_most.abs())
+                ),
                 WHY,
             )
         });
@@ -130,8 +182,10 @@ fn clocks(clocks: &Clocks) -> Vec<Finding> {
                 WAY_OUT,
             ));
         } else if *ahead_s < -SILENT_S {
-            let found =
-                format!("{node} renewed its lease {:.0} s ago: its clock is behind, or its kubelet silent", -ahead_s);
+            let found = format!(
+                "{node} renewed its lease {:.0} s ago: its clock is behind, or its kubelet silent",
+                -ahead_s
+            );
             findings.push(Finding::warn("clocks", found, WHY, WAY_OUT));
         }
     }

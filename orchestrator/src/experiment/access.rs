@@ -67,7 +67,10 @@ impl Secret {
             Self::Env(name) => std::env::var(name).map_err(|_| SecretError::Env(name.clone())),
             Self::File(path) => std::fs::read_to_string(path)
                 .map(|text| text.trim().to_owned())
-                .map_err(|source| SecretError::File { path: path.clone(), source }),
+                .map_err(|source| SecretError::File {
+                    path: path.clone(),
+                    source,
+                }),
         }
     }
 }
@@ -83,42 +86,69 @@ impl Access {
             Login::Basic { user, password } => Auth::Basic(user.clone(), password.read()?),
             Login::Bearer(token) => Auth::Bearer(token.read()?),
         };
-        Ok(HttpOptions { auth, ca: self.ca.clone(), ..HttpOptions::default() })
+        Ok(HttpOptions {
+            auth,
+            ca: self.ca.clone(),
+            ..HttpOptions::default()
+        })
     }
 }
 
 /// Reads `basic`, `bearer` and `ca` of a source.
 pub(super) fn read(section: &Section<'_>) -> Access {
-    let ca = section.read("ca", None, |node| text(node).map(|path| Some(PathBuf::from(path))));
-    let bearer = section.get("bearer").map(|located| (located, secret(located)));
+    let ca = section.read("ca", None, |node| {
+        text(node).map(|path| Some(PathBuf::from(path)))
+    });
+    let bearer = section
+        .get("bearer")
+        .map(|located| (located, secret(located)));
     let basic = section.section("basic").and_then(|basic| {
         let user = basic.read("user", String::new(), text);
-        let password = basic.get("password").map(|located| (located.place, secret(located)));
+        let password = basic
+            .get("password")
+            .map(|located| (located.place, secret(located)));
         if user.is_empty() || password.is_none() {
             basic.fault(basic.place(), "`basic` needs `user` and `password`");
         }
         let password = password.and_then(|(place, password)| told(&basic, place, password));
         basic.finish();
-        Some(Login::Basic { user, password: password? })
+        Some(Login::Basic {
+            user,
+            password: password?,
+        })
     });
     if let (Some((located, _)), Some(_)) = (&bearer, &basic) {
         section.fault(located.place, "`basic` and `bearer` exclude each other");
     }
-    let bearer = bearer.and_then(|(located, token)| told(section, located.place, token)).map(Login::Bearer);
-    Access { login: basic.or(bearer).unwrap_or_default(), ca }
+    let bearer = bearer
+        .and_then(|(located, token)| told(section, located.place, token))
+        .map(Login::Bearer);
+    Access {
+        login: basic.or(bearer).unwrap_or_default(),
+        ca,
+    }
 }
 
-fn told(section: &Section<'_>, place: Place, secret: Result<Secret, &'static str>) -> Option<Secret> {
+fn told(
+    section: &Section<'_>,
+    place: Place,
+    secret: Result<Secret, &'static str>,
+) -> Option<Secret> {
     secret.map_err(|reason| section.fault(place, reason)).ok()
 }
 
 /// `{env: NAME}` or `{file: PATH}`. What is typed into the experiment file would be in every copy of the dataset.
 fn secret(located: &Located) -> Result<Secret, &'static str> {
-    const WANTED: &str =
-        "a secret is not written here, since the dataset keeps this file: say where it is, {env: NAME} or {file: PATH}";
-    let Node::Map(entries) = &located.node else { return Err(WANTED) };
-    let [(key, value)] = entries.as_slice() else { return Err(WANTED) };
-    let Node::Text(name) = &value.node else { return Err(WANTED) };
+    const WANTED: &str = "a secret is not written here, since the dataset keeps this file: say where it is, {env: NAME} or {file: PATH}";
+    let Node::Map(entries) = &located.node else {
+        return Err(WANTED);
+    };
+    let [(key, value)] = entries.as_slice() else {
+        return Err(WANTED);
+    };
+    let Node::Text(name) = &value.node else {
+        return Err(WANTED);
+    };
     match key.name.as_str() {
         "env" => Ok(Secret::Env(name.clone())),
         "file" => Ok(Secret::File(PathBuf::from(name))),
@@ -129,12 +159,22 @@ fn secret(located: &Located) -> Result<Secret, &'static str> {
 /// A URL that a source of ours can be asked by.
 pub(super) fn url(node: &Node) -> Result<String, String> {
     let typed = text(node)?;
-    let uri: hyper::Uri = typed.parse().map_err(|error| format!("`{typed}` is no URL: {error}"))?;
+    let uri: hyper::Uri = typed
+        .parse()
+        .map_err(|error| format!("`{typed}` is no URL: {error}"))?;
     if !matches!(uri.scheme_str(), Some("http" | "https")) || uri.host().is_none() {
-        return Err(format!("`{typed}` is no URL: write it whole, such as http://127.0.0.1:9090"));
+        return Err(format!(
+            "`{typed}` is no URL: write it whole, such as http://127.0.0.1:9090"
+        ));
     }
-    if uri.authority().is_some_and(|authority| authority.as_str().contains('@')) {
-        return Err("a URL with a password in it would be in every copy of the dataset: use `basic`".to_owned());
+    if uri
+        .authority()
+        .is_some_and(|authority| authority.as_str().contains('@'))
+    {
+        return Err(
+            "a URL with a password in it would be in every copy of the dataset: use `basic`"
+                .to_owned(),
+        );
     }
     Ok(typed)
 }

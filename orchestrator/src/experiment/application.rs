@@ -26,7 +26,11 @@ const HEADERS: &[(&str, TraceContext)] = &[
 ];
 
 /// Reads `application`. Its trace header is the catalogue's, unless another one is named.
-pub(super) fn read(top: &Section<'_>, app: &str, platform: PlatformKind) -> Option<ExternalApplication> {
+pub(super) fn read(
+    top: &Section<'_>,
+    app: &str,
+    platform: PlatformKind,
+) -> Option<ExternalApplication> {
     let section = top.section("application")?;
     if platform != PlatformKind::Local {
         section.fault(
@@ -36,20 +40,36 @@ pub(super) fn read(top: &Section<'_>, app: &str, platform: PlatformKind) -> Opti
     }
     let url = section.read("url", None, |node| access::url(node).map(Some));
     if section.get("url").is_none() {
-        section.fault(section.place(), "`url` is missing: where is the application entered?");
+        section.fault(
+            section.place(),
+            "`url` is missing: where is the application entered?",
+        );
     }
-    let known = Application::by_name(app).map_or(TraceContext::W3c, |known| known.traces.header.context());
+    let known =
+        Application::by_name(app).map_or(TraceContext::W3c, |known| known.traces.header.context());
     let trace = section.read("trace_header", known, section::one_of(HEADERS));
     let processes = section.read("processes", Vec::new(), section::texts);
     section.finish();
-    Some(ExternalApplication { url: url?, trace, processes })
+    Some(ExternalApplication {
+        url: url?,
+        trace,
+        processes,
+    })
 }
 
 /// What cannot be done to an application that is not ours.
 pub(super) fn check(top: &Section<'_>, environment: &Environment) {
-    let renewals = environment.on_change.values().chain([&environment.at_start]);
-    if renewals.into_iter().any(|renewal| matches!(renewal, Renewal::Reload | Renewal::Restart)) {
-        let place = top.get("environment").map_or(top.place(), |located| located.place);
+    let renewals = environment
+        .on_change
+        .values()
+        .chain([&environment.at_start]);
+    if renewals
+        .into_iter()
+        .any(|renewal| matches!(renewal, Renewal::Reload | Renewal::Restart))
+    {
+        let place = top
+            .get("environment")
+            .map_or(top.place(), |located| located.place);
         top.fault(
             place,
             "`environment` cannot reload or restart an `application` that runs already: write `keep`, or leave it out",

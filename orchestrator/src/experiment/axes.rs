@@ -16,21 +16,37 @@ const MAX_CASES: usize = 100_000;
 pub(super) fn read(top: &Section<'_>, handled: &dyn Fn(&str) -> bool) -> Vec<Axis> {
     let order = top.get("order");
     let Some(section) = top.section("axes") else {
-        top.fault(top.place(), "`axes` is missing: name at least one, such as `axes: {rate: [20, 40]}`");
+        top.fault(
+            top.place(),
+            "`axes` is missing: name at least one, such as `axes: {rate: [20, 40]}`",
+        );
         return Vec::new();
     };
     let axes: Vec<_> = section
         .entries()
         .iter()
         .filter_map(|(key, value)| {
-            let factor = factor(&key.name, handled).map_err(|reason| section.fault(key.place, reason)).ok();
-            let values = values(&key.name, value).map_err(|(place, reason)| section.fault(place, reason)).ok();
-            let axis = Axis { factor: factor?, values: values? };
-            check(&axis).map_err(|reason| section.fault(value.place, reason)).ok()?;
+            let factor = factor(&key.name, handled)
+                .map_err(|reason| section.fault(key.place, reason))
+                .ok();
+            let values = values(&key.name, value)
+                .map_err(|(place, reason)| section.fault(place, reason))
+                .ok();
+            let axis = Axis {
+                factor: factor?,
+                values: values?,
+            };
+            check(&axis)
+                .map_err(|reason| section.fault(value.place, reason))
+                .ok()?;
             Some(axis)
         })
         .collect();
-    let names: Vec<_> = section.entries().iter().map(|(key, _)| key.name.as_str()).collect();
+    let names: Vec<_> = section
+        .entries()
+        .iter()
+        .map(|(key, _)| key.name.as_str())
+        .collect();
     for (at, name) in names.iter().enumerate() {
         let same = |other: &&str| canonical(other) == canonical(name);
         if names[..at].iter().any(same) {
@@ -40,9 +56,15 @@ pub(super) fn read(top: &Section<'_>, handled: &dyn Fn(&str) -> bool) -> Vec<Axi
             );
         }
     }
-    let cases = axes.iter().map(|axis| axis.values.len()).try_fold(1_usize, usize::checked_mul);
+    let cases = axes
+        .iter()
+        .map(|axis| axis.values.len())
+        .try_fold(1_usize, usize::checked_mul);
     if cases.is_none_or(|cases| cases > MAX_CASES) {
-        section.fault(section.place(), format!("these axes make more than {MAX_CASES} cases"));
+        section.fault(
+            section.place(),
+            format!("these axes make more than {MAX_CASES} cases"),
+        );
     }
     match order {
         Some(order) => sorted(top, order, axes, &names),
@@ -61,11 +83,15 @@ fn factor(name: &str, handled: &dyn Fn(&str) -> bool) -> Result<Factor, String> 
     }
     if handled(name) {
         if let Some(table) = aefm_collector::schema::reserved(name) {
-            return Err(format!("axis `{name}` has the name of a column of table `{table}`: give it another name"));
+            return Err(format!(
+                "axis `{name}` has the name of a column of table `{table}`: give it another name"
+            ));
         }
         return Ok(Factor::Custom(name.to_owned()));
     }
-    let known = ["rate", "round"].into_iter().chain(Kind::ALL.map(Kind::name));
+    let known = ["rate", "round"]
+        .into_iter()
+        .chain(Kind::ALL.map(Kind::name));
     Err(format!(
         "nothing acts on axis `{name}`: it has no known meaning and no handler for `start_{name}`{}",
         way_out(name, known)
@@ -75,7 +101,9 @@ fn factor(name: &str, handled: &dyn Fn(&str) -> bool) -> Result<Factor, String> 
 /// A list of values, one value, or `{min, max, step}` with `max` inclusive.
 fn values(name: &str, located: &Located) -> Result<Vec<FactorValue>, (Place, String)> {
     match &located.node {
-        Node::List(items) if items.is_empty() => Err((located.place, format!("axis `{name}` has no values"))),
+        Node::List(items) if items.is_empty() => {
+            Err((located.place, format!("axis `{name}` has no values")))
+        }
         Node::List(items) => items.iter().map(|item| value(name, item)).collect(),
         Node::Map(_) => range(name, located).map_err(|reason| (located.place, reason)),
         _ => Ok(vec![value(name, located)?]),
@@ -83,7 +111,15 @@ fn values(name: &str, located: &Located) -> Result<Vec<FactorValue>, (Place, Str
 }
 
 fn value(name: &str, located: &Located) -> Result<FactorValue, (Place, String)> {
-    let wrong = || (located.place, format!("axis `{name}`: a number or a text is wanted, not {}", located.node));
+    let wrong = || {
+        (
+            located.place,
+            format!(
+                "axis `{name}`: a number or a text is wanted, not {}",
+                located.node
+            ),
+        )
+    };
     if let Some(Factor::Interference(_)) = Factor::known(name) {
         return pressure::typed(located).ok_or_else(wrong);
     }
@@ -96,40 +132,74 @@ fn value(name: &str, located: &Located) -> Result<FactorValue, (Place, String)> 
 }
 
 fn range(name: &str, located: &Located) -> Result<Vec<FactorValue>, String> {
-    let Node::Map(entries) = &located.node else { return Err("a range is a map".to_owned()) };
+    let Node::Map(entries) = &located.node else {
+        return Err("a range is a map".to_owned());
+    };
     let get = |key: &str| {
         let found = entries.iter().find(|(known, _)| known.name == key);
-        let missing = || format!("axis `{name}`: a range is {{min, max, step}}, and `{key}` is missing");
-        found.ok_or_else(missing).and_then(|(_, value)| section::number(&value.node))
+        let missing =
+            || format!("axis `{name}`: a range is {{min, max, step}}, and `{key}` is missing");
+        found
+            .ok_or_else(missing)
+            .and_then(|(_, value)| section::number(&value.node))
     };
     let (min, max, step) = (get("min")?, get("max")?, get("step")?);
-    if let Some((key, _)) = entries.iter().find(|(key, _)| !["min", "max", "step"].contains(&key.name.as_str())) {
-        return Err(format!("axis `{name}`: unknown key `{}` in a range of min, max and step", key.name));
+    if let Some((key, _)) = entries
+        .iter()
+        .find(|(key, _)| !["min", "max", "step"].contains(&key.name.as_str()))
+    {
+        return Err(format!(
+            "axis `{name}`: unknown key `{}` in a range of min, max and step",
+            key.name
+        ));
     }
     if step <= 0.0 || max < min {
-        return Err(format!("axis `{name}`: a range needs a step above 0 and max >= min"));
+        return Err(format!(
+            "axis `{name}`: a range needs a step above 0 and max >= min"
+        ));
     }
     let steps = ((max - min) / step + 1e-9).floor();
     if steps > 1e5 {
-        return Err(format!("axis `{name}`: this range has more than 100000 values"));
+        return Err(format!(
+            "axis `{name}`: this range has more than 100000 values"
+        ));
     }
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and 1e5")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "between 0 and 1e5"
+    )]
     let steps = steps as u32;
-    Ok((0..=steps).map(|k| tidy(f64::from(k).mul_add(step, min))).collect())
+    Ok((0..=steps)
+        .map(|k| tidy(f64::from(k).mul_add(step, min)))
+        .collect())
 }
 
 /// Whole numbers stay whole, so that names read `rate=20` and not `rate=20.0`.
 fn tidy(value: f64) -> FactorValue {
-    #[expect(clippy::cast_possible_truncation, reason = "checked to be whole and small")]
-    if value.fract() == 0.0 && value.abs() < 1e15 { FactorValue::Int(value as i64) } else { FactorValue::Float(value) }
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "checked to be whole and small"
+    )]
+    if value.fract() == 0.0 && value.abs() < 1e15 {
+        FactorValue::Int(value as i64)
+    } else {
+        FactorValue::Float(value)
+    }
 }
 
 /// Values that mean nothing for their factor, or stand there twice.
 fn check(axis: &Axis) -> Result<(), String> {
     let name = axis.factor.name();
     let mut seen = BTreeSet::new();
-    if let Some(twice) = axis.values.iter().find(|value| !seen.insert(value.to_string())) {
-        return Err(format!("axis `{name}` has the value {twice} twice: repetitions are what the axis `round` is for"));
+    if let Some(twice) = axis
+        .values
+        .iter()
+        .find(|value| !seen.insert(value.to_string()))
+    {
+        return Err(format!(
+            "axis `{name}` has the value {twice} twice: repetitions are what the axis `round` is for"
+        ));
     }
     let number = |value: &FactorValue| match value {
         #[expect(clippy::cast_precision_loss, reason = "far below 2^53")]
@@ -137,45 +207,72 @@ fn check(axis: &Axis) -> Result<(), String> {
         FactorValue::Float(value) => *value,
         FactorValue::Text(_) => f64::NAN,
     };
-    axis.values.iter().try_for_each(|value| match (&axis.factor, value, number(value)) {
-        (Factor::Rate, _, rate) if !(rate > 0.0 && rate <= 1e7) => {
-            Err(format!("a rate lies above 0 and up to 10 million per second, {value} does not"))
-        }
-        (Factor::Round, FactorValue::Int(0..), _) => Ok(()),
-        (Factor::Round, ..) => Err(format!("a round is a whole number, {value} is not")),
-        (Factor::Interference(_), _, intensity) if intensity < 0.0 => {
-            Err(format!("an intensity is not negative, {value} is"))
-        }
-        _ => Ok(()),
-    })
+    axis.values
+        .iter()
+        .try_for_each(|value| match (&axis.factor, value, number(value)) {
+            (Factor::Rate, _, rate) if !(rate > 0.0 && rate <= 1e7) => Err(format!(
+                "a rate lies above 0 and up to 10 million per second, {value} does not"
+            )),
+            (Factor::Round, FactorValue::Int(0..), _) => Ok(()),
+            (Factor::Round, ..) => Err(format!("a round is a whole number, {value} is not")),
+            (Factor::Interference(_), _, intensity) if intensity < 0.0 => {
+                Err(format!("an intensity is not negative, {value} is"))
+            }
+            _ => Ok(()),
+        })
 }
 
 /// Sorts the axes as `order` says: all of them, each once.
 fn sorted(top: &Section<'_>, order: &Located, axes: Vec<Axis>, names: &[&str]) -> Vec<Axis> {
     let Node::List(items) = &order.node else {
-        top.fault(order.place, "`order` is a list of axes, the innermost first");
+        top.fault(
+            order.place,
+            "`order` is a list of axes, the innermost first",
+        );
         return axes;
     };
     let mut wanted: Vec<String> = Vec::new();
     for item in items {
         match section::text(&item.node) {
-            Ok(name) if !names.iter().any(|known| canonical(known) == canonical(&name)) => {
+            Ok(name)
+                if !names
+                    .iter()
+                    .any(|known| canonical(known) == canonical(&name)) =>
+            {
                 top.fault(
                     item.place,
-                    format!("`order` names `{name}`, which is not in `axes`{}", way_out(&name, names.iter().copied())),
+                    format!(
+                        "`order` names `{name}`, which is not in `axes`{}",
+                        way_out(&name, names.iter().copied())
+                    ),
                 );
             }
-            Ok(name) if wanted.iter().any(|known| canonical(known) == canonical(&name)) => {
+            Ok(name)
+                if wanted
+                    .iter()
+                    .any(|known| canonical(known) == canonical(&name)) =>
+            {
                 top.fault(item.place, format!("`order` names `{name}` twice"));
             }
             Ok(name) => wanted.push(name),
             Err(reason) => top.fault(item.place, format!("`order`: {reason}")),
         }
     }
-    for name in names.iter().filter(|name| !wanted.iter().any(|known| canonical(known) == canonical(name))) {
-        top.fault(order.place, format!("`order` leaves out axis `{name}`: it must name all of them"));
+    for name in names.iter().filter(|name| {
+        !wanted
+            .iter()
+            .any(|known| canonical(known) == canonical(name))
+    }) {
+        top.fault(
+            order.place,
+            format!("`order` leaves out axis `{name}`: it must name all of them"),
+        );
     }
-    let position = |axis: &Axis| wanted.iter().position(|name| canonical(name) == axis.factor.name());
+    let position = |axis: &Axis| {
+        wanted
+            .iter()
+            .position(|name| canonical(name) == axis.factor.name())
+    };
     let mut axes = axes;
     axes.sort_by_key(|axis| position(axis).unwrap_or(usize::MAX));
     axes

@@ -94,8 +94,16 @@ impl Collect {
     /// How long the collection of one case may take at most, if its sources are well.
     #[must_use]
     pub fn patience(&self) -> Duration {
-        let tables = self.tables.iter().map(|table| table.timeout).max().unwrap_or_default();
-        let scrape = self.prometheus.as_ref().map_or(Duration::ZERO, |prometheus| prometheus.scrape);
+        let tables = self
+            .tables
+            .iter()
+            .map(|table| table.timeout)
+            .max()
+            .unwrap_or_default();
+        let scrape = self
+            .prometheus
+            .as_ref()
+            .map_or(Duration::ZERO, |prometheus| prometheus.scrape);
         self.settle.max(tables).max(scrape)
     }
 }
@@ -103,18 +111,37 @@ impl Collect {
 /// Reads `collect`: the word `between`, or a map. An application that is not ours sends its spans where it pleases.
 pub(super) fn read(top: &Section<'_>, platform: PlatformKind, is_ours: bool) -> Collect {
     let mut collect = Collect::default();
-    if top.get("collect").is_some_and(|located| matches!(located.node, Node::Text(_))) {
+    if top
+        .get("collect")
+        .is_some_and(|located| matches!(located.node, Node::Text(_)))
+    {
         collect.pending = top.read("collect", collect.pending, between);
         return collect;
     }
-    let Some(section) = top.section("collect") else { return collect };
-    collect.interval = section.read("interval", collect.interval, duration(Duration::from_millis(100)));
-    collect.pending = section.read("pending", collect.pending, |node| count(1)(node).or_else(|_| between(node)));
-    collect.settle = section.read("settle", collect.settle, duration(Duration::from_millis(500)));
+    let Some(section) = top.section("collect") else {
+        return collect;
+    };
+    collect.interval = section.read(
+        "interval",
+        collect.interval,
+        duration(Duration::from_millis(100)),
+    );
+    collect.pending = section.read("pending", collect.pending, |node| {
+        count(1)(node).or_else(|_| between(node))
+    });
+    collect.settle = section.read(
+        "settle",
+        collect.settle,
+        duration(Duration::from_millis(500)),
+    );
     collect.trace_memory = section.read("trace_memory", collect.trace_memory, bytes);
     collect.listen = section.read("listen", None, |node| address(node).map(Some));
-    collect.jaeger = section.section_or("jaeger", CLUSTER).map(|section| jaeger(section, platform, is_ours));
-    collect.prometheus = section.section_or("prometheus", CLUSTER).map(|section| prometheus(section, platform));
+    collect.jaeger = section
+        .section_or("jaeger", CLUSTER)
+        .map(|section| jaeger(section, platform, is_ours));
+    collect.prometheus = section
+        .section_or("prometheus", CLUSTER)
+        .map(|section| prometheus(section, platform));
     collect.tables = tables::read(&section);
     section.finish();
     collect
@@ -123,7 +150,9 @@ pub(super) fn read(top: &Section<'_>, platform: PlatformKind, is_ours: bool) -> 
 fn between(node: &Node) -> Result<u64, String> {
     match node {
         Node::Text(word) if word == "between" => Ok(0),
-        other => Err(format!("`between` or a whole number of at least 1 is wanted, not {other}")),
+        other => Err(format!(
+            "`between` or a whole number of at least 1 is wanted, not {other}"
+        )),
     }
 }
 
@@ -151,11 +180,19 @@ fn prometheus(section: Section<'_>, platform: PlatformKind) -> PrometheusSource 
     let source = PrometheusSource {
         url,
         cluster,
-        scrape: section.read("scrape", Duration::from_secs(15), duration(Duration::from_millis(100))),
+        scrape: section.read(
+            "scrape",
+            Duration::from_secs(15),
+            duration(Duration::from_millis(100)),
+        ),
         pods: section.read("pods", None, selector),
         nodes: section.read("nodes", None, selector),
         queries: queries(&section),
-        step: section.read("step", Duration::from_secs(1), duration(Duration::from_millis(1))),
+        step: section.read(
+            "step",
+            Duration::from_secs(1),
+            duration(Duration::from_millis(1)),
+        ),
         access: access::read(&section),
     };
     place::check_access(&section, source.url.as_ref(), &source.access, platform);
@@ -164,13 +201,22 @@ fn prometheus(section: Section<'_>, platform: PlatformKind) -> PrometheusSource 
 }
 
 fn queries(section: &Section<'_>) -> Vec<(String, String)> {
-    let Some(queries) = section.section("queries") else { return Vec::new() };
+    let Some(queries) = section.section("queries") else {
+        return Vec::new();
+    };
     let query = |(key, value): &(super::node::Key, super::node::Located)| {
-        let name = tables::plain_name(&key.name).map_err(|reason| queries.fault(key.place, reason)).ok();
-        let query = text(&value.node).map_err(|reason| queries.fault(value.place, reason)).ok();
+        let name = tables::plain_name(&key.name)
+            .map_err(|reason| queries.fault(key.place, reason))
+            .ok();
+        let query = text(&value.node)
+            .map_err(|reason| queries.fault(value.place, reason))
+            .ok();
         let taken = ["t_ns", "labels"].contains(&key.name.as_str());
         if taken {
-            queries.fault(key.place, format!("`{}` is a column of table `user_promql` already", key.name));
+            queries.fault(
+                key.place,
+                format!("`{}` is a column of table `user_promql` already", key.name),
+            );
         }
         name.zip(query).filter(|_| !taken)
     };

@@ -31,7 +31,9 @@ impl Data {
         if !is_url(text) {
             return Ok(Self::Folder(text.into()));
         }
-        Address::parse(text).map(Self::Store).map_err(|error| error.to_string())
+        Address::parse(text)
+            .map(Self::Store)
+            .map_err(|error| error.to_string())
     }
 
     /// The folder that the dataset is written to.
@@ -68,13 +70,25 @@ mod tests {
 
     #[test]
     fn folders_and_stores_are_told_apart_and_written_as_they_were_read() {
-        for (text, folder) in [("runs/a", "runs/a"), ("s3://bucket/x", "data"), ("az://c", "data")] {
+        for (text, folder) in [
+            ("runs/a", "runs/a"),
+            ("s3://bucket/x", "data"),
+            ("az://c", "data"),
+        ] {
             let data = Data::read(text).expect("it is one");
-            assert_eq!((data.folder(), data.store().is_some()), (Path::new(folder), folder != text));
+            assert_eq!(
+                (data.folder(), data.store().is_some()),
+                (Path::new(folder), folder != text)
+            );
             assert_eq!(serde_json::to_value(&data).expect("it is text"), text);
         }
         for wrong in ["http://x/y", "s3:/x", "s3:x"] {
-            assert!(Data::read(wrong).expect_err("no store").contains("s3://BUCKET/FOLDER"), "{wrong}");
+            assert!(
+                Data::read(wrong)
+                    .expect_err("no store")
+                    .contains("s3://BUCKET/FOLDER"),
+                "{wrong}"
+            );
         }
     }
 }

@@ -35,25 +35,43 @@ pub struct Environment {
 
 impl Default for Environment {
     fn default() -> Self {
-        Self { at_start: Renewal::Auto, on_change: BTreeMap::new(), init_data: true }
+        Self {
+            at_start: Renewal::Auto,
+            on_change: BTreeMap::new(),
+            init_data: true,
+        }
     }
 }
 
-const AT_START: &[(&str, Renewal)] =
-    &[("auto", Renewal::Auto), ("restart", Renewal::Restart), ("reload", Renewal::Reload), ("keep", Renewal::Keep)];
-const ON_CHANGE: &[(&str, Renewal)] =
-    &[("restart", Renewal::Restart), ("reload", Renewal::Reload), ("keep", Renewal::Keep)];
+const AT_START: &[(&str, Renewal)] = &[
+    ("auto", Renewal::Auto),
+    ("restart", Renewal::Restart),
+    ("reload", Renewal::Reload),
+    ("keep", Renewal::Keep),
+];
+const ON_CHANGE: &[(&str, Renewal)] = &[
+    ("restart", Renewal::Restart),
+    ("reload", Renewal::Reload),
+    ("keep", Renewal::Keep),
+];
 
 /// Reads `environment`: one word for the start of the run, or a map. An application that is not ours (it runs already)
 /// gets data only where that is asked for.
 pub(super) fn read(top: &Section<'_>, axes: &[Axis], is_ours: bool) -> Environment {
-    let mut environment = Environment { init_data: is_ours, ..Environment::default() };
-    let is_word = top.get("environment").is_some_and(|located| !matches!(located.node, Node::Map(_) | Node::Null));
+    let mut environment = Environment {
+        init_data: is_ours,
+        ..Environment::default()
+    };
+    let is_word = top
+        .get("environment")
+        .is_some_and(|located| !matches!(located.node, Node::Map(_) | Node::Null));
     if is_word {
         environment.at_start = top.read("environment", environment.at_start, one_of(AT_START));
         return environment;
     }
-    let Some(section) = top.section("environment") else { return environment };
+    let Some(section) = top.section("environment") else {
+        return environment;
+    };
     environment.at_start = section.read("at_start", environment.at_start, one_of(AT_START));
     environment.init_data = section.read("init_data", environment.init_data, flag);
     if let Some(changes) = section.section("on_change") {
@@ -64,13 +82,18 @@ pub(super) fn read(top: &Section<'_>, axes: &[Axis], is_ours: bool) -> Environme
                 let out = way_out(name, names().collect::<Vec<_>>());
                 changes.fault(
                     key.place,
-                    format!("`environment.on_change` names no axis of the experiment: `{name}`{out}"),
+                    format!(
+                        "`environment.on_change` names no axis of the experiment: `{name}`{out}"
+                    ),
                 );
                 continue;
             }
             match one_of(ON_CHANGE)(&value.node) {
                 Ok(renewal) => _ = environment.on_change.insert(name.to_owned(), renewal),
-                Err(reason) => changes.fault(value.place, format!("`environment.on_change.{name}`: {reason}")),
+                Err(reason) => changes.fault(
+                    value.place,
+                    format!("`environment.on_change.{name}`: {reason}"),
+                ),
             }
         }
     }
@@ -86,24 +109,52 @@ mod tests {
     fn read(text: &str) -> Result<Environment, String> {
         let text = format!("axes: {{rate: [1, 2], cpu: [0]}}\n{text}");
         let faults = |faults: crate::experiment::fault::Faults| faults.sorted()[0].to_string();
-        Experiment::read(&text, &|_| false).map(|experiment| experiment.environment).map_err(faults)
+        Experiment::read(&text, &|_| false)
+            .map(|experiment| experiment.environment)
+            .map_err(faults)
     }
 
     #[test]
     fn one_word_is_for_the_start_and_a_map_for_axes_too() {
-        assert_eq!(read("").expect("absent is the default"), Environment::default());
-        assert_eq!(read("environment: restart").expect("a word").at_start, Renewal::Restart);
+        assert_eq!(
+            read("").expect("absent is the default"),
+            Environment::default()
+        );
+        assert_eq!(
+            read("environment: restart").expect("a word").at_start,
+            Renewal::Restart
+        );
         let map =
-            read("environment: {at_start: keep, on_change: {workload: reload}, init_data: false}").expect("a map");
-        assert_eq!(map.on_change, BTreeMap::from([("rate".to_owned(), Renewal::Reload)]));
+            read("environment: {at_start: keep, on_change: {workload: reload}, init_data: false}")
+                .expect("a map");
+        assert_eq!(
+            map.on_change,
+            BTreeMap::from([("rate".to_owned(), Renewal::Reload)])
+        );
         assert!(map.at_start == Renewal::Keep && !map.init_data);
     }
 
     #[test]
     fn what_it_cannot_be_is_said_with_a_way_out() {
-        assert!(read("environment: restrt").unwrap_err().contains("did you mean `restart`"));
-        assert!(read("environment: {on_change: {cpuu: keep}}").unwrap_err().contains("did you mean `cpu`"));
-        assert!(read("environment: {on_change: {cpu: auto}}").unwrap_err().contains("known are"));
-        assert!(read("environment: {at_strt: keep}").unwrap_err().contains("did you mean `at_start`"));
+        assert!(
+            read("environment: restrt")
+                .unwrap_err()
+                .contains("did you mean `restart`")
+        );
+        assert!(
+            read("environment: {on_change: {cpuu: keep}}")
+                .unwrap_err()
+                .contains("did you mean `cpu`")
+        );
+        assert!(
+            read("environment: {on_change: {cpu: auto}}")
+                .unwrap_err()
+                .contains("known are")
+        );
+        assert!(
+            read("environment: {at_strt: keep}")
+                .unwrap_err()
+                .contains("did you mean `at_start`")
+        );
     }
 }

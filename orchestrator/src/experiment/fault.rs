@@ -13,7 +13,10 @@ pub struct Place {
 
 impl Place {
     pub(super) fn of(location: &serde_saphyr::Location) -> Self {
-        Self { line: location.line(), column: location.column() }
+        Self {
+            line: location.line(),
+            column: location.column(),
+        }
     }
 }
 
@@ -33,7 +36,10 @@ pub struct Faults(Vec<Fault>);
 impl Faults {
     /// Adds one.
     pub fn add(&mut self, place: Place, message: impl Into<String>) {
-        self.0.push(Fault { place, message: message.into() });
+        self.0.push(Fault {
+            place,
+            message: message.into(),
+        });
     }
 
     /// Whether there are none.
@@ -56,7 +62,10 @@ impl Faults {
         let count = self.0.len();
         let mut shown = String::new();
         for Fault { place, message } in self.sorted() {
-            let line = lines.get(usize::try_from(place.line).unwrap_or(0).wrapping_sub(1)).copied().unwrap_or("");
+            let line = lines
+                .get(usize::try_from(place.line).unwrap_or(0).wrapping_sub(1))
+                .copied()
+                .unwrap_or("");
             let margin = " ".repeat(usize::try_from(place.column).unwrap_or(1).saturating_sub(1));
             let number = place.line;
             shown += &format!("error: {message}\n  --> {file}:{number}:{}\n", place.column);
@@ -69,7 +78,11 @@ impl Faults {
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}: {}", self.place.line, self.place.column, self.message)
+        write!(
+            f,
+            "{}:{}: {}",
+            self.place.line, self.place.column, self.message
+        )
     }
 }
 
@@ -78,7 +91,12 @@ impl fmt::Display for Fault {
 pub fn suggestion<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     known
         .into_iter()
-        .map(|candidate| (strsim::damerau_levenshtein(&name.to_lowercase(), candidate), candidate))
+        .map(|candidate| {
+            (
+                strsim::damerau_levenshtein(&name.to_lowercase(), candidate),
+                candidate,
+            )
+        })
         .min()
         .filter(|(distance, candidate)| *distance <= (candidate.len().max(name.len()) / 3).max(1))
         .map(|(_, candidate)| candidate)
@@ -88,7 +106,12 @@ pub fn suggestion<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> O
 #[must_use]
 pub fn way_out<'a>(name: &str, known: impl IntoIterator<Item = &'a str> + Clone) -> String {
     suggestion(name, known.clone()).map_or_else(
-        || format!(", known are: {}", known.into_iter().collect::<Vec<_>>().join(", ")),
+        || {
+            format!(
+                ", known are: {}",
+                known.into_iter().collect::<Vec<_>>().join(", ")
+            )
+        },
         |near| format!(", did you mean `{near}`?"),
     )
 }

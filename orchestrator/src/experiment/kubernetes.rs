@@ -7,8 +7,15 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-const SOURCES: &[(&str, Source)] = &[("emulated", Source::Emulated), ("catalogue", Source::Catalogue)];
-const PULLS: &[(&str, &str)] = &[("IfNotPresent", "IfNotPresent"), ("Always", "Always"), ("Never", "Never")];
+const SOURCES: &[(&str, Source)] = &[
+    ("emulated", Source::Emulated),
+    ("catalogue", Source::Catalogue),
+];
+const PULLS: &[(&str, &str)] = &[
+    ("IfNotPresent", "IfNotPresent"),
+    ("Always", "Always"),
+    ("Never", "Never"),
+];
 const CHOICES: &[(&str, Entrance)] = &[
     ("port-forward", Entrance::PortForward),
     ("nodeport", Entrance::NodePort),
@@ -150,7 +157,9 @@ impl Default for Kubernetes {
 /// Reads the section; without one, everything has its default.
 pub(super) fn read(top: &Section<'_>) -> Kubernetes {
     let mut cluster = Kubernetes::default();
-    let Some(section) = top.section("kubernetes") else { return cluster };
+    let Some(section) = top.section("kubernetes") else {
+        return cluster;
+    };
     let name = |key| section.read(key, None, |node| section::text(node).map(Some));
     cluster.context = name("context");
     cluster.namespace = section.read("namespace", None, |node| namespace(node).map(Some));
@@ -161,20 +170,32 @@ pub(super) fn read(top: &Section<'_>) -> Kubernetes {
     if let Some(located) = section.get("manifests") {
         match section::text(&located.node) {
             Ok(_) if section.get("deploy").is_some() => {
-                section.fault(located.place, "`manifests` are deployed in place of `deploy`: name one of the two");
+                section.fault(
+                    located.place,
+                    "`manifests` are deployed in place of `deploy`: name one of the two",
+                );
             }
             Ok(folder) => cluster.deploy = Source::Folder(folder.into()),
-            Err(reason) => section.fault(located.place, format!("`kubernetes.manifests`: {reason}")),
+            Err(reason) => {
+                section.fault(located.place, format!("`kubernetes.manifests`: {reason}"))
+            }
         }
     }
-    cluster.nginx_configs = section.read("nginx_configs", None, |node| section::text(node).map(|dir| Some(dir.into())));
+    cluster.nginx_configs = section.read("nginx_configs", None, |node| {
+        section::text(node).map(|dir| Some(dir.into()))
+    });
     if let Some(located) = section.get("nginx_configs")
         && cluster.deploy != Source::Catalogue
     {
-        section.fault(located.place, "`nginx_configs` are for `deploy: catalogue`: nothing else has that nginx");
+        section.fault(
+            located.place,
+            "`nginx_configs` are for `deploy: catalogue`: nothing else has that nginx",
+        );
     }
     cluster.images = by_name(&section, "images", section::text);
-    let count = |node: &Node| section::count(0)(node).and_then(|n| u32::try_from(n).map_err(|error| error.to_string()));
+    let count = |node: &Node| {
+        section::count(0)(node).and_then(|n| u32::try_from(n).map_err(|error| error.to_string()))
+    };
     cluster.replicas = by_name(&section, "replicas", count);
     cluster.limits = limits(&section, "limits");
     cluster.stressor_limits = limits(&section, "stressor_limits");
@@ -182,7 +203,11 @@ pub(super) fn read(top: &Section<'_>) -> Kubernetes {
     cluster.entry = section.read("entry", None, |node| entry(node).map(Some));
     cluster.entrance = section.read("entrance", cluster.entrance, entrance);
     cluster.load = section.read("load", cluster.load, load);
-    cluster.ready = section.read("ready", cluster.ready, section::duration(Duration::from_secs(1)));
+    cluster.ready = section.read(
+        "ready",
+        cluster.ready,
+        section::duration(Duration::from_secs(1)),
+    );
     section.finish();
     cluster
 }
@@ -194,7 +219,9 @@ fn namespace(node: &Node) -> Result<String, String> {
     if name.chars().all(plain) && !ends && name.len() <= 63 {
         Ok(name)
     } else {
-        Err(format!("`{name}` is no name of a namespace: use lower-case letters, digits and `-`, 63 at most"))
+        Err(format!(
+            "`{name}` is no name of a namespace: use lower-case letters, digits and `-`, 63 at most"
+        ))
     }
 }
 
@@ -203,41 +230,59 @@ fn by_name<T>(
     key: &'static str,
     read: impl Fn(&Node) -> Result<T, String>,
 ) -> BTreeMap<String, T> {
-    let Some(below) = section.section(key) else { return BTreeMap::new() };
+    let Some(below) = section.section(key) else {
+        return BTreeMap::new();
+    };
     let mut values = BTreeMap::new();
     for (name, Located { node, place }) in below.entries() {
         match read(node) {
             Ok(value) => _ = values.insert(name.name.clone(), value),
-            Err(reason) => below.fault(*place, format!("`kubernetes.{key}.{}`: {reason}", name.name)),
+            Err(reason) => below.fault(
+                *place,
+                format!("`kubernetes.{key}.{}`: {reason}", name.name),
+            ),
         }
     }
     values
 }
 
 fn limits(section: &Section<'_>, key: &'static str) -> Limits {
-    let Some(below) = section.section(key) else { return Limits::default() };
+    let Some(below) = section.section(key) else {
+        return Limits::default();
+    };
     let amount = |node: &Node| match node {
         Node::Float(value) if *value > 0.0 => Ok(Some(value.to_string())),
         other => section::text(other).map(Some),
     };
-    let limits = Limits { cpu: below.read("cpu", None, amount), memory: below.read("memory", None, amount) };
+    let limits = Limits {
+        cpu: below.read("cpu", None, amount),
+        memory: below.read("memory", None, amount),
+    };
     below.finish();
     limits
 }
 
 fn roles(section: &Section<'_>) -> Roles {
-    let Some(below) = section.section("nodes") else { return Roles::default() };
+    let Some(below) = section.section("nodes") else {
+        return Roles::default();
+    };
     let role = |key| below.read(key, Nodes::All, nodes);
-    let roles = Roles { testbed: role("testbed"), infra: role("infra"), load: role("load") };
+    let roles = Roles {
+        testbed: role("testbed"),
+        infra: role("infra"),
+        load: role("load"),
+    };
     below.finish();
     roles
 }
 
 fn nodes(node: &Node) -> Result<Nodes, String> {
     match node {
-        Node::List(items) if !items.is_empty() => {
-            items.iter().map(|item| section::text(&item.node)).collect::<Result<_, _>>().map(Nodes::Named)
-        }
+        Node::List(items) if !items.is_empty() => items
+            .iter()
+            .map(|item| section::text(&item.node))
+            .collect::<Result<_, _>>()
+            .map(Nodes::Named),
         Node::Text(text) if text.contains(['=', '!', ' ']) => Ok(Nodes::Selected(text.clone())),
         Node::Text(text) if !text.is_empty() => Ok(Nodes::Named(vec![text.clone()])),
         other => Err(format!(
@@ -248,7 +293,9 @@ fn nodes(node: &Node) -> Result<Nodes, String> {
 
 fn entry(node: &Node) -> Result<(String, u16), String> {
     let typed = section::text(node)?;
-    let parts = typed.split_once(':').and_then(|(name, port)| Some((name.to_owned(), port.parse().ok()?)));
+    let parts = typed
+        .split_once(':')
+        .and_then(|(name, port)| Some((name.to_owned(), port.parse().ok()?)));
     parts.ok_or_else(|| format!("`{typed}` is no Service and port, such as frontend:5000"))
 }
 
@@ -257,7 +304,9 @@ fn entrance(node: &Node) -> Result<Entrance, String> {
         Node::Text(text) if text.starts_with("http://") || text.starts_with("https://") => {
             Ok(Entrance::Url(text.trim_end_matches('/').to_owned()))
         }
-        other => section::one_of(CHOICES)(other).map_err(|reason| format!("{reason}; or a URL is named")),
+        other => {
+            section::one_of(CHOICES)(other).map_err(|reason| format!("{reason}; or a URL is named"))
+        }
     }
 }
 
@@ -266,7 +315,9 @@ fn load(node: &Node) -> Result<LoadFrom, String> {
         Node::Text(text) if text == "outside" => Ok(LoadFrom::Outside),
         Node::Text(text) if text == "inside" => Ok(LoadFrom::Inside(1)),
         Node::Int(pods @ 1..=1000) => Ok(LoadFrom::Inside(u32::try_from(*pods).unwrap_or(1))),
-        other => Err(format!("`inside`, `outside` or a number of load pods (1 to 1000) is wanted, not {other}")),
+        other => Err(format!(
+            "`inside`, `outside` or a number of load pods (1 to 1000) is wanted, not {other}"
+        )),
     }
 }
 
@@ -282,8 +333,14 @@ mod tests {
     #[test]
     fn everything_but_the_platform_has_a_default() {
         let experiment = read("platform: kubernetes\naxes: {rate: 10}").unwrap();
-        assert_eq!((experiment.platform, experiment.kubernetes), (PlatformKind::Kubernetes, Kubernetes::default()));
-        assert_eq!(read("axes: {rate: 10}").unwrap().platform, PlatformKind::Local);
+        assert_eq!(
+            (experiment.platform, experiment.kubernetes),
+            (PlatformKind::Kubernetes, Kubernetes::default())
+        );
+        assert_eq!(
+            read("axes: {rate: 10}").unwrap().platform,
+            PlatformKind::Local
+        );
     }
 
     #[test]
@@ -292,12 +349,30 @@ mod tests {
             manifests: here, entry: 'web:80', pull_policy: Never, replicas: {geo: 2}, limits: {cpu: 0.1, memory: 1Gi}, \
             nodes: {testbed: [a, b], load: 'role=load', infra: c}, entrance: 'http://h:1/', load: 3, ready: 10m}";
         let cluster = read(text).unwrap().kubernetes;
-        assert_eq!((cluster.deploy, cluster.entry), (Source::Folder("here".into()), Some(("web".into(), 80))));
-        assert_eq!((cluster.pull_policy, cluster.replicas["geo"], cluster.load), ("Never", 2, LoadFrom::Inside(3)));
-        assert_eq!(cluster.limits, Limits { cpu: Some("0.1".into()), memory: Some("1Gi".into()) });
-        assert_eq!(cluster.nodes.testbed, Nodes::Named(vec!["a".into(), "b".into()]));
+        assert_eq!(
+            (cluster.deploy, cluster.entry),
+            (Source::Folder("here".into()), Some(("web".into(), 80)))
+        );
+        assert_eq!(
+            (cluster.pull_policy, cluster.replicas["geo"], cluster.load),
+            ("Never", 2, LoadFrom::Inside(3))
+        );
+        assert_eq!(
+            cluster.limits,
+            Limits {
+                cpu: Some("0.1".into()),
+                memory: Some("1Gi".into())
+            }
+        );
+        assert_eq!(
+            cluster.nodes.testbed,
+            Nodes::Named(vec!["a".into(), "b".into()])
+        );
         assert_eq!(cluster.nodes.load, Nodes::Selected("role=load".into()));
-        assert_eq!((cluster.entrance, cluster.ready), (Entrance::Url("http://h:1".into()), Duration::from_secs(600)));
+        assert_eq!(
+            (cluster.entrance, cluster.ready),
+            (Entrance::Url("http://h:1".into()), Duration::from_secs(600))
+        );
     }
 
     #[test]
@@ -313,8 +388,10 @@ mod tests {
             ("replicas: {geo: many}", "`kubernetes.replicas.geo`"),
             ("pull_policy: Sometimes", "IfNotPresent"),
         ] {
-            let faults =
-                read(&format!("platform: kubernetes\naxes: {{rate: 10}}\nkubernetes: {{{wrong}}}")).unwrap_err();
+            let faults = read(&format!(
+                "platform: kubernetes\naxes: {{rate: 10}}\nkubernetes: {{{wrong}}}"
+            ))
+            .unwrap_err();
             assert!(faults.contains(said), "{wrong}: {faults}");
         }
     }

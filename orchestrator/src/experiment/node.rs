@@ -81,14 +81,20 @@ pub fn parse(text: &str) -> Result<Located, serde_saphyr::Error> {
 impl<'de> Deserialize<'de> for Located {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let spanned = Spanned::<Node>::deserialize(deserializer)?;
-        Ok(Self { place: Place::of(&spanned.referenced), node: spanned.value })
+        Ok(Self {
+            place: Place::of(&spanned.referenced),
+            node: spanned.value,
+        })
     }
 }
 
 impl<'de> Deserialize<'de> for Key {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let spanned = Spanned::<String>::deserialize(deserializer)?;
-        Ok(Self { place: Place::of(&spanned.referenced), name: spanned.value })
+        Ok(Self {
+            place: Place::of(&spanned.referenced),
+            name: spanned.value,
+        })
     }
 }
 
@@ -156,13 +162,40 @@ mod tests {
     #[test]
     fn keys_and_values_know_their_place() {
         let root = parse("a: 1\nload:\n  warmup: 1s\n  rates: [20, 2.5]\n").expect("valid YAML");
-        let Node::Map(entries) = root.node else { panic!("a map") };
-        assert_eq!((entries[0].0.place, &entries[0].1.node), (Place { line: 1, column: 1 }, &Node::Int(1)));
-        let Node::Map(load) = &entries[1].1.node else { panic!("a map") };
+        let Node::Map(entries) = root.node else {
+            panic!("a map")
+        };
+        assert_eq!(
+            (entries[0].0.place, &entries[0].1.node),
+            (Place { line: 1, column: 1 }, &Node::Int(1))
+        );
+        let Node::Map(load) = &entries[1].1.node else {
+            panic!("a map")
+        };
         assert_eq!(load[0].0.place, Place { line: 3, column: 3 });
-        assert_eq!(load[0].1, Located { node: Node::Text("1s".into()), place: Place { line: 3, column: 11 } });
-        let Node::List(rates) = &load[1].1.node else { panic!("a list") };
-        assert_eq!(rates[1], Located { node: Node::Float(2.5), place: Place { line: 4, column: 15 } });
+        assert_eq!(
+            load[0].1,
+            Located {
+                node: Node::Text("1s".into()),
+                place: Place {
+                    line: 3,
+                    column: 11
+                }
+            }
+        );
+        let Node::List(rates) = &load[1].1.node else {
+            panic!("a list")
+        };
+        assert_eq!(
+            rates[1],
+            Located {
+                node: Node::Float(2.5),
+                place: Place {
+                    line: 4,
+                    column: 15
+                }
+            }
+        );
     }
 
     #[test]

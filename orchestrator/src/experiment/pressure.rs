@@ -12,9 +12,16 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-const WORKS: &[(&str, CpuWork)] = &[("integer", CpuWork::Integer), ("float", CpuWork::Float), ("simd", CpuWork::Simd)];
-const CLASSES: &[(&str, CpuClass)] =
-    &[("fair", CpuClass::Fair), ("weight", CpuClass::Weight), ("reserved", CpuClass::Reserved)];
+const WORKS: &[(&str, CpuWork)] = &[
+    ("integer", CpuWork::Integer),
+    ("float", CpuWork::Float),
+    ("simd", CpuWork::Simd),
+];
+const CLASSES: &[(&str, CpuClass)] = &[
+    ("fair", CpuClass::Fair),
+    ("weight", CpuClass::Weight),
+    ("reserved", CpuClass::Reserved),
+];
 const ACCESSES: &[(&str, Access)] = &[
     ("read", Access::Read),
     ("write", Access::Write),
@@ -41,18 +48,28 @@ pub(super) fn read(top: &Section<'_>, axes: &[Axis]) -> BTreeMap<Kind, Pressure>
     let section = top.section("interference");
     let mut pressures = BTreeMap::new();
     for axis in axes {
-        let Factor::Interference(kind) = axis.factor else { continue };
-        let own = section.as_ref().and_then(|section| section.section(kind.name()));
+        let Factor::Interference(kind) = axis.factor else {
+            continue;
+        };
+        let own = section
+            .as_ref()
+            .and_then(|section| section.section(kind.name()));
         let place = place_of(top, &axis.factor);
         let pressure = one(kind, axis, own).unwrap_or_else(|reason| {
             top.fault(place, reason);
-            Pressure { unit: Unit::Percent.name(), options: StressOptions::default(), pods: None }
+            Pressure {
+                unit: Unit::Percent.name(),
+                options: StressOptions::default(),
+                pods: None,
+            }
         });
         pressures.insert(kind, pressure);
     }
     if let Some(section) = section {
-        for (key, _) in
-            section.entries().iter().filter(|(key, _)| !pressures.keys().any(|kind| kind.name() == key.name))
+        for (key, _) in section
+            .entries()
+            .iter()
+            .filter(|(key, _)| !pressures.keys().any(|kind| kind.name() == key.name))
         {
             let names = Kind::ALL.map(Kind::name);
             let what = if names.contains(&key.name.as_str()) {
@@ -70,7 +87,9 @@ pub(super) fn read(top: &Section<'_>, axes: &[Axis]) -> BTreeMap<Kind, Pressure>
 fn place_of(top: &Section<'_>, factor: &Factor) -> Place {
     let axes = top.section("axes");
     let entries = axes.as_ref().map_or(&[][..], Section::entries);
-    let own = entries.iter().find(|(key, _)| Factor::known(&key.name).as_ref() == Some(factor));
+    let own = entries
+        .iter()
+        .find(|(key, _)| Factor::known(&key.name).as_ref() == Some(factor));
     own.map_or(top.place(), |(_, value)| value.place)
 }
 
@@ -83,7 +102,10 @@ fn one(kind: Kind, axis: &Axis, section: Option<Section<'_>>) -> Result<Pressure
         section.finish();
     }
     if kind == Kind::Disk && options.dir.is_none() {
-        return Err("disk interference needs a folder to press on: `interference: {disk: {dir: /tmp}}`".to_owned());
+        return Err(
+            "disk interference needs a folder to press on: `interference: {disk: {dir: /tmp}}`"
+                .to_owned(),
+        );
     }
     let unit = match &pods {
         Some(_) => match kind {
@@ -100,7 +122,11 @@ fn one(kind: Kind, axis: &Axis, section: Option<Section<'_>>) -> Result<Pressure
                 .to_owned(),
         );
     }
-    Ok(Pressure { unit: unit.name(), options, pods })
+    Ok(Pressure {
+        unit: unit.name(),
+        options,
+        pods,
+    })
 }
 
 fn set(kind: Kind, section: &Section<'_>, options: &mut StressOptions) {
@@ -110,30 +136,46 @@ fn set(kind: Kind, section: &Section<'_>, options: &mut StressOptions) {
             options.class = section.read("class", options.class, section::one_of(CLASSES));
         }
         Kind::MemBandwidth => {
-            options.access = section.read("access", None, |node| section::one_of(ACCESSES)(node).map(Some));
+            options.access = section.read("access", None, |node| {
+                section::one_of(ACCESSES)(node).map(Some)
+            });
         }
         Kind::Disk => {
-            options.access = section.read("access", None, |node| section::one_of(ACCESSES)(node).map(Some));
-            options.dir = section.read("dir", None, |node| section::text(node).map(|dir| Some(PathBuf::from(dir))));
+            options.access = section.read("access", None, |node| {
+                section::one_of(ACCESSES)(node).map(Some)
+            });
+            options.dir = section.read("dir", None, |node| {
+                section::text(node).map(|dir| Some(PathBuf::from(dir)))
+            });
             options.file_bytes = section.read("file", None, |node| section::bytes(node).map(Some));
-            options.block_bytes = section.read("block", None, |node| section::bytes(node).map(Some));
+            options.block_bytes =
+                section.read("block", None, |node| section::bytes(node).map(Some));
         }
         Kind::Network => {
-            options.network.protocol = section.read("protocol", options.network.protocol, section::one_of(PROTOCOLS));
+            options.network.protocol = section.read(
+                "protocol",
+                options.network.protocol,
+                section::one_of(PROTOCOLS),
+            );
             let streams = section.read("streams", 1, section::count(1));
             options.network.streams = u32::try_from(streams).unwrap_or(u32::MAX);
-            options.network.link_bit_per_s = section.read("link", None, |node| link(node).map(Some));
+            options.network.link_bit_per_s =
+                section.read("link", None, |node| link(node).map(Some));
         }
         _ => {}
     }
     if matches!(kind, Kind::MemCapacity | Kind::MemBandwidth) {
-        options.reserve_bytes = section.read("reserve", None, |node| section::bytes(node).map(Some));
+        options.reserve_bytes =
+            section.read("reserve", None, |node| section::bytes(node).map(Some));
     }
 }
 
 fn link(node: &Node) -> Result<f64, String> {
     match Quantity::parse(&section::text(node)?, Unit::BitsPerS) {
-        Ok(Quantity { value, unit: Unit::BitsPerS }) if value > 0.0 => Ok(value),
+        Ok(Quantity {
+            value,
+            unit: Unit::BitsPerS,
+        }) if value > 0.0 => Ok(value),
         _ => Err(format!("a speed such as 10Gbit/s is wanted, not {node}")),
     }
 }
@@ -141,18 +183,27 @@ fn link(node: &Node) -> Result<f64, String> {
 /// The original's `configs`: the size of one pod.
 fn pod_size(section: &Section<'_>) -> PodSize {
     let size = |name| section.read(name, None, |node| plain(node).map(Some));
-    PodSize { cpu: size("cpu_size"), memory: size("mem_size"), throughput: size("throughput") }
+    PodSize {
+        cpu: size("cpu_size"),
+        memory: size("mem_size"),
+        throughput: size("throughput"),
+    }
 }
 
 fn plain(node: &Node) -> Result<String, String> {
-    if let Node::Float(value) = node { Ok(value.to_string()) } else { section::text(node) }
+    if let Node::Float(value) = node {
+        Ok(value.to_string())
+    } else {
+        section::text(node)
+    }
 }
 
 /// The unit that all intensities of an axis share; zero has any.
 fn common_unit(kind: Kind, axis: &Axis) -> Result<Unit, String> {
     let mut common = None;
     for value in &axis.values {
-        let quantity = quantity(kind, value).map_err(|error| format!("axis `{}`: failed to {error}", kind.name()))?;
+        let quantity = quantity(kind, value)
+            .map_err(|error| format!("axis `{}`: failed to {error}", kind.name()))?;
         if quantity.value == 0.0 {
             continue;
         }
@@ -166,16 +217,25 @@ fn common_unit(kind: Kind, axis: &Axis) -> Result<Unit, String> {
             ));
         }
         if quantity.unit == Unit::Percent && quantity.value > 100.0 {
-            return Err(format!("{} interference is a share, 0 to 100 %, {value} is not", kind.name()));
+            return Err(format!(
+                "{} interference is a share, 0 to 100 %, {value} is not",
+                kind.name()
+            ));
         }
         if *common.get_or_insert(quantity.unit) != quantity.unit {
-            return Err(format!("axis `{}` mixes units: write all its values in one", kind.name()));
+            return Err(format!(
+                "axis `{}` mixes units: write all its values in one",
+                kind.name()
+            ));
         }
     }
     Ok(common.unwrap_or(kind.units()[0]))
 }
 
-fn quantity(kind: Kind, value: &FactorValue) -> Result<Quantity, aefm_workloads::quantity::IntensityError> {
+fn quantity(
+    kind: Kind,
+    value: &FactorValue,
+) -> Result<Quantity, aefm_workloads::quantity::IntensityError> {
     Quantity::parse(&value.to_string(), kind.units()[0])
 }
 
@@ -183,19 +243,32 @@ fn quantity(kind: Kind, value: &FactorValue) -> Result<Quantity, aefm_workloads:
 ///
 /// # Errors
 /// More pods than the node has room for.
-pub(crate) fn intensity(kind: Kind, value: &FactorValue, pressure: &Pressure, cores: usize) -> Result<f64, String> {
+pub(crate) fn intensity(
+    kind: Kind,
+    value: &FactorValue,
+    pressure: &Pressure,
+    cores: usize,
+) -> Result<f64, String> {
     if let Some(size) = &pressure.pods {
         let FactorValue::Int(count) = value else {
-            return Err(format!("count pods of {}: {value} is no count", kind.name()));
+            return Err(format!(
+                "count pods of {}: {value} is no count",
+                kind.name()
+            ));
         };
-        let count = u32::try_from(*count).map_err(|error| format!("count pods of {}: {error}", kind.name()))?;
+        let count = u32::try_from(*count)
+            .map_err(|error| format!("count pods of {}: {error}", kind.name()))?;
         #[expect(clippy::cast_precision_loss, reason = "a number of cores")]
-        let node = pods::Node { cores: cores as f64 };
+        let node = pods::Node {
+            cores: cores as f64,
+        };
         return pods::quantity_of(kind, count, size, node)
             .map(|quantity| quantity.value)
             .map_err(|error| error.to_string());
     }
-    quantity(kind, value).map(|quantity| quantity.value).map_err(|error| error.to_string())
+    quantity(kind, value)
+        .map(|quantity| quantity.value)
+        .map_err(|error| error.to_string())
 }
 
 /// An intensity as typed: a number, a number with its unit, or `none`.

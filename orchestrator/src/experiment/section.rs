@@ -17,17 +17,30 @@ pub(super) struct Section<'a> {
 
 impl<'a> Section<'a> {
     /// The map at `located`; anything else is a fault and reads as an empty map.
-    pub(super) fn new(path: &'static str, located: &'a Located, faults: &'a RefCell<Faults>) -> Self {
+    pub(super) fn new(
+        path: &'static str,
+        located: &'a Located,
+        faults: &'a RefCell<Faults>,
+    ) -> Self {
         let entries: &[_] = match &located.node {
             Node::Map(entries) => entries,
             Node::Null => &[],
             other => {
                 let what = if path.is_empty() { "the file" } else { path };
-                faults.borrow_mut().add(located.place, format!("{what} is a map of keys, not {}", other.describe()));
+                faults.borrow_mut().add(
+                    located.place,
+                    format!("{what} is a map of keys, not {}", other.describe()),
+                );
                 &[]
             }
         };
-        Self { path, place: located.place, entries, asked: RefCell::default(), faults }
+        Self {
+            path,
+            place: located.place,
+            entries,
+            asked: RefCell::default(),
+            faults,
+        }
     }
 
     /// Where the section begins.
@@ -43,7 +56,10 @@ impl<'a> Section<'a> {
     /// The value of a key, if it is there.
     pub(super) fn get(&self, name: &'static str) -> Option<&'a Located> {
         self.asked.borrow_mut().push(name);
-        self.entries.iter().find(|(key, _)| key.name == name).map(|(_, value)| value)
+        self.entries
+            .iter()
+            .find(|(key, _)| key.name == name)
+            .map(|(_, value)| value)
     }
 
     /// A section under a name of the user's.
@@ -53,7 +69,8 @@ impl<'a> Section<'a> {
 
     /// The section below a key, if it is there.
     pub(super) fn section(&self, name: &'static str) -> Option<Section<'a>> {
-        self.get(name).map(|located| Section::new(name, located, self.faults))
+        self.get(name)
+            .map(|located| Section::new(name, located, self.faults))
     }
 
     /// The section below a key, if it is there; `word` alone is short for one that says nothing.
@@ -71,7 +88,10 @@ impl<'a> Section<'a> {
             Node::Text(text) => {
                 self.fault(
                     located.place,
-                    format!("{}: a map of keys is wanted, or `{word}`, not `{text}`", self.full(name)),
+                    format!(
+                        "{}: a map of keys is wanted, or `{word}`, not `{text}`",
+                        self.full(name)
+                    ),
                 );
                 None
             }
@@ -80,8 +100,15 @@ impl<'a> Section<'a> {
     }
 
     /// A value that `read` understands; its error is a fault, and absence or a fault give `default`.
-    pub(super) fn read<T>(&self, name: &'static str, default: T, read: impl Fn(&Node) -> Result<T, String>) -> T {
-        let Some(located) = self.get(name) else { return default };
+    pub(super) fn read<T>(
+        &self,
+        name: &'static str,
+        default: T,
+        read: impl Fn(&Node) -> Result<T, String>,
+    ) -> T {
+        let Some(located) = self.get(name) else {
+            return default;
+        };
         read(&located.node).unwrap_or_else(|reason| {
             self.fault(located.place, format!("{}: {reason}", self.full(name)));
             default
@@ -96,16 +123,31 @@ impl<'a> Section<'a> {
     /// Every key that nobody asked for is a fault with a suggestion.
     pub(super) fn finish(self) {
         let asked = self.asked.into_inner();
-        for (key, _) in self.entries.iter().filter(|(key, _)| !asked.contains(&key.name.as_str())) {
-            let below = if self.path.is_empty() { String::new() } else { format!(" in `{}`", self.path) };
+        for (key, _) in self
+            .entries
+            .iter()
+            .filter(|(key, _)| !asked.contains(&key.name.as_str()))
+        {
+            let below = if self.path.is_empty() {
+                String::new()
+            } else {
+                format!(" in `{}`", self.path)
+            };
             let name = &key.name;
-            let message = format!("unknown key `{name}`{below}{}", way_out(name, asked.iter().copied()));
+            let message = format!(
+                "unknown key `{name}`{below}{}",
+                way_out(name, asked.iter().copied())
+            );
             self.faults.borrow_mut().add(key.place, message);
         }
     }
 
     fn full(&self, name: &str) -> String {
-        if self.path.is_empty() { format!("`{name}`") } else { format!("`{}.{name}`", self.path) }
+        if self.path.is_empty() {
+            format!("`{name}`")
+        } else {
+            format!("`{}.{name}`", self.path)
+        }
     }
 }
 
@@ -137,7 +179,10 @@ pub(super) fn flag(node: &Node) -> Result<bool, String> {
 /// A number.
 pub(super) fn number(node: &Node) -> Result<f64, String> {
     match node {
-        #[expect(clippy::cast_precision_loss, reason = "numbers in the file are far below 2^53")]
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "numbers in the file are far below 2^53"
+        )]
         Node::Int(value) => Ok(*value as f64),
         Node::Float(value) if value.is_finite() => Ok(*value),
         other => Err(format!("a number is wanted, not {other}")),
@@ -147,8 +192,12 @@ pub(super) fn number(node: &Node) -> Result<f64, String> {
 /// A whole number of at least `least`.
 pub(super) fn count(least: u64) -> impl Fn(&Node) -> Result<u64, String> {
     move |node| match node {
-        Node::Int(value) if u64::try_from(*value).is_ok_and(|value| value >= least) => Ok(value.unsigned_abs()),
-        other => Err(format!("a whole number of at least {least} is wanted, not {other}")),
+        Node::Int(value) if u64::try_from(*value).is_ok_and(|value| value >= least) => {
+            Ok(value.unsigned_abs())
+        }
+        other => Err(format!(
+            "a whole number of at least {least} is wanted, not {other}"
+        )),
     }
 }
 
@@ -163,7 +212,9 @@ pub(super) fn duration(least: Duration) -> impl Fn(&Node) -> Result<Duration, St
         };
         let duration = parse_duration(&typed).map_err(|error| error.to_string())?;
         if duration < least {
-            Err(format!("`{typed}` is too short, at least {least:?} is needed"))
+            Err(format!(
+                "`{typed}` is too short, at least {least:?} is needed"
+            ))
         } else {
             Ok(duration)
         }
@@ -176,7 +227,9 @@ pub(super) fn bytes(node: &Node) -> Result<u64, String> {
 }
 
 /// One of a few names.
-pub(super) fn one_of<T: Clone>(choices: &'static [(&'static str, T)]) -> impl Fn(&Node) -> Result<T, String> {
+pub(super) fn one_of<T: Clone>(
+    choices: &'static [(&'static str, T)],
+) -> impl Fn(&Node) -> Result<T, String> {
     move |node| {
         let typed = text(node)?;
         let found = choices.iter().find(|(name, _)| *name == typed);

@@ -40,16 +40,25 @@ pub enum Origin {
     },
 }
 
-const FORMATS: &[(&str, Format)] =
-    &[("csv", Format::Csv), ("json-lines", Format::JsonLines), ("parquet", Format::Parquet)];
-const TYPES: &[(&str, ColumnType)] =
-    &[("int", ColumnType::Int), ("float", ColumnType::Float), ("text", ColumnType::Text), ("flag", ColumnType::Flag)];
+const FORMATS: &[(&str, Format)] = &[
+    ("csv", Format::Csv),
+    ("json-lines", Format::JsonLines),
+    ("parquet", Format::Parquet),
+];
+const TYPES: &[(&str, ColumnType)] = &[
+    ("int", ColumnType::Int),
+    ("float", ColumnType::Float),
+    ("text", ColumnType::Text),
+    ("flag", ColumnType::Flag),
+];
 /// The table of `prometheus.queries`.
 pub const PROMQL: &str = "promql";
 
 /// Reads `tables`.
 pub(super) fn read(collect: &Section<'_>) -> Vec<UserTable> {
-    let Some(section) = collect.section("tables") else { return Vec::new() };
+    let Some(section) = collect.section("tables") else {
+        return Vec::new();
+    };
     let table = |(key, located): &(super::node::Key, Located)| {
         let name = plain_name(&key.name).and_then(|name| {
             if name == PROMQL {
@@ -66,31 +75,56 @@ pub(super) fn read(collect: &Section<'_>) -> Vec<UserTable> {
 
 fn one(section: Section<'_>, name: Option<String>) -> Option<UserTable> {
     let command = section.read("command", Vec::new(), command);
-    let url = section.read("url", None, |node| access::url(&without_places(node)).and_then(|_| text(node)).map(Some));
+    let url = section.read("url", None, |node| {
+        access::url(&without_places(node))
+            .and_then(|_| text(node))
+            .map(Some)
+    });
     let access = access::read(&section);
     let format = section.read("format", None, |node| one_of(FORMATS)(node).map(Some));
-    let timeout = section.read("timeout", Duration::from_secs(30), duration(Duration::from_millis(100)));
+    let timeout = section.read(
+        "timeout",
+        Duration::from_secs(30),
+        duration(Duration::from_millis(100)),
+    );
     let again = section.read("again", false, flag);
     let columns = columns(&section);
     let has = |key| section.get(key).is_some();
     if has("command") == has("url") {
-        section.fault(section.place(), "a table comes from a `command` or from a `url`: name one of them");
+        section.fault(
+            section.place(),
+            "a table comes from a `command` or from a `url`: name one of them",
+        );
     }
     if !has("format") {
-        section.fault(section.place(), "`format` is missing: csv, json-lines or parquet");
+        section.fault(
+            section.place(),
+            "`format` is missing: csv, json-lines or parquet",
+        );
     }
     section.finish();
     let origin = match url {
         Some(url) => Origin::Url { url, access },
         None => Origin::Command(command),
     };
-    Some(UserTable { name: name?, origin, format: format?, columns, timeout, again })
+    Some(UserTable {
+        name: name?,
+        origin,
+        format: format?,
+        columns,
+        timeout,
+        again,
+    })
 }
 
 fn columns(section: &Section<'_>) -> Vec<(String, ColumnType)> {
-    let Some(columns) = section.section("columns") else { return Vec::new() };
+    let Some(columns) = section.section("columns") else {
+        return Vec::new();
+    };
     let column = |(key, value): &(super::node::Key, Located)| {
-        let kind = one_of(TYPES)(&value.node).map_err(|reason| columns.fault(value.place, reason)).ok()?;
+        let kind = one_of(TYPES)(&value.node)
+            .map_err(|reason| columns.fault(value.place, reason))
+            .ok()?;
         Some((key.name.clone(), kind))
     };
     columns.entries().iter().filter_map(column).collect()
@@ -99,10 +133,17 @@ fn columns(section: &Section<'_>) -> Vec<(String, ColumnType)> {
 /// A program and its arguments: a list, or one text of words between blanks. No shell reads it.
 fn command(node: &Node) -> Result<Vec<String>, String> {
     let words: Vec<String> = match node {
-        Node::List(items) => items.iter().map(|item| text(&item.node)).collect::<Result<_, _>>()?,
+        Node::List(items) => items
+            .iter()
+            .map(|item| text(&item.node))
+            .collect::<Result<_, _>>()?,
         one => text(one)?.split_whitespace().map(str::to_owned).collect(),
     };
-    if words.is_empty() { Err("a program is wanted, such as [./queue.sh, --all]".to_owned()) } else { Ok(words) }
+    if words.is_empty() {
+        Err("a program is wanted, such as [./queue.sh, --all]".to_owned())
+    } else {
+        Ok(words)
+    }
 }
 
 /// A URL's places for facts are no part of a URL.
@@ -116,9 +157,14 @@ fn without_places(node: &Node) -> Node {
 /// A name for a table or a column.
 pub(super) fn plain_name(name: &str) -> Result<String, String> {
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
-    if name.starts_with(|c: char| c.is_ascii_lowercase()) && name.chars().all(plain) && name.len() <= 60 {
+    if name.starts_with(|c: char| c.is_ascii_lowercase())
+        && name.chars().all(plain)
+        && name.len() <= 60
+    {
         Ok(name.to_owned())
     } else {
-        Err(format!("`{name}` becomes a name in the dataset: use a-z, 0-9 and `_`, beginning with a letter"))
+        Err(format!(
+            "`{name}` becomes a name in the dataset: use a-z, 0-9 and `_`, beginning with a letter"
+        ))
     }
 }

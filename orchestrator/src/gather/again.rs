@@ -76,7 +76,10 @@ impl Past {
     /// It is none, goes on, or has nothing to ask.
     pub(crate) fn open(dir: &Path, collect: Option<Collect>) -> Result<Self, AgainError> {
         let path = dir.join("run.json");
-        let no_run = |reason: String| AgainError::NoRun { path: path.clone(), reason };
+        let no_run = |reason: String| AgainError::NoRun {
+            path: path.clone(),
+            reason,
+        };
         let text = std::fs::read(&path).map_err(|error| no_run(error.to_string()))?;
         let record = Record::read(&text).map_err(&no_run)?;
         if crate::neighbours::running().contains(&record.run_id) {
@@ -84,13 +87,24 @@ impl Past {
         }
         let (mut experiment, plan) = record.plan().map_err(&no_run)?;
         experiment.collect = collect.unwrap_or(experiment.collect);
-        let remotes =
-            Remotes::open(&experiment.collect, experiment.trace_context(), experiment.entry_service())?.again();
+        let remotes = Remotes::open(
+            &experiment.collect,
+            experiment.trace_context(),
+            experiment.entry_service(),
+        )?
+        .again();
         if remotes.is_empty() {
             return Err(AgainError::Nothing);
         }
         let (folder, sources) = (RunFolder::open(dir), Sources::default());
-        Ok(Self { folder, plan, remotes, record, experiment, sources })
+        Ok(Self {
+            folder,
+            plan,
+            remotes,
+            record,
+            experiment,
+            sources,
+        })
     }
 
     /// Finds the ways to what the experiment leaves to be found in its cluster, if it ran in one.
@@ -98,7 +112,9 @@ impl Past {
     /// # Errors
     /// The cluster cannot be reached, or what is looked for is not there any more.
     pub(crate) async fn reach(&mut self) -> Result<(), SourceError> {
-        if self.experiment.platform == PlatformKind::Kubernetes && Findings::are_wanted(&self.experiment) {
+        if self.experiment.platform == PlatformKind::Kubernetes
+            && Findings::are_wanted(&self.experiment)
+        {
             let cluster = Cluster::connect(self.experiment.kubernetes.context.as_deref()).await?;
             let findings = Findings::look(&cluster, &self.experiment).await?;
             self.sources = Sources::open(&cluster, findings).await?;
@@ -128,7 +144,9 @@ impl Past {
     pub(crate) fn close(mut self) -> Result<(), FolderError> {
         let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
         for case in &self.plan.cases {
-            let row = read_cases(&part_path(self.folder.path(), "cases", &case.id)).ok().flatten();
+            let row = read_cases(&part_path(self.folder.path(), "cases", &case.id))
+                .ok()
+                .flatten();
             if let Some(row) = row {
                 *counts.entry(row.status.name()).or_default() += 1;
             }

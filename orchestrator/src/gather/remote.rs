@@ -50,7 +50,11 @@ impl Remotes {
     ///
     /// # Errors
     /// A secret cannot be had.
-    pub(crate) fn open(collect: &Collect, trace: TraceContext, entry: Option<String>) -> Result<Self, SecretError> {
+    pub(crate) fn open(
+        collect: &Collect,
+        trace: TraceContext,
+        entry: Option<String>,
+    ) -> Result<Self, SecretError> {
         let mut jaeger = collect.jaeger.clone();
         if let Some(source) = jaeger.as_mut().filter(|source| source.services.is_empty()) {
             source.services = entry.into_iter().collect();
@@ -60,16 +64,28 @@ impl Remotes {
                 Origin::Url { access, .. } => access.http()?,
                 Origin::Command(_) => HttpOptions::default(),
             };
-            Ok((table.clone(), HttpOptions { timeout: table.timeout, ..http }))
+            Ok((
+                table.clone(),
+                HttpOptions {
+                    timeout: table.timeout,
+                    ..http
+                },
+            ))
         };
         Ok(Self {
-            jaeger: jaeger.map(|source| source.access.http().map(|http| (source, http))).transpose()?,
+            jaeger: jaeger
+                .map(|source| source.access.http().map(|http| (source, http)))
+                .transpose()?,
             prometheus: collect
                 .prometheus
                 .clone()
                 .map(|source| source.access.http().map(|http| (source, http)))
                 .transpose()?,
-            tables: collect.tables.iter().map(with_secrets).collect::<Result<_, _>>()?,
+            tables: collect
+                .tables
+                .iter()
+                .map(with_secrets)
+                .collect::<Result<_, _>>()?,
             trace,
             settle: collect.settle,
         })
@@ -107,8 +123,13 @@ impl Remotes {
     ) -> Option<Answer<Traces>> {
         let (mut source, http) = self.jaeger.clone()?;
         source.url = source.url.or_else(|| endpoints.jaeger.clone());
-        let search =
-            jaeger::Wanted { window: window.clone(), requests, counted, trace: self.trace, patience: self.settle };
+        let search = jaeger::Wanted {
+            window: window.clone(),
+            requests,
+            counted,
+            trace: self.trace,
+            patience: self.settle,
+        };
         Some(guarded(jaeger::traces(source, http, search)).await)
     }
 
@@ -121,7 +142,10 @@ impl Remotes {
             Some(guarded(prometheus::samples(source, http, window.clone())).await)
         };
         let tables = join_all(self.tables.iter().map(|(table, http)| async {
-            (table.clone(), guarded(table::rows(table.clone(), http.clone(), window.clone())).await)
+            (
+                table.clone(),
+                guarded(table::rows(table.clone(), http.clone(), window.clone())).await,
+            )
         }));
         let (prometheus, tables) = tokio::join!(samples, tables);
         Answers { prometheus, tables }
@@ -129,11 +153,15 @@ impl Remotes {
 }
 
 /// A source's answer; should it panic, that is why there is none.
-async fn guarded<T: Send + 'static>(asking: impl Future<Output = Answer<T>> + Send + 'static) -> Answer<T> {
+async fn guarded<T: Send + 'static>(
+    asking: impl Future<Output = Answer<T>> + Send + 'static,
+) -> Answer<T> {
     let asking = tokio::spawn(asking);
     // Given up, it ends with this collection and not whenever it pleases.
     let stop = AbortOnDrop(asking.abort_handle());
-    let answer = asking.await.unwrap_or_else(|error| Err(format!("its collection ended without a result: {error}")));
+    let answer = asking
+        .await
+        .unwrap_or_else(|error| Err(format!("its collection ended without a result: {error}")));
     drop(stop);
     answer
 }
@@ -152,8 +180,18 @@ mod tests {
 
     #[tokio::test]
     async fn a_panic_is_the_sources_own_failure_in_words() {
-        let answer = guarded(async { if std::hint::black_box(true) { panic!("boom") } else { Ok(()) } }).await;
+        let answer = guarded(async {
+            if std::hint::black_box(true) {
+                panic!("boom")
+            } else {
+                Ok(())
+            }
+        })
+        .await;
         let reason = answer.expect_err("it panicked");
-        assert!(reason.contains("without a result") && reason.contains("boom"), "{reason}");
+        assert!(
+            reason.contains("without a result") && reason.contains("boom"),
+            "{reason}"
+        );
     }
 }

@@ -46,14 +46,22 @@ pub(super) async fn settle(
         wait(sources, evidence, prefix, begun).await
     };
     let counted = (!census.is_empty()).then(|| ended(&census));
-    let mut jaeger = sources.remotes.traces(window, requests, &evidence.endpoints, counted).await;
+    let mut jaeger = sources
+        .remotes
+        .traces(window, requests, &evidence.endpoints, counted)
+        .await;
     let taken = sources.receiver.take(prefix);
     let mut spans = taken.spans;
     if let Some(Ok(traces)) = &mut jaeger {
         // Copies are told apart when the tables are written.
         spans.append(&mut traces.spans);
     }
-    let silent = census.iter().filter_map(|one| one.ended.as_ref().err().map(|why| format!("{}: {why}", one.service)));
+    let silent = census.iter().filter_map(|one| {
+        one.ended
+            .as_ref()
+            .err()
+            .map(|why| format!("{}: {why}", one.service))
+    });
     Settled {
         expected: counted,
         silent: silent.collect(),
@@ -95,13 +103,19 @@ async fn wait(sources: &Sources, evidence: &Evidence, prefix: u64, begun: Instan
 }
 
 /// The last census where spans go elsewhere: services are awaited until they have sent all they ended.
-async fn exported(sources: &Sources, evidence: &Evidence, prefix: u64, begun: Instant) -> Vec<Census> {
+async fn exported(
+    sources: &Sources,
+    evidence: &Evidence,
+    prefix: u64,
+    begun: Instant,
+) -> Vec<Census> {
     let mut before = None;
     loop {
         let census = (evidence.census)(prefix).await;
         let pending: u64 = census.iter().map(|one| one.pending).sum();
         let now = Some(ended(&census));
-        if (pending == 0 && before == now) || census.is_empty() || begun.elapsed() >= sources.settle {
+        if (pending == 0 && before == now) || census.is_empty() || begun.elapsed() >= sources.settle
+        {
             return census;
         }
         before = now;
@@ -110,7 +124,10 @@ async fn exported(sources: &Sources, evidence: &Evidence, prefix: u64, begun: In
 }
 
 fn ended(census: &[Census]) -> u64 {
-    census.iter().filter_map(|one| one.ended.as_ref().ok()).sum()
+    census
+        .iter()
+        .filter_map(|one| one.ended.as_ref().ok())
+        .sum()
 }
 
 /// Whether some request was given up while the application may have gone on with it.
@@ -118,7 +135,9 @@ fn cut_off(evidence: &Evidence) -> bool {
     let given_up = [Outcome::Timeout, Outcome::Reset, Outcome::Unfinished];
     let seconds = &evidence.current.load.seconds;
     evidence.current.load.summary.is_none()
-        || seconds
-            .iter()
-            .any(|second| given_up.iter().any(|outcome| second.outcomes.get(outcome).is_some_and(|count| *count > 0)))
+        || seconds.iter().any(|second| {
+            given_up
+                .iter()
+                .any(|outcome| second.outcomes.get(outcome).is_some_and(|count| *count > 0))
+        })
 }

@@ -53,20 +53,43 @@ pub(crate) struct Sources {
 
 impl Sources {
     /// Opens the receiver, and reads the secrets of what will be asked.
-    pub(crate) async fn open(folder: Arc<RunFolder>, experiment: &Experiment) -> Result<Self, String> {
+    pub(crate) async fn open(
+        folder: Arc<RunFolder>,
+        experiment: &Experiment,
+    ) -> Result<Self, String> {
         let collect = &experiment.collect;
-        let remotes = Remotes::open(collect, experiment.trace_context(), experiment.entry_service());
+        let remotes = Remotes::open(
+            collect,
+            experiment.trace_context(),
+            experiment.entry_service(),
+        );
         let remotes = remotes.map_err(|error| error.to_string())?;
         let mut options = ReceiverOptions::default();
         options.limits.held_bytes = usize::try_from(collect.trace_memory).unwrap_or(usize::MAX);
         options.listen = collect.listen.unwrap_or(options.listen);
-        let receiver = Receiver::bind(options).await.map_err(|error| format!("open the trace receiver: {error}"))?;
-        Ok(Self { receiver, folder, settle: collect.settle, remotes })
+        let receiver = Receiver::bind(options)
+            .await
+            .map_err(|error| format!("open the trace receiver: {error}"))?;
+        Ok(Self {
+            receiver,
+            folder,
+            settle: collect.settle,
+            remotes,
+        })
     }
 
     /// Rows of a case without data: one that was abandoned or never begun.
-    pub(crate) fn write_without_data(&self, mut current: CurrentCase, status: Status, reason: &str) -> CaseReport {
-        current.notes.push(Note { status, source: "run".to_owned(), reason: reason.to_owned() });
+    pub(crate) fn write_without_data(
+        &self,
+        mut current: CurrentCase,
+        status: Status,
+        reason: &str,
+    ) -> CaseReport {
+        current.notes.push(Note {
+            status,
+            source: "run".to_owned(),
+            reason: reason.to_owned(),
+        });
         let begun = (status != Status::Skipped).then_some(current.begun_ns);
         super::write::without_data(&self.folder, &current, begun)
     }
@@ -74,7 +97,11 @@ impl Sources {
     /// Rows of a case whose collection came to nothing.
     pub(crate) fn write_lost(&self, case: Case, reason: &str) -> CaseReport {
         let mut current = CurrentCase::new(0, case, 0);
-        current.notes.push(Note { status: Status::Failed, source: "collection".to_owned(), reason: reason.to_owned() });
+        current.notes.push(Note {
+            status: Status::Failed,
+            source: "collection".to_owned(),
+            reason: reason.to_owned(),
+        });
         super::write::without_data(&self.folder, &current, None)
     }
 }
@@ -95,7 +122,9 @@ pub(crate) async fn in_background<T: Send + 'static>(
         // Nothing is lost when the system refuses: the load generator then shares its core evenly.
         let _ = rustix::process::setpriority_process(None, LOWEST);
         let done = catch_unwind(AssertUnwindSafe(|| {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build();
             runtime.map(|runtime| {
                 runtime.block_on(async {
                     tokio::select! {
@@ -106,15 +135,20 @@ pub(crate) async fn in_background<T: Send + 'static>(
                 })
             })
         }));
-        let done = match done {
-            Ok(Ok(None)) => return,
-            Ok(Ok(Some(done))) => Ok(done),
-            Ok(Err(error)) => Err(Box::new(format!("no runtime for a collection: {error}")) as Box<dyn Any + Send>),
-            Err(panic) => Err(panic),
-        };
+        let done =
+            match done {
+                Ok(Ok(None)) => return,
+                Ok(Ok(Some(done))) => Ok(done),
+                Ok(Err(error)) => Err(Box::new(format!("no runtime for a collection: {error}"))
+                    as Box<dyn Any + Send>),
+                Err(panic) => Err(panic),
+            };
         drop(sender.send(done));
     };
-    match std::thread::Builder::new().name("collection".to_owned()).spawn(run) {
+    match std::thread::Builder::new()
+        .name("collection".to_owned())
+        .spawn(run)
+    {
         Ok(_) => receiver.await.unwrap_or_else(|gone| Err(Box::new(gone))),
         Err(error) => Err(Box::new(error)),
     }

@@ -26,26 +26,48 @@ pub(super) struct Writing<'a> {
 
 /// Writes the tables of a case and reports on it.
 pub(super) fn write(sources: &Sources, evidence: Evidence, gathered: Gathered) -> CaseReport {
-    let Evidence { mut current, ended_ns, interference, load, .. } = evidence;
+    let Evidence {
+        mut current,
+        ended_ns,
+        interference,
+        load,
+        ..
+    } = evidence;
     let metrics = std::mem::replace(&mut current.metrics, Err(String::new()));
     let mut writing = Writing::new(&sources.folder, &current.case, current.notes.clone());
     let mut report = CaseReport::empty(current.case.clone(), Status::Ok, None);
     if sources.folder.has_room() {
         writing.load(&current.load.seconds, current.load.summary.as_ref());
         let requests = current.load.start_ns.is_some().then_some(gathered.requests);
-        writing.traces(requests, gathered.settled, sources.remotes.trace(), &mut report);
+        writing.traces(
+            requests,
+            gathered.settled,
+            sources.remotes.trace(),
+            &mut report,
+        );
         writing.interference(interference, &mut report);
-        let samples = gathered.answers.prometheus.map(|answer| writing.samples(answer)).unwrap_or_default();
+        let samples = gathered
+            .answers
+            .prometheus
+            .map(|answer| writing.samples(answer))
+            .unwrap_or_default();
         writing.metrics(metrics, &samples);
         for (table, answer) in gathered.answers.tables {
             writing.table(&table.name, table.format, &table.columns, answer);
         }
         for table in &current.tables {
-            let rows = super::remote::Rows { bytes: table.bytes.clone(), fault: None };
+            let rows = super::remote::Rows {
+                bytes: table.bytes.clone(),
+                fault: None,
+            };
             writing.table(&table.name, table.format, &[], Ok(rows));
         }
     } else {
-        writing.note("dataset", Status::Failed, "the disk is full: only `cases` and `quality` are written");
+        writing.note(
+            "dataset",
+            Status::Failed,
+            "the disk is full: only `cases` and `quality` are written",
+        );
     }
     own::count(&current.load.seconds, &mut report);
     if let Some(summary) = &current.load.summary {
@@ -67,10 +89,18 @@ pub(super) fn write(sources: &Sources, evidence: Evidence, gathered: Gathered) -
 }
 
 /// Writes the rows of a case that has no data but a reason.
-pub(super) fn without_data(folder: &RunFolder, current: &CurrentCase, begun_ns: Option<i64>) -> CaseReport {
+pub(super) fn without_data(
+    folder: &RunFolder,
+    current: &CurrentCase,
+    begun_ns: Option<i64>,
+) -> CaseReport {
     let mut report = CaseReport::empty(current.case.clone(), Status::Ok, None);
     let writing = Writing::new(folder, &current.case, current.notes.clone());
-    let row = CaseRow { start_ns: begun_ns, load_start_ns: current.load.start_ns, ..row(&current.case) };
+    let row = CaseRow {
+        start_ns: begun_ns,
+        load_start_ns: current.load.start_ns,
+        ..row(&current.case)
+    };
     writing.finish(row, &mut report);
     report
 }
@@ -93,7 +123,12 @@ fn row(case: &Case) -> CaseRow {
 
 impl<'a> Writing<'a> {
     pub(super) const fn new(folder: &'a RunFolder, case: &'a Case, notes: Vec<Note>) -> Self {
-        Self { folder, case, notes, quality: Vec::new() }
+        Self {
+            folder,
+            case,
+            notes,
+            quality: Vec::new(),
+        }
     }
 
     fn dir(&self) -> &Path {
@@ -103,11 +138,21 @@ impl<'a> Writing<'a> {
     pub(super) fn note(&mut self, source: &str, status: Status, reason: impl Into<String>) {
         let reason = reason.into();
         tracing::warn!("{source} is {}: {reason}", status.name());
-        self.notes.push(Note { status, source: source.to_owned(), reason });
+        self.notes.push(Note {
+            status,
+            source: source.to_owned(),
+            reason,
+        });
     }
 
     /// A source that is counted: a row of quality, and a note when something is missing.
-    fn count(&mut self, source: &str, expected: u64, received: u64, reason: impl FnOnce(u64) -> String) {
+    fn count(
+        &mut self,
+        source: &str,
+        expected: u64,
+        received: u64,
+        reason: impl FnOnce(u64) -> String,
+    ) {
         let row = QualityRow::counted(source, expected, received, reason);
         if row.status != Status::Ok {
             // Missing parts degrade a case; it fails when it could not be run.
@@ -123,7 +168,10 @@ impl<'a> Writing<'a> {
     /// Writes `quality` and `cases`, with the kept room when there is no other.
     pub(super) fn finish(mut self, mut row: CaseRow, report: &mut CaseReport) {
         for note in &self.notes {
-            if !self.quality.iter().any(|row| row.source == note.source && row.reason.as_deref() == Some(&note.reason))
+            if !self
+                .quality
+                .iter()
+                .any(|row| row.source == note.source && row.reason.as_deref() == Some(&note.reason))
             {
                 self.quality.push(QualityRow {
                     source: note.source.clone(),
@@ -151,6 +199,12 @@ impl<'a> Writing<'a> {
     }
 
     fn insist(&self, write: impl Fn() -> Result<(), SinkError>) -> Result<(), SinkError> {
-        write().or_else(|error| if self.folder.release_reserve() { write() } else { Err(error) })
+        write().or_else(|error| {
+            if self.folder.release_reserve() {
+                write()
+            } else {
+                Err(error)
+            }
+        })
     }
 }

@@ -12,7 +12,9 @@ use std::collections::BTreeMap;
 /// The default handlers of all events of an experiment.
 pub(super) fn handlers(experiment: &Experiment) -> BTreeMap<String, Vec<Box<dyn Handler>>> {
     let mut table: BTreeMap<String, Vec<Box<dyn Handler>>> = BTreeMap::new();
-    let mut add = |event: EventName, handler: Box<dyn Handler>| table.insert(event.to_string(), vec![handler]);
+    let mut add = |event: EventName, handler: Box<dyn Handler>| {
+        table.insert(event.to_string(), vec![handler])
+    };
     add(EventName::StartExperiment, Box::new(OpenSources));
     add(EventName::InitEnvironment, Box::new(BringUp));
     add(EventName::StartSingleTestCase, Box::new(PutLoadOn));
@@ -37,7 +39,9 @@ struct OpenSources;
 #[async_trait]
 impl Handler for OpenSources {
     async fn handle(&mut self, _: &EventName, run: &mut Run) -> Result<(), HandlerError> {
-        run.open().await.map_err(|reason| HandlerError::new(Scope::Run, reason))
+        run.open()
+            .await
+            .map_err(|reason| HandlerError::new(Scope::Run, reason))
     }
 }
 
@@ -80,7 +84,10 @@ impl Handler for SetInterference {
             let name = self.0.name();
             current.degrade(
                 "interference",
-                format!("{name} interference of {wanted} is beyond this machine: {:.1} is reached", held.achieved),
+                format!(
+                    "{name} interference of {wanted} is beyond this machine: {:.1} is reached",
+                    held.achieved
+                ),
             );
         }
         Ok(())

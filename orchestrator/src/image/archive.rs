@@ -37,11 +37,17 @@ struct Blob<'a> {
 
 impl<'a> Blob<'a> {
     fn new(content: &'a [u8], media_type: &'static str) -> Self {
-        let hex = Sha256::digest(content).iter().fold(String::new(), |mut hex, byte| {
-            let _ = write!(hex, "{byte:02x}");
-            hex
-        });
-        Self { content, digest: hex, media_type }
+        let hex = Sha256::digest(content)
+            .iter()
+            .fold(String::new(), |mut hex, byte| {
+                let _ = write!(hex, "{byte:02x}");
+                hex
+            });
+        Self {
+            content,
+            digest: hex,
+            media_type,
+        }
     }
 
     fn path(&self) -> String {
@@ -83,10 +89,15 @@ impl Image {
         let manifest = serde_json::to_vec(&manifest)?;
         let manifest = Blob::new(&manifest, MANIFEST);
         let mut archive = Builder::new(out);
-        let mut file = |path: &str, content: &[u8]| append(&mut archive, path, EntryType::Regular, 0o644, content);
+        let mut file = |path: &str, content: &[u8]| {
+            append(&mut archive, path, EntryType::Regular, 0o644, content)
+        };
         file("oci-layout", br#"{"imageLayoutVersion":"1.0.0"}"#)?;
         file("index.json", &serde_json::to_vec(&self.index(&manifest))?)?;
-        file("manifest.json", &serde_json::to_vec(&self.for_docker(&config, &layer))?)?;
+        file(
+            "manifest.json",
+            &serde_json::to_vec(&self.for_docker(&config, &layer))?,
+        )?;
         for blob in [&config, &manifest, &layer] {
             file(&blob.path(), blob.content)?;
         }

@@ -47,8 +47,12 @@ impl Facts {
     /// # Errors
     /// When they have no name for it.
     pub fn architecture(&self) -> Result<&'static str, ElfError> {
-        let known = ARCHITECTURES.iter().find(|(machine, _)| *machine == self.machine);
-        known.map(|(_, name)| *name).ok_or(ElfError::Machine(self.machine))
+        let known = ARCHITECTURES
+            .iter()
+            .find(|(machine, _)| *machine == self.machine);
+        known
+            .map(|(_, name)| *name)
+            .ok_or(ElfError::Machine(self.machine))
     }
 }
 
@@ -61,35 +65,66 @@ pub fn read(data: &[u8]) -> Result<Facts, ElfError> {
     let endian = header.endian().map_err(|_| ElfError::NoProgram)?;
     let damaged = |_| ElfError::Damaged("its segments cannot be read");
     let segments = header.program_headers(endian, data).map_err(damaged)?;
-    let mut facts = Facts { machine: header.e_machine(endian), ..Facts::default() };
+    let mut facts = Facts {
+        machine: header.e_machine(endian),
+        ..Facts::default()
+    };
     let mut entries = Vec::new();
     for segment in segments {
         if let Some(loader) = segment.interpreter(endian, data).map_err(damaged)? {
             facts.loader = Some(String::from_utf8_lossy(loader).into_owned());
         }
         if let Some(dynamic) = segment.dynamic(endian, data).map_err(damaged)? {
-            entries.extend(dynamic.iter().map(|entry| (entry.d_tag(endian), entry.d_val(endian))));
+            entries.extend(
+                dynamic
+                    .iter()
+                    .map(|entry| (entry.d_tag(endian), entry.d_val(endian))),
+            );
         }
     }
-    entries.truncate(entries.iter().position(|(tag, _)| *tag == elf::DT_NULL).unwrap_or(entries.len()));
-    let value = |wanted| entries.iter().find(|(tag, _)| *tag == wanted).map(|(_, value)| *value);
-    let (Some(table), Some(size)) = (value(elf::DT_STRTAB), value(elf::DT_STRSZ)) else { return Ok(facts) };
-    let strings = segments.iter().filter(|segment| segment.p_type(endian) == elf::PT_LOAD);
-    let strings = strings.filter_map(|segment| segment.data_range(endian, data, table, size).ok().flatten()).next();
+    entries.truncate(
+        entries
+            .iter()
+            .position(|(tag, _)| *tag == elf::DT_NULL)
+            .unwrap_or(entries.len()),
+    );
+    let value = |wanted| {
+        entries
+            .iter()
+            .find(|(tag, _)| *tag == wanted)
+            .map(|(_, value)| *value)
+    };
+    let (Some(table), Some(size)) = (value(elf::DT_STRTAB), value(elf::DT_STRSZ)) else {
+        return Ok(facts);
+    };
+    let strings = segments
+        .iter()
+        .filter(|segment| segment.p_type(endian) == elf::PT_LOAD);
+    let strings = strings
+        .filter_map(|segment| segment.data_range(endian, data, table, size).ok().flatten())
+        .next();
     let strings = strings.ok_or(ElfError::Damaged("its strings are in none of its segments"))?;
     for (tag, at) in entries {
         if tag == elf::DT_NEEDED {
             facts.needed.push(text(strings, at)?);
         } else if [elf::DT_RPATH, elf::DT_RUNPATH].contains(&tag) {
-            facts.folders.extend(text(strings, at)?.split(':').map(str::to_owned));
+            facts
+                .folders
+                .extend(text(strings, at)?.split(':').map(str::to_owned));
         }
     }
     Ok(facts)
 }
 
 fn text(strings: &[u8], at: u64) -> Result<String, ElfError> {
-    let rest = usize::try_from(at).ok().and_then(|at| strings.get(at..)).unwrap_or_default();
-    let end = rest.iter().position(|byte| *byte == 0).ok_or(ElfError::Damaged("a name in it has no end"))?;
+    let rest = usize::try_from(at)
+        .ok()
+        .and_then(|at| strings.get(at..))
+        .unwrap_or_default();
+    let end = rest
+        .iter()
+        .position(|byte| *byte == 0)
+        .ok_or(ElfError::Damaged("a name in it has no end"))?;
     Ok(String::from_utf8_lossy(&rest[..end]).into_owned())
 }
 
@@ -111,15 +146,28 @@ mod tests {
             assert!(mapped(name), "{name} is not mapped:\n{maps}");
         }
         // A static build of the tests has neither.
-        assert_eq!(facts.loader.is_some(), facts.needed.iter().any(|name| name.starts_with("libc.")));
+        assert_eq!(
+            facts.loader.is_some(),
+            facts.needed.iter().any(|name| name.starts_with("libc."))
+        );
         assert!(facts.architecture().is_ok());
     }
 
     #[test]
     fn what_is_no_program_is_refused() {
         assert_eq!(read(b"#!/bin/sh\n"), Err(ElfError::NoProgram));
-        assert_eq!(read(&own()[..64]), Err(ElfError::Damaged("its segments cannot be read")));
-        assert_eq!(Facts { machine: 2, ..Facts::default() }.architecture(), Err(ElfError::Machine(2)));
+        assert_eq!(
+            read(&own()[..64]),
+            Err(ElfError::Damaged("its segments cannot be read"))
+        );
+        assert_eq!(
+            Facts {
+                machine: 2,
+                ..Facts::default()
+            }
+            .architecture(),
+            Err(ElfError::Machine(2))
+        );
     }
 
     proptest! {

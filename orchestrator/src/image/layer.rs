@@ -20,7 +20,9 @@ impl Layer {
     pub fn file(&mut self, path: &str, content: Vec<u8>) {
         let path = path.trim_start_matches('/');
         for (end, _) in path.match_indices('/') {
-            self.nodes.entry(path[..end].to_owned()).or_insert(Node::Folder(0o755));
+            self.nodes
+                .entry(path[..end].to_owned())
+                .or_insert(Node::Folder(0o755));
         }
         self.nodes.insert(path.to_owned(), Node::File(content));
     }
@@ -38,8 +40,16 @@ impl Layer {
         let mut archive = Builder::new(Vec::new());
         for (path, node) in &self.nodes {
             match node {
-                Node::Folder(mode) => append(&mut archive, &format!("{path}/"), EntryType::Directory, *mode, &[])?,
-                Node::File(content) => append(&mut archive, path, EntryType::Regular, 0o755, content)?,
+                Node::Folder(mode) => append(
+                    &mut archive,
+                    &format!("{path}/"),
+                    EntryType::Directory,
+                    *mode,
+                    &[],
+                )?,
+                Node::File(content) => {
+                    append(&mut archive, path, EntryType::Regular, 0o755, content)?
+                }
             }
         }
         archive.into_inner()
@@ -87,7 +97,15 @@ mod tests {
             entry.read_to_string(&mut content).unwrap();
             seen.push((path, entry.header().mode().unwrap(), content));
         }
-        let wanted = [("lib/", 0o755, ""), ("lib/deep/", 0o755, ""), ("lib/deep/a", 0o755, "a"), ("tmp/", 0o1777, "")];
-        assert_eq!(seen, wanted.map(|(path, mode, content)| (path.to_owned(), mode, content.to_owned())));
+        let wanted = [
+            ("lib/", 0o755, ""),
+            ("lib/deep/", 0o755, ""),
+            ("lib/deep/a", 0o755, "a"),
+            ("tmp/", 0o1777, ""),
+        ];
+        assert_eq!(
+            seen,
+            wanted.map(|(path, mode, content)| (path.to_owned(), mode, content.to_owned()))
+        );
     }
 }

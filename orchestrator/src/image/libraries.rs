@@ -40,8 +40,9 @@ impl Search {
     #[must_use]
     pub fn of_system() -> Self {
         let given = std::env::var_os("LD_LIBRARY_PATH").unwrap_or_default();
-        let mut folders: Vec<_> =
-            std::env::split_paths(&given).filter(|folder| !folder.as_os_str().is_empty()).collect();
+        let mut folders: Vec<_> = std::env::split_paths(&given)
+            .filter(|folder| !folder.as_os_str().is_empty())
+            .collect();
         configured(Path::new("/etc/ld.so.conf"), DEPTH, &mut folders);
         folders.extend(USUAL.map(PathBuf::from));
         Self { folders }
@@ -51,11 +52,19 @@ impl Search {
 /// The folders that a configuration of the loader names; `include` takes a pattern with a `*` in its last part.
 fn configured(file: &Path, depth: usize, folders: &mut Vec<PathBuf>) {
     let text = std::fs::read_to_string(file).unwrap_or_default();
-    for line in text.lines().map(|line| line.split('#').next().unwrap_or_default().trim()) {
-        match line.strip_prefix("include").filter(|rest| rest.starts_with(char::is_whitespace)) {
+    for line in text
+        .lines()
+        .map(|line| line.split('#').next().unwrap_or_default().trim())
+    {
+        match line
+            .strip_prefix("include")
+            .filter(|rest| rest.starts_with(char::is_whitespace))
+        {
             Some(pattern) if depth > 0 => {
                 let pattern = file.parent().unwrap_or(Path::new("/")).join(pattern.trim());
-                included(&pattern).iter().for_each(|file| configured(file, depth - 1, folders));
+                included(&pattern)
+                    .iter()
+                    .for_each(|file| configured(file, depth - 1, folders));
             }
             Some(_) => {}
             None if line.starts_with('/') => folders.push(line.into()),
@@ -65,11 +74,25 @@ fn configured(file: &Path, depth: usize, folders: &mut Vec<PathBuf>) {
 }
 
 fn included(pattern: &Path) -> Vec<PathBuf> {
-    let last = pattern.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let Some((begin, end)) = last.split_once('*') else { return vec![pattern.to_owned()] };
-    let entries = pattern.parent().map(std::fs::read_dir).into_iter().flatten().flatten().flatten();
+    let last = pattern
+        .file_name()
+        .map(|name| name.to_string_lossy().into_owned())
+        .unwrap_or_default();
+    let Some((begin, end)) = last.split_once('*') else {
+        return vec![pattern.to_owned()];
+    };
+    let entries = pattern
+        .parent()
+        .map(std::fs::read_dir)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .flatten();
     let fits = |path: &PathBuf| {
-        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let name = path
+            .file_name()
+            .map(|name| name.to_string_lossy().into_owned())
+            .unwrap_or_default();
         name.len() >= begin.len() + end.len() && name.starts_with(begin) && name.ends_with(end)
     };
     let mut files: Vec<_> = entries.map(|entry| entry.path()).filter(fits).collect();
@@ -83,23 +106,36 @@ fn included(pattern: &Path) -> Vec<PathBuf> {
 /// When one is nowhere.
 pub fn needed(program: &Path, facts: &Facts, search: &Search) -> Result<Libraries, LibraryError> {
     let loader = facts.loader.as_ref().map(PathBuf::from);
-    let mut libraries = Libraries { loader: loader.clone(), files: BTreeSet::new() };
+    let mut libraries = Libraries {
+        loader: loader.clone(),
+        files: BTreeSet::new(),
+    };
     let mut known: BTreeSet<String> = loader.iter().filter_map(|path| name_of(path)).collect();
     let mut waiting = VecDeque::from([(program.to_owned(), facts.clone())]);
     while let Some((by, own)) = waiting.pop_front() {
-        let folders: Vec<_> = folders(&by, &own).chain(folders(program, facts)).chain(search.folders.clone()).collect();
+        let folders: Vec<_> = folders(&by, &own)
+            .chain(folders(program, facts))
+            .chain(search.folders.clone())
+            .collect();
         // The loader lies beside the libraries that it was built with.
-        let beside = loader.as_ref().and_then(|loader| Some(loader.canonicalize().ok()?.parent()?.to_owned()));
+        let beside = loader
+            .as_ref()
+            .and_then(|loader| Some(loader.canonicalize().ok()?.parent()?.to_owned()));
         let folders: Vec<_> = folders.into_iter().chain(beside).collect();
         for name in &own.needed {
             if !known.insert(name.clone()) {
                 continue;
             }
-            let (path, found) = find(name, facts.machine, &folders).ok_or_else(|| LibraryError {
-                name: name.clone(),
-                by: by.clone(),
-                searched: folders.iter().map(|folder| folder.display().to_string()).collect::<Vec<_>>().join(", "),
-            })?;
+            let (path, found) =
+                find(name, facts.machine, &folders).ok_or_else(|| LibraryError {
+                    name: name.clone(),
+                    by: by.clone(),
+                    searched: folders
+                        .iter()
+                        .map(|folder| folder.display().to_string())
+                        .collect::<Vec<_>>()
+                        .join(", "),
+                })?;
             libraries.files.insert(path.clone());
             waiting.push_back((path, found));
         }
@@ -111,7 +147,12 @@ pub fn needed(program: &Path, facts: &Facts, search: &Search) -> Result<Librarie
 fn folders(of: &Path, facts: &Facts) -> impl Iterator<Item = PathBuf> {
     let origin = of.parent().unwrap_or(Path::new("/")).display().to_string();
     let folders = facts.folders.clone().into_iter();
-    folders.map(move |folder| folder.replace("${ORIGIN}", &origin).replace("$ORIGIN", &origin).into())
+    folders.map(move |folder| {
+        folder
+            .replace("${ORIGIN}", &origin)
+            .replace("$ORIGIN", &origin)
+            .into()
+    })
 }
 
 /// The first library of that name that is for this machine: a folder may hold those of another one.
@@ -136,7 +177,10 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         std::fs::create_dir(dir.path().join("conf.d")).unwrap();
         let write = |name: &str, text: &str| std::fs::write(dir.path().join(name), text).unwrap();
-        write("ld.so.conf", "/first # here\ninclude conf.d/*.conf\ninclude ld.so.conf\n\n/last\n");
+        write(
+            "ld.so.conf",
+            "/first # here\ninclude conf.d/*.conf\ninclude ld.so.conf\n\n/last\n",
+        );
         write("conf.d/b.conf", "/of/b\n");
         write("conf.d/a.conf", "# none\n/of/a\n");
         write("conf.d/c.off", "/of/c\n");
@@ -151,22 +195,60 @@ mod tests {
         let program = Path::new("/proc/self/exe");
         let facts = elf::read(&std::fs::read(program).unwrap()).unwrap();
         let found = needed(program, &facts, &Search::of_system()).unwrap();
-        assert_eq!(found.files.len(), found.files.iter().map(|path| path.file_name()).collect::<BTreeSet<_>>().len());
-        let names: BTreeSet<_> = found.files.iter().filter_map(|path| name_of(path)).collect();
+        assert_eq!(
+            found.files.len(),
+            found
+                .files
+                .iter()
+                .map(|path| path.file_name())
+                .collect::<BTreeSet<_>>()
+                .len()
+        );
+        let names: BTreeSet<_> = found
+            .files
+            .iter()
+            .filter_map(|path| name_of(path))
+            .collect();
         let loader = found.loader.as_ref().and_then(|path| name_of(path));
         for path in &found.files {
             let facts = elf::read(&std::fs::read(path).unwrap()).unwrap();
-            assert!(facts.needed.iter().all(|name| names.contains(name) || Some(name) == loader.as_ref()));
+            assert!(
+                facts
+                    .needed
+                    .iter()
+                    .all(|name| names.contains(name) || Some(name) == loader.as_ref())
+            );
         }
-        let lacking = Facts { needed: vec!["libnone.so.1".into()], ..facts };
-        let said = needed(program, &lacking, &Search { folders: vec!["/none".into()] }).unwrap_err().to_string();
-        assert!(said.contains("libnone.so.1, which /proc/self/exe is linked to") && said.contains("/none"), "{said}");
+        let lacking = Facts {
+            needed: vec!["libnone.so.1".into()],
+            ..facts
+        };
+        let said = needed(
+            program,
+            &lacking,
+            &Search {
+                folders: vec!["/none".into()],
+            },
+        )
+        .unwrap_err()
+        .to_string();
+        assert!(
+            said.contains("libnone.so.1, which /proc/self/exe is linked to")
+                && said.contains("/none"),
+            "{said}"
+        );
     }
 
     #[test]
     fn a_library_beside_its_program_is_found_there() {
-        let facts = Facts { folders: vec!["$ORIGIN/../lib".into(), "${ORIGIN}".into()], ..Facts::default() };
+        let facts = Facts {
+            folders: vec!["$ORIGIN/../lib".into(), "${ORIGIN}".into()],
+            ..Facts::default()
+        };
         let found: Vec<_> = folders(Path::new("/opt/x/bin/p"), &facts).collect();
-        assert_eq!(found, ["/opt/x/bin/../lib", "/opt/x/bin"].map(PathBuf::from));
+        assert_eq!(
+            found,
+            ["/opt/x/bin/../lib", "/opt/x/bin"].map(PathBuf::from)
+        );
     }
 }

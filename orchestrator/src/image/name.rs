@@ -31,7 +31,10 @@ impl FromStr for Name {
             parts.remove(0);
         }
         if parts.iter().all(|part| is_part(part)) && is_tag(tag) {
-            Ok(Self { path: path.to_owned(), tag: tag.to_owned() })
+            Ok(Self {
+                path: path.to_owned(),
+                tag: tag.to_owned(),
+            })
         } else {
             Err(BadName(typed.to_owned()))
         }
@@ -69,7 +72,9 @@ fn is_host(part: &str) -> bool {
 
 fn is_part(part: &str) -> bool {
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
-    part.starts_with(plain) && part.ends_with(plain) && part.chars().all(|c| plain(c) || "._-".contains(c))
+    part.starts_with(plain)
+        && part.ends_with(plain)
+        && part.chars().all(|c| plain(c) || "._-".contains(c))
 }
 
 fn is_tag(tag: &str) -> bool {
@@ -87,17 +92,37 @@ mod tests {
             ("aefm", "aefm:latest", "docker.io/library/aefm:latest"),
             ("me/aefm:1", "me/aefm:1", "docker.io/me/aefm:1"),
             ("localhost/aefm:1", "localhost/aefm:1", "localhost/aefm:1"),
-            ("r.example.org:5000/a/b:x_Y", "r.example.org:5000/a/b:x_Y", "r.example.org:5000/a/b:x_Y"),
+            (
+                "r.example.org:5000/a/b:x_Y",
+                "r.example.org:5000/a/b:x_Y",
+                "r.example.org:5000/a/b:x_Y",
+            ),
             ("r:5000/a", "r:5000/a:latest", "r:5000/a:latest"),
         ] {
             let name: Name = typed.parse().unwrap();
-            assert_eq!((name.to_string().as_str(), name.whole().as_str()), (shown, whole));
+            assert_eq!(
+                (name.to_string().as_str(), name.whole().as_str()),
+                (shown, whole)
+            );
         }
     }
 
     #[test]
     fn what_engines_refuse_is_refused() {
-        for bad in ["", ":1", "aefm:", "Aefm:1", "a//b", "/a", "a b", "a:-1", "-a", "a@sha256:00", "r.org/", "a:b:c"] {
+        for bad in [
+            "",
+            ":1",
+            "aefm:",
+            "Aefm:1",
+            "a//b",
+            "/a",
+            "a b",
+            "a:-1",
+            "-a",
+            "a@sha256:00",
+            "r.org/",
+            "a:b:c",
+        ] {
             assert_eq!(bad.parse::<Name>(), Err(BadName(bad.to_owned())), "{bad}");
         }
     }

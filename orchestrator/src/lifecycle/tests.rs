@@ -7,7 +7,13 @@ use proptest::prelude::*;
 const FOUR_CASES: &str = "axes: {cpu: [0, 50], rate: [10, 20]}\nshuffle: false";
 
 fn plan(text: &str) -> Plan {
-    Plan::new(&Experiment::read(text, &|_| false).expect("valid"), "run", 1, 1).expect("there is room")
+    Plan::new(
+        &Experiment::read(text, &|_| false).expect("valid"),
+        "run",
+        1,
+        1,
+    )
+    .expect("there is room")
 }
 
 /// Walks until the machine stops, answering each operation by `answer(step)`.
@@ -52,24 +58,34 @@ fn after_a_failed_case_every_axis_is_set_again() {
         _ => Event::Done,
     };
     let walked = names(&walk(&plan(FOUR_CASES), fail_first_load));
-    assert_eq!(walked[5..9].join(","), "0 start_data_collection,1 start_cpu,1 start_rate,1 start_single_test_case");
+    assert_eq!(
+        walked[5..9].join(","),
+        "0 start_data_collection,1 start_cpu,1 start_rate,1 start_single_test_case"
+    );
 }
 
 #[test]
 fn a_lost_environment_is_brought_up_again_before_the_next_case() {
     let lose = |_: usize, operation: &Operation| match operation {
-        Operation::Fire(EventName::StartSingleTestCase, Some(1)) => Event::Failed(Scope::Environment),
+        Operation::Fire(EventName::StartSingleTestCase, Some(1)) => {
+            Event::Failed(Scope::Environment)
+        }
         _ => Event::Done,
     };
     let walked = names(&walk(&plan(FOUR_CASES), lose));
-    let at = walked.iter().position(|name| name == "2 init_environment").expect("it is brought up again");
+    let at = walked
+        .iter()
+        .position(|name| name == "2 init_environment")
+        .expect("it is brought up again");
     assert_eq!(walked[at - 1], "1 start_data_collection");
     assert_eq!(walked[at + 1], "2 start_cpu");
 }
 
 #[test]
 fn an_axis_may_renew_the_environment_when_it_changes() {
-    let plan = plan(&format!("{FOUR_CASES}\nenvironment: {{at_start: keep, on_change: {{rate: reload}}}}"));
+    let plan = plan(&format!(
+        "{FOUR_CASES}\nenvironment: {{at_start: keep, on_change: {{rate: reload}}}}"
+    ));
     let mut machine = Lifecycle::new(&plan);
     let mut event = Event::Begin;
     let mut renewals = Vec::new();
@@ -80,13 +96,21 @@ fn an_axis_may_renew_the_environment_when_it_changes() {
                 renewals.push((case, machine.renewal()));
                 // It fails where the rate changes.
                 let fails = case == Some(2);
-                event = if fails { Event::Failed(Scope::Environment) } else { Event::Done };
+                event = if fails {
+                    Event::Failed(Scope::Environment)
+                } else {
+                    Event::Done
+                };
             }
             Operation::Fire(..) => event = Event::Done,
         }
     }
     // Cases 0 and 1 have one rate, 2 and 3 the other; what did not come up is restarted.
-    let expected = [(Some(0), Renewal::Keep), (Some(2), Renewal::Reload), (Some(3), Renewal::Restart)];
+    let expected = [
+        (Some(0), Renewal::Keep),
+        (Some(2), Renewal::Reload),
+        (Some(3), Renewal::Restart),
+    ];
     assert_eq!(renewals, expected);
 }
 
@@ -97,7 +121,13 @@ fn an_environment_that_never_comes_up_ends_the_run() {
         _ => Event::Done,
     };
     let walked = names(&walk(&plan(FOUR_CASES), never));
-    assert_eq!(walked.iter().filter(|name| name.ends_with("init_environment")).count(), 3);
+    assert_eq!(
+        walked
+            .iter()
+            .filter(|name| name.ends_with("init_environment"))
+            .count(),
+        3
+    );
     assert_eq!(walked[walked.len() - 2..], ["end_experiment", "Failed"]);
 }
 

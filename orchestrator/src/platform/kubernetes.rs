@@ -126,42 +126,71 @@ impl Kubernetes {
         let stressors: Vec<(Kind, String)> = self
             .interference
             .iter()
-            .flat_map(|(kind, interference)| interference.names().map(|name| (*kind, name.to_owned())))
+            .flat_map(|(kind, interference)| {
+                interference.names().map(|name| (*kind, name.to_owned()))
+            })
             .collect();
         let mut state = self.site.watched.now();
         let mut found = None;
         let watching = state.wait_for(|objects| {
-            let ended = |(_, name): &&(Kind, String)| watched::pod(objects, name).is_none_or(has_ended);
+            let ended =
+                |(_, name): &&(Kind, String)| watched::pod(objects, name).is_none_or(has_ended);
             found = if let Some(broken) = self.baseline.broken(objects) {
                 Some((Scope::Environment, broken))
             } else {
                 stressors.iter().find(ended).map(|(kind, name)| {
                     let what = format!("a stressor of {} ended", kind.name());
-                    (Scope::Case, trouble::Broken { what, pod: watched::pod(objects, name).cloned() })
+                    (
+                        Scope::Case,
+                        trouble::Broken {
+                            what,
+                            pod: watched::pod(objects, name).cloned(),
+                        },
+                    )
                 })
             };
             found.is_some()
         });
         drop(watching.await);
-        let Some((scope, broken)) = found else { return std::future::pending().await };
+        let Some((scope, broken)) = found else {
+            return std::future::pending().await;
+        };
         let about = match &broken.pod {
             Some(pod) => format!(": {}", self.site.explain(pod).await),
             None => String::new(),
         };
-        let whole = if scope == Scope::Environment { "the application" } else { "interference" };
-        PlatformError::new(scope, format!("keep {whole} up under load: {}{about}", broken.what))
+        let whole = if scope == Scope::Environment {
+            "the application"
+        } else {
+            "interference"
+        };
+        PlatformError::new(
+            scope,
+            format!("keep {whole} up under load: {}{about}", broken.what),
+        )
     }
 }
 
 #[async_trait]
 impl Platform for Kubernetes {
     async fn bring_up(&mut self, renewal: Renewal) -> Result<String, PlatformError> {
-        let failed = |error: &dyn std::fmt::Display| PlatformError::new(Scope::Environment, error.to_string());
-        let whole = !self.url.is_empty() && self.baseline.broken(&self.site.watched.now().borrow()).is_none();
+        let failed = |error: &dyn std::fmt::Display| {
+            PlatformError::new(Scope::Environment, error.to_string())
+        };
+        let whole = !self.url.is_empty()
+            && self
+                .baseline
+                .broken(&self.site.watched.now().borrow())
+                .is_none();
         match (renewal, whole) {
             (Renewal::Keep, true) => {}
-            (Renewal::Auto | Renewal::Reload, true) => self.reload().await.map_err(|error| failed(&error))?,
-            _ => self.restart().await.map_err(|error| PlatformError::new(error.scope(), error.to_string()))?,
+            (Renewal::Auto | Renewal::Reload, true) => {
+                self.reload().await.map_err(|error| failed(&error))?
+            }
+            _ => self
+                .restart()
+                .await
+                .map_err(|error| PlatformError::new(error.scope(), error.to_string()))?,
         }
         if self.experiment.environment.init_data {
             self.initialise().await.map_err(|reason| failed(&reason))?;
@@ -171,7 +200,12 @@ impl Platform for Kubernetes {
 
     fn observe(&self, interval: Duration, _: Option<usize>) -> Result<Observer, String> {
         let (cluster, namespace) = (&self.survey.cluster, &self.site.namespace);
-        Ok(Observer::Kubelets(Kubelets::ask(cluster, &self.survey.testbed, namespace, interval)))
+        Ok(Observer::Kubelets(Kubelets::ask(
+            cluster,
+            &self.survey.testbed,
+            namespace,
+            interval,
+        )))
     }
 
     fn endpoints(&self) -> Endpoints {
@@ -189,8 +223,12 @@ impl Platform for Kubernetes {
         Arc::new(move |prefix| {
             let (way, services) = (way.clone(), Arc::clone(&services));
             async move {
-                let question = CensusQuestion { prefix, services: services.to_vec() };
-                let answer: Result<CensusAnswer, _> = crate::http::post_json(&way, "/census", &question).await;
+                let question = CensusQuestion {
+                    prefix,
+                    services: services.to_vec(),
+                };
+                let answer: Result<CensusAnswer, _> =
+                    crate::http::post_json(&way, "/census", &question).await;
                 answer.unwrap_or_else(|reason| {
                     let silent = |(service, _): &(String, String)| Census {
                         service: service.clone(),
@@ -205,7 +243,11 @@ impl Platform for Kubernetes {
         })
     }
 
-    async fn set_interference(&mut self, kind: Kind, intensity: f64) -> Result<Held, PlatformError> {
+    async fn set_interference(
+        &mut self,
+        kind: Kind,
+        intensity: f64,
+    ) -> Result<Held, PlatformError> {
         let fault = |reason: String| PlatformError::new(Scope::Case, reason);
         let now = self.site.watched.now().borrow().clone();
         let lives = |name: &str| watched::pod(&now, name).is_some_and(|pod| !has_ended(pod));
@@ -217,12 +259,18 @@ impl Platform for Kubernetes {
             }
         }
         if !self.interference.contains_key(&kind) {
-            let fresh = Interference::start(&self.site, &self.making, &self.interference_spec(kind)).await;
+            let fresh =
+                Interference::start(&self.site, &self.making, &self.interference_spec(kind)).await;
             self.interference.insert(kind, fresh.map_err(fault)?);
         }
-        let interference =
-            self.interference.get_mut(&kind).ok_or_else(|| fault("find the stressors just started".to_owned()))?;
-        interference.hold(&self.site, intensity).await.map_err(fault)
+        let interference = self
+            .interference
+            .get_mut(&kind)
+            .ok_or_else(|| fault("find the stressors just started".to_owned()))?;
+        interference
+            .hold(&self.site, intensity)
+            .await
+            .map_err(fault)
     }
 
     async fn run_load(&mut self, spec: &LoadSpec, done: &(dyn Fn(u32) + Send + Sync)) -> LoadRun {
@@ -237,7 +285,10 @@ impl Platform for Kubernetes {
     }
 
     fn interference_between(&self, from_ns: i64, to_ns: i64) -> Vec<(String, InterferenceSample)> {
-        self.interference.values().flat_map(|interference| interference.between(from_ns, to_ns)).collect()
+        self.interference
+            .values()
+            .flat_map(|interference| interference.between(from_ns, to_ns))
+            .collect()
     }
 
     async fn clear_interference(&mut self) {

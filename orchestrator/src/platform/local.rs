@@ -91,7 +91,9 @@ impl Local {
             spec.options = pressure.options.clone();
         }
         spec.cores.clone_from(&self.placement.testbed);
-        spec.deadline_ms = u64::try_from(self.deadline.as_millis()).unwrap_or(u64::MAX).min(MAX_DEADLINE_MS);
+        spec.deadline_ms = u64::try_from(self.deadline.as_millis())
+            .unwrap_or(u64::MAX)
+            .min(MAX_DEADLINE_MS);
         spec.seed = self.seed;
         spec
     }
@@ -122,7 +124,14 @@ impl Platform for Local {
             None => self.serve(renewal).await.map_err(fault)?,
         };
         if self.init_data {
-            data::initialise(&self.spawner, &self.app, &self.placement.instrument, &entrance).await.map_err(fault)?;
+            data::initialise(
+                &self.spawner,
+                &self.app,
+                &self.placement.instrument,
+                &entrance,
+            )
+            .await
+            .map_err(fault)?;
         }
         Ok(entrance)
     }
@@ -132,24 +141,37 @@ impl Platform for Local {
             Some(application) => external::processes(&application.processes),
             None => self.services.subjects(),
         };
-        let options = SamplerOptions { interval, ..SamplerOptions::new(&self.node, &subjects, core) };
-        Sampler::start(options).map(Observer::Machine).map_err(|error| error.to_string())
+        let options = SamplerOptions {
+            interval,
+            ..SamplerOptions::new(&self.node, &subjects, core)
+        };
+        Sampler::start(options)
+            .map(Observer::Machine)
+            .map_err(|error| error.to_string())
     }
 
     fn census(&self) -> CensusTaker {
         self.services.census()
     }
 
-    async fn set_interference(&mut self, kind: Kind, intensity: f64) -> Result<Held, PlatformError> {
+    async fn set_interference(
+        &mut self,
+        kind: Kind,
+        intensity: f64,
+    ) -> Result<Held, PlatformError> {
         let fault = |reason: String| PlatformError::new(Scope::Case, reason);
         let gone = self.stressors.get(&kind).is_none_or(Stressor::ended);
         if gone {
             self.stressors.remove(&kind);
-            let fresh = Stressor::start(&self.spawner, self.interference_spec(kind)).await.map_err(fault)?;
+            let fresh = Stressor::start(&self.spawner, self.interference_spec(kind))
+                .await
+                .map_err(fault)?;
             self.stressors.insert(kind, fresh);
         }
-        let stressor =
-            self.stressors.get_mut(&kind).ok_or_else(|| fault("find the stressor just started".to_owned()))?;
+        let stressor = self
+            .stressors
+            .get_mut(&kind)
+            .ok_or_else(|| fault("find the stressor just started".to_owned()))?;
         stressor.set(intensity).await.map_err(fault)
     }
 
@@ -162,7 +184,10 @@ impl Platform for Local {
     }
 
     fn interference_between(&self, from_ns: i64, to_ns: i64) -> Vec<(String, InterferenceSample)> {
-        let samples = self.stressors.values().flat_map(|stressor| stressor.between(from_ns, to_ns));
+        let samples = self
+            .stressors
+            .values()
+            .flat_map(|stressor| stressor.between(from_ns, to_ns));
         samples.map(|sample| (self.node.clone(), sample)).collect()
     }
 
@@ -195,7 +220,8 @@ impl Platform for Local {
     fn warnings(&self) -> Vec<String> {
         let mut warnings = Vec::new();
         if self.placement.shared() {
-            let shared = "instrument and testbed share a core: interference delays the load generator, too";
+            let shared =
+                "instrument and testbed share a core: interference delays the load generator, too";
             warnings.push(shared.to_owned());
         }
         warnings
@@ -203,5 +229,8 @@ impl Platform for Local {
 }
 
 fn node_name() -> String {
-    nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok()).unwrap_or_else(|| "localhost".to_owned())
+    nix::unistd::gethostname()
+        .ok()
+        .and_then(|name| name.into_string().ok())
+        .unwrap_or_else(|| "localhost".to_owned())
 }

@@ -56,10 +56,14 @@ impl Relay {
     /// Those at addresses that this pod was told.
     fn all() -> Vec<Self> {
         let told = |name: &str| std::env::var(name).ok();
-        let api =
-            told("KUBERNETES_SERVICE_HOST").zip(told("KUBERNETES_SERVICE_PORT").and_then(|port| port.parse().ok()));
+        let api = told("KUBERNETES_SERVICE_HOST")
+            .zip(told("KUBERNETES_SERVICE_PORT").and_then(|port| port.parse().ok()));
         let kubelet = told(NODE_ADDRESS).map(|host| (host, KUBELET_PORT));
-        let relay = |(host, port)| Self { host, port, has_answered: false };
+        let relay = |(host, port)| Self {
+            host,
+            port,
+            has_answered: false,
+        };
         [api, kubelet].into_iter().flatten().map(relay).collect()
     }
 
@@ -73,7 +77,9 @@ impl Relay {
 }
 
 async fn one_is_gone(relays: &mut [Relay]) -> bool {
-    join_all(relays.iter_mut().map(Relay::is_gone)).await.contains(&true)
+    join_all(relays.iter_mut().map(Relay::is_gone))
+        .await
+        .contains(&true)
 }
 
 /// Says hello as TLS clients do. One that hangs still takes connections: it has to say something, whatever that is.
@@ -86,10 +92,14 @@ async fn greet(host: &str, port: u16) -> io::Result<()> {
 
 fn greeting() -> Result<Vec<u8>, rustls::Error> {
     let provider = Arc::new(crypto::ring::default_provider());
-    let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+    let builder =
+        ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
     // The answer is not read, so nobody has to be trusted.
-    let config = builder.with_root_certificates(RootCertStore::empty()).with_no_client_auth();
-    let name = ServerName::try_from("kubernetes").map_err(|_| rustls::Error::General("no server name".to_owned()))?;
+    let config = builder
+        .with_root_certificates(RootCertStore::empty())
+        .with_no_client_auth();
+    let name = ServerName::try_from("kubernetes")
+        .map_err(|_| rustls::Error::General("no server name".to_owned()))?;
     let mut greeting = Vec::new();
     ClientConnection::new(Arc::new(config), name)?
         .write_tls(&mut greeting)
@@ -107,9 +117,17 @@ struct Silence {
 
 impl Silence {
     fn pass(&mut self, time: Duration, heard: bool, answers: bool) {
-        self.all = if heard { Duration::ZERO } else { self.all + time };
+        self.all = if heard {
+            Duration::ZERO
+        } else {
+            self.all + time
+        };
         // When the server is back, the orchestrator needs its time to come back, too.
-        self.answered = if heard || !answers { Duration::ZERO } else { self.answered + time };
+        self.answered = if heard || !answers {
+            Duration::ZERO
+        } else {
+            self.answered + time
+        };
     }
 
     fn is_longer_than(&self, lease: Duration, outage: Duration) -> bool {
@@ -135,7 +153,11 @@ mod tests {
     async fn a_server_that_takes_connections_and_says_nothing_does_not_answer() {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        let mut relay = Relay { host: "127.0.0.1".to_owned(), port, has_answered: false };
+        let mut relay = Relay {
+            host: "127.0.0.1".to_owned(),
+            port,
+            has_answered: false,
+        };
         let serve = async |said: &'static [u8]| {
             let (mut stream, _) = listener.accept().await.unwrap();
             let mut hello = [0; 4096];
@@ -162,10 +184,19 @@ mod tests {
         assert_eq!(lapses_after(vec![heard; 100]), None);
         assert_eq!(lapses_after(vec![silent; 100]), Some(14));
         // Away for 20 s, back, and heard of again 10 s later.
-        let outage = [vec![heard; 3], vec![gone; 20], vec![silent; 10], vec![heard; 50]].concat();
+        let outage = [
+            vec![heard; 3],
+            vec![gone; 20],
+            vec![silent; 10],
+            vec![heard; 50],
+        ]
+        .concat();
         assert_eq!(lapses_after(outage), None);
         // Away for 20 s, and nobody comes back.
-        assert_eq!(lapses_after([vec![gone; 20], vec![silent; 50]].concat()), Some(34));
+        assert_eq!(
+            lapses_after([vec![gone; 20], vec![silent; 50]].concat()),
+            Some(34)
+        );
         assert_eq!(lapses_after(vec![gone; 100]), Some(59));
     }
 }

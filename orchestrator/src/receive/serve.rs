@@ -51,7 +51,13 @@ type Answer = Response<Full<Bytes>>;
 
 impl Served {
     pub(super) fn new(spool: Spool, dir: PathBuf, lease: Lease) -> Arc<Self> {
-        Arc::new(Self { spool: Mutex::new(spool), came: Notify::new(), dir, lease, barriers: Mutex::default() })
+        Arc::new(Self {
+            spool: Mutex::new(spool),
+            came: Notify::new(),
+            dir,
+            lease,
+            barriers: Mutex::default(),
+        })
     }
 
     fn spool(&self) -> MutexGuard<'_, Spool> {
@@ -76,7 +82,13 @@ pub(super) async fn serve(listener: TcpListener, served: Arc<Served>) {
         let served = Arc::clone(&served);
         let service = service_fn(move |request| {
             let served = Arc::clone(&served);
-            async move { Ok::<_, Infallible>(answer(&served, request).await.unwrap_or_else(|refusal| refusal)) }
+            async move {
+                Ok::<_, Infallible>(
+                    answer(&served, request)
+                        .await
+                        .unwrap_or_else(|refusal| refusal),
+                )
+            }
         });
         let mut http = hyper::server::conn::http1::Builder::new();
         http.timer(TokioTimer::new());
@@ -93,10 +105,15 @@ async fn answer(served: &Served, request: Request<Incoming>) -> Result<Answer, A
     match (&method, path.as_str()) {
         (&Method::GET, "/health") => Ok(say(StatusCode::OK, "ready\n")),
         (&Method::POST, "/v1/traces") => keep(served, request).await,
-        (&Method::GET, "/spool") => Ok(fetch(served, request.uri().query().unwrap_or_default()).await),
+        (&Method::GET, "/spool") => {
+            Ok(fetch(served, request.uri().query().unwrap_or_default()).await)
+        }
         (&Method::POST, "/census") => Ok(count(served, read_json(request).await?).await),
         (&Method::POST, "/barrier") => Ok(arrive(served, read_json(request).await?).await),
-        (method, path) => match path.strip_prefix("/files/").and_then(|name| served.file(name)) {
+        (method, path) => match path
+            .strip_prefix("/files/")
+            .and_then(|name| served.file(name))
+        {
             Some(file) => file_at(file, method, request).await,
             None => Ok(say(
                 StatusCode::NOT_FOUND,
@@ -111,7 +128,9 @@ async fn keep(served: &Served, request: Request<Incoming>) -> Result<Answer, Ans
         request
             .headers()
             .get(name)
-            .map_or_else(String::new, |value| String::from_utf8_lossy(value.as_bytes()).into_owned())
+            .map_or_else(String::new, |value| {
+                String::from_utf8_lossy(value.as_bytes()).into_owned()
+            })
     };
     let (content_type, encoding) = (header(CONTENT_TYPE), header(CONTENT_ENCODING));
     let json = content_type.starts_with("application/json");
@@ -122,14 +141,27 @@ async fn keep(served: &Served, request: Request<Incoming>) -> Result<Answer, Ans
         ));
     }
     let body = read(request, MAX_EXPORT).await?;
-    match served.spool().keep(&Parcel { content_type: content_type.clone(), encoding, body }) {
+    match served.spool().keep(&Parcel {
+        content_type: content_type.clone(),
+        encoding,
+        body,
+    }) {
         Ok(()) => {}
         Err(error @ SpoolError::Full(_)) => {
-            let mut full = say(StatusCode::SERVICE_UNAVAILABLE, format!("failed to {error}\n"));
-            full.headers_mut().insert(RETRY_AFTER, hyper::header::HeaderValue::from_static("1"));
+            let mut full = say(
+                StatusCode::SERVICE_UNAVAILABLE,
+                format!("failed to {error}\n"),
+            );
+            full.headers_mut()
+                .insert(RETRY_AFTER, hyper::header::HeaderValue::from_static("1"));
             return Err(full);
         }
-        Err(error) => return Err(say(StatusCode::SERVICE_UNAVAILABLE, format!("failed to {error}\n"))),
+        Err(error) => {
+            return Err(say(
+                StatusCode::SERVICE_UNAVAILABLE,
+                format!("failed to {error}\n"),
+            ));
+        }
     }
     served.came.notify_waiters();
     let mut taken = say(StatusCode::OK, if json { "{}" } else { "" });
@@ -142,7 +174,10 @@ async fn keep(served: &Served, request: Request<Incoming>) -> Result<Answer, Ans
 /// `after=N`: what is up to N has been fetched and is forgotten; answers with what is beyond, or waits a little for it.
 async fn fetch(served: &Served, query: &str) -> Answer {
     served.lease.renew();
-    let Some(after) = query.strip_prefix("after=").and_then(|number| number.parse().ok()) else {
+    let Some(after) = query
+        .strip_prefix("after=")
+        .and_then(|number| number.parse().ok())
+    else {
         return say(StatusCode::BAD_REQUEST, "say after=NUMBER\n");
     };
     let forgotten = served.spool().forget(after);
@@ -158,13 +193,19 @@ async fn fetch(served: &Served, query: &str) -> Answer {
     let batch = served.spool().batch(after, BATCH);
     match batch {
         Ok(batch) => say(StatusCode::OK, batch),
-        Err(error) => say(StatusCode::INTERNAL_SERVER_ERROR, format!("failed to read the spool: {error}\n")),
+        Err(error) => say(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            format!("failed to read the spool: {error}\n"),
+        ),
     }
 }
 
 /// Asks all services; what waits here is still on its way, too.
 async fn count(served: &Served, question: CensusQuestion) -> Answer {
-    let asked = question.services.iter().map(|(service, address)| census::ask(service, address, question.prefix));
+    let asked = question
+        .services
+        .iter()
+        .map(|(service, address)| census::ask(service, address, question.prefix));
     let mut answers = join_all(asked).await;
     if let Some(first) = answers.first_mut() {
         first.pending += served.spool().waiting();
@@ -174,10 +215,16 @@ async fn count(served: &Served, question: CensusQuestion) -> Answer {
 
 async fn arrive(served: &Served, arrival: Arrival) -> Answer {
     let mut start = {
-        let mut barriers = served.barriers.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut barriers = served
+            .barriers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         let barrier = barriers
             .entry(arrival.load_name)
-            .or_insert_with(|| Barrier { arrived: BTreeSet::new(), start: watch::channel(None).0 });
+            .or_insert_with(|| Barrier {
+                arrived: BTreeSet::new(),
+                start: watch::channel(None).0,
+            });
         barrier.arrived.insert(arrival.index);
         if barrier.arrived.len() >= arrival.shards as usize {
             barrier.start.send_if_modified(|start| {
@@ -195,10 +242,18 @@ async fn arrive(served: &Served, arrival: Arrival) -> Answer {
     }
 }
 
-async fn file_at(file: PathBuf, method: &Method, request: Request<Incoming>) -> Result<Answer, Answer> {
+async fn file_at(
+    file: PathBuf,
+    method: &Method,
+    request: Request<Incoming>,
+) -> Result<Answer, Answer> {
     let failed = |error: std::io::Error| {
         let missing = error.kind() == std::io::ErrorKind::NotFound;
-        let status = if missing { StatusCode::NOT_FOUND } else { StatusCode::INSUFFICIENT_STORAGE };
+        let status = if missing {
+            StatusCode::NOT_FOUND
+        } else {
+            StatusCode::INSUFFICIENT_STORAGE
+        };
         say(status, format!("failed to reach the file: {error}\n"))
     };
     match *method {
@@ -207,25 +262,41 @@ async fn file_at(file: PathBuf, method: &Method, request: Request<Incoming>) -> 
             tokio::fs::write(&file, &body).await.map_err(failed)?;
             Ok(say(StatusCode::OK, ""))
         }
-        Method::GET => Ok(say(StatusCode::OK, tokio::fs::read(&file).await.map_err(failed)?)),
+        Method::GET => Ok(say(
+            StatusCode::OK,
+            tokio::fs::read(&file).await.map_err(failed)?,
+        )),
         Method::DELETE => {
             tokio::fs::remove_file(&file).await.map_err(failed)?;
             Ok(say(StatusCode::OK, ""))
         }
-        _ => Err(say(StatusCode::METHOD_NOT_ALLOWED, "a file is PUT, GET or DELETEd\n")),
+        _ => Err(say(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "a file is PUT, GET or DELETEd\n",
+        )),
     }
 }
 
 async fn read(request: Request<Incoming>, most: usize) -> Result<Bytes, Answer> {
     let body = Limited::new(request.into_body(), most).collect().await;
-    body.map(|body| body.to_bytes())
-        .map_err(|error| say(StatusCode::BAD_REQUEST, format!("failed to read the body: {error}\n")))
+    body.map(|body| body.to_bytes()).map_err(|error| {
+        say(
+            StatusCode::BAD_REQUEST,
+            format!("failed to read the body: {error}\n"),
+        )
+    })
 }
 
-async fn read_json<T: serde::de::DeserializeOwned>(request: Request<Incoming>) -> Result<T, Answer> {
+async fn read_json<T: serde::de::DeserializeOwned>(
+    request: Request<Incoming>,
+) -> Result<T, Answer> {
     let body = read(request, MAX_EXPORT).await?;
-    serde_json::from_slice(&body)
-        .map_err(|error| say(StatusCode::BAD_REQUEST, format!("failed to read the body: {error}\n")))
+    serde_json::from_slice(&body).map_err(|error| {
+        say(
+            StatusCode::BAD_REQUEST,
+            format!("failed to read the body: {error}\n"),
+        )
+    })
 }
 
 fn say(status: StatusCode, body: impl Into<Bytes>) -> Answer {

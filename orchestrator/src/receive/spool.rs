@@ -53,14 +53,29 @@ impl Spool {
         for entry in fs::read_dir(dir)? {
             let entry = entry?;
             let path = entry.path();
-            let number = path.file_stem().and_then(|stem| stem.to_str()).and_then(|stem| stem.parse().ok());
-            if let (Some(number), true) = (number, path.extension().is_some_and(|kind| kind == EXTENSION)) {
+            let number = path
+                .file_stem()
+                .and_then(|stem| stem.to_str())
+                .and_then(|stem| stem.parse().ok());
+            if let (Some(number), true) = (
+                number,
+                path.extension().is_some_and(|kind| kind == EXTENSION),
+            ) {
                 sizes.insert(number, entry.metadata()?.len());
             }
         }
         let held_bytes = sizes.values().sum();
-        let next = sizes.keys().next_back().map_or(first, |last: &u64| last.saturating_add(1));
-        Ok(Self { dir: dir.to_owned(), most_bytes, held_bytes, next, sizes })
+        let next = sizes
+            .keys()
+            .next_back()
+            .map_or(first, |last: &u64| last.saturating_add(1));
+        Ok(Self {
+            dir: dir.to_owned(),
+            most_bytes,
+            held_bytes,
+            next,
+            sizes,
+        })
     }
 
     fn path(&self, number: u64) -> PathBuf {
@@ -96,7 +111,9 @@ impl Spool {
         let fetched = std::mem::replace(&mut self.sizes, rest);
         self.held_bytes -= fetched.values().sum::<u64>();
         self.next = self.next.max(number.saturating_add(1));
-        fetched.keys().try_for_each(|number| fs::remove_file(self.path(*number)))
+        fetched
+            .keys()
+            .try_for_each(|number| fs::remove_file(self.path(*number)))
     }
 
     /// How many requests nobody has fetched yet.
@@ -108,7 +125,10 @@ impl Spool {
     /// Whether there is something beyond `number`.
     #[must_use]
     pub fn has_beyond(&self, number: u64) -> bool {
-        self.sizes.keys().next_back().is_some_and(|last| *last > number)
+        self.sizes
+            .keys()
+            .next_back()
+            .is_some_and(|last| *last > number)
     }
 
     /// The first requests beyond `number`, up to about `most` bytes, as one body: see [`decode`].
@@ -117,7 +137,11 @@ impl Spool {
     /// When a file cannot be read.
     pub fn batch(&self, number: u64, most: usize) -> io::Result<Bytes> {
         let mut body = BytesMut::new();
-        for number in self.sizes.range(number.saturating_add(1)..).map(|(number, _)| *number) {
+        for number in self
+            .sizes
+            .range(number.saturating_add(1)..)
+            .map(|(number, _)| *number)
+        {
             let bytes = fs::read(self.path(number))?;
             if !body.is_empty() && body.len() + bytes.len() > most {
                 break;
@@ -142,7 +166,11 @@ impl Parcel {
         let second = first + 1 + bytes[first + 1..].iter().position(|byte| *byte == b'\n')?;
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let (content_type, encoding) = (text(&bytes[..first]), text(&bytes[first + 1..second]));
-        Some(Self { content_type, encoding, body: bytes.slice(second + 1..) })
+        Some(Self {
+            content_type,
+            encoding,
+            body: bytes.slice(second + 1..),
+        })
     }
 }
 
@@ -155,7 +183,9 @@ pub fn decode(mut batch: Bytes) -> Option<Vec<(u64, Parcel)>> {
             return None;
         }
         let number = batch.get_u64();
-        let length = usize::try_from(batch.get_u64()).ok().filter(|length| *length <= batch.remaining())?;
+        let length = usize::try_from(batch.get_u64())
+            .ok()
+            .filter(|length| *length <= batch.remaining())?;
         parcels.push((number, Parcel::decode(&batch.split_to(length))?));
     }
     Some(parcels)
@@ -219,7 +249,10 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let mut spool = Spool::open(dir.path(), 100, 1).unwrap();
         spool.keep(&parcel(&[1; 40])).unwrap();
-        assert!(matches!(spool.keep(&parcel(&[2; 40])), Err(SpoolError::Full(_))));
+        assert!(matches!(
+            spool.keep(&parcel(&[2; 40])),
+            Err(SpoolError::Full(_))
+        ));
         spool.forget(1).unwrap();
         spool.keep(&parcel(&[2; 40])).unwrap();
     }

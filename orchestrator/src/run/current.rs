@@ -54,6 +54,10 @@ impl CurrentCase {
 
     /// Marks the case as degraded by a source.
     pub fn degrade(&mut self, source: &str, reason: impl Into<String>) {
-        self.notes.push(Note { status: Status::Degraded, source: source.to_owned(), reason: reason.into() });
+        self.notes.push(Note {
+            status: Status::Degraded,
+            source: source.to_owned(),
+            reason: reason.into(),
+        });
     }
 }

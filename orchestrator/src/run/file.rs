@@ -18,7 +18,11 @@ impl Run {
         self.write_run_file(ending_name(ending), Some(now_ns()))
     }
 
-    pub(super) fn write_run_file(&self, state: &str, end_ns: Option<i64>) -> Result<(), FolderError> {
+    pub(super) fn write_run_file(
+        &self,
+        state: &str,
+        end_ns: Option<i64>,
+    ) -> Result<(), FolderError> {
         let mut cases = BTreeMap::new();
         for report in self.reports() {
             *cases.entry(report.status.name().to_owned()).or_default() += 1;
@@ -54,7 +58,9 @@ impl Run {
     /// Whether every case came out whole.
     #[must_use]
     pub fn all_ok(&self) -> bool {
-        self.reports().iter().all(|report| report.status == Status::Ok)
+        self.reports()
+            .iter()
+            .all(|report| report.status == Status::Ok)
     }
 
     /// Whatever makes the run doubtful.

@@ -45,7 +45,9 @@ pub(crate) struct Ground {
 impl Ground {
     /// Cores of a testbed node.
     fn cores(&self) -> usize {
-        self.survey.as_ref().map_or(self.placement.testbed.len(), |survey| survey.cores)
+        self.survey
+            .as_ref()
+            .map_or(self.placement.testbed.len(), |survey| survey.cores)
     }
 }
 
@@ -63,13 +65,22 @@ impl Run {
         ui: Ui,
     ) -> Result<Self, BeginError> {
         let run_id = ulid::Ulid::generate().to_string();
-        let plan = Plan::new(&experiment, &run_id, seed, ground.cores()).map_err(BeginError::Plan)?;
-        let folder = Arc::new(RunFolder::create(experiment.data.folder(), &experiment.name, &run_id)?);
+        let plan =
+            Plan::new(&experiment, &run_id, seed, ground.cores()).map_err(BeginError::Plan)?;
+        let folder = Arc::new(RunFolder::create(
+            experiment.data.folder(),
+            &experiment.name,
+            &run_id,
+        )?);
         let journal = Journal::open(folder.path()).map_err(BeginError::Log)?;
         crate::logs::begin(folder.path(), level, &ui).map_err(BeginError::Log)?;
         let plan = Arc::new(plan);
         ui.planned(&plan);
-        tracing::info!("run {run_id} of {}: {} cases, seed {seed}", experiment.name, plan.cases.len());
+        tracing::info!(
+            "run {run_id} of {}: {} cases, seed {seed}",
+            experiment.name,
+            plan.cases.len()
+        );
         let collection = Collection::new(ui.clone(), plan.cases.len());
         Ok(Self {
             run_id,
@@ -113,23 +124,48 @@ impl Run {
         }
         self.platform = Some(platform);
         self.sources = Some(Arc::new(sources));
-        self.write_run_file("running", None).map_err(|error| error.to_string())
+        self.write_run_file("running", None)
+            .map_err(|error| error.to_string())
     }
 
-    async fn platform_for(&mut self, deadline: Duration, receiver: String) -> Result<Box<dyn Platform>, String> {
+    async fn platform_for(
+        &mut self,
+        deadline: Duration,
+        receiver: String,
+    ) -> Result<Box<dyn Platform>, String> {
         match (self.experiment.platform, self.survey.take()) {
             (PlatformKind::Kubernetes, Some(survey)) => {
                 self.ui.doing("comes into the cluster");
-                let opened =
-                    Kubernetes::open(&self.experiment, survey, &self.run_id, self.plan.seed, deadline, receiver).await;
+                let opened = Kubernetes::open(
+                    &self.experiment,
+                    survey,
+                    &self.run_id,
+                    self.plan.seed,
+                    deadline,
+                    receiver,
+                )
+                .await;
                 Ok(Box::new(opened.map_err(|error| error.to_string())?))
             }
             _ => {
                 // Emulated services send their spans where they are gathered from.
-                let jaeger = self.experiment.collect.jaeger.as_ref().and_then(|jaeger| jaeger.otlp.clone());
+                let jaeger = self
+                    .experiment
+                    .collect
+                    .jaeger
+                    .as_ref()
+                    .and_then(|jaeger| jaeger.otlp.clone());
                 let otlp = jaeger.unwrap_or_else(|| format!("http://{receiver}"));
-                let local = Local::new(&self.experiment, self.placement.clone(), self.plan.seed, deadline, otlp);
-                Ok(Box::new(local.map_err(|error| format!("start the local platform: {error}"))?))
+                let local = Local::new(
+                    &self.experiment,
+                    self.placement.clone(),
+                    self.plan.seed,
+                    deadline,
+                    otlp,
+                );
+                Ok(Box::new(local.map_err(|error| {
+                    format!("start the local platform: {error}")
+                })?))
             }
         }
     }

@@ -15,7 +15,11 @@ impl Eta {
     /// A run of so many cases that is planned to take so long.
     pub(super) fn new(cases: usize, planned: Duration) -> Self {
         let planned_case = planned / u32::try_from(cases.max(1)).unwrap_or(u32::MAX);
-        Self { cases, planned_case, begins: Vec::new() }
+        Self {
+            cases,
+            planned_case,
+            begins: Vec::new(),
+        }
     }
 
     /// Case `at` begins.
@@ -43,14 +47,22 @@ impl Eta {
     pub(super) fn left(&self, now: Duration) -> Duration {
         let over = self.begins.len().saturating_sub(1);
         let rest = u32::try_from(self.cases.saturating_sub(over)).unwrap_or(u32::MAX);
-        let spent = self.begins.last().map_or(Duration::ZERO, |begin| now.saturating_sub(*begin)).min(self.one());
+        let spent = self
+            .begins
+            .last()
+            .map_or(Duration::ZERO, |begin| now.saturating_sub(*begin))
+            .min(self.one());
         (self.one() * rest).saturating_sub(spent)
     }
 
     /// Share of the run that is over, 0 to 1.
     pub(super) fn share(&self, now: Duration) -> f64 {
         let total = now + self.left(now);
-        if total.is_zero() { 0.0 } else { now.as_secs_f64() / total.as_secs_f64() }
+        if total.is_zero() {
+            0.0
+        } else {
+            now.as_secs_f64() / total.as_secs_f64()
+        }
     }
 }
 

@@ -19,7 +19,14 @@ pub(crate) fn table(reports: &[CaseReport]) -> String {
     let heaviest = heaviest_service(reports);
     let kinds: Vec<Kind> = reports
         .first()
-        .map(|report| report.case.intensities.iter().map(|(kind, _)| *kind).collect())
+        .map(|report| {
+            report
+                .case
+                .intensities
+                .iter()
+                .map(|(kind, _)| *kind)
+                .collect()
+        })
         .unwrap_or_default();
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
@@ -50,26 +57,44 @@ fn row(cell: &Cell<'_>, kinds: &[Kind], heaviest: Option<&str>) -> Vec<String> {
     let case = &cell.reports[0].case;
     let mut row = vec![case.rate_hz.to_string()];
     for kind in kinds {
-        let requested =
-            case.intensities.iter().find(|(known, _)| known == kind).map_or(0.0, |(_, intensity)| *intensity);
+        let requested = case
+            .intensities
+            .iter()
+            .find(|(known, _)| known == kind)
+            .map_or(0.0, |(_, intensity)| *intensity);
         row.push(requested.to_string());
-        row.push(cell.achieved(*kind).map_or_else(|| "-".to_owned(), |achieved| format!("{achieved:.1}")));
+        row.push(
+            cell.achieved(*kind)
+                .map_or_else(|| "-".to_owned(), |achieved| format!("{achieved:.1}")),
+        );
     }
     row.extend(case.custom.iter().map(|(_, value)| value.to_string()));
-    let good = cell.reports.iter().filter(|report| report.status == Status::Ok).count();
+    let good = cell
+        .reports
+        .iter()
+        .filter(|report| report.status == Status::Ok)
+        .count();
     row.push(format!("{good}/{} ok", cell.reports.len()));
-    let (intended, ok) = cell.reports.iter().fold((0, 0), |sum, report| (sum.0 + report.intended, sum.1 + report.ok));
+    let (intended, ok) = cell.reports.iter().fold((0, 0), |sum, report| {
+        (sum.0 + report.intended, sum.1 + report.ok)
+    });
     row.push(intended.to_string());
     row.push(share(ok, intended));
     let response = cell.merged(|report| Some(&report.response));
     row.extend([0.5, 0.95, 0.99].map(|quantile| millis(&response, quantile)));
-    row.extend(heaviest.map(|service| millis(&cell.merged(|report| report.self_times.get(service)), 0.95)));
+    row.extend(
+        heaviest.map(|service| millis(&cell.merged(|report| report.self_times.get(service)), 0.95)),
+    );
     row
 }
 
 impl Cell<'_> {
     fn achieved(&self, kind: Kind) -> Option<f64> {
-        let known: Vec<f64> = self.reports.iter().filter_map(|report| report.achieved.get(&kind).copied()).collect();
+        let known: Vec<f64> = self
+            .reports
+            .iter()
+            .filter_map(|report| report.achieved.get(&kind).copied())
+            .collect();
         #[expect(clippy::cast_precision_loss, reason = "a few rounds")]
         (!known.is_empty()).then(|| known.iter().sum::<f64>() / known.len() as f64)
     }
@@ -86,7 +111,10 @@ impl Cell<'_> {
 
 /// Cells in the order of the matrix, innermost axis first, cases that were never begun left out.
 fn cells(reports: &[CaseReport]) -> Vec<Cell<'_>> {
-    let mut sorted: Vec<_> = reports.iter().filter(|report| report.status != Status::Skipped).collect();
+    let mut sorted: Vec<_> = reports
+        .iter()
+        .filter(|report| report.status != Status::Skipped)
+        .collect();
     sorted.sort_by_key(|report| report.case.cell.index);
     let mut cells: Vec<Cell<'_>> = Vec::new();
     for report in sorted {
@@ -98,10 +126,17 @@ fn cells(reports: &[CaseReport]) -> Vec<Cell<'_>> {
         };
         match cells.iter_mut().find(same) {
             Some(cell) => cell.reports.push(report),
-            None => cells.push(Cell { reports: vec![report] }),
+            None => cells.push(Cell {
+                reports: vec![report],
+            }),
         }
     }
-    cells.sort_by(|one, other| one.reports[0].case.rate_hz.total_cmp(&other.reports[0].case.rate_hz));
+    cells.sort_by(|one, other| {
+        one.reports[0]
+            .case
+            .rate_hz
+            .total_cmp(&other.reports[0].case.rate_hz)
+    });
     cells
 }
 
@@ -113,7 +148,10 @@ fn heaviest_service(reports: &[CaseReport]) -> Option<String> {
         let time = times.mean() * times.len() as f64;
         *total.entry(service).or_default() += time;
     }
-    total.into_iter().max_by(|one, other| one.1.total_cmp(&other.1)).map(|(service, _)| service.to_owned())
+    total
+        .into_iter()
+        .max_by(|one, other| one.1.total_cmp(&other.1))
+        .map(|(service, _)| service.to_owned())
 }
 
 /// Milliseconds with three digits that matter.
@@ -123,7 +161,11 @@ fn millis(times: &Histogram<u64>, quantile: f64) -> String {
     }
     #[expect(clippy::cast_precision_loss, reason = "an hour in ns is below 2^53")]
     let millis = times.value_at_quantile(quantile) as f64 / 1e6;
-    if millis >= 100.0 { format!("{millis:.0}") } else { format!("{millis:.2}") }
+    if millis >= 100.0 {
+        format!("{millis:.0}")
+    } else {
+        format!("{millis:.2}")
+    }
 }
 
 fn share(part: u64, whole: u64) -> String {
@@ -133,7 +175,11 @@ fn share(part: u64, whole: u64) -> String {
     #[expect(clippy::cast_precision_loss, reason = "counts of requests")]
     let percent = part as f64 / whole as f64 * 100.0;
     // Rounding must not hide a failed request.
-    if part < whole && percent > 99.99 { "99.99".to_owned() } else { format!("{percent:.2}") }
+    if part < whole && percent > 99.99 {
+        "99.99".to_owned()
+    } else {
+        format!("{percent:.2}")
+    }
 }
 
 /// What is doubtful or wrong, a line a case.
@@ -145,7 +191,11 @@ pub(crate) fn remarks(reports: &[CaseReport]) -> String {
         match (&report.reason, report.status) {
             (_, Status::Ok | Status::Skipped) => {}
             (reason, status) => {
-                remarks += &format!("{}: {name}: {}\n", status.name(), reason.as_deref().unwrap_or("no reason given"));
+                remarks += &format!(
+                    "{}: {name}: {}\n",
+                    status.name(),
+                    reason.as_deref().unwrap_or("no reason given")
+                );
             }
         }
         if report.verdict == Some(Verdict::Suspect) {

@@ -28,14 +28,20 @@ fn what_breaks_in_mid_case_fails_that_case_and_no_other() {
     let cases = run.cases();
     let reasons = [
         [format!("pod {geo}"), "OOMKilled".to_owned()],
-        [format!("pod {rate}"), "Evicted: The node was low on resource".to_owned()],
+        [
+            format!("pod {rate}"),
+            "Evicted: The node was low on resource".to_owned(),
+        ],
         [format!("node {node} is not ready any more"), String::new()],
         [format!("pod {receiver}"), "Evicted".to_owned()],
         [format!("pod {load}"), "OOMKilled".to_owned()],
     ];
     for ((id, status, reason), words) in cases.iter().zip(reasons) {
         assert_eq!(status, "failed", "{id}: {reason}");
-        assert!(words.iter().all(|word| reason.contains(word)), "{id}: {reason}, where {words:?} is to be said");
+        assert!(
+            words.iter().all(|word| reason.contains(word)),
+            "{id}: {reason}, where {words:?} is to be said"
+        );
     }
     assert_eq!(cases[5].1, "ok", "{cases:?}");
     stage.assert_nothing_left();
@@ -52,7 +58,10 @@ fn a_stressor_that_is_killed_fails_its_case_and_the_next_one_has_another() {
     assert_eq!(run.code(), 3, "{}", said(&run));
     let (_, status, reason) = &run.cases()[0];
     assert_eq!(status, "failed", "{reason}");
-    assert!(reason.contains("a stressor of cpu ended") && reason.contains("OOMKilled"), "{reason}");
+    assert!(
+        reason.contains("a stressor of cpu ended") && reason.contains("OOMKilled"),
+        "{reason}"
+    );
     run.assert_whole(&["c002"]);
     stage.assert_nothing_left();
 }
@@ -62,13 +71,24 @@ fn a_run_whose_root_is_removed_ends_and_says_so() {
     let stage = Stage::new();
     let run = stage.start("rate: [10], round: [1, 2]", 20, "");
     stage.wait_for_load(1);
-    let root = stage.api.list("Job").into_iter().find(|job| job["metadata"]["labels"]["aefm.io/purpose"] == "root");
+    let root = stage
+        .api
+        .list("Job")
+        .into_iter()
+        .find(|job| job["metadata"]["labels"]["aefm.io/purpose"] == "root");
     let root = root.expect("it has a root");
-    stage.api.delete("Job", NAMESPACE, root["metadata"]["name"].as_str().expect("a name"));
+    stage.api.delete(
+        "Job",
+        NAMESPACE,
+        root["metadata"]["name"].as_str().expect("a name"),
+    );
     let run = run.finish();
     assert!([1, 3].contains(&run.code()), "{}", said(&run));
     assert_eq!(run.cases()[0].1, "failed", "{:?}", run.cases());
     let told = run.run_file()["warnings"].to_string() + &said(&run) + &run.cases()[1].2;
-    assert!(told.contains("was removed, by `aefm clean --run`"), "{told}");
+    assert!(
+        told.contains("was removed, by `aefm clean --run`"),
+        "{told}"
+    );
     stage.assert_nothing_left();
 }

@@ -11,7 +11,9 @@ fn killed_while_its_root_waits_for_an_image_it_leaves_nothing() {
     let stage = Stage::new();
     stage.api.image(IMAGE, Image::Missing);
     let run = stage.start("rate: [10]", 2, "");
-    let waits = |pod: &Value| pod["status"]["containerStatuses"][0]["state"]["waiting"]["reason"] == "ImagePullBackOff";
+    let waits = |pod: &Value| {
+        pod["status"]["containerStatuses"][0]["state"]["waiting"]["reason"] == "ImagePullBackOff"
+    };
     stage.wait_for_pod("root", "", waits);
     run.signal(Signal::SIGKILL);
     stage.assert_nothing_left();
@@ -38,7 +40,9 @@ fn a_root_that_takes_its_time_is_held_for_as_long_as_its_orchestrator_lives() {
     // Longer than the root would be there by itself.
     let limit = || {
         let job = stage.api.list("Job").pop()?;
-        job["spec"]["activeDeadlineSeconds"].as_u64().filter(|limit| *limit > 25 + 6)
+        job["spec"]["activeDeadlineSeconds"]
+            .as_u64()
+            .filter(|limit| *limit > 25 + 6)
     };
     wait_for(PATIENCE, limit).expect("the deadline is put off");
     stage.api.program(IMAGE, env!("CARGO_BIN_EXE_aefm"));

@@ -27,7 +27,12 @@ fn requests_that_fail_in_passing_are_made_again() {
         ("delete", "", 2, Failure::CutAfter),
         ("delete", "", 2, Failure::TooManyRequests),
     ] {
-        stage.api.inject(Fault { verb, resource, times, answer });
+        stage.api.inject(Fault {
+            verb,
+            resource,
+            times,
+            answer,
+        });
     }
     let run = stage.start("rate: [10], cpu: [10]", 6, "");
     stage.wait_for_load(1);
@@ -36,7 +41,11 @@ fn requests_that_fail_in_passing_are_made_again() {
     let run = run.finish();
     assert!([0, 3].contains(&run.code()), "{}", said(&run));
     run.assert_whole(&["c001"]);
-    assert_eq!(run.rows("load").len(), seconds(6), "no second is lost, and none comes twice");
+    assert_eq!(
+        run.rows("load").len(),
+        seconds(6),
+        "no second is lost, and none comes twice"
+    );
     assert_eq!(stage.api.unmet(), 0, "every fault was met");
     stage.assert_nothing_left();
 }
@@ -54,6 +63,10 @@ fn a_server_that_is_away_for_20_s_costs_no_case() {
     let run = run.finish();
     assert!([0, 3].contains(&run.code()), "{}", said(&run));
     run.assert_whole(&["c001", "c002"]);
-    assert_eq!(run.rows("load").len(), 2 * seconds(28), "no second is lost, and none comes twice");
+    assert_eq!(
+        run.rows("load").len(),
+        2 * seconds(28),
+        "no second is lost, and none comes twice"
+    );
     stage.assert_nothing_left();
 }

@@ -11,8 +11,16 @@ fn denied(verb: &str, resource: &str, axes: &str) -> (Stage, i32, String) {
     stage.api.deny(verb, resource);
     let begun = Instant::now();
     let run = stage.start(axes, 2, "").finish();
-    assert!(begun.elapsed() < PATIENCE, "a verb that is denied is no reason to wait: {:?}", begun.elapsed());
-    let reasons = if run.code() == 1 { String::new() } else { format!("{:?}", run.cases()) };
+    assert!(
+        begun.elapsed() < PATIENCE,
+        "a verb that is denied is no reason to wait: {:?}",
+        begun.elapsed()
+    );
+    let reasons = if run.code() == 1 {
+        String::new()
+    } else {
+        format!("{:?}", run.cases())
+    };
     (stage, run.code(), said(&run) + &reasons)
 }
 
@@ -20,10 +28,18 @@ fn denied(verb: &str, resource: &str, axes: &str) -> (Stage, i32, String) {
 fn a_verb_that_is_denied_is_named_with_its_resource_before_anything_is_begun() {
     for (verb, resource, words) in [
         ("list", "nodes", "cannot list resource \"nodes\""),
-        ("patch", "namespaces", "cannot patch resource \"namespaces\""),
+        (
+            "patch",
+            "namespaces",
+            "cannot patch resource \"namespaces\"",
+        ),
         ("watch", "pods", "cannot watch resource \"pods\""),
         ("patch", "jobs", "cannot patch resource \"jobs\""),
-        ("get", "pods/portforward", "get and create on pods/portforward"),
+        (
+            "get",
+            "pods/portforward",
+            "get and create on pods/portforward",
+        ),
     ] {
         let (stage, code, said) = denied(verb, resource, "rate: [10]");
         assert_eq!(code, 1, "{verb} {resource}: {said}");
@@ -35,10 +51,30 @@ fn a_verb_that_is_denied_is_named_with_its_resource_before_anything_is_begun() {
 #[test]
 fn a_verb_that_is_denied_later_is_a_case_s_reason() {
     for (verb, resource, axes, words) in [
-        ("patch", "deployments", "rate: [10]", "cannot patch resource \"deployments\""),
-        ("get", "pods/attach", "rate: [10], cpu: [10]", "get and create on pods/attach"),
-        ("get", "pods/log", "rate: [10]", "cannot get resource \"pods/log\""),
-        ("get", "nodes/proxy", "rate: [10]", "cannot get resource \"nodes/proxy\""),
+        (
+            "patch",
+            "deployments",
+            "rate: [10]",
+            "cannot patch resource \"deployments\"",
+        ),
+        (
+            "get",
+            "pods/attach",
+            "rate: [10], cpu: [10]",
+            "get and create on pods/attach",
+        ),
+        (
+            "get",
+            "pods/log",
+            "rate: [10]",
+            "cannot get resource \"pods/log\"",
+        ),
+        (
+            "get",
+            "nodes/proxy",
+            "rate: [10]",
+            "cannot get resource \"nodes/proxy\"",
+        ),
     ] {
         let (stage, code, said) = denied(verb, resource, axes);
         assert_eq!(code, 3, "{verb} {resource}: {said}");
@@ -65,10 +101,17 @@ fn a_quota_that_refuses_is_told_in_its_words() {
             "spec": {"hard": {"pods": pods}}});
         let stage = furnished(&[quota]);
         let run = stage.start("rate: [10]", 2, ", ready: 4s").finish();
-        let reasons = if pods == "0" { String::new() } else { format!("{:?}", run.cases()) };
+        let reasons = if pods == "0" {
+            String::new()
+        } else {
+            format!("{:?}", run.cases())
+        };
         let told = said(&run) + &reasons;
         assert_ne!(run.code(), 0, "{told}");
-        assert!(told.contains(&format!("bring up {what}")) && told.contains("exceeded quota: few"), "{told}");
+        assert!(
+            told.contains(&format!("bring up {what}")) && told.contains("exceeded quota: few"),
+            "{told}"
+        );
         stage.assert_nothing_left();
     }
 }
@@ -81,9 +124,16 @@ fn a_namespace_that_does_not_go_is_told_with_what_holds_it() {
     stage.api.delete("Namespace", "", NAMESPACE);
     let run = stage.start("rate: [10]", 2, ", ready: 2s").finish();
     assert_eq!(run.code(), 1, "{}", said(&run));
-    let words =
-        ["still being deleted after 2s", "finalizers remaining", "choose another one in `kubernetes.namespace`"];
-    assert!(words.iter().all(|word| run.stderr().contains(word)), "{}", run.stderr());
+    let words = [
+        "still being deleted after 2s",
+        "finalizers remaining",
+        "choose another one in `kubernetes.namespace`",
+    ];
+    assert!(
+        words.iter().all(|word| run.stderr().contains(word)),
+        "{}",
+        run.stderr()
+    );
     stage.assert_nothing_left();
 }
 
@@ -94,6 +144,10 @@ fn an_image_that_cannot_be_pulled_is_named() {
     let run = stage.start("rate: [10]", 2, ", ready: 3s").finish();
     assert_eq!(run.code(), 1, "{}", said(&run));
     let words = ["the run's receiver", "ImagePullBackOff", IMAGE];
-    assert!(words.iter().all(|word| run.stderr().contains(word)), "{}", run.stderr());
+    assert!(
+        words.iter().all(|word| run.stderr().contains(word)),
+        "{}",
+        run.stderr()
+    );
     stage.assert_nothing_left();
 }

@@ -1,7 +1,8 @@
 //! Servers that misbehave in HTTP/2, frame by frame.
 
 use super::frames::{
-    CONTINUATION, DATA, END, END_HEADERS, Frames, HEADERS, OK, PING, PUSH_PROMISE, RST_STREAM, each, frame, talk,
+    CONTINUATION, DATA, END, END_HEADERS, Frames, HEADERS, OK, PING, PUSH_PROMISE, RST_STREAM,
+    each, frame, talk,
 };
 use crate::harness::{load, say};
 use aefm_tests::target::{Target, answer, reset};
@@ -16,16 +17,24 @@ fn connections(target: &Target) -> u64 {
 fn a_server_that_speaks_http1() {
     let run = load(
         "--http2",
-        &Target::start(|wire| while wire.request().is_some_and(|_| wire.send(answer(400, ""))) {}).url(),
+        &Target::start(|wire| while wire.request().is_some_and(|_| wire.send(answer(400, ""))) {})
+            .url(),
     );
     run.all("connect");
     run.fault("agree on HTTP/2: the server speaks HTTP/1, not HTTP/2");
-    assert!(run.code == 1 && run.stderr.contains("speaks HTTP/1"), "{}", run.stderr);
+    assert!(
+        run.code == 1 && run.stderr.contains("speaks HTTP/1"),
+        "{}",
+        run.stderr
+    );
 }
 
 #[test]
 fn a_server_that_speaks_neither() {
-    let run = load("--http2", &Target::start(|wire| say(wire, "220 mail ready\r\n")).url());
+    let run = load(
+        "--http2",
+        &Target::start(|wire| say(wire, "220 mail ready\r\n")).url(),
+    );
     run.all("connect");
     run.fault("does not speak HTTP/2");
 }
@@ -44,8 +53,15 @@ fn closed_before_the_settings() {
 
 #[test]
 fn settings_that_never_come() {
-    let run = load("--http2 --connect-timeout 200ms", &talk(|frames| frames.wire.hang()).url());
-    assert!(run.outcome("connect") > 100 && run.outcome("ok") == 0, "{}", run.json);
+    let run = load(
+        "--http2 --connect-timeout 200ms",
+        &talk(|frames| frames.wire.hang()).url(),
+    );
+    assert!(
+        run.outcome("connect") > 100 && run.outcome("ok") == 0,
+        "{}",
+        run.json
+    );
     run.fault("agree on HTTP/2: timed out");
 }
 
@@ -62,7 +78,8 @@ fn each_stream_is_reset() {
 fn reset_in_the_answer() {
     let target = each(|frames, stream| {
         frames.send(HEADERS, END_HEADERS, stream, OK);
-        frames.send(DATA, 0, stream, "half") && frames.send(RST_STREAM, 0, stream, 2u32.to_be_bytes())
+        frames.send(DATA, 0, stream, "half")
+            && frames.send(RST_STREAM, 0, stream, 2u32.to_be_bytes())
     });
     let run = load("--http2", &target.url());
     run.all("reset");
@@ -75,17 +92,30 @@ fn a_server_that_goes_away_gracefully() {
     let target = talk(|frames| {
         frames.settings(&[]);
         for _ in 0..9 {
-            let Some(stream) = frames.request() else { return };
+            let Some(stream) = frames.request() else {
+                return;
+            };
             frames.answer(stream);
         }
-        let Some(stream) = frames.request() else { return };
+        let Some(stream) = frames.request() else {
+            return;
+        };
         frames.goaway(stream);
         frames.answer(stream);
     });
     let run = load("--http2 -c 2 --streams 4", &target.url());
     assert!(run.outcome("ok") > 180, "{}", run.json);
-    assert!(connections(&target) > 15 && run.number("reconnects") > 13, "{}", run.json);
-    assert_eq!(run.outcome("protocol") + run.outcome("connect") + run.outcome("timeout"), 0, "{}", run.json);
+    assert!(
+        connections(&target) > 15 && run.number("reconnects") > 13,
+        "{}",
+        run.json
+    );
+    assert_eq!(
+        run.outcome("protocol") + run.outcome("connect") + run.outcome("timeout"),
+        0,
+        "{}",
+        run.json
+    );
 }
 
 #[test]
@@ -94,16 +124,28 @@ fn a_connection_that_goes_away_is_replaced_at_once() {
     let target = talk(|frames| {
         frames.settings(&[]);
         for _ in 0..40 {
-            let Some(stream) = frames.request() else { return };
+            let Some(stream) = frames.request() else {
+                return;
+            };
             frames.answer(stream);
         }
-        let Some(stream) = frames.request() else { return };
+        let Some(stream) = frames.request() else {
+            return;
+        };
         frames.goaway(stream);
         while frames.next().is_some() {}
     });
     let run = load("--http2 -c 1 --streams 8", &target.url());
-    assert!(run.outcome("ok") > 170 && connections(&target) >= 4, "{}", run.json);
-    assert!(run.outcome("unfinished") >= 3, "those that hang do not hold up the others: {}", run.json);
+    assert!(
+        run.outcome("ok") > 170 && connections(&target) >= 4,
+        "{}",
+        run.json
+    );
+    assert!(
+        run.outcome("unfinished") >= 3,
+        "those that hang do not hold up the others: {}",
+        run.json
+    );
 }
 
 #[test]
@@ -116,7 +158,11 @@ fn streams_that_the_server_did_not_take() {
         }
     });
     let run = load("--http2 -c 1 --streams 4 -R 200", &target.url());
-    assert!(run.outcome("ok") > 10 && run.outcome("reset") > 10, "{}", run.json);
+    assert!(
+        run.outcome("ok") > 10 && run.outcome("reset") > 10,
+        "{}",
+        run.json
+    );
     run.fault("the server went away before it took the request");
 }
 
@@ -130,16 +176,35 @@ fn a_server_that_goes_away_at_once() {
     let run = load("--http2", &target.url());
     assert_eq!(run.outcome("ok"), 0, "{}", run.json);
     // The back-off: four connections try at 10, 20, 40, 80, 160, 320 ms.
-    assert!(connections(&target) < 50, "{} connections", connections(&target));
+    assert!(
+        connections(&target) < 50,
+        "{} connections",
+        connections(&target)
+    );
 }
 
 #[test]
 fn answers_that_never_come() {
     let target = each(|_, _| true);
     let run = load("--http2 -T 200ms --streams 4", &target.url());
-    assert!(run.outcome("timeout") >= 16 && run.outcome("ok") == 0, "{}", run.json);
-    assert_eq!(connections(&target), 4, "each stream is cancelled, and the connections stay");
-    assert!(run.json["lower_bound"].as_array().unwrap().contains(&"p50".into()), "{}", run.json);
+    assert!(
+        run.outcome("timeout") >= 16 && run.outcome("ok") == 0,
+        "{}",
+        run.json
+    );
+    assert_eq!(
+        connections(&target),
+        4,
+        "each stream is cancelled, and the connections stay"
+    );
+    assert!(
+        run.json["lower_bound"]
+            .as_array()
+            .unwrap()
+            .contains(&"p50".into()),
+        "{}",
+        run.json
+    );
 }
 
 #[test]
@@ -158,8 +223,16 @@ fn what_times_out_is_cancelled_and_may_still_be_answered() {
         }
     });
     let run = load("--http2 -T 100ms --streams 2", &target.url());
-    assert!(run.outcome("timeout") > 16 && run.outcome("ok") == 0, "{}", run.json);
-    assert!(u64::from(cancelled.load(Ordering::Relaxed)) >= run.outcome("timeout") / 2, "{}", run.json);
+    assert!(
+        run.outcome("timeout") > 16 && run.outcome("ok") == 0,
+        "{}",
+        run.json
+    );
+    assert!(
+        u64::from(cancelled.load(Ordering::Relaxed)) >= run.outcome("timeout") / 2,
+        "{}",
+        run.json
+    );
     assert_eq!(connections(&target), 4);
 }
 
@@ -180,7 +253,11 @@ fn a_server_that_is_dead_is_left() {
     });
     let run = load("--http2 -c 1 -T 100ms -d 2s -R 100", &target.url());
     run.fault("does not answer a PING");
-    assert!(run.outcome("timeout") >= 2 && run.outcome("ok") > 10 && connections(&target) > 1, "{}", run.json);
+    assert!(
+        run.outcome("timeout") >= 2 && run.outcome("ok") > 10 && connections(&target) > 1,
+        "{}",
+        run.json
+    );
 }
 
 #[test]
@@ -194,8 +271,16 @@ fn a_window_that_never_opens() {
         }
     });
     let run = load("--http2 -b body -T 200ms", &target.url());
-    assert!(run.outcome("timeout") >= 8 && run.outcome("ok") == 0, "{}", run.json);
-    assert_eq!(came.load(Ordering::Relaxed), 0, "nothing is sent without a window");
+    assert!(
+        run.outcome("timeout") >= 8 && run.outcome("ok") == 0,
+        "{}",
+        run.json
+    );
+    assert_eq!(
+        came.load(Ordering::Relaxed),
+        0,
+        "nothing is sent without a window"
+    );
 }
 
 #[test]
@@ -206,7 +291,9 @@ fn settings_that_change() {
     let target = talk(move |frames| {
         frames.settings(&[(3, 8)]);
         for _ in 0..20 {
-            let Some(stream) = frames.request() else { return };
+            let Some(stream) = frames.request() else {
+                return;
+            };
             frames.answer(stream);
         }
         frames.settings(&[(3, 1)]);
@@ -226,7 +313,10 @@ fn settings_that_change() {
         while let Some(stream) = frames.request() {
             // A second request must not come before the answer to the first.
             let _ = frames.wire.stream().set_nonblocking(true);
-            own.fetch_or(frames.wire.stream().peek(&mut [0]).is_ok(), Ordering::Relaxed);
+            own.fetch_or(
+                frames.wire.stream().peek(&mut [0]).is_ok(),
+                Ordering::Relaxed,
+            );
             let _ = frames.wire.stream().set_nonblocking(false);
             frames.answer(stream);
         }
@@ -244,8 +334,12 @@ fn frames(make: impl Fn(u32) -> Vec<Vec<u8>> + Send + Sync + 'static) -> Target 
 fn answers_that_are_none() {
     let head = |stream, flags, block: &[u8]| frame(HEADERS, flags, stream, block);
     let nothing = frames(move |stream| vec![head(stream, END_HEADERS | END, b"\0\x01a\x01b")]);
-    let short =
-        frames(move |stream| vec![head(stream, END_HEADERS, b"\x88\x0f\x0d\x0250"), frame(DATA, END, stream, "short")]);
+    let short = frames(move |stream| {
+        vec![
+            head(stream, END_HEADERS, b"\x88\x0f\x0d\x0250"),
+            frame(DATA, END, stream, "short"),
+        ]
+    });
     let headless = frames(|stream| vec![frame(DATA, END, stream, "no head")]);
     for target in [nothing, short, headless] {
         load("--http2", &target.url()).all("protocol");
@@ -260,7 +354,11 @@ fn frames_that_break_the_rules() {
     let long = frames(|_| vec![b"\xff\xff\xff\0\0\0\0\0\x01".to_vec()]);
     for target in [push, table, long] {
         let run = load("--http2", &target.url());
-        assert!(run.outcome("protocol") > 0 && run.outcome("ok") == 0, "{}", run.json);
+        assert!(
+            run.outcome("protocol") > 0 && run.outcome("ok") == 0,
+            "{}",
+            run.json
+        );
         run.fault("read HTTP/2: ");
     }
 }
@@ -296,7 +394,11 @@ fn interim_answers_padding_and_trailers() {
 #[test]
 fn byte_by_byte() {
     let target = each(|frames, stream| {
-        let bytes = [frame(HEADERS, END_HEADERS, stream, OK), frame(DATA, END, stream, "slow")].concat();
+        let bytes = [
+            frame(HEADERS, END_HEADERS, stream, OK),
+            frame(DATA, END, stream, "slow"),
+        ]
+        .concat();
         bytes.iter().all(|byte| frames.wire.send([*byte]))
     });
     load("--http2", &target.url()).all("ok");
@@ -311,7 +413,12 @@ fn a_huge_head() {
         let last = pieces.len() - 1;
         let piece = |(at, piece): (usize, &&[u8])| {
             let flags = if at == last { END_HEADERS } else { 0 };
-            frame(if at == 0 { HEADERS } else { CONTINUATION }, if at == 0 { END } else { flags }, stream, piece)
+            frame(
+                if at == 0 { HEADERS } else { CONTINUATION },
+                if at == 0 { END } else { flags },
+                stream,
+                piece,
+            )
         };
         pieces.iter().enumerate().map(piece).collect()
     });
@@ -326,7 +433,11 @@ fn a_head_without_end() {
         false
     });
     let run = load("--http2", &target.url());
-    assert!(run.outcome("protocol") > 0 && run.outcome("ok") == 0, "{}", run.json);
+    assert!(
+        run.outcome("protocol") > 0 && run.outcome("ok") == 0,
+        "{}",
+        run.json
+    );
 }
 
 #[test]
@@ -342,7 +453,11 @@ fn closed_and_reset_in_the_answer() {
     });
     for target in [closed, torn] {
         let run = load("--http2 --streams 2", &target.url());
-        assert!(run.outcome("reset") > 0 && run.outcome("ok") == 0, "{}", run.json);
+        assert!(
+            run.outcome("reset") > 0 && run.outcome("ok") == 0,
+            "{}",
+            run.json
+        );
     }
 }
 
@@ -350,7 +465,10 @@ fn closed_and_reset_in_the_answer() {
 fn closed_when_idle() {
     let target = talk(|frames| {
         frames.settings(&[]);
-        let _ = frames.wire.stream().set_read_timeout(Some(std::time::Duration::from_millis(5)));
+        let _ = frames
+            .wire
+            .stream()
+            .set_read_timeout(Some(std::time::Duration::from_millis(5)));
         while frames.request().is_some_and(|stream| frames.answer(stream)) {}
     });
     let run = load("--http2", &target.url());
@@ -360,9 +478,26 @@ fn closed_when_idle() {
 #[test]
 fn a_server_that_stops_for_the_end_of_the_run() {
     let answers = AtomicU32::new(0);
-    let target = each(move |frames, stream| answers.fetch_add(1, Ordering::Relaxed) >= 100 || frames.answer(stream));
+    let target = each(move |frames, stream| {
+        answers.fetch_add(1, Ordering::Relaxed) >= 100 || frames.answer(stream)
+    });
     let run = load("--http2 -c 2 --streams 2", &target.url());
-    assert!(run.outcome("ok") <= 100 && run.outcome("unfinished") == 4, "{}", run.json);
-    assert!(run.outcome("unsent") >= 80 && run.json["verdict"] == "suspect", "{}", run.json);
-    assert!(run.json["lower_bound"].as_array().unwrap().contains(&"p90".into()), "{}", run.json);
+    assert!(
+        run.outcome("ok") <= 100 && run.outcome("unfinished") == 4,
+        "{}",
+        run.json
+    );
+    assert!(
+        run.outcome("unsent") >= 80 && run.json["verdict"] == "suspect",
+        "{}",
+        run.json
+    );
+    assert!(
+        run.json["lower_bound"]
+            .as_array()
+            .unwrap()
+            .contains(&"p90".into()),
+        "{}",
+        run.json
+    );
 }

@@ -32,7 +32,10 @@ impl<'a> Frames<'a> {
         let mut preface = [0; 24];
         wire.stream().read_exact(&mut preface).ok()?;
         assert_eq!(&preface, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
-        Some(Self { wire, answers_pings: true })
+        Some(Self {
+            wire,
+            answers_pings: true,
+        })
     }
 
     /// The next frame: type, flags, stream, payload.
@@ -44,7 +47,12 @@ impl<'a> Frames<'a> {
         if head[3] == PING && head[4] & END == 0 && self.answers_pings {
             self.send(PING, END, 0, &payload);
         }
-        Some((head[3], head[4], u32::from_be_bytes([head[5], head[6], head[7], head[8]]), payload))
+        Some((
+            head[3],
+            head[4],
+            u32::from_be_bytes([head[5], head[6], head[7], head[8]]),
+            payload,
+        ))
     }
 
     /// The stream of the next request.
@@ -57,13 +65,26 @@ impl<'a> Frames<'a> {
     }
 
     /// Sends a frame; false if the client is gone.
-    pub(super) fn send(&mut self, kind: u8, flags: u8, stream: u32, payload: impl AsRef<[u8]>) -> bool {
+    pub(super) fn send(
+        &mut self,
+        kind: u8,
+        flags: u8,
+        stream: u32,
+        payload: impl AsRef<[u8]>,
+    ) -> bool {
         self.wire.send(frame(kind, flags, stream, payload))
     }
 
     pub(super) fn settings(&mut self, pairs: &[(u16, u32)]) -> bool {
-        let pair = |(id, value): &(u16, u32)| [id.to_be_bytes().to_vec(), value.to_be_bytes().to_vec()].concat();
-        self.send(SETTINGS, 0, 0, pairs.iter().flat_map(pair).collect::<Vec<_>>())
+        let pair = |(id, value): &(u16, u32)| {
+            [id.to_be_bytes().to_vec(), value.to_be_bytes().to_vec()].concat()
+        };
+        self.send(
+            SETTINGS,
+            0,
+            0,
+            pairs.iter().flat_map(pair).collect::<Vec<_>>(),
+        )
     }
 
     /// A whole answer without a body.
@@ -96,9 +117,14 @@ pub(super) fn talk(script: impl Fn(&mut Frames<'_>) + Send + Sync + 'static) -> 
 }
 
 /// A server that does this with each request; false ends the connection.
-pub(super) fn each(script: impl Fn(&mut Frames<'_>, u32) -> bool + Send + Sync + 'static) -> Target {
+pub(super) fn each(
+    script: impl Fn(&mut Frames<'_>, u32) -> bool + Send + Sync + 'static,
+) -> Target {
     talk(move |frames| {
         frames.settings(&[]);
-        while frames.request().is_some_and(|stream| script(frames, stream)) {}
+        while frames
+            .request()
+            .is_some_and(|stream| script(frames, stream))
+        {}
     })
 }

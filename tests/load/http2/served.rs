@@ -51,7 +51,10 @@ impl Served {
         let (stop, stopped) = oneshot::channel();
         let own = Arc::clone(&seen);
         let thread = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .unwrap();
             runtime.block_on(async {
                 tokio::select! {
                     () = accept(TcpListener::from_std(listener).unwrap(), manner, own) => {}
@@ -59,7 +62,12 @@ impl Served {
                 }
             });
         });
-        Self { address, seen, stop: Some(stop), thread: Some(thread) }
+        Self {
+            address,
+            seen,
+            stop: Some(stop),
+            thread: Some(thread),
+        }
     }
 
     pub(super) fn url(&self) -> String {
@@ -97,7 +105,9 @@ async fn serve(socket: impl AsyncRead + AsyncWrite + Unpin, manner: Manner, seen
     if let Some(streams_max) = manner.streams_max {
         builder.max_concurrent_streams(streams_max);
     }
-    let Ok(mut connection) = builder.handshake::<_, bytes::Bytes>(socket).await else { return };
+    let Ok(mut connection) = builder.handshake::<_, bytes::Bytes>(socket).await else {
+        return;
+    };
     let open = Arc::new(AtomicUsize::new(0));
     while let Some(Ok((request, respond))) = connection.accept().await {
         let at_a_time = open.fetch_add(1, Ordering::Relaxed) + 1;
@@ -126,7 +136,9 @@ async fn answer(
     tokio::time::sleep(manner.delay).await;
     // It is the client's turn as soon as the answer is on its way.
     open.fetch_sub(1, Ordering::Relaxed);
-    let head = http::Response::builder().status(manner.status.unwrap_or(200)).header("x-name", "some value");
+    let head = http::Response::builder()
+        .status(manner.status.unwrap_or(200))
+        .header("x-name", "some value");
     if let Ok(mut body) = respond.send_response(head.body(()).unwrap(), manner.body_bytes == 0)
         && manner.body_bytes > 0
     {

@@ -11,11 +11,19 @@ fn offering(protocols: &[&[u8]]) -> Served {
     let made = rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()]).unwrap();
     let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(made.signing_key.serialize_der()));
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
-    let mut config =
-        builder.with_no_client_auth().with_single_cert(vec![made.cert.der().clone()], key).expect("it is sound");
+    let builder = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap();
+    let mut config = builder
+        .with_no_client_auth()
+        .with_single_cert(vec![made.cert.der().clone()], key)
+        .expect("it is sound");
     config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
-    Served::start(Manner { tls: Some(Arc::new(config)), body_bytes: 100_000, ..Manner::default() })
+    Served::start(Manner {
+        tls: Some(Arc::new(config)),
+        body_bytes: 100_000,
+        ..Manner::default()
+    })
 }
 
 fn https(server: &Served) -> String {
@@ -29,7 +37,11 @@ fn h2_is_agreed_on() {
     run.all("ok");
     assert!(run.json["tls_us"]["max"].as_f64().unwrap() > 0.0);
     let requests = server.seen.requests.lock().unwrap();
-    assert!(requests.iter().all(|(parts, _)| parts.uri.scheme_str() == Some("https")));
+    assert!(
+        requests
+            .iter()
+            .all(|(parts, _)| parts.uri.scheme_str() == Some("https"))
+    );
 }
 
 #[test]
@@ -37,10 +49,21 @@ fn bodies_go_through_tls() {
     let body = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(body.path(), vec![b'x'; 300_000]).unwrap();
     let server = offering(&[b"h2"]);
-    let arguments = format!("--http2 -k -R 40 --streams 4 --grace 3s --body-file {}", body.path().display());
+    let arguments = format!(
+        "--http2 -k -R 40 --streams 4 --grace 3s --body-file {}",
+        body.path().display()
+    );
     let run = load(&arguments, &https(&server));
     assert_eq!((run.outcome("ok"), run.sum()), (40, 40), "{}", run.json);
-    assert!(server.seen.requests.lock().unwrap().iter().all(|(_, body_bytes)| *body_bytes == 300_000));
+    assert!(
+        server
+            .seen
+            .requests
+            .lock()
+            .unwrap()
+            .iter()
+            .all(|(_, body_bytes)| *body_bytes == 300_000)
+    );
 }
 
 #[test]

@@ -18,8 +18,14 @@ use std::io;
 use std::sync::Arc;
 
 /// An answer, or nothing at all: an error ends the connection.
-pub(crate) async fn answer(cluster: Arc<Cluster>, http: hyper::Request<Incoming>) -> io::Result<Response<Body>> {
-    let (path, query) = (http.uri().path().to_owned(), http.uri().query().unwrap_or_default().to_owned());
+pub(crate) async fn answer(
+    cluster: Arc<Cluster>,
+    http: hyper::Request<Incoming>,
+) -> io::Result<Response<Body>> {
+    let (path, query) = (
+        http.uri().path().to_owned(),
+        http.uri().query().unwrap_or_default().to_owned(),
+    );
     let request = match Request::read(http.method(), &path, &query, cluster.minor) {
         Ok(request) => request,
         Err(refusal) => return Ok(refused(&refusal)),
@@ -36,9 +42,13 @@ pub(crate) async fn answer(cluster: Arc<Cluster>, http: hyper::Request<Incoming>
         }
         Some(failure) => {
             let refusal = failure.refusal(&request);
-            refusal.map(|refusal| refused(&refusal)).ok_or_else(|| io::Error::from(io::ErrorKind::ConnectionAborted))
+            refusal
+                .map(|refusal| refused(&refusal))
+                .ok_or_else(|| io::Error::from(io::ErrorKind::ConnectionAborted))
         }
-        None => Ok(carry_out(cluster, &request, http).await.unwrap_or_else(|refusal| refused(&refusal))),
+        None => Ok(carry_out(cluster, &request, http)
+            .await
+            .unwrap_or_else(|refusal| refused(&refusal))),
     }
 }
 
@@ -51,10 +61,15 @@ async fn carry_out(
     let Some(resource) = request.resource else {
         return match words.as_slice() {
             ["readyz" | "healthz" | "livez", ..] => Ok(plain("ok")),
-            ["apis", "authorization.k8s.io", "v1", "selfsubjectaccessreviews"] => {
-                review(&cluster, &read_body(http).await?).map(|review| made(&review))
-            }
-            _ => discovery::answer(&words, cluster.minor).map(|found| ok(&found)).ok_or_else(Refusal::no_such_path),
+            [
+                "apis",
+                "authorization.k8s.io",
+                "v1",
+                "selfsubjectaccessreviews",
+            ] => review(&cluster, &read_body(http).await?).map(|review| made(&review)),
+            _ => discovery::answer(&words, cluster.minor)
+                .map(|found| ok(&found))
+                .ok_or_else(Refusal::no_such_path),
         };
     };
     if !cluster.faults().allows(request.verb, &request.named()) {
@@ -68,24 +83,44 @@ async fn carry_out(
         ("services", "proxy") => proxy::forward(&cluster, request, http).await,
         ("nodes", "proxy") if request.rest == "metrics/cadvisor" => Ok(plain("")),
         (_, "") if request.verb == "watch" => {
-            let selector = Selector::parse(request.option("labelSelector"), request.option("fieldSelector"))?;
+            let selector = Selector::parse(
+                request.option("labelSelector"),
+                request.option("fieldSelector"),
+            )?;
             let body = watch::body(cluster, resource, request, selector);
-            Ok(json_response(StatusCode::OK).body(body).expect("its parts are valid"))
+            Ok(json_response(StatusCode::OK)
+                .body(body)
+                .expect("its parts are valid"))
         }
         (_, "" | "status" | "scale") => {
             let partial = accepts_metadata_only(&http);
             let kind = content_type(&http);
             let body = read_body(http).await?;
             let answer = objects::answer(&cluster, resource, request, &kind, &body)?;
-            let answer = if partial { objects::metadata_only(answer) } else { answer };
-            Ok(if request.verb == "create" { made(&answer) } else { ok(&answer) })
+            let answer = if partial {
+                objects::metadata_only(answer)
+            } else {
+                answer
+            };
+            Ok(if request.verb == "create" {
+                made(&answer)
+            } else {
+                ok(&answer)
+            })
         }
-        (_, other) => Err(Refusal::not_implemented(format!("the double has no {}/{other}", resource.plural))),
+        (_, other) => Err(Refusal::not_implemented(format!(
+            "the double has no {}/{other}",
+            resource.plural
+        ))),
     }
 }
 
 fn denied(resource: &Resource, request: &Request) -> Refusal {
-    let what = if request.subresource.is_empty() { resource.plural.to_owned() } else { request.named() };
+    let what = if request.subresource.is_empty() {
+        resource.plural.to_owned()
+    } else {
+        request.named()
+    };
     let place = if request.namespace.is_empty() {
         "at the cluster scope".to_owned()
     } else {
@@ -109,7 +144,8 @@ fn review(cluster: &Cluster, body: &Bytes) -> Result<Value, Refusal> {
     }
     let known = resource::find(&text("group"), &text("resource")).is_some();
     let allowed = cluster.faults().allows(&verb, &what);
-    review["status"] = json!({"allowed": allowed, "reason": if known { "" } else { "no such resource" }});
+    review["status"] =
+        json!({"allowed": allowed, "reason": if known { "" } else { "no such resource" }});
     Ok(review)
 }
 
@@ -118,30 +154,43 @@ pub(crate) fn parse(body: &Bytes) -> Result<Value, Refusal> {
     if body.is_empty() {
         return Ok(Value::Null);
     }
-    serde_json::from_slice(body).map_err(|error| Refusal::bad_request(format!("the body is not JSON: {error}")))
+    serde_json::from_slice(body)
+        .map_err(|error| Refusal::bad_request(format!("the body is not JSON: {error}")))
 }
 
 async fn read_body(http: hyper::Request<Incoming>) -> Result<Bytes, Refusal> {
     let body = http.into_body().collect().await;
-    body.map(http_body_util::Collected::to_bytes).map_err(|error| Refusal::bad_request(format!("no body: {error}")))
+    body.map(http_body_util::Collected::to_bytes)
+        .map_err(|error| Refusal::bad_request(format!("no body: {error}")))
 }
 
 fn content_type(http: &hyper::Request<Incoming>) -> String {
-    let value = http.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let value = http
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
     value.split(';').next().unwrap_or_default().to_owned()
 }
 
 fn accepts_metadata_only(http: &hyper::Request<Incoming>) -> bool {
-    let accept = http.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok());
+    let accept = http
+        .headers()
+        .get(header::ACCEPT)
+        .and_then(|value| value.to_str().ok());
     accept.is_some_and(|accept| accept.contains("as=PartialObjectMetadata"))
 }
 
 fn json_response(code: StatusCode) -> hyper::http::response::Builder {
-    Response::builder().status(code).header(header::CONTENT_TYPE, "application/json")
+    Response::builder()
+        .status(code)
+        .header(header::CONTENT_TYPE, "application/json")
 }
 
 fn respond(code: StatusCode, value: &Value) -> Response<Body> {
-    let body = Full::new(Bytes::from(value.to_string())).map_err(|never| match never {}).boxed();
+    let body = Full::new(Bytes::from(value.to_string()))
+        .map_err(|never| match never {})
+        .boxed();
     json_response(code).body(body).expect("its parts are valid")
 }
 
@@ -154,13 +203,22 @@ fn made(value: &Value) -> Response<Body> {
 }
 
 fn plain(text: &'static str) -> Response<Body> {
-    Response::new(Full::new(Bytes::from(text)).map_err(|never| match never {}).boxed())
+    Response::new(
+        Full::new(Bytes::from(text))
+            .map_err(|never| match never {})
+            .boxed(),
+    )
 }
 
 pub(crate) fn refused(refusal: &Refusal) -> Response<Body> {
-    let mut response = respond(StatusCode::from_u16(refusal.code).expect("codes are valid"), &refusal.status());
+    let mut response = respond(
+        StatusCode::from_u16(refusal.code).expect("codes are valid"),
+        &refusal.status(),
+    );
     if let Some(seconds) = refusal.details["retryAfterSeconds"].as_u64() {
-        response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+        response
+            .headers_mut()
+            .insert(header::RETRY_AFTER, seconds.into());
     }
     response
 }

@@ -26,7 +26,9 @@ struct Owner {
 }
 
 fn owners(object: &Value) -> Vec<Owner> {
-    let entries = object["metadata"]["managedFields"].as_array().map_or(&[][..], Vec::as_slice);
+    let entries = object["metadata"]["managedFields"]
+        .as_array()
+        .map_or(&[][..], Vec::as_slice);
     let owner = |entry: &Value| Owner {
         manager: entry["manager"].as_str().unwrap_or_default().to_owned(),
         applies: entry["operation"] == "Apply",
@@ -49,7 +51,11 @@ fn write_owners(object: &mut Value, owners: &[Owner]) {
         }
         entry
     };
-    let entries: Vec<_> = owners.iter().filter(|owner| !owner.fields.is_empty()).map(entry).collect();
+    let entries: Vec<_> = owners
+        .iter()
+        .filter(|owner| !owner.fields.is_empty())
+        .map(entry)
+        .collect();
     object["metadata"]["managedFields"] = json!(entries);
 }
 
@@ -63,15 +69,26 @@ pub(crate) fn apply(
 ) -> Result<Value, Refusal> {
     let wanted = fields::of(applied, writer.status, has_status);
     let mut owners = owners(live);
-    let is_own = |owner: &Owner| owner.manager == writer.manager && owner.applies && owner.status == writer.status;
+    let is_own = |owner: &Owner| {
+        owner.manager == writer.manager && owner.applies && owner.status == writer.status
+    };
     let mut conflicts = Vec::new();
     for owner in owners.iter_mut().filter(|owner| !is_own(owner)) {
         let differs = |path: &&Vec<String>| {
             let is_value = !path.last().is_some_and(|last| last.starts_with("k:"));
             is_value && fields::get(live, path) != fields::get(applied, path)
         };
-        let disputed: Fields = owner.fields.intersection(&wanted).filter(differs).cloned().collect();
-        conflicts.extend(disputed.iter().map(|path| (owner.manager.clone(), fields::readable(path))));
+        let disputed: Fields = owner
+            .fields
+            .intersection(&wanted)
+            .filter(differs)
+            .cloned()
+            .collect();
+        conflicts.extend(
+            disputed
+                .iter()
+                .map(|path| (owner.manager.clone(), fields::readable(path))),
+        );
         owner.fields.retain(|path| !disputed.contains(path));
     }
     if !conflicts.is_empty() && !writer.force {
@@ -89,10 +106,20 @@ pub(crate) fn apply(
     }
     // After that: a map that is empty for what went may be one that is wanted empty.
     merge_applied(&mut object, applied, "");
-    let same = before.as_ref().is_some_and(|own| own.fields == wanted) && unmanaged(&object) == unmanaged(live);
-    let time = before.filter(|_| same).map_or_else(|| json!(now), |own| own.time);
+    let same = before.as_ref().is_some_and(|own| own.fields == wanted)
+        && unmanaged(&object) == unmanaged(live);
+    let time = before
+        .filter(|_| same)
+        .map_or_else(|| json!(now), |own| own.time);
     let (manager, api_version) = (writer.manager.clone(), applied["apiVersion"].clone());
-    let own = Owner { manager, applies: true, status: writer.status, fields: wanted, time, api_version };
+    let own = Owner {
+        manager,
+        applies: true,
+        status: writer.status,
+        fields: wanted,
+        time,
+        api_version,
+    };
     // An owner keeps its place, so that an apply that changes nothing writes nothing.
     owners.insert(at.unwrap_or(owners.len()), own);
     write_owners(&mut object, &owners);
@@ -100,16 +127,31 @@ pub(crate) fn apply(
 }
 
 /// Notes whose the fields are that an ordinary write changed.
-pub(crate) fn note_update(before: &Value, after: &mut Value, writer: &Writer, has_status: bool, now: &str) {
+pub(crate) fn note_update(
+    before: &Value,
+    after: &mut Value,
+    writer: &Writer,
+    has_status: bool,
+    now: &str,
+) {
     let mut owners = owners(before);
     let there = fields::of(after, writer.status, has_status);
-    let changed: Fields =
-        there.iter().filter(|path| fields::get(before, path) != fields::get(after, path)).cloned().collect();
-    for owner in owners.iter_mut().filter(|owner| owner.status == writer.status) {
-        owner.fields.retain(|path| there.contains(path) && !is_changed_value(path, &changed));
+    let changed: Fields = there
+        .iter()
+        .filter(|path| fields::get(before, path) != fields::get(after, path))
+        .cloned()
+        .collect();
+    for owner in owners
+        .iter_mut()
+        .filter(|owner| owner.status == writer.status)
+    {
+        owner
+            .fields
+            .retain(|path| there.contains(path) && !is_changed_value(path, &changed));
     }
-    let is_own =
-        |owner: &&mut Owner| owner.manager == writer.manager && !owner.applies && owner.status == writer.status;
+    let is_own = |owner: &&mut Owner| {
+        owner.manager == writer.manager && !owner.applies && owner.status == writer.status
+    };
     match owners.iter_mut().find(is_own) {
         Some(own) if !changed.is_empty() => {
             own.fields.extend(changed);
@@ -134,7 +176,9 @@ fn is_changed_value(path: &[String], changed: &Fields) -> bool {
 
 fn unmanaged(object: &Value) -> Value {
     let mut object = object.clone();
-    object["metadata"].as_object_mut().map(|metadata| metadata.remove("managedFields"));
+    object["metadata"]
+        .as_object_mut()
+        .map(|metadata| metadata.remove("managedFields"));
     object
 }
 
@@ -144,7 +188,11 @@ mod tests {
     use proptest::prelude::*;
 
     fn by(manager: &str) -> Writer {
-        Writer { manager: manager.to_owned(), force: true, status: false }
+        Writer {
+            manager: manager.to_owned(),
+            force: true,
+            status: false,
+        }
     }
 
     fn data() -> impl Strategy<Value = Value> {

@@ -44,7 +44,8 @@ impl Cluster {
             controllers::reconcile(&mut store, now);
             (made, store.revision())
         };
-        self.revision.send_if_modified(|known| std::mem::replace(known, revision) != revision);
+        self.revision
+            .send_if_modified(|known| std::mem::replace(known, revision) != revision);
         made
     }
 

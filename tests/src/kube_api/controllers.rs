@@ -46,18 +46,32 @@ pub(crate) fn reconcile(store: &mut Store, now: Timestamp) {
 
 /// All objects of a kind, as they are now.
 fn all(store: &Store, kind: &str) -> Vec<(Key, Arc<Value>)> {
-    store.list(resource::of(kind), None).map(|(key, object)| (key.clone(), object.clone())).collect()
+    store
+        .list(resource::of(kind), None)
+        .map(|(key, object)| (key.clone(), object.clone()))
+        .collect()
 }
 
 /// Those of a kind that an owner controls.
 fn owned(store: &Store, kind: &str, owner: &Value) -> Vec<(Key, Arc<Value>)> {
-    let (namespace, uid) = (text(owner, "/metadata/namespace"), &owner["metadata"]["uid"]);
+    let (namespace, uid) = (
+        text(owner, "/metadata/namespace"),
+        &owner["metadata"]["uid"],
+    );
     let is_his = |object: &Value| {
-        let owners = object["metadata"]["ownerReferences"].as_array().map_or(&[][..], Vec::as_slice);
-        owners.iter().any(|reference| reference["uid"] == *uid && reference["controller"] == true)
+        let owners = object["metadata"]["ownerReferences"]
+            .as_array()
+            .map_or(&[][..], Vec::as_slice);
+        owners
+            .iter()
+            .any(|reference| reference["uid"] == *uid && reference["controller"] == true)
     };
-    let found = store.list(resource::of(kind), Some(namespace)).filter(|(_, object)| is_his(object));
-    found.map(|(key, object)| (key.clone(), object.clone())).collect()
+    let found = store
+        .list(resource::of(kind), Some(namespace))
+        .filter(|(_, object)| is_his(object));
+    found
+        .map(|(key, object)| (key.clone(), object.clone()))
+        .collect()
 }
 
 /// A pod that counts: not on its way out, not at its end.
@@ -67,8 +81,12 @@ fn is_active(pod: &Value) -> bool {
 
 /// Whether a condition of an object is true.
 pub(crate) fn holds(object: &Value, condition: &str) -> bool {
-    let conditions = object["status"]["conditions"].as_array().map_or(&[][..], Vec::as_slice);
-    conditions.iter().any(|one| one["type"] == condition && one["status"] == "True")
+    let conditions = object["status"]["conditions"]
+        .as_array()
+        .map_or(&[][..], Vec::as_slice);
+    conditions
+        .iter()
+        .any(|one| one["type"] == condition && one["status"] == "True")
 }
 
 fn controlled_by(resource: &Resource, owner: &Value) -> Value {
@@ -95,14 +113,20 @@ pub(crate) fn set_status(store: &mut Store, key: &Key, status: Value) {
 }
 
 /// Sets one condition in a status; its time moves when its value does.
-pub(crate) fn set_condition(status: &mut Value, kind: &str, value: bool, reason: &str, message: &str, now: Timestamp) {
+pub(crate) fn set_condition(
+    status: &mut Value,
+    kind: &str,
+    value: bool,
+    reason: &str,
+    message: &str,
+    now: Timestamp,
+) {
     if !status["conditions"].is_array() {
         status["conditions"] = json!([]);
     }
     let conditions = status["conditions"].as_array_mut().expect("made one above");
     let value = if value { "True" } else { "False" };
-    let mut new =
-        json!({"type": kind, "status": value, "reason": reason, "message": message, "lastTransitionTime": stamp(now)});
+    let mut new = json!({"type": kind, "status": value, "reason": reason, "message": message, "lastTransitionTime": stamp(now)});
     match conditions.iter_mut().find(|one| one["type"] == kind) {
         Some(known) => {
             if known["status"] == value {
@@ -115,10 +139,21 @@ pub(crate) fn set_condition(status: &mut Value, kind: &str, value: bool, reason:
 }
 
 /// Tells the world what happened to an object; once for each reason and message.
-pub(crate) fn event(store: &mut Store, about: &Value, warning: bool, reason: &str, message: &str, now: Timestamp) {
-    let namespace = Some(text(about, "/metadata/namespace")).filter(|name| !name.is_empty()).unwrap_or("default");
-    let told: u64 =
-        reason.bytes().chain(message.bytes()).fold(5381, |hash, byte| hash.wrapping_mul(33) ^ u64::from(byte));
+pub(crate) fn event(
+    store: &mut Store,
+    about: &Value,
+    warning: bool,
+    reason: &str,
+    message: &str,
+    now: Timestamp,
+) {
+    let namespace = Some(text(about, "/metadata/namespace"))
+        .filter(|name| !name.is_empty())
+        .unwrap_or("default");
+    let told: u64 = reason
+        .bytes()
+        .chain(message.bytes())
+        .fold(5381, |hash, byte| hash.wrapping_mul(33) ^ u64::from(byte));
     let name = format!("{}.{told:016x}", text(about, "/metadata/name"));
     let key = Key::new(resource::of("Event"), namespace, &name);
     let body = json!({
@@ -136,14 +171,17 @@ pub(crate) fn event(store: &mut Store, about: &Value, warning: bool, reason: &st
 
 /// Who the controllers are to `managedFields`.
 fn controller_writer() -> super::apply::Writer {
-    super::apply::Writer { manager: "kube-controller-manager".to_owned(), ..Default::default() }
+    super::apply::Writer {
+        manager: "kube-controller-manager".to_owned(),
+        ..Default::default()
+    }
 }
 
 /// Ten letters that stand for a template.
 fn fingerprint(template: &Value) -> String {
     let text = template.to_string();
-    let hash = text
-        .bytes()
-        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3));
+    let hash = text.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)
+    });
     format!("{:010x}", hash & 0xff_ffff_ffff)
 }

@@ -13,7 +13,11 @@ pub(crate) fn fill(kind: &str, object: &mut Value, store: &Store) {
         }
         "Deployment" => {
             or(object, &["spec", "replicas"], json!(1));
-            or(object, &["spec", "strategy", "type"], json!("RollingUpdate"));
+            or(
+                object,
+                &["spec", "strategy", "type"],
+                json!("RollingUpdate"),
+            );
             or(object, &["spec", "progressDeadlineSeconds"], json!(600));
             or(object, &["spec", "revisionHistoryLimit"], json!(10));
             pod(&mut object["spec"]["template"]["spec"]);
@@ -24,7 +28,11 @@ pub(crate) fn fill(kind: &str, object: &mut Value, store: &Store) {
         }
         "StatefulSet" => {
             or(object, &["spec", "replicas"], json!(1));
-            or(object, &["spec", "podManagementPolicy"], json!("OrderedReady"));
+            or(
+                object,
+                &["spec", "podManagementPolicy"],
+                json!("OrderedReady"),
+            );
             pod(&mut object["spec"]["template"]["spec"]);
         }
         "Job" => job(object),
@@ -35,7 +43,11 @@ pub(crate) fn fill(kind: &str, object: &mut Value, store: &Store) {
             object["metadata"]["labels"]["kubernetes.io/metadata.name"] = name;
         }
         "PersistentVolume" => {
-            or(object, &["spec", "persistentVolumeReclaimPolicy"], json!("Retain"));
+            or(
+                object,
+                &["spec", "persistentVolumeReclaimPolicy"],
+                json!("Retain"),
+            );
             or(object, &["spec", "volumeMode"], json!("Filesystem"));
             or(object, &["status", "phase"], json!("Pending"));
             protect(object, "kubernetes.io/pv-protection");
@@ -58,7 +70,9 @@ fn or(object: &mut Value, path: &[&str], default: Value) {
 
 /// A new object is held until nobody uses it.
 fn protect(object: &mut Value, finalizer: &str) {
-    if object["metadata"]["finalizers"].is_null() && object["metadata"]["deletionTimestamp"].is_null() {
+    if object["metadata"]["finalizers"].is_null()
+        && object["metadata"]["deletionTimestamp"].is_null()
+    {
         object["metadata"]["finalizers"] = json!([finalizer]);
     }
 }
@@ -74,17 +88,31 @@ fn pod(spec: &mut Value) {
     or(spec, &["securityContext"], json!({}));
     for kind in ["containers", "initContainers"] {
         for container in spec[kind].as_array_mut().into_iter().flatten() {
-            let latest = !text(container, "/image").rsplit('/').next().is_some_and(|last| last.contains(':'))
+            let latest = !text(container, "/image")
+                .rsplit('/')
+                .next()
+                .is_some_and(|last| last.contains(':'))
                 || text(container, "/image").ends_with(":latest");
-            or(container, &["imagePullPolicy"], json!(if latest { "Always" } else { "IfNotPresent" }));
-            or(container, &["terminationMessagePath"], json!("/dev/termination-log"));
+            or(
+                container,
+                &["imagePullPolicy"],
+                json!(if latest { "Always" } else { "IfNotPresent" }),
+            );
+            or(
+                container,
+                &["terminationMessagePath"],
+                json!("/dev/termination-log"),
+            );
             or(container, &["terminationMessagePolicy"], json!("File"));
             or(container, &["resources"], json!({}));
             for port in container["ports"].as_array_mut().into_iter().flatten() {
                 or(port, &["protocol"], json!("TCP"));
             }
             // What is not asked for is what is limited.
-            let limits = container["resources"]["limits"].as_object().cloned().unwrap_or_default();
+            let limits = container["resources"]["limits"]
+                .as_object()
+                .cloned()
+                .unwrap_or_default();
             for (what, amount) in limits {
                 or(container, &["resources", "requests", &what], amount);
             }
@@ -97,14 +125,20 @@ fn job(object: &mut Value) {
     or(object, &["spec", "completions"], json!(1));
     or(object, &["spec", "backoffLimit"], json!(6));
     or(object, &["spec", "suspend"], json!(false));
-    let (uid, name) = (object["metadata"]["uid"].clone(), object["metadata"]["name"].clone());
+    let (uid, name) = (
+        object["metadata"]["uid"].clone(),
+        object["metadata"]["name"].clone(),
+    );
     if object["spec"]["selector"].is_null() {
-        object["spec"]["selector"] = json!({"matchLabels": {"batch.kubernetes.io/controller-uid": uid}});
+        object["spec"]["selector"] =
+            json!({"matchLabels": {"batch.kubernetes.io/controller-uid": uid}});
     }
     let labels = &mut object["spec"]["template"]["metadata"]["labels"];
-    for (label, value) in
-        [("batch.kubernetes.io/controller-uid", &uid), ("batch.kubernetes.io/job-name", &name), ("job-name", &name)]
-    {
+    for (label, value) in [
+        ("batch.kubernetes.io/controller-uid", &uid),
+        ("batch.kubernetes.io/job-name", &name),
+        ("job-name", &name),
+    ] {
         if labels[label].is_null() {
             labels[label] = value.clone();
         }
@@ -117,8 +151,11 @@ fn service(object: &mut Value, store: &Store) {
     or(object, &["spec", "sessionAffinity"], json!("None"));
     let services = || store.list(resource::of("Service"), None);
     if text(object, "/spec/clusterIP").is_empty() && text(object, "/spec/type") != "ExternalName" {
-        let taken = |address: &str| services().any(|(_, other)| text(other, "/spec/clusterIP") == address);
-        let free = (1..=u16::MAX).map(|at| format!("10.96.{}.{}", at >> 8, at & 255)).find(|address| !taken(address));
+        let taken =
+            |address: &str| services().any(|(_, other)| text(other, "/spec/clusterIP") == address);
+        let free = (1..=u16::MAX)
+            .map(|at| format!("10.96.{}.{}", at >> 8, at & 255))
+            .find(|address| !taken(address));
         object["spec"]["clusterIP"] = json!(free);
     }
     let outside = ["NodePort", "LoadBalancer"].contains(&text(object, "/spec/type"));

@@ -20,8 +20,16 @@ const ORPHAN: &str = "orphan";
 
 impl Store {
     /// Deletes an object, or notes that it is to go once its finalizers and its grace are over.
-    pub(crate) fn delete(&mut self, key: &Key, how: &Deletion, now: Timestamp) -> Result<Arc<Value>, Refusal> {
-        let live = self.get(key).cloned().ok_or_else(|| Refusal::not_found(key.resource, &key.name))?;
+    pub(crate) fn delete(
+        &mut self,
+        key: &Key,
+        how: &Deletion,
+        now: Timestamp,
+    ) -> Result<Arc<Value>, Refusal> {
+        let live = self
+            .get(key)
+            .cloned()
+            .ok_or_else(|| Refusal::not_found(key.resource, &key.name))?;
         if !how.uid.is_empty() && how.uid != text(&live, "/metadata/uid") {
             let why = "Precondition failed: UID in precondition differs from UID in object meta";
             return Err(Refusal::conflict(key.resource, &key.name, why));
@@ -32,7 +40,9 @@ impl Store {
             "Orphan" => Some(ORPHAN),
             _ => None,
         };
-        if let Some(marker) = marker.filter(|marker| !list(&object, "/metadata/finalizers").contains(&json!(marker))) {
+        if let Some(marker) =
+            marker.filter(|marker| !list(&object, "/metadata/finalizers").contains(&json!(marker)))
+        {
             let mut finalizers = list(&object, "/metadata/finalizers").to_vec();
             finalizers.push(json!(marker));
             object["metadata"]["finalizers"] = json!(finalizers);
@@ -55,7 +65,14 @@ impl Store {
     /// Ends a deletion: the object goes, whatever its grace was (its finalizers still hold it).
     pub(crate) fn delete_now(&mut self, key: &Key, now: Timestamp) {
         // Gone already is what was wanted.
-        let _ = self.delete(key, &Deletion { grace_s: Some(0), ..Deletion::default() }, now);
+        let _ = self.delete(
+            key,
+            &Deletion {
+                grace_s: Some(0),
+                ..Deletion::default()
+            },
+            now,
+        );
     }
 }
 
@@ -65,5 +82,7 @@ fn grace_s(key: &Key, live: &Value, how: &Deletion) -> i64 {
     if key.resource.kind != "Pod" || text(live, "/spec/nodeName").is_empty() || ended {
         return 0;
     }
-    how.grace_s.or(number(live, "/spec/terminationGracePeriodSeconds")).unwrap_or(30)
+    how.grace_s
+        .or(number(live, "/spec/terminationGracePeriodSeconds"))
+        .unwrap_or(30)
 }

@@ -10,14 +10,21 @@ pub(crate) fn answer(words: &[&str], minor: u32) -> Option<Value> {
             "major": "1", "minor": minor.to_string(), "gitVersion": format!("v1.{minor}.0+aefm"), "gitCommit": "",
             "gitTreeState": "clean", "buildDate": "1970-01-01T00:00:00Z", "goVersion": "", "compiler": "", "platform": "linux/amd64",
         })),
-        ["api"] => Some(json!({"kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": []})),
+        ["api"] => Some(
+            json!({"kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": []}),
+        ),
         ["apis"] => {
-            let mut groups: Vec<(&str, &str)> =
-                there(minor).map(|one| (one.group, one.version)).filter(|(group, _)| !group.is_empty()).collect();
+            let mut groups: Vec<(&str, &str)> = there(minor)
+                .map(|one| (one.group, one.version))
+                .filter(|(group, _)| !group.is_empty())
+                .collect();
             groups.push(("authorization.k8s.io", "v1"));
             groups.sort_unstable();
             groups.dedup();
-            let groups: Vec<_> = groups.into_iter().map(|(group, version)| one_group(group, version)).collect();
+            let groups: Vec<_> = groups
+                .into_iter()
+                .map(|(group, version)| one_group(group, version))
+                .collect();
             Some(json!({"kind": "APIGroupList", "apiVersion": "v1", "groups": groups}))
         }
         ["api", "v1"] => Some(resources("", "v1", minor)),
@@ -26,7 +33,9 @@ pub(crate) fn answer(words: &[&str], minor: u32) -> Option<Value> {
             "resources": [{"name": "selfsubjectaccessreviews", "singularName": "selfsubjectaccessreview", "namespaced": false,
                 "kind": "SelfSubjectAccessReview", "verbs": ["create"]}],
         })),
-        ["apis", group] => there(minor).find(|one| one.group == *group).map(|one| one_group(one.group, one.version)),
+        ["apis", group] => there(minor)
+            .find(|one| one.group == *group)
+            .map(|one| one_group(one.group, one.version)),
         ["apis", group, version] => there(minor)
             .any(|one| one.group == *group && one.version == *version)
             .then(|| resources(group, version, minor)),
@@ -35,7 +44,9 @@ pub(crate) fn answer(words: &[&str], minor: u32) -> Option<Value> {
 }
 
 fn there(minor: u32) -> impl Iterator<Item = &'static Resource> {
-    RESOURCES.iter().filter(move |resource| resource.since <= minor)
+    RESOURCES
+        .iter()
+        .filter(move |resource| resource.since <= minor)
 }
 
 fn one_group(group: &str, version: &str) -> Value {
@@ -47,10 +58,23 @@ fn resources(group: &str, version: &str, minor: u32) -> Value {
     let mut listed = Vec::new();
     for one in there(minor).filter(|one| one.group == group && one.version == version) {
         let entry = |name: String, kind: &str, verbs: &[&str]| json!({"name": name, "singularName": "", "namespaced": one.namespaced, "kind": kind, "verbs": verbs});
-        let verbs = ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];
+        let verbs = [
+            "create",
+            "delete",
+            "deletecollection",
+            "get",
+            "list",
+            "patch",
+            "update",
+            "watch",
+        ];
         listed.push(entry(one.plural.to_owned(), one.kind, &verbs));
         if one.status {
-            listed.push(entry(format!("{}/status", one.plural), one.kind, &["get", "patch", "update"]));
+            listed.push(entry(
+                format!("{}/status", one.plural),
+                one.kind,
+                &["get", "patch", "update"],
+            ));
         }
         if one.plural == "pods" {
             listed.push(entry("pods/log".to_owned(), "Pod", &["get"]));
@@ -59,6 +83,10 @@ fn resources(group: &str, version: &str, minor: u32) -> Value {
             }
         }
     }
-    let of = if group.is_empty() { version.to_owned() } else { format!("{group}/{version}") };
+    let of = if group.is_empty() {
+        version.to_owned()
+    } else {
+        format!("{group}/{version}")
+    };
     json!({"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": of, "resources": listed})
 }

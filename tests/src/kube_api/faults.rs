@@ -60,7 +60,10 @@ impl Faults {
     /// Whether somebody may do this (`*` in a denial is any).
     pub(crate) fn allows(&self, verb: &str, resource: &str) -> bool {
         let is = |pattern: &String, word: &str| pattern == "*" || pattern == word;
-        !self.denied.iter().any(|(denied, what)| is(denied, verb) && is(what, resource))
+        !self
+            .denied
+            .iter()
+            .any(|(denied, what)| is(denied, verb) && is(what, resource))
     }
 
     /// The fault that a request meets, one less of its times.
@@ -90,7 +93,9 @@ impl Failure {
                 "the object has been modified; please apply your changes to the latest version and try again",
             )),
             Self::Expired => Some(Refusal::expired("The provided resource version is too old")),
-            Self::Internal => Some(Refusal::internal("Internal error occurred: a fault of the test's")),
+            Self::Internal => Some(Refusal::internal(
+                "Internal error occurred: a fault of the test's",
+            )),
             Self::Cut | Self::CutAfter => None,
         }
     }

@@ -31,14 +31,21 @@ const NOBODYS_METADATA: &[&str] = &[
 pub(crate) fn of(object: &Value, status: bool, has_status: bool) -> Fields {
     let mut found = Fields::new();
     for (key, value) in object.as_object().into_iter().flatten() {
-        if NOBODYS.contains(&key.as_str()) || (has_status && (key == "status") != status) || (status && key != "status")
+        if NOBODYS.contains(&key.as_str())
+            || (has_status && (key == "status") != status)
+            || (status && key != "status")
         {
             continue;
         }
         if key == "metadata" {
             let kept = value.as_object().into_iter().flatten();
             for (key, value) in kept.filter(|(key, _)| !NOBODYS_METADATA.contains(&key.as_str())) {
-                collect(value, key, &mut vec!["f:metadata".to_owned(), format!("f:{key}")], &mut found);
+                collect(
+                    value,
+                    key,
+                    &mut vec!["f:metadata".to_owned(), format!("f:{key}")],
+                    &mut found,
+                );
             }
         } else {
             collect(value, key, &mut vec![format!("f:{key}")], &mut found);
@@ -79,23 +86,29 @@ fn collect(value: &Value, field: &str, path: &mut Path, found: &mut Fields) {
 
 /// What is at a path.
 pub(crate) fn get<'a>(object: &'a Value, path: &[Step]) -> Option<&'a Value> {
-    path.iter().try_fold(object, |value, step| match step.split_at(2) {
-        ("f:", key) => value.get(key),
-        ("k:", key) => value.as_array()?.get(position(value, key)?),
-        (_, key) => value.as_array()?.iter().find(|item| **item == literal(key)),
-    })
+    path.iter()
+        .try_fold(object, |value, step| match step.split_at(2) {
+            ("f:", key) => value.get(key),
+            ("k:", key) => value.as_array()?.get(position(value, key)?),
+            (_, key) => value.as_array()?.iter().find(|item| **item == literal(key)),
+        })
 }
 
 /// Takes away what is at a path, and maps that are empty for it.
 pub(crate) fn remove(object: &mut Value, path: &[Step]) {
-    let Some((step, rest)) = path.split_first() else { return };
+    let Some((step, rest)) = path.split_first() else {
+        return;
+    };
     match step.split_at(2) {
         ("f:", key) => {
-            let Some(map) = object.as_object_mut() else { return };
+            let Some(map) = object.as_object_mut() else {
+                return;
+            };
             if let Some(inner) = map.get_mut(key).filter(|_| !rest.is_empty()) {
                 remove(inner, rest);
             }
-            let emptied = |value: &Value| value.as_object().is_some_and(Map::is_empty) || *value == json!([]);
+            let emptied =
+                |value: &Value| value.as_object().is_some_and(Map::is_empty) || *value == json!([]);
             if rest.is_empty() || map.get(key).is_some_and(emptied) {
                 map.remove(key);
             }
@@ -104,9 +117,13 @@ pub(crate) fn remove(object: &mut Value, path: &[Step]) {
             let at = if kind == "k:" {
                 position(object, key)
             } else {
-                object.as_array().and_then(|items| items.iter().position(|item| *item == literal(key)))
+                object
+                    .as_array()
+                    .and_then(|items| items.iter().position(|item| *item == literal(key)))
             };
-            let (Some(at), Some(items)) = (at, object.as_array_mut()) else { return };
+            let (Some(at), Some(items)) = (at, object.as_array_mut()) else {
+                return;
+            };
             if rest.is_empty() {
                 items.remove(at);
             } else {
@@ -124,7 +141,9 @@ fn literal(key: &str) -> Value {
 fn position(list: &Value, key: &str) -> Option<usize> {
     let key: Value = serde_json::from_str(key).ok()?;
     let keys: Vec<&str> = key.as_object()?.keys().map(String::as_str).collect();
-    list.as_array()?.iter().position(|item| item_key(&keys, item) == key)
+    list.as_array()?
+        .iter()
+        .position(|item| item_key(&keys, item) == key)
 }
 
 /// As a person reads it: `.spec.template.spec.containers[name="web"].image`.
@@ -133,7 +152,10 @@ pub(crate) fn readable(path: &[Step]) -> String {
         ("f:", key) => format!(".{key}"),
         ("k:", key) => {
             let key: Map<String, Value> = serde_json::from_str(key).unwrap_or_default();
-            let parts: Vec<_> = key.iter().map(|(name, value)| format!("{name}={value}")).collect();
+            let parts: Vec<_> = key
+                .iter()
+                .map(|(name, value)| format!("{name}={value}"))
+                .collect();
             format!("[{}]", parts.join(","))
         }
         (_, key) => format!("[={key}]"),
@@ -147,7 +169,11 @@ pub(crate) fn encode(fields: &Fields) -> Value {
     for path in fields {
         let mut at = &mut tree;
         for step in path {
-            at = at.as_object_mut().expect("only maps are put in").entry(step.clone()).or_insert(json!({}));
+            at = at
+                .as_object_mut()
+                .expect("only maps are put in")
+                .entry(step.clone())
+                .or_insert(json!({}));
         }
         if path.last().is_some_and(|last| last.starts_with("k:")) {
             at["."] = json!({});

@@ -63,11 +63,16 @@ impl Kubelet {
     }
 
     pub(crate) fn image(&self, name: &str) -> Image {
-        open(&self.images).get(name).cloned().unwrap_or(Image::Pretend)
+        open(&self.images)
+            .get(name)
+            .cloned()
+            .unwrap_or(Image::Pretend)
     }
 
     pub(crate) fn container(&self, uid: &str, name: &str) -> Option<Arc<Container>> {
-        open(&self.containers).get(&(uid.to_owned(), name.to_owned())).cloned()
+        open(&self.containers)
+            .get(&(uid.to_owned(), name.to_owned()))
+            .cloned()
     }
 
     pub(crate) fn strike(&self, uid: &str, blow: Blow) {
@@ -105,7 +110,9 @@ impl Kubelet {
     /// The address of the node of that number.
     pub(crate) fn node(&self, number: usize) -> Ipv4Addr {
         let room = usize::from(u8::MAX - PODS - 2);
-        self.address(u8::try_from(usize::from(PODS) + 2 + number % room).expect("it is within the bytes"))
+        self.address(
+            u8::try_from(usize::from(PODS) + 2 + number % room).expect("it is within the bytes"),
+        )
     }
 
     fn port(&self) -> u16 {
@@ -126,9 +133,12 @@ pub(crate) async fn run(cluster: Arc<Cluster>) {
     loop {
         changes.borrow_and_update();
         let pods: Vec<_> = cluster.read(|store| {
-            let placed =
-                store.list(resource::of("Pod"), None).filter(|(_, pod)| !text(pod, "/spec/nodeName").is_empty());
-            placed.map(|(key, pod)| (key.clone(), text(pod, "/metadata/uid").to_owned())).collect()
+            let placed = store
+                .list(resource::of("Pod"), None)
+                .filter(|(_, pod)| !text(pod, "/spec/nodeName").is_empty());
+            placed
+                .map(|(key, pod)| (key.clone(), text(pod, "/metadata/uid").to_owned()))
+                .collect()
         });
         for (key, uid) in pods {
             if known.insert(uid.clone()) {

@@ -19,8 +19,14 @@ const KEYED: &[(&str, &[&str])] = &[
 ];
 
 /// Maps that one writer owns as a whole.
-const ATOMIC: &[&str] =
-    &["selector", "nodeSelector", "fieldRef", "resourceFieldRef", "secretKeyRef", "configMapKeyRef"];
+const ATOMIC: &[&str] = &[
+    "selector",
+    "nodeSelector",
+    "fieldRef",
+    "resourceFieldRef",
+    "secretKeyRef",
+    "configMapKeyRef",
+];
 
 /// How a value of a field is divided.
 pub(crate) enum Shape {
@@ -48,11 +54,21 @@ fn keys(field: &str, first: Option<&Value>) -> Option<&'static [&'static str]> {
     if field == "ports" {
         let of_container = first.is_some_and(|port| !port["containerPort"].is_null());
         let of_service = first.is_some_and(|port| !port["port"].is_null());
-        let by: Option<&'static [&'static str]> =
-            if of_container { Some(&["containerPort", "protocol"]) } else { None };
-        return by.or(if of_service { Some(&["port", "protocol"]) } else { None });
+        let by: Option<&'static [&'static str]> = if of_container {
+            Some(&["containerPort", "protocol"])
+        } else {
+            None
+        };
+        return by.or(if of_service {
+            Some(&["port", "protocol"])
+        } else {
+            None
+        });
     }
-    KEYED.iter().find(|(name, _)| *name == field).map(|(_, keys)| *keys)
+    KEYED
+        .iter()
+        .find(|(name, _)| *name == field)
+        .map(|(_, keys)| *keys)
 }
 
 /// What tells an item of a keyed list apart from the others.
@@ -61,7 +77,11 @@ pub(crate) fn item_key(keys: &[&str], item: &Value) -> Value {
         Value::Null if key == "protocol" => json!("TCP"),
         value => value.clone(),
     };
-    Value::Object(keys.iter().map(|key| ((*key).to_owned(), value(key))).collect())
+    Value::Object(
+        keys.iter()
+            .map(|key| ((*key).to_owned(), value(key)))
+            .collect(),
+    )
 }
 
 /// Puts `from` over `into` the way server-side apply does: maps and keyed lists entry by entry, the rest replaced.
@@ -82,7 +102,11 @@ pub(crate) fn merge_applied(into: &mut Value, from: &Value, field: &str) {
             }
         }
         (Shape::Set, Value::Array(into), Value::Array(from)) => {
-            let new: Vec<_> = from.iter().filter(|item| !into.contains(item)).cloned().collect();
+            let new: Vec<_> = from
+                .iter()
+                .filter(|item| !into.contains(item))
+                .cloned()
+                .collect();
             into.extend(new);
         }
         (_, into, from) => *into = from.clone(),
@@ -118,7 +142,9 @@ pub(crate) fn strategic_patch(into: &mut Value, patch: &Value, field: &str) {
             let key = &keys[..1];
             for item in items {
                 let known = into.as_array_mut().expect("made one above");
-                let at = known.iter().position(|known| item_key(key, known) == item_key(key, item));
+                let at = known
+                    .iter()
+                    .position(|known| item_key(key, known) == item_key(key, item));
                 match at {
                     Some(at) if item["$patch"] == "delete" => drop(known.remove(at)),
                     Some(at) => strategic_patch(&mut known[at], item, ""),
@@ -144,22 +170,37 @@ pub(crate) fn strategic_patch(into: &mut Value, patch: &Value, field: &str) {
 
 /// RFC 6902, as far as clients of ours use it: add, remove, replace, test.
 pub(crate) fn json_patch(into: &mut Value, patch: &Value) -> Result<(), Refusal> {
-    for step in patch.as_array().ok_or_else(|| Refusal::bad_request("a JSON patch is a list"))? {
+    for step in patch
+        .as_array()
+        .ok_or_else(|| Refusal::bad_request("a JSON patch is a list"))?
+    {
         let path = step["path"].as_str().unwrap_or_default();
-        let (parent, last) = path.rsplit_once('/').ok_or_else(|| Refusal::bad_request("no path"))?;
+        let (parent, last) = path
+            .rsplit_once('/')
+            .ok_or_else(|| Refusal::bad_request("no path"))?;
         let last = last.replace("~1", "/").replace("~0", "~");
         let fail = || Refusal::bad_request(format!("the path {path} does not exist"));
         let parent = into.pointer_mut(parent).ok_or_else(fail)?;
         match (step["op"].as_str().unwrap_or_default(), parent) {
             ("test", parent) if parent[&last] == step["value"] => {}
-            ("add" | "replace", Value::Object(map)) => drop(map.insert(last, step["value"].clone())),
+            ("add" | "replace", Value::Object(map)) => {
+                drop(map.insert(last, step["value"].clone()))
+            }
             ("add", Value::Array(items)) if last == "-" => items.push(step["value"].clone()),
             ("remove", Value::Object(map)) => drop(map.remove(&last).ok_or_else(fail)?),
             ("remove", Value::Array(items)) => {
-                let at = last.parse().ok().filter(|at| *at < items.len()).ok_or_else(fail)?;
+                let at = last
+                    .parse()
+                    .ok()
+                    .filter(|at| *at < items.len())
+                    .ok_or_else(fail)?;
                 items.remove(at);
             }
-            _ => return Err(Refusal::bad_request(format!("the step {step} cannot be taken"))),
+            _ => {
+                return Err(Refusal::bad_request(format!(
+                    "the step {step} cannot be taken"
+                )));
+            }
         }
     }
     Ok(())

@@ -22,14 +22,25 @@ pub(crate) fn answer(
     content: &str,
     body: &Bytes,
 ) -> Result<Value, Refusal> {
-    let mut body = if request.verb == "get" || request.verb == "list" { Value::Null } else { parse(body)? };
+    let mut body = if request.verb == "get" || request.verb == "list" {
+        Value::Null
+    } else {
+        parse(body)?
+    };
     forget_what_is_newer(cluster.minor, &mut body);
     let dry = request.option("dryRun") == "All" || body["dryRun"] == json!(["All"]);
     let work = |store: &mut Store, now: Timestamp| match request.verb {
         "create" => create(store, resource, request, &body, now),
-        "update" => store.update(&key(resource, request), &body, &writer(request), now).map(|object| (*object).clone()),
+        "update" => store
+            .update(&key(resource, request), &body, &writer(request), now)
+            .map(|object| (*object).clone()),
         "patch" => patch(store, resource, request, content, &body, now),
-        "delete" => delete(store, &key(resource, request), &deletion(request, &body), now),
+        "delete" => delete(
+            store,
+            &key(resource, request),
+            &deletion(request, &body),
+            now,
+        ),
         "deletecollection" => delete_all(store, resource, request, &deletion(request, &body), now),
         _ => Err(Refusal::method_not_allowed()),
     };
@@ -57,13 +68,25 @@ fn key(resource: &'static Resource, request: &Request) -> Key {
 }
 
 fn writer(request: &Request) -> Writer {
-    let manager = Some(request.option("fieldManager")).filter(|name| !name.is_empty()).unwrap_or("unknown");
-    Writer { manager: manager.to_owned(), force: request.flag("force"), status: request.subresource == "status" }
+    let manager = Some(request.option("fieldManager"))
+        .filter(|name| !name.is_empty())
+        .unwrap_or("unknown");
+    Writer {
+        manager: manager.to_owned(),
+        force: request.flag("force"),
+        status: request.subresource == "status",
+    }
 }
 
 fn get(store: &Store, resource: &'static Resource, request: &Request) -> Result<Value, Refusal> {
-    let found = store.get(&key(resource, request)).ok_or_else(|| Refusal::not_found(resource, &request.name))?;
-    Ok(if request.subresource == "scale" { scale(found) } else { (**found).clone() })
+    let found = store
+        .get(&key(resource, request))
+        .ok_or_else(|| Refusal::not_found(resource, &request.name))?;
+    Ok(if request.subresource == "scale" {
+        scale(found)
+    } else {
+        (**found).clone()
+    })
 }
 
 fn scale(object: &Value) -> Value {
@@ -77,18 +100,32 @@ fn scale(object: &Value) -> Value {
 
 /// A page of what is selected; its token is the last key of the page before, and the revision of the first.
 fn list(store: &Store, resource: &'static Resource, request: &Request) -> Result<Value, Refusal> {
-    let selector = Selector::parse(request.option("labelSelector"), request.option("fieldSelector"))?;
+    let selector = Selector::parse(
+        request.option("labelSelector"),
+        request.option("fieldSelector"),
+    )?;
     let namespace = Some(request.namespace.as_str()).filter(|name| !name.is_empty());
     let token = request.option("continue");
     let (revision, after) = token.split_once(' ').unwrap_or_default();
     let revision = revision.parse().unwrap_or(store.revision());
     if store.since(revision).is_none() {
-        return Err(Refusal::expired("The provided continue parameter is too old to display a consistent list result"));
+        return Err(Refusal::expired(
+            "The provided continue parameter is too old to display a consistent list result",
+        ));
     }
     let place = |key: &Key| format!("{}/{}", key.namespace, key.name);
-    let selected = store.list(resource, namespace).filter(|(_, object)| selector.matches(object));
-    let mut rest = selected.filter(|(key, _)| token.is_empty() || place(key).as_str() > after).peekable();
-    let limit = request.option("limit").parse().ok().filter(|limit| *limit > 0).unwrap_or(usize::MAX);
+    let selected = store
+        .list(resource, namespace)
+        .filter(|(_, object)| selector.matches(object));
+    let mut rest = selected
+        .filter(|(key, _)| token.is_empty() || place(key).as_str() > after)
+        .peekable();
+    let limit = request
+        .option("limit")
+        .parse()
+        .ok()
+        .filter(|limit| *limit > 0)
+        .unwrap_or(usize::MAX);
     let page: Vec<_> = rest.by_ref().take(limit).collect();
     let mut metadata = json!({"resourceVersion": revision.to_string()});
     if let (Some((last, _)), true) = (page.last(), rest.peek().is_some()) {
@@ -98,7 +135,8 @@ fn list(store: &Store, resource: &'static Resource, request: &Request) -> Result
     // Items of a list do not repeat what they are.
     let item = |object: &Value| {
         let mut item = object.clone();
-        item.as_object_mut().map(|map| (map.remove("kind"), map.remove("apiVersion")));
+        item.as_object_mut()
+            .map(|map| (map.remove("kind"), map.remove("apiVersion")));
         item
     };
     Ok(json!({
@@ -116,7 +154,9 @@ fn create(
 ) -> Result<Value, Refusal> {
     check(resource, request, body)?;
     let key = Key::new(resource, &request.namespace, text(body, "/metadata/name"));
-    store.create(&key, body, &writer(request), now).map(|object| (*object).clone())
+    store
+        .create(&key, body, &writer(request), now)
+        .map(|object| (*object).clone())
 }
 
 /// That a body is of the kind and place that its path names.
@@ -124,7 +164,10 @@ fn check(resource: &Resource, request: &Request, body: &Value) -> Result<(), Ref
     let named = resource::of_object(text(body, "/apiVersion"), text(body, "/kind"));
     if named != Some(resource) {
         let (version, kind) = (&body["apiVersion"], &body["kind"]);
-        return Err(Refusal::bad_request(format!("{version} {kind} is not what {} takes", resource.qualified())));
+        return Err(Refusal::bad_request(format!(
+            "{version} {kind} is not what {} takes",
+            resource.qualified()
+        )));
     }
     let namespace = text(body, "/metadata/namespace");
     if resource.namespaced && !namespace.is_empty() && namespace != request.namespace {
@@ -137,7 +180,9 @@ fn check(resource: &Resource, request: &Request, body: &Value) -> Result<(), Ref
     }
     let name = text(body, "/metadata/name");
     if !request.name.is_empty() && !name.is_empty() && name != request.name {
-        return Err(Refusal::bad_request("the name of the object does not match the name on the URL"));
+        return Err(Refusal::bad_request(
+            "the name of the object does not match the name on the URL",
+        ));
     }
     Ok(())
 }
@@ -163,16 +208,27 @@ fn patch(
         "application/merge-patch+json" => Patch::Merge(body),
         "application/strategic-merge-patch+json" => Patch::Strategic(body),
         "application/json-patch+json" => Patch::Json(body),
-        other => return Err(Refusal::bad_request(format!("unsupported patch type {other}"))),
+        other => {
+            return Err(Refusal::bad_request(format!(
+                "unsupported patch type {other}"
+            )));
+        }
     };
     let written = store.patch(&key(resource, request), &patch, &writer(request), now)?;
-    Ok(if request.subresource == "scale" { scale(&written) } else { (*written).clone() })
+    Ok(if request.subresource == "scale" {
+        scale(&written)
+    } else {
+        (*written).clone()
+    })
 }
 
 fn deletion(request: &Request, body: &Value) -> Deletion {
     let option = |name: &str| Some(request.option(name)).filter(|value| !value.is_empty());
     Deletion {
-        policy: option("propagationPolicy").or(body["propagationPolicy"].as_str()).unwrap_or("Background").to_owned(),
+        policy: option("propagationPolicy")
+            .or(body["propagationPolicy"].as_str())
+            .unwrap_or("Background")
+            .to_owned(),
         grace_s: option("gracePeriodSeconds")
             .and_then(|text| text.parse().ok())
             .or(body["gracePeriodSeconds"].as_i64()),
@@ -186,7 +242,9 @@ fn delete(store: &mut Store, key: &Key, how: &Deletion, now: Timestamp) -> Resul
         return Ok((*last).clone());
     }
     let details = json!({"name": key.name, "group": key.resource.group, "kind": key.resource.plural, "uid": last["metadata"]["uid"]});
-    Ok(json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details}))
+    Ok(
+        json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details}),
+    )
 }
 
 fn delete_all(
@@ -196,12 +254,19 @@ fn delete_all(
     how: &Deletion,
     now: Timestamp,
 ) -> Result<Value, Refusal> {
-    let selector = Selector::parse(request.option("labelSelector"), request.option("fieldSelector"))?;
+    let selector = Selector::parse(
+        request.option("labelSelector"),
+        request.option("fieldSelector"),
+    )?;
     let namespace = Some(request.namespace.as_str()).filter(|name| !name.is_empty());
-    let selected = store.list(resource, namespace).filter(|(_, object)| selector.matches(object));
+    let selected = store
+        .list(resource, namespace)
+        .filter(|(_, object)| selector.matches(object));
     let keys: Vec<Key> = selected.map(|(key, _)| key.clone()).collect();
-    let deleted: Vec<Value> =
-        keys.iter().map(|key| store.delete(key, how, now).map(|object| (*object).clone())).collect::<Result<_, _>>()?;
+    let deleted: Vec<Value> = keys
+        .iter()
+        .map(|key| store.delete(key, how, now).map(|object| (*object).clone()))
+        .collect::<Result<_, _>>()?;
     Ok(json!({
         "kind": format!("{}List", resource.kind), "apiVersion": resource.api_version(),
         "metadata": {"resourceVersion": store.revision().to_string()}, "items": deleted,

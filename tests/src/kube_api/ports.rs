@@ -29,7 +29,10 @@ pub(crate) async fn run(cluster: Arc<Cluster>) {
         for (address, target) in wanted {
             open.entry(address).or_insert_with(|| {
                 let (cluster, served) = (cluster.clone(), target.clone());
-                (target, JoinSet::from_iter([serve(cluster, address, served)]))
+                (
+                    target,
+                    JoinSet::from_iter([serve(cluster, address, served)]),
+                )
             });
         }
         if changes.changed().await.is_err() {
@@ -42,12 +45,18 @@ pub(crate) async fn run(cluster: Arc<Cluster>) {
 fn balance(cluster: &Cluster) {
     let services = resource::of("Service");
     let waits = |service: &Value| {
-        text(service, "/spec/type") == "LoadBalancer" && list(service, "/status/loadBalancer/ingress").is_empty()
+        text(service, "/spec/type") == "LoadBalancer"
+            && list(service, "/status/loadBalancer/ingress").is_empty()
     };
     let waiting: Vec<Key> = cluster.read(|store| {
-        store.list(services, None).filter(|(_, service)| waits(service)).map(|(key, _)| key.clone()).collect()
+        store
+            .list(services, None)
+            .filter(|(_, service)| waits(service))
+            .map(|(key, _)| key.clone())
+            .collect()
     });
-    let status = json!({"loadBalancer": {"ingress": [{"ip": cluster.kubelet.balancer().to_string()}]}});
+    let status =
+        json!({"loadBalancer": {"ingress": [{"ip": cluster.kubelet.balancer().to_string()}]}});
     for key in waiting {
         cluster.write(|store, _| set_status(store, &key, status.clone()));
     }
@@ -56,18 +65,30 @@ fn balance(cluster: &Cluster) {
 fn wanted(store: &Store) -> BTreeMap<SocketAddr, Target> {
     let nodes: Vec<IpAddr> = store
         .list(resource::of("Node"), None)
-        .flat_map(|(_, node)| list(node, "/status/addresses").iter().filter(|one| one["type"] == "InternalIP"))
+        .flat_map(|(_, node)| {
+            list(node, "/status/addresses")
+                .iter()
+                .filter(|one| one["type"] == "InternalIP")
+        })
         .filter_map(|address| text(address, "/address").parse().ok())
         .collect();
     let mut wanted = BTreeMap::new();
     for (key, service) in store.list(resource::of("Service"), None) {
-        let balancers =
-            list(service, "/status/loadBalancer/ingress").iter().filter_map(|one| text(one, "/ip").parse().ok());
+        let balancers = list(service, "/status/loadBalancer/ingress")
+            .iter()
+            .filter_map(|one| text(one, "/ip").parse().ok());
         let balancers: Vec<IpAddr> = balancers.collect();
         for (at, port) in list(service, "/spec/ports").iter().enumerate() {
-            let number = |field: &str| port[field].as_u64().and_then(|number| u16::try_from(number).ok());
-            for (addresses, number) in [(&nodes, number("nodePort")), (&balancers, number("port"))] {
-                let sockets = addresses.iter().filter_map(|address| Some(SocketAddr::new(*address, number?)));
+            let number = |field: &str| {
+                port[field]
+                    .as_u64()
+                    .and_then(|number| u16::try_from(number).ok())
+            };
+            for (addresses, number) in [(&nodes, number("nodePort")), (&balancers, number("port"))]
+            {
+                let sockets = addresses
+                    .iter()
+                    .filter_map(|address| Some(SocketAddr::new(*address, number?)));
                 wanted.extend(sockets.map(|socket| (socket, (key.clone(), at))));
             }
         }
@@ -102,9 +123,15 @@ async fn carry(mut stream: TcpStream, pod: Option<SocketAddr>) {
 
 fn pod_behind(cluster: &Cluster, (service, at): &Target) -> Option<SocketAddr> {
     cluster.read(|store| {
-        let endpoints = store.get(&Key::new(resource::of("Endpoints"), &service.namespace, &service.name))?;
+        let endpoints = store.get(&Key::new(
+            resource::of("Endpoints"),
+            &service.namespace,
+            &service.name,
+        ))?;
         let subset = list(endpoints, "/subsets").first()?;
-        let address = text(list(subset, "/addresses").first()?, "/ip").parse().ok()?;
+        let address = text(list(subset, "/addresses").first()?, "/ip")
+            .parse()
+            .ok()?;
         let port = list(subset, "/ports").get(*at)?["port"].as_u64()?;
         Some(SocketAddr::new(address, u16::try_from(port).ok()?))
     })

@@ -22,16 +22,29 @@ pub(crate) async fn forward(
     http: hyper::Request<Incoming>,
 ) -> Result<Response<Body>, Refusal> {
     let (address, port) = target(cluster, request)?;
-    let failed = |error: String| Refusal::unavailable(format!("error trying to reach service: {error}"));
-    let stream = TcpStream::connect((address.as_str(), port)).await.map_err(|error| failed(error.to_string()))?;
-    let (mut sender, connection) =
-        http1::handshake(TokioIo::new(stream)).await.map_err(|error| failed(error.to_string()))?;
+    let failed =
+        |error: String| Refusal::unavailable(format!("error trying to reach service: {error}"));
+    let stream = TcpStream::connect((address.as_str(), port))
+        .await
+        .map_err(|error| failed(error.to_string()))?;
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
+        .await
+        .map_err(|error| failed(error.to_string()))?;
     tokio::spawn(connection);
-    let query = http.uri().query().map_or(String::new(), |query| format!("?{query}"));
+    let query = http
+        .uri()
+        .query()
+        .map_or(String::new(), |query| format!("?{query}"));
     let (mut parts, body) = http.into_parts();
-    parts.uri = format!("/{}{query}", request.rest).parse().map_err(|_| Refusal::bad_request("the path is not one"))?;
+    parts.uri = format!("/{}{query}", request.rest)
+        .parse()
+        .map_err(|_| Refusal::bad_request("the path is not one"))?;
     let host = format!("{address}:{port}");
-    parts.headers.insert(header::HOST, host.parse().map_err(|_| Refusal::bad_request("the host is not one"))?);
+    parts.headers.insert(
+        header::HOST,
+        host.parse()
+            .map_err(|_| Refusal::bad_request("the host is not one"))?,
+    );
     let answer = sender
         .send_request(hyper::Request::from_parts(parts, body))
         .await
@@ -49,15 +62,39 @@ fn target(cluster: &Cluster, request: &Request) -> Result<(String, u16), Refusal
     let (name, port) = (parts[0], parts.get(1).copied().unwrap_or_default());
     let key = Key::new(resource::of("Service"), &request.namespace, name);
     cluster.read(|store| {
-        let service = store.get(&key).ok_or_else(|| Refusal::not_found(key.resource, name))?;
+        let service = store
+            .get(&key)
+            .ok_or_else(|| Refusal::not_found(key.resource, name))?;
         let at = list(service, "/spec/ports").iter().position(|one| {
-            port.is_empty() || one["name"] == port || port.parse::<u64>().is_ok_and(|port| one["port"] == port)
+            port.is_empty()
+                || one["name"] == port
+                || port.parse::<u64>().is_ok_and(|port| one["port"] == port)
         });
-        let endpoints = store.get(&Key::new(resource::of("Endpoints"), &request.namespace, name));
-        let nobody = || Refusal::unavailable(format!("no endpoints available for service \"{}\"", request.name));
-        let subset = endpoints.and_then(|endpoints| list(endpoints, "/subsets").first()).ok_or_else(nobody)?;
-        let address = list(subset, "/addresses").first().map(|one| text(one, "/ip").to_owned()).ok_or_else(nobody)?;
-        let port = at.and_then(|at| list(subset, "/ports").get(at)).and_then(|port: &Value| port["port"].as_u64());
-        Ok((address, port.and_then(|port| u16::try_from(port).ok()).ok_or_else(nobody)?))
+        let endpoints = store.get(&Key::new(
+            resource::of("Endpoints"),
+            &request.namespace,
+            name,
+        ));
+        let nobody = || {
+            Refusal::unavailable(format!(
+                "no endpoints available for service \"{}\"",
+                request.name
+            ))
+        };
+        let subset = endpoints
+            .and_then(|endpoints| list(endpoints, "/subsets").first())
+            .ok_or_else(nobody)?;
+        let address = list(subset, "/addresses")
+            .first()
+            .map(|one| text(one, "/ip").to_owned())
+            .ok_or_else(nobody)?;
+        let port = at
+            .and_then(|at| list(subset, "/ports").get(at))
+            .and_then(|port: &Value| port["port"].as_u64());
+        Ok((
+            address,
+            port.and_then(|port| u16::try_from(port).ok())
+                .ok_or_else(nobody)?,
+        ))
     })
 }

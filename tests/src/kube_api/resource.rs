@@ -23,11 +23,22 @@ const fn resource(
     namespaced: bool,
     status: bool,
 ) -> Resource {
-    Resource { group, version, plural, kind, namespaced, status, since: 20 }
+    Resource {
+        group,
+        version,
+        plural,
+        kind,
+        namespaced,
+        status,
+        since: 20,
+    }
 }
 
 const fn since(minor: u32, resource: Resource) -> Resource {
-    Resource { since: minor, ..resource }
+    Resource {
+        since: minor,
+        ..resource
+    }
 }
 
 /// All of them.
@@ -41,8 +52,22 @@ pub(crate) static RESOURCES: &[Resource] = &[
     resource("", "v1", "secrets", "Secret", true, false),
     resource("", "v1", "serviceaccounts", "ServiceAccount", true, false),
     resource("", "v1", "events", "Event", true, false),
-    resource("", "v1", "persistentvolumes", "PersistentVolume", false, true),
-    resource("", "v1", "persistentvolumeclaims", "PersistentVolumeClaim", true, true),
+    resource(
+        "",
+        "v1",
+        "persistentvolumes",
+        "PersistentVolume",
+        false,
+        true,
+    ),
+    resource(
+        "",
+        "v1",
+        "persistentvolumeclaims",
+        "PersistentVolumeClaim",
+        true,
+        true,
+    ),
     resource("", "v1", "resourcequotas", "ResourceQuota", true, true),
     resource("", "v1", "limitranges", "LimitRange", true, false),
     resource("apps", "v1", "deployments", "Deployment", true, true),
@@ -50,40 +75,121 @@ pub(crate) static RESOURCES: &[Resource] = &[
     resource("apps", "v1", "statefulsets", "StatefulSet", true, true),
     resource("apps", "v1", "daemonsets", "DaemonSet", true, true),
     resource("batch", "v1", "jobs", "Job", true, true),
-    resource("rbac.authorization.k8s.io", "v1", "roles", "Role", true, false),
-    resource("rbac.authorization.k8s.io", "v1", "rolebindings", "RoleBinding", true, false),
-    resource("rbac.authorization.k8s.io", "v1", "clusterroles", "ClusterRole", false, false),
-    resource("rbac.authorization.k8s.io", "v1", "clusterrolebindings", "ClusterRoleBinding", false, false),
-    resource("scheduling.k8s.io", "v1", "priorityclasses", "PriorityClass", false, false),
-    resource("storage.k8s.io", "v1", "storageclasses", "StorageClass", false, false),
-    resource("networking.k8s.io", "v1", "ingresses", "Ingress", true, true),
-    resource("networking.k8s.io", "v1", "networkpolicies", "NetworkPolicy", true, false),
-    since(21, resource("discovery.k8s.io", "v1", "endpointslices", "EndpointSlice", true, false)),
+    resource(
+        "rbac.authorization.k8s.io",
+        "v1",
+        "roles",
+        "Role",
+        true,
+        false,
+    ),
+    resource(
+        "rbac.authorization.k8s.io",
+        "v1",
+        "rolebindings",
+        "RoleBinding",
+        true,
+        false,
+    ),
+    resource(
+        "rbac.authorization.k8s.io",
+        "v1",
+        "clusterroles",
+        "ClusterRole",
+        false,
+        false,
+    ),
+    resource(
+        "rbac.authorization.k8s.io",
+        "v1",
+        "clusterrolebindings",
+        "ClusterRoleBinding",
+        false,
+        false,
+    ),
+    resource(
+        "scheduling.k8s.io",
+        "v1",
+        "priorityclasses",
+        "PriorityClass",
+        false,
+        false,
+    ),
+    resource(
+        "storage.k8s.io",
+        "v1",
+        "storageclasses",
+        "StorageClass",
+        false,
+        false,
+    ),
+    resource(
+        "networking.k8s.io",
+        "v1",
+        "ingresses",
+        "Ingress",
+        true,
+        true,
+    ),
+    resource(
+        "networking.k8s.io",
+        "v1",
+        "networkpolicies",
+        "NetworkPolicy",
+        true,
+        false,
+    ),
+    since(
+        21,
+        resource(
+            "discovery.k8s.io",
+            "v1",
+            "endpointslices",
+            "EndpointSlice",
+            true,
+            false,
+        ),
+    ),
 ];
 
 impl Resource {
     /// As `apiVersion` has it.
     pub(crate) fn api_version(&self) -> String {
-        if self.group.is_empty() { self.version.to_owned() } else { format!("{}/{}", self.group, self.version) }
+        if self.group.is_empty() {
+            self.version.to_owned()
+        } else {
+            format!("{}/{}", self.group, self.version)
+        }
     }
 
     /// As messages have it: `deployments.apps`.
     pub(crate) fn qualified(&self) -> String {
-        if self.group.is_empty() { self.plural.to_owned() } else { format!("{}.{}", self.plural, self.group) }
+        if self.group.is_empty() {
+            self.plural.to_owned()
+        } else {
+            format!("{}.{}", self.plural, self.group)
+        }
     }
 }
 
 /// The resource of a group by its plural name.
 pub(crate) fn find(group: &str, plural: &str) -> Option<&'static Resource> {
-    RESOURCES.iter().find(|resource| resource.group == group && resource.plural == plural)
+    RESOURCES
+        .iter()
+        .find(|resource| resource.group == group && resource.plural == plural)
 }
 
 /// The resource of a kind that is known to be there.
 pub(crate) fn of(kind: &str) -> &'static Resource {
-    RESOURCES.iter().find(|resource| resource.kind == kind).unwrap_or_else(|| panic!("no resource of kind {kind}"))
+    RESOURCES
+        .iter()
+        .find(|resource| resource.kind == kind)
+        .unwrap_or_else(|| panic!("no resource of kind {kind}"))
 }
 
 /// The resource that an object's `apiVersion` and `kind` name.
 pub(crate) fn of_object(api_version: &str, kind: &str) -> Option<&'static Resource> {
-    RESOURCES.iter().find(|resource| resource.kind == kind && resource.api_version() == api_version)
+    RESOURCES
+        .iter()
+        .find(|resource| resource.kind == kind && resource.api_version() == api_version)
 }

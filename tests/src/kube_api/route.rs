@@ -26,16 +26,34 @@ pub(crate) struct Request {
 
 impl Request {
     /// Reads method, path and query; `minor` is the server's version.
-    pub(crate) fn read(method: &Method, path: &str, query: &str, minor: u32) -> Result<Self, Refusal> {
-        let repeated: Vec<(String, String)> = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
-        let words: Vec<String> = path.split('/').filter(|word| !word.is_empty()).map(str::to_owned).collect();
+    pub(crate) fn read(
+        method: &Method,
+        path: &str,
+        query: &str,
+        minor: u32,
+    ) -> Result<Self, Refusal> {
+        let repeated: Vec<(String, String)> = form_urlencoded::parse(query.as_bytes())
+            .into_owned()
+            .collect();
+        let words: Vec<String> = path
+            .split('/')
+            .filter(|word| !word.is_empty())
+            .map(str::to_owned)
+            .collect();
         let query = repeated.iter().cloned().collect();
-        let mut request = Self { query, words, repeated, ..Self::default() };
+        let mut request = Self {
+            query,
+            words,
+            repeated,
+            ..Self::default()
+        };
         let words: Vec<&str> = request.words.iter().map(String::as_str).collect();
         let (group, words) = match words.as_slice() {
             ["api", "v1", rest @ ..] => ("", rest.to_vec()),
             ["apis", group, version, rest @ ..]
-                if resource::RESOURCES.iter().any(|one| one.group == *group && one.version == *version) =>
+                if resource::RESOURCES
+                    .iter()
+                    .any(|one| one.group == *group && one.version == *version) =>
             {
                 (*group, rest.to_vec())
             }
@@ -47,11 +65,21 @@ impl Request {
             ["namespaces", namespace, rest @ ..] => (*namespace, rest.to_vec()),
             _ => ("", words),
         };
-        let Some(plural) = words.first() else { return Ok(request) };
+        let Some(plural) = words.first() else {
+            return Ok(request);
+        };
         let found = resource::find(group, plural).filter(|resource| resource.since <= minor);
-        let word = |at: usize| words.get(at).map(|word| (*word).to_owned()).unwrap_or_default();
-        (request.name, request.subresource, request.rest) =
-            (word(1), word(2), words.get(3..).unwrap_or_default().join("/"));
+        let word = |at: usize| {
+            words
+                .get(at)
+                .map(|word| (*word).to_owned())
+                .unwrap_or_default()
+        };
+        (request.name, request.subresource, request.rest) = (
+            word(1),
+            word(2),
+            words.get(3..).unwrap_or_default().join("/"),
+        );
         request.namespace = namespace.to_owned();
         request.resource = Some(found.ok_or_else(Refusal::no_such_path)?);
         request.verb = request.verb_of(method)?;
@@ -84,13 +112,22 @@ impl Request {
     /// As permissions have it: `pods/log`.
     pub(crate) fn named(&self) -> String {
         let plural = self.resource.map_or("", |resource| resource.plural);
-        if self.subresource.is_empty() { plural.to_owned() } else { format!("{plural}/{}", self.subresource) }
+        if self.subresource.is_empty() {
+            plural.to_owned()
+        } else {
+            format!("{plural}/{}", self.subresource)
+        }
     }
 
     /// As the list of requests has it: `patch deployments shop/frontend`.
     pub(crate) fn line(&self) -> String {
-        let at =
-            if self.namespace.is_empty() { self.name.clone() } else { format!("{}/{}", self.namespace, self.name) };
-        format!("{} {} {at}", self.verb, self.named()).trim_end().to_owned()
+        let at = if self.namespace.is_empty() {
+            self.name.clone()
+        } else {
+            format!("{}/{}", self.namespace, self.name)
+        };
+        format!("{} {} {at}", self.verb, self.named())
+            .trim_end()
+            .to_owned()
     }
 }

@@ -23,26 +23,40 @@ pub(crate) struct Selector {
 impl Selector {
     /// From the query parameters `labelSelector` and `fieldSelector`.
     pub(crate) fn parse(labels: &str, fields: &str) -> Result<Self, Refusal> {
-        Ok(Self { labels: requirements(labels)?, fields: requirements(fields)? })
+        Ok(Self {
+            labels: requirements(labels)?,
+            fields: requirements(fields)?,
+        })
     }
 
     pub(crate) fn matches(&self, object: &Value) -> bool {
         let label = |key: &str| object["metadata"]["labels"][key].as_str();
         let field = |key: &str| Some(text(object, &format!("/{}", key.replace('.', "/"))));
-        self.labels.iter().all(|requirement| requirement.holds(label(&requirement.key)))
-            && self.fields.iter().all(|requirement| requirement.holds(field(&requirement.key)))
+        self.labels
+            .iter()
+            .all(|requirement| requirement.holds(label(&requirement.key)))
+            && self
+                .fields
+                .iter()
+                .all(|requirement| requirement.holds(field(&requirement.key)))
     }
 }
 
 impl Requirement {
     fn holds(&self, value: Option<&str>) -> bool {
-        let named = value.is_some_and(|value| self.values.is_empty() || self.values.iter().any(|one| one == value));
+        let named = value.is_some_and(|value| {
+            self.values.is_empty() || self.values.iter().any(|one| one == value)
+        });
         named != self.negated
     }
 }
 
 fn requirements(text: &str) -> Result<Vec<Requirement>, Refusal> {
-    split(text).into_iter().filter(|part| !part.trim().is_empty()).map(|part| requirement(part.trim())).collect()
+    split(text)
+        .into_iter()
+        .filter(|part| !part.trim().is_empty())
+        .map(|part| requirement(part.trim()))
+        .collect()
 }
 
 /// At commas that are outside of parentheses.
@@ -64,7 +78,11 @@ fn split(text: &str) -> Vec<&str> {
 }
 
 fn requirement(part: &str) -> Result<Requirement, Refusal> {
-    let make = |key: &str, values: Vec<String>, negated| Requirement { key: key.trim().to_owned(), values, negated };
+    let make = |key: &str, values: Vec<String>, negated| Requirement {
+        key: key.trim().to_owned(),
+        values,
+        negated,
+    };
     let one = |value: &str| vec![value.trim().to_owned()];
     for (sign, negated) in [("!=", true), ("==", false), ("=", false)] {
         if let Some((key, value)) = part.split_once(sign) {
@@ -73,31 +91,54 @@ fn requirement(part: &str) -> Result<Requirement, Refusal> {
     }
     for (word, negated) in [(" notin ", true), (" in ", false)] {
         if let Some((key, set)) = part.split_once(word) {
-            let inner = set.trim().strip_prefix('(').and_then(|rest| rest.strip_suffix(')'));
-            let inner = inner.ok_or_else(|| Refusal::bad_request(format!("unable to parse requirement: {part}")))?;
-            return Ok(make(key, inner.split(',').map(|value| value.trim().to_owned()).collect(), negated));
+            let inner = set
+                .trim()
+                .strip_prefix('(')
+                .and_then(|rest| rest.strip_suffix(')'));
+            let inner = inner.ok_or_else(|| {
+                Refusal::bad_request(format!("unable to parse requirement: {part}"))
+            })?;
+            return Ok(make(
+                key,
+                inner
+                    .split(',')
+                    .map(|value| value.trim().to_owned())
+                    .collect(),
+                negated,
+            ));
         }
     }
     match part.strip_prefix('!') {
         Some(key) => Ok(make(key, Vec::new(), true)),
-        None if part.contains(char::is_whitespace) => {
-            Err(Refusal::bad_request(format!("unable to parse requirement: {part}")))
-        }
+        None if part.contains(char::is_whitespace) => Err(Refusal::bad_request(format!(
+            "unable to parse requirement: {part}"
+        ))),
         None => Ok(make(part, Vec::new(), false)),
     }
 }
 
 /// Whether a `LabelSelector` of an object (matchLabels, matchExpressions) selects these labels. An empty one selects all.
 pub(crate) fn selects(selector: &Value, labels: &Value) -> bool {
-    let equal = selector["matchLabels"].as_object().into_iter().flatten().all(|(key, value)| labels[key] == *value);
-    let expressions = selector["matchExpressions"].as_array().map_or(&[][..], Vec::as_slice);
-    equal && expressions.iter().all(|expression| expression_holds(expression, labels))
+    let equal = selector["matchLabels"]
+        .as_object()
+        .into_iter()
+        .flatten()
+        .all(|(key, value)| labels[key] == *value);
+    let expressions = selector["matchExpressions"]
+        .as_array()
+        .map_or(&[][..], Vec::as_slice);
+    equal
+        && expressions
+            .iter()
+            .all(|expression| expression_holds(expression, labels))
 }
 
 /// One of `matchExpressions`, of labels or of nodes.
 pub(crate) fn expression_holds(expression: &Value, labels: &Value) -> bool {
     let value = &labels[text(expression, "/key")];
-    let named = expression["values"].as_array().is_some_and(|values| values.contains(value));
+    let named = expression["values"]
+        .as_array()
+        .is_some_and(|values| values.contains(value));
     match text(expression, "/operator") {
         "In" => named,
         "NotIn" => !named,

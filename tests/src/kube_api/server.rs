@@ -34,7 +34,10 @@ impl Port {
     pub(crate) fn open() -> io::Result<Self> {
         let socket = bind((Ipv4Addr::LOCALHOST, 0).into())?;
         let held = bind(socket.local_addr()?)?;
-        Ok(Self { listener: socket.listen(BACKLOG)?, _held: held })
+        Ok(Self {
+            listener: socket.listen(BACKLOG)?,
+            _held: held,
+        })
     }
 
     pub(crate) fn address(&self) -> io::Result<SocketAddr> {
@@ -46,12 +49,19 @@ impl Port {
         let address = self.address()?;
         ports::close(self.listener);
         absence.await;
-        Ok(Self { listener: bind(address)?.listen(BACKLOG)?, ..self })
+        Ok(Self {
+            listener: bind(address)?.listen(BACKLOG)?,
+            ..self
+        })
     }
 }
 
 /// Serves until the sender of absences is gone. Each absence closes everything for so long.
-pub(crate) async fn serve(mut port: Port, cluster: Arc<Cluster>, mut absences: mpsc::UnboundedReceiver<Duration>) {
+pub(crate) async fn serve(
+    mut port: Port,
+    cluster: Arc<Cluster>,
+    mut absences: mpsc::UnboundedReceiver<Duration>,
+) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
@@ -85,7 +95,10 @@ async fn connection(stream: tokio::net::TcpStream, cluster: Arc<Cluster>) {
     let _ = stream.set_nodelay(true);
     let service = service_fn(move |request| answer::answer(cluster.clone(), request));
     // A connection that breaks is the client's to notice.
-    let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).with_upgrades().await;
+    let _ = http1::Builder::new()
+        .serve_connection(TokioIo::new(stream), service)
+        .with_upgrades()
+        .await;
 }
 
 #[cfg(test)]

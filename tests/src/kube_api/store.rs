@@ -19,8 +19,16 @@ pub(crate) struct Key {
 
 impl Key {
     pub(crate) fn new(resource: &'static Resource, namespace: &str, name: &str) -> Self {
-        let namespace = if resource.namespaced { namespace.to_owned() } else { String::new() };
-        Self { resource, namespace, name: name.to_owned() }
+        let namespace = if resource.namespaced {
+            namespace.to_owned()
+        } else {
+            String::new()
+        };
+        Self {
+            resource,
+            namespace,
+            name: name.to_owned(),
+        }
     }
 }
 
@@ -59,7 +67,9 @@ impl Store {
     ) -> impl Iterator<Item = (&'a Key, &'a Arc<Value>)> + 'a {
         let from = Key::new(resource, namespace.unwrap_or_default(), "");
         let rest = self.objects.range(from..);
-        rest.take_while(move |(key, _)| key.resource == resource && namespace.is_none_or(|only| key.namespace == only))
+        rest.take_while(move |(key, _)| {
+            key.resource == resource && namespace.is_none_or(|only| key.namespace == only)
+        })
     }
 
     pub(crate) fn all(&self) -> impl Iterator<Item = (&Key, &Arc<Value>)> {
@@ -112,15 +122,25 @@ impl Store {
     }
 
     fn record(&mut self, key: Key, before: Option<Arc<Value>>, after: Option<Arc<Value>>) {
-        self.log.push_back(Change { revision: self.revision, key, before, after });
+        self.log.push_back(Change {
+            revision: self.revision,
+            key,
+            before,
+            after,
+        });
         if self.log.len() > LOG_MAX {
-            self.floor = self.log.pop_front().map_or(self.floor, |change| change.revision);
+            self.floor = self
+                .log
+                .pop_front()
+                .map_or(self.floor, |change| change.revision);
         }
     }
 
     /// What happened after a revision; nothing if that is forgotten.
     pub(crate) fn since(&self, revision: u64) -> Option<impl Iterator<Item = &Change>> {
-        let from = self.log.partition_point(|change| change.revision <= revision);
+        let from = self
+            .log
+            .partition_point(|change| change.revision <= revision);
         (revision >= self.floor).then(|| self.log.iter().skip(from))
     }
 
@@ -134,7 +154,10 @@ impl Store {
 
 /// A text field by its JSON pointer; "" where there is none.
 pub(crate) fn text<'a>(object: &'a Value, pointer: &str) -> &'a str {
-    object.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+    object
+        .pointer(pointer)
+        .and_then(Value::as_str)
+        .unwrap_or_default()
 }
 
 /// A number by its JSON pointer.
@@ -144,7 +167,10 @@ pub(crate) fn number(object: &Value, pointer: &str) -> Option<i64> {
 
 /// A list by its JSON pointer; empty where there is none.
 pub(crate) fn list<'a>(object: &'a Value, pointer: &str) -> &'a [Value] {
-    object.pointer(pointer).and_then(Value::as_array).map_or(&[], Vec::as_slice)
+    object
+        .pointer(pointer)
+        .and_then(Value::as_array)
+        .map_or(&[], Vec::as_slice)
 }
 
 /// Whether its deletion has been asked for.
@@ -159,7 +185,10 @@ mod tests {
     use proptest::prelude::*;
 
     fn objects(store: &Store) -> BTreeMap<Key, Value> {
-        store.all().map(|(key, object)| (key.clone(), (**object).clone())).collect()
+        store
+            .all()
+            .map(|(key, object)| (key.clone(), (**object).clone()))
+            .collect()
     }
 
     proptest! {

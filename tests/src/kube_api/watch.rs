@@ -40,8 +40,16 @@ struct Watch {
 }
 
 /// The body of a watch's answer.
-pub(crate) fn body(cluster: Arc<Cluster>, resource: &'static Resource, request: &Request, selector: Selector) -> Body {
-    let timeout = request.option("timeoutSeconds").parse().map_or(LONG, Duration::from_secs);
+pub(crate) fn body(
+    cluster: Arc<Cluster>,
+    resource: &'static Resource,
+    request: &Request,
+    selector: Selector,
+) -> Body {
+    let timeout = request
+        .option("timeoutSeconds")
+        .parse()
+        .map_or(LONG, Duration::from_secs);
     let (changes, cuts) = (cluster.changes(), cluster.cuts());
     let revision = request.option("resourceVersion").parse().unwrap_or(0);
     let mut watch = Watch {
@@ -69,13 +77,17 @@ impl Watch {
     fn begin(&mut self, marked: bool) {
         let namespace = Some(self.namespace.as_str()).filter(|name| !name.is_empty());
         self.cluster.read(|store| {
-            let there = store.list(self.resource, namespace).filter(|(_, object)| self.selector.matches(object));
-            self.pending.extend(there.map(|(_, object)| json!({"type": "ADDED", "object": **object})));
+            let there = store
+                .list(self.resource, namespace)
+                .filter(|(_, object)| self.selector.matches(object));
+            self.pending
+                .extend(there.map(|(_, object)| json!({"type": "ADDED", "object": **object})));
             self.revision = store.revision();
         });
         if marked {
             let mut bookmark = self.bookmark();
-            bookmark["object"]["metadata"]["annotations"] = json!({"k8s.io/initial-events-end": "true"});
+            bookmark["object"]["metadata"]["annotations"] =
+                json!({"k8s.io/initial-events-end": "true"});
             self.pending.push_back(bookmark);
         }
     }
@@ -104,17 +116,23 @@ impl Watch {
 
     fn gather(&mut self) {
         let (events, revision) = self.cluster.read(|store| {
-            let events = store
-                .since(self.revision)
-                .map(|changes| changes.filter_map(|change| self.event(change)).collect::<Vec<_>>());
+            let events = store.since(self.revision).map(|changes| {
+                changes
+                    .filter_map(|change| self.event(change))
+                    .collect::<Vec<_>>()
+            });
             (events, store.revision())
         });
         if let Some(events) = events {
             self.pending.extend(events);
             self.revision = revision;
         } else {
-            let refusal = Refusal::expired(format!("too old resource version: {} ({revision})", self.revision));
-            self.pending.push_back(json!({"type": "ERROR", "object": refusal.status()}));
+            let refusal = Refusal::expired(format!(
+                "too old resource version: {} ({revision})",
+                self.revision
+            ));
+            self.pending
+                .push_back(json!({"type": "ERROR", "object": refusal.status()}));
             self.over = true;
         }
     }
@@ -123,8 +141,11 @@ impl Watch {
     fn event(&self, change: &Change) -> Option<Value> {
         let ours = change.key.resource == self.resource
             && (self.namespace.is_empty() || change.key.namespace == self.namespace);
-        let matching =
-            |object: &Option<Arc<Value>>| object.clone().filter(|object| ours && self.selector.matches(object));
+        let matching = |object: &Option<Arc<Value>>| {
+            object
+                .clone()
+                .filter(|object| ours && self.selector.matches(object))
+        };
         let (kind, object) = match (matching(&change.before), matching(&change.after)) {
             (None, None) => return None,
             (None, Some(after)) => ("ADDED", after),

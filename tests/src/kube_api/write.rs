@@ -63,7 +63,13 @@ impl Store {
             // An apply that makes an object: it has said whose the fields are.
             object["metadata"]["managedFields"] = body["metadata"]["managedFields"].clone();
         } else {
-            apply::note_update(&json!({}), &mut object, writer, key.resource.status, &stamp(now));
+            apply::note_update(
+                &json!({}),
+                &mut object,
+                writer,
+                key.resource.status,
+                &stamp(now),
+            );
         }
         defaults::fill(key.resource.kind, &mut object, self);
         if !object["spec"].is_null() && key.resource.status {
@@ -81,14 +87,28 @@ impl Store {
         let namespace = self.get(&Key::new(namespaces, "", &key.namespace));
         let namespace = namespace.ok_or_else(|| Refusal::not_found(namespaces, &key.namespace))?;
         if is_terminating(namespace) {
-            let why =
-                format!("unable to create new content in namespace {} because it is being terminated", key.namespace);
+            let why = format!(
+                "unable to create new content in namespace {} because it is being terminated",
+                key.namespace
+            );
             return Err(Refusal::forbidden(key.resource, &key.name, &why));
         }
-        for (quota, object) in self.list(super::resource::of("ResourceQuota"), Some(&key.namespace)) {
-            let counted = [format!("count/{}", key.resource.qualified()), key.resource.plural.to_owned()];
-            for hard in counted.iter().filter_map(|what| object["spec"]["hard"].get(what).map(|limit| (what, limit))) {
-                let limit = hard.1.as_str().and_then(|text| text.parse().ok()).or(hard.1.as_u64()).unwrap_or(u64::MAX);
+        for (quota, object) in self.list(super::resource::of("ResourceQuota"), Some(&key.namespace))
+        {
+            let counted = [
+                format!("count/{}", key.resource.qualified()),
+                key.resource.plural.to_owned(),
+            ];
+            for hard in counted
+                .iter()
+                .filter_map(|what| object["spec"]["hard"].get(what).map(|limit| (what, limit)))
+            {
+                let limit = hard
+                    .1
+                    .as_str()
+                    .and_then(|text| text.parse().ok())
+                    .or(hard.1.as_u64())
+                    .unwrap_or(u64::MAX);
                 let used = self.list(key.resource, Some(&key.namespace)).count() as u64;
                 if used >= limit {
                     let (what, name) = (hard.0, &quota.name);
@@ -110,7 +130,10 @@ impl Store {
         writer: &Writer,
         now: Timestamp,
     ) -> Result<Arc<Value>, Refusal> {
-        let live = self.get(key).cloned().ok_or_else(|| Refusal::not_found(key.resource, &key.name))?;
+        let live = self
+            .get(key)
+            .cloned()
+            .ok_or_else(|| Refusal::not_found(key.resource, &key.name))?;
         let wrong = |field: &str| {
             let asked = text(body, &format!("/metadata/{field}"));
             !asked.is_empty() && asked != text(&live, &format!("/metadata/{field}"))
@@ -137,8 +160,11 @@ impl Store {
         now: Timestamp,
     ) -> Result<Arc<Value>, Refusal> {
         let Some(live) = self.get(key).cloned() else {
-            let Patch::Apply(body) = patch else { return Err(Refusal::not_found(key.resource, &key.name)) };
-            let none = json!({"apiVersion": body["apiVersion"], "kind": body["kind"], "metadata": {}});
+            let Patch::Apply(body) = patch else {
+                return Err(Refusal::not_found(key.resource, &key.name));
+            };
+            let none =
+                json!({"apiVersion": body["apiVersion"], "kind": body["kind"], "metadata": {}});
             let made = apply::apply(&none, body, writer, key.resource.status, &stamp(now))?;
             return self.create(key, &made, writer, now);
         };
@@ -182,20 +208,34 @@ impl Store {
         }
         defaults::fill(key.resource.kind, &mut after, self);
         if live["spec"] != after["spec"] && key.resource.status {
-            after["metadata"]["generation"] = json!(number(live, "/metadata/generation").unwrap_or(0) + 1);
+            after["metadata"]["generation"] =
+                json!(number(live, "/metadata/generation").unwrap_or(0) + 1);
         }
         after
     }
 
-    pub(super) fn finish(&mut self, key: &Key, live: &Value, after: Value) -> Result<Arc<Value>, Refusal> {
+    pub(super) fn finish(
+        &mut self,
+        key: &Key,
+        live: &Value,
+        after: Value,
+    ) -> Result<Arc<Value>, Refusal> {
         let fixed = |pointer: &str| live.pointer(pointer) != after.pointer(pointer);
         let immutable = match key.resource.kind {
             "Deployment" | "ReplicaSet" | "Job" if fixed("/spec/selector") => {
                 Some("spec.selector: Invalid value: field is immutable")
             }
-            "Job" if fixed("/spec/template") => Some("spec.template: Invalid value: field is immutable"),
+            "Job" if fixed("/spec/template") => {
+                Some("spec.template: Invalid value: field is immutable")
+            }
             "StatefulSet"
-                if ["/spec/selector", "/spec/serviceName", "/spec/volumeClaimTemplates"].into_iter().any(fixed) =>
+                if [
+                    "/spec/selector",
+                    "/spec/serviceName",
+                    "/spec/volumeClaimTemplates",
+                ]
+                .into_iter()
+                .any(fixed) =>
             {
                 Some(
                     "spec: Forbidden: updates to statefulset spec for fields other than 'replicas' and 'template' are forbidden",

@@ -7,12 +7,18 @@ use std::time::{Duration, Instant};
 
 /// An answer with this status and body.
 pub fn answer(status: u16, body: &str) -> String {
-    format!("HTTP/1.1 {status} X\r\nContent-Length: {}\r\n\r\n{body}", body.len())
+    format!(
+        "HTTP/1.1 {status} X\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
 }
 
 /// Ends the connection with RST instead of FIN.
 pub fn reset(wire: &mut Wire) {
-    let linger = libc::linger { l_onoff: 1, l_linger: 0 };
+    let linger = libc::linger {
+        l_onoff: 1,
+        l_linger: 0,
+    };
     let _ = setsockopt(wire.stream(), Linger, &linger);
     wire.forget_close();
 }

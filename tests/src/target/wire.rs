@@ -26,7 +26,12 @@ pub struct Wire {
 impl Wire {
     pub(super) fn new(stream: Arc<TcpStream>, seen: Arc<Seen>) -> Self {
         let _ = stream.set_nodelay(true);
-        Self { stream, seen, buffer: Vec::new(), closed: false }
+        Self {
+            stream,
+            seen,
+            buffer: Vec::new(),
+            closed: false,
+        }
     }
 
     /// What the target has seen so far.
@@ -46,7 +51,13 @@ impl Wire {
         self.seen.request(&head);
         let length = head
             .lines()
-            .find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length:")?.trim().parse().ok())
+            .find_map(|line| {
+                line.to_ascii_lowercase()
+                    .strip_prefix("content-length:")?
+                    .trim()
+                    .parse()
+                    .ok()
+            })
             .unwrap_or(0);
         while self.buffer.len() < end + length {
             self.fill()?;

@@ -178,16 +178,27 @@ pub struct Component {
 }
 
 impl Group {
-    pub(super) fn components(&self, images: &BTreeMap<String, String>) -> impl Iterator<Item = Component> {
-        self.members.iter().map(|member| self.component(member, images))
+    pub(super) fn components(
+        &self,
+        images: &BTreeMap<String, String>,
+    ) -> impl Iterator<Item = Component> {
+        self.members
+            .iter()
+            .map(|member| self.component(member, images))
     }
 
     fn component(&self, member: &Member, images: &BTreeMap<String, String>) -> Component {
         let image_key = member.image.as_ref().unwrap_or(&self.image).clone();
         // A key without an image is a fault, and told as such; until then it stands for itself.
-        let image = images.get(&image_key).unwrap_or(&image_key).replace("{name}", &member.name);
+        let image = images
+            .get(&image_key)
+            .unwrap_or(&image_key)
+            .replace("{name}", &member.name);
         let fill = |texts: &[String]| texts.iter().map(|text| fill(text, &member.name)).collect();
-        let trace_service = member.trace_service.clone().unwrap_or_else(|| member.name.clone());
+        let trace_service = member
+            .trace_service
+            .clone()
+            .unwrap_or_else(|| member.name.clone());
         Component {
             name: member.name.clone(),
             role: self.role,
@@ -209,7 +220,11 @@ impl Group {
 
     fn ports(&self, member: &Member) -> Vec<Port> {
         let mut ports = match member.port {
-            Some(port) => vec![Port { port, protocol: Protocol::Tcp, node_port: None }],
+            Some(port) => vec![Port {
+                port,
+                protocol: Protocol::Tcp,
+                node_port: None,
+            }],
             None => self.ports.clone(),
         };
         if let Some(port) = ports.first_mut() {
@@ -221,6 +236,9 @@ impl Group {
 
 /// `{name}` is the component's name, `{camel}` the same as the thrift services spell it: `ComposePostService`.
 fn fill(text: &str, name: &str) -> String {
-    let camel = name.split('-').map(|part| part[..1].to_uppercase() + &part[1..]).collect::<String>();
+    let camel = name
+        .split('-')
+        .map(|part| part[..1].to_uppercase() + &part[1..])
+        .collect::<String>();
     text.replace("{name}", name).replace("{camel}", &camel)
 }

@@ -14,19 +14,37 @@ const APPLICATIONS: [(&str, &[&str]); 4] = [
 /// The original's scripts, by folder and file, and the workloads that do the same.
 const SCRIPTS: [(&str, &str); 15] = [
     ("hotel/login.lua", "hotel-reservation/login"),
-    ("hotel/recommendation.lua", "hotel-reservation/recommendation"),
+    (
+        "hotel/recommendation.lua",
+        "hotel-reservation/recommendation",
+    ),
     ("hotel/search.lua", "hotel-reservation/search"),
     ("hotel/reserve.lua", "hotel-reservation/reservation"),
     ("hotel/mixed-workload_type_1.lua", "hotel-reservation/mixed"),
-    ("social/read-home-timeline.lua", "social-network/read-home-timeline"),
-    ("social/read-user-timeline.lua", "social-network/read-user-timeline"),
+    (
+        "social/read-home-timeline.lua",
+        "social-network/read-home-timeline",
+    ),
+    (
+        "social/read-user-timeline.lua",
+        "social-network/read-user-timeline",
+    ),
     ("social/compose-post.lua", "social-network/compose-post"),
     ("social/mixed-workload.lua", "social-network/mixed"),
-    ("media/compose-review.lua", "media-microservices/compose-review"),
+    (
+        "media/compose-review.lua",
+        "media-microservices/compose-review",
+    ),
     ("train/query.lua", "train-ticket/query"),
     // As its README prints them, in the wrong folder.
-    ("hotel/read-home-timeline.lua", "social-network/read-home-timeline"),
-    ("hotel/read-user-timeline.lua", "social-network/read-user-timeline"),
+    (
+        "hotel/read-home-timeline.lua",
+        "social-network/read-home-timeline",
+    ),
+    (
+        "hotel/read-user-timeline.lua",
+        "social-network/read-user-timeline",
+    ),
     ("hotel/compose-post.lua", "social-network/compose-post"),
     ("hotel/mixed-workload.lua", "social-network/mixed"),
 ];
@@ -34,8 +52,14 @@ const SCRIPTS: [(&str, &str); 15] = [
 /// The application's own name for any name it has: `social-network`, `social`, `$MODULE_DEFAULT/social`.
 #[must_use]
 pub fn application(name: &str) -> Option<&'static str> {
-    let name = name.strip_prefix(MODULE).unwrap_or(name).trim_end_matches('/');
-    APPLICATIONS.iter().find(|(own, short)| *own == name || short.contains(&name)).map(|(own, _)| *own)
+    let name = name
+        .strip_prefix(MODULE)
+        .unwrap_or(name)
+        .trim_end_matches('/');
+    APPLICATIONS
+        .iter()
+        .find(|(own, short)| *own == name || short.contains(&name))
+        .map(|(own, _)| *own)
 }
 
 /// The native workload that a script of the original's is: `$MODULE_DEFAULT/hotel/search.lua`. Other paths are the
@@ -43,7 +67,10 @@ pub fn application(name: &str) -> Option<&'static str> {
 #[must_use]
 pub fn workload(script: &str) -> Option<&'static str> {
     let path = script.strip_prefix(MODULE)?;
-    SCRIPTS.iter().find(|(known, _)| *known == path).map(|(_, workload)| *workload)
+    SCRIPTS
+        .iter()
+        .find(|(known, _)| *known == path)
+        .map(|(_, workload)| *workload)
 }
 
 #[cfg(test)]
@@ -54,28 +81,42 @@ mod tests {
     #[test]
     fn every_script_of_the_original_is_a_native_workload_of_its_application() {
         for (script, name) in SCRIPTS {
-            let workload = Workload::by_name(workload(&format!("{MODULE}{script}")).unwrap()).unwrap();
+            let workload =
+                Workload::by_name(workload(&format!("{MODULE}{script}")).unwrap()).unwrap();
             assert_eq!(workload.name, name);
             let folder = script.split('/').next().unwrap();
             let misprinted = folder == "hotel" && workload.app() == "social-network";
-            assert!(misprinted || application(folder) == Some(workload.app()), "{script}");
+            assert!(
+                misprinted || application(folder) == Some(workload.app()),
+                "{script}"
+            );
         }
-        let of_the_original = SCRIPTS
-            .iter()
-            .filter(|(script, name)| application(script.split('/').next().unwrap()) == name.split('/').next());
+        let of_the_original = SCRIPTS.iter().filter(|(script, name)| {
+            application(script.split('/').next().unwrap()) == name.split('/').next()
+        });
         assert_eq!(of_the_original.count(), 11);
     }
 
     #[test]
     fn other_paths_are_the_users() {
-        for path in ["hotel/search.lua", "./search.lua", "$MODULE_DEFAULT/hotel/none.lua", "$MODULE_DEFAULT/"] {
+        for path in [
+            "hotel/search.lua",
+            "./search.lua",
+            "$MODULE_DEFAULT/hotel/none.lua",
+            "$MODULE_DEFAULT/",
+        ] {
             assert_eq!(workload(path), None, "{path}");
         }
     }
 
     #[test]
     fn an_application_has_all_its_names() {
-        for name in ["social-network", "social", "$MODULE_DEFAULT/social", "$MODULE_DEFAULT/social/"] {
+        for name in [
+            "social-network",
+            "social",
+            "$MODULE_DEFAULT/social",
+            "$MODULE_DEFAULT/social/",
+        ] {
             assert_eq!(application(name), Some("social-network"));
         }
         assert_eq!(application("$MODULE_DEFAULT/bank"), None);

@@ -53,7 +53,12 @@ impl Rendered {
     /// How many objects there are of a kind in both parts: (infrastructure, under test).
     #[must_use]
     pub fn count(&self, kind: &str) -> (usize, usize) {
-        let of = |objects: &[Value]| objects.iter().filter(|object| object["kind"] == kind).count();
+        let of = |objects: &[Value]| {
+            objects
+                .iter()
+                .filter(|object| object["kind"] == kind)
+                .count()
+        };
         (of(&self.infra), of(&self.under_test))
     }
 }
@@ -66,7 +71,11 @@ pub fn render(app: &Application, options: &Options) -> Result<Rendered, UnknownN
     let components = app.components();
     check(app, &components, options)?;
     let namespace = options.namespace.as_deref().unwrap_or(&app.namespace);
-    let context = Context { app, options, namespace };
+    let context = Context {
+        app,
+        options,
+        namespace,
+    };
     let mut rendered = Rendered::default();
     for component in &components {
         let objects = match component.role {
@@ -79,18 +88,32 @@ pub fn render(app: &Application, options: &Options) -> Result<Rendered, UnknownN
         objects.push(context.deployment(component));
         objects.push(context.service(&component.name, &component.name, &component.ports));
     }
-    let extra = |service: &ExtraService| context.service(&service.name, &service.selects, &service.ports);
+    let extra =
+        |service: &ExtraService| context.service(&service.name, &service.selects, &service.ports);
     rendered.infra.extend(app.services.iter().map(extra));
     Ok(rendered)
 }
 
-fn check(app: &Application, components: &[Component], options: &Options) -> Result<(), UnknownName> {
+fn check(
+    app: &Application,
+    components: &[Component],
+    options: &Options,
+) -> Result<(), UnknownName> {
     let known = |name: &String| components.iter().any(|component| component.name == *name);
-    let unknown = |key, name: &String, also| UnknownName { app: app.name.clone(), key, name: name.clone(), also };
+    let unknown = |key, name: &String, also| UnknownName {
+        app: app.name.clone(),
+        key,
+        name: name.clone(),
+        also,
+    };
     if let Some(name) = options.replicas.keys().find(|name| !known(name)) {
         return Err(unknown("replicas", name, ""));
     }
-    match options.images.keys().find(|name| !known(name) && !app.images.contains_key(*name)) {
+    match options
+        .images
+        .keys()
+        .find(|name| !known(name) && !app.images.contains_key(*name))
+    {
         Some(name) => Err(unknown("images", name, " and not an image's key")),
         None => Ok(()),
     }
@@ -112,34 +135,60 @@ impl Context<'_> {
     }
 
     fn object(&self, api: &str, kind: &str, name: &str, spec: &Value) -> Value {
-        let metadata = json!({ "name": name, "namespace": self.namespace, "labels": self.labels(name) });
+        let metadata =
+            json!({ "name": name, "namespace": self.namespace, "labels": self.labels(name) });
         json!({ "apiVersion": api, "kind": kind, "metadata": metadata, "spec": spec })
     }
 
     fn image(&self, component: &str, key: &str, default: &str) -> String {
-        let given = self.options.images.get(component).or_else(|| self.options.images.get(key));
-        given.map_or_else(|| default.to_owned(), |image| image.replace("{name}", component))
+        let given = self
+            .options
+            .images
+            .get(component)
+            .or_else(|| self.options.images.get(key));
+        given.map_or_else(
+            || default.to_owned(),
+            |image| image.replace("{name}", component),
+        )
     }
 
     fn deployment(&self, component: &Component) -> Value {
         let mut container = Map::new();
         container.insert("name".into(), json!(component.name));
-        container.insert("image".into(), json!(self.image(&component.name, &component.image_key, &component.image)));
+        container.insert(
+            "image".into(),
+            json!(self.image(&component.name, &component.image_key, &component.image)),
+        );
         container.insert("imagePullPolicy".into(), json!("IfNotPresent"));
         let optional = [("command", &component.command), ("args", &component.args)];
         for (key, texts) in optional.into_iter().filter(|(_, texts)| !texts.is_empty()) {
             container.insert(key.into(), json!(texts));
         }
         if !component.env.is_empty() {
-            let env = component.env.iter().map(|(name, value)| json!({ "name": name, "value": value }));
+            let env = component
+                .env
+                .iter()
+                .map(|(name, value)| json!({ "name": name, "value": value }));
             container.insert("env".into(), env.collect());
         }
-        let ports = component.ports.iter().map(|p| json!({ "containerPort": p.port, "protocol": p.protocol }));
+        let ports = component
+            .ports
+            .iter()
+            .map(|p| json!({ "containerPort": p.port, "protocol": p.protocol }));
         container.insert("ports".into(), ports.collect());
         let under_test = component.role == Role::UnderTest;
-        if let Some(limits) = self.options.pod.as_ref().filter(|_| under_test).or(component.limits.as_ref()) {
+        if let Some(limits) = self
+            .options
+            .pod
+            .as_ref()
+            .filter(|_| under_test)
+            .or(component.limits.as_ref())
+        {
             let amounts = json!({ "cpu": limits.cpu, "memory": limits.memory });
-            container.insert("resources".into(), json!({ "requests": amounts, "limits": amounts }));
+            container.insert(
+                "resources".into(),
+                json!({ "requests": amounts, "limits": amounts }),
+            );
         }
         if let Some(ready) = component.ready {
             let probe = json!({
@@ -153,11 +202,20 @@ impl Context<'_> {
         let mut pod = Map::new();
         self.mount(component, &mut container, &mut pod);
         pod.insert("containers".into(), json!([container]));
-        let nodes = if under_test { &self.options.testbed_nodes } else { &self.options.infra_nodes };
+        let nodes = if under_test {
+            &self.options.testbed_nodes
+        } else {
+            &self.options.infra_nodes
+        };
         if !nodes.is_empty() {
             pod.insert("affinity".into(), on_nodes(nodes));
         }
-        let replicas = self.options.replicas.get(&component.name).copied().unwrap_or(component.replicas);
+        let replicas = self
+            .options
+            .replicas
+            .get(&component.name)
+            .copied()
+            .unwrap_or(component.replicas);
         let spec = json!({
             "replicas": replicas,
             "selector": { "matchLabels": { "app.kubernetes.io/name": component.name } },
@@ -167,16 +225,37 @@ impl Context<'_> {
     }
 
     /// Volumes of a component: a claim, or files that it needs.
-    fn mount(&self, component: &Component, container: &mut Map<String, Value>, pod: &mut Map<String, Value>) {
+    fn mount(
+        &self,
+        component: &Component,
+        container: &mut Map<String, Value>,
+        pod: &mut Map<String, Value>,
+    ) {
         if let Some(storage) = &component.storage {
             let claim = json!({ "claimName": format!("{}-pvc", storage.claim) });
-            pod.insert("volumes".into(), json!([{ "name": "data", "persistentVolumeClaim": claim }]));
-            container.insert("volumeMounts".into(), json!([{ "name": "data", "mountPath": storage.path }]));
+            pod.insert(
+                "volumes".into(),
+                json!([{ "name": "data", "persistentVolumeClaim": claim }]),
+            );
+            container.insert(
+                "volumeMounts".into(),
+                json!([{ "name": "data", "mountPath": storage.path }]),
+            );
         }
-        let Some(wanted) = &component.content else { return };
+        let Some(wanted) = &component.content else {
+            return;
+        };
         container.insert("volumeMounts".into(), content::mounts(wanted));
-        let default = self.app.images.get(&wanted.image).map_or("", String::as_str);
-        let image = self.image(&format!("{}-content", component.name), &wanted.image, default);
+        let default = self
+            .app
+            .images
+            .get(&wanted.image)
+            .map_or("", String::as_str);
+        let image = self.image(
+            &format!("{}-content", component.name),
+            &wanted.image,
+            default,
+        );
         let (volumes, filler) = match &self.options.content_config_map {
             Some(given) => content::unpacked(given, &image, self.namespace),
             None => content::fetched(wanted, &image, self.namespace),
@@ -188,9 +267,12 @@ impl Context<'_> {
     fn service(&self, name: &str, selects: &str, ports: &[Port]) -> Value {
         let outside = ports.iter().any(|port| port.node_port.is_some());
         let port = |port: &Port| {
-            let name = format!("{}-{}", format!("{:?}", port.protocol).to_lowercase(), port.port);
-            let mut object =
-                json!({ "name": name, "port": port.port, "targetPort": port.port, "protocol": port.protocol });
+            let name = format!(
+                "{}-{}",
+                format!("{:?}", port.protocol).to_lowercase(),
+                port.port
+            );
+            let mut object = json!({ "name": name, "port": port.port, "targetPort": port.port, "protocol": port.protocol });
             if let Some(node_port) = port.node_port {
                 object["nodePort"] = json!(node_port);
             }
@@ -215,7 +297,9 @@ impl Context<'_> {
         });
         let mut object = self.object("v1", "PersistentVolume", &name, &spec);
         // The one kind without a namespace.
-        object["metadata"].as_object_mut().map(|metadata| metadata.remove("namespace"));
+        object["metadata"]
+            .as_object_mut()
+            .map(|metadata| metadata.remove("namespace"));
         object
     }
 
@@ -226,7 +310,12 @@ impl Context<'_> {
             "volumeName": format!("{}-pv", storage.claim),
             "resources": { "requests": { "storage": storage.size } },
         });
-        self.object("v1", "PersistentVolumeClaim", &format!("{}-pvc", storage.claim), &spec)
+        self.object(
+            "v1",
+            "PersistentVolumeClaim",
+            &format!("{}-pvc", storage.claim),
+            &spec,
+        )
     }
 }
 

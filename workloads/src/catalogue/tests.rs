@@ -25,10 +25,17 @@ fn the_counts_are_those_of_the_original() {
         assert_eq!(rendered.count("Deployment"), deployments, "{name}");
         assert_eq!(rendered.count("Service"), services, "{name}");
         assert_eq!(rendered.count("PersistentVolume"), (volumes, 0), "{name}");
-        assert_eq!(rendered.count("PersistentVolumeClaim"), (volumes, 0), "{name}");
-        for (total, kind) in
-            totals.iter_mut().zip(["Deployment", "Service", "PersistentVolume", "PersistentVolumeClaim"])
-        {
+        assert_eq!(
+            rendered.count("PersistentVolumeClaim"),
+            (volumes, 0),
+            "{name}"
+        );
+        for (total, kind) in totals.iter_mut().zip([
+            "Deployment",
+            "Service",
+            "PersistentVolume",
+            "PersistentVolumeClaim",
+        ]) {
             let (infra, under_test) = rendered.count(kind);
             *total += infra + under_test;
         }
@@ -46,16 +53,31 @@ fn entries_and_trace_stores_are_at_the_originals_node_ports() {
     ];
     for (name, port, node_port, traces) in table {
         let app = app(name);
-        assert_eq!((app.entry.port, app.entry.node_port, app.traces.store.node_port), (port, node_port, traces));
+        assert_eq!(
+            (
+                app.entry.port,
+                app.entry.node_port,
+                app.traces.store.node_port
+            ),
+            (port, node_port, traces)
+        );
         let rendered = render(&app, &Options::default()).unwrap();
-        let open: BTreeSet<u64> = rendered.infra.iter().chain(&rendered.under_test).flat_map(node_ports).collect();
+        let open: BTreeSet<u64> = rendered
+            .infra
+            .iter()
+            .chain(&rendered.under_test)
+            .flat_map(node_ports)
+            .collect();
         assert_eq!(
             open,
             BTreeSet::from([node_port.into(), traces.into()]),
             "{name}: nothing else is open to the world"
         );
         let entry = app.component(&app.entry.component).unwrap();
-        assert_eq!((entry.ports[0].port, entry.ports[0].node_port), (port, Some(node_port)));
+        assert_eq!(
+            (entry.ports[0].port, entry.ports[0].node_port),
+            (port, Some(node_port))
+        );
     }
 }
 
@@ -68,9 +90,18 @@ fn node_ports(object: &Value) -> Vec<u64> {
 fn components_have_the_originals_ports_commands_and_replicas() {
     let of = |name: &str, component: &str| app(name).component(component).unwrap();
     assert_eq!(of("hotel", "rate").command, ["rate"]);
-    assert_eq!(of("social", "write-home-timeline-service").command, ["WriteHomeTimelineService"]);
-    assert_eq!(of("media", "cast-info-service").command, ["CastInfoService"]);
-    assert_eq!(of("train", "ts-travel2-service").args, ["-Xmx1536M", "-jar", "/app/ts-travel2-service-1.0.jar"]);
+    assert_eq!(
+        of("social", "write-home-timeline-service").command,
+        ["WriteHomeTimelineService"]
+    );
+    assert_eq!(
+        of("media", "cast-info-service").command,
+        ["CastInfoService"]
+    );
+    assert_eq!(
+        of("train", "ts-travel2-service").args,
+        ["-Xmx1536M", "-jar", "/app/ts-travel2-service-1.0.jar"]
+    );
     let first = |name: &str, component: &str| of(name, component).ports[0].port;
     for (component, port) in [
         ("frontend", 5000),
@@ -92,28 +123,68 @@ fn components_have_the_originals_ports_commands_and_replicas() {
     ] {
         assert_eq!(first("train", component), port);
     }
-    let replicas = app("train").components().into_iter().filter(|c| c.replicas > 1).map(|c| (c.name, c.replicas));
-    let expected =
-        [("ts-basic-service", 2), ("ts-config-service", 2), ("ts-station-service", 2), ("ts-travel-service", 3)];
-    assert_eq!(replicas.collect::<Vec<_>>(), expected.map(|(name, count)| (name.to_owned(), count)));
-    assert_eq!(of("train", "ts-auth-service").image, "nicklin9907/aefm:tsauthservice-1.0");
-    assert_eq!(of("train", "ts-order-service").image, "codewisdom/ts-order-service:0.2.0");
-    assert_eq!(of("train", "ts-news-service").image, "codewisdom/ts-news-service-with-jaeger:v1");
-    let not_probed = app("train").components().into_iter().filter(|c| c.role == Role::UnderTest && c.ready.is_none());
-    assert_eq!(not_probed.map(|c| c.name).collect::<Vec<_>>(), ["ts-ui-dashboard"]);
+    let replicas = app("train")
+        .components()
+        .into_iter()
+        .filter(|c| c.replicas > 1)
+        .map(|c| (c.name, c.replicas));
+    let expected = [
+        ("ts-basic-service", 2),
+        ("ts-config-service", 2),
+        ("ts-station-service", 2),
+        ("ts-travel-service", 3),
+    ];
+    assert_eq!(
+        replicas.collect::<Vec<_>>(),
+        expected.map(|(name, count)| (name.to_owned(), count))
+    );
+    assert_eq!(
+        of("train", "ts-auth-service").image,
+        "nicklin9907/aefm:tsauthservice-1.0"
+    );
+    assert_eq!(
+        of("train", "ts-order-service").image,
+        "codewisdom/ts-order-service:0.2.0"
+    );
+    assert_eq!(
+        of("train", "ts-news-service").image,
+        "codewisdom/ts-news-service-with-jaeger:v1"
+    );
+    let not_probed = app("train")
+        .components()
+        .into_iter()
+        .filter(|c| c.role == Role::UnderTest && c.ready.is_none());
+    assert_eq!(
+        not_probed.map(|c| c.name).collect::<Vec<_>>(),
+        ["ts-ui-dashboard"]
+    );
 }
 
 #[test]
 fn the_testbed_knows_services_by_their_names_in_traces() {
     for app in Application::shipped().unwrap() {
-        let traced: Vec<_> = app.components().into_iter().filter_map(|component| component.trace_service).collect();
+        let traced: Vec<_> = app
+            .components()
+            .into_iter()
+            .filter_map(|component| component.trace_service)
+            .collect();
         let graph = ServiceGraph::of_app(&app.name).unwrap();
         for service in graph.services() {
-            assert!(traced.contains(&service.name), "{}: {}", app.name, service.name);
+            assert!(
+                traced.contains(&service.name),
+                "{}: {}",
+                app.name,
+                service.name
+            );
         }
         assert!(traced.contains(&app.traces.entry_service), "{}", app.name);
         let entry = app.component(&app.traces.entry_workload).unwrap();
-        assert_eq!(entry.trace_service.as_ref(), Some(&app.traces.entry_service), "{}", app.name);
+        assert_eq!(
+            entry.trace_service.as_ref(),
+            Some(&app.traces.entry_service),
+            "{}",
+            app.name
+        );
     }
 }
 
@@ -122,30 +193,54 @@ fn every_image_is_pinned_and_can_be_replaced() {
     let mut social = app("social");
     let images = |app: &Application, options: &Options| -> BTreeSet<String> {
         let rendered = render(app, options).unwrap();
-        let deployments = rendered.infra.into_iter().chain(rendered.under_test).filter(|o| o["kind"] == "Deployment");
+        let deployments = rendered
+            .infra
+            .into_iter()
+            .chain(rendered.under_test)
+            .filter(|o| o["kind"] == "Deployment");
         let containers = deployments.flat_map(|object| {
             let pod = object["spec"]["template"]["spec"].clone();
             let of = |key: &str| pod[key].as_array().cloned().unwrap_or_default();
             [of("containers"), of("initContainers")].concat()
         });
-        containers.map(|container| container["image"].as_str().unwrap().to_owned()).collect()
+        containers
+            .map(|container| container["image"].as_str().unwrap().to_owned())
+            .collect()
     };
     for app in Application::shipped().unwrap() {
         for image in images(&app, &Options::default()) {
-            assert!(image.contains(':') && !image.ends_with(":latest"), "{image}");
+            assert!(
+                image.contains(':') && !image.ends_with(":latest"),
+                "{image}"
+            );
         }
     }
-    let own = [("app", "mine/social:3"), ("git", "mine/git:1"), ("user-mongodb", "mine/mongo:5")];
+    let own = [
+        ("app", "mine/social:3"),
+        ("git", "mine/git:1"),
+        ("user-mongodb", "mine/mongo:5"),
+    ];
     let options = Options {
-        images: own.iter().map(|(key, image)| ((*key).to_owned(), (*image).to_owned())).collect(),
+        images: own
+            .iter()
+            .map(|(key, image)| ((*key).to_owned(), (*image).to_owned()))
+            .collect(),
         ..Options::default()
     };
     let replaced = images(&social, &options);
-    assert!(own.iter().all(|(_, image)| replaced.contains(*image)), "{replaced:?}");
+    assert!(
+        own.iter().all(|(_, image)| replaced.contains(*image)),
+        "{replaced:?}"
+    );
     assert!(replaced.contains("mongo:4.4.6"), "the others keep theirs");
     assert!(!replaced.contains("nicklin9907/aefm:social-1.1"));
-    social.images.insert("app".into(), "mine/social:latest".into());
-    assert_eq!(super::check::check(&social), [CatalogueFault::Image("mine/social:latest".into())]);
+    social
+        .images
+        .insert("app".into(), "mine/social:latest".into());
+    assert_eq!(
+        super::check::check(&social),
+        [CatalogueFault::Image("mine/social:latest".into())]
+    );
 }
 
 #[test]
@@ -153,14 +248,19 @@ fn options_reach_the_objects() {
     let options = Options {
         namespace: Some("mine".into()),
         replicas: [("search".to_owned(), 3)].into(),
-        pod: Some(Limits { cpu: "0.1".into(), memory: "100Mi".into() }),
+        pod: Some(Limits {
+            cpu: "0.1".into(),
+            memory: "100Mi".into(),
+        }),
         testbed_nodes: vec!["06".into()],
         infra_nodes: vec!["07".into(), "08".into()],
         ..Options::default()
     };
     let rendered = render(&app("hotel"), &options).unwrap();
     let object = |objects: &[Value], kind: &str, name: &str| {
-        let found = objects.iter().find(|object| object["kind"] == kind && object["metadata"]["name"] == name);
+        let found = objects
+            .iter()
+            .find(|object| object["kind"] == kind && object["metadata"]["name"] == name);
         found.unwrap_or_else(|| panic!("no {kind} {name}")).clone()
     };
     let search = object(&rendered.under_test, "Deployment", "search");
@@ -168,7 +268,10 @@ fn options_reach_the_objects() {
     assert_eq!(search["spec"]["replicas"], 3);
     let pod = &search["spec"]["template"]["spec"];
     let resources = &pod["containers"][0]["resources"];
-    assert_eq!(resources["limits"], serde_json::json!({ "cpu": "0.1", "memory": "100Mi" }));
+    assert_eq!(
+        resources["limits"],
+        serde_json::json!({ "cpu": "0.1", "memory": "100Mi" })
+    );
     assert_eq!(resources["requests"], resources["limits"]);
     let nodes = |object: &Value| {
         let required = &object["spec"]["template"]["spec"]["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"];
@@ -178,18 +281,34 @@ fn options_reach_the_objects() {
     assert_eq!(nodes(&search), serde_json::json!(["06"]));
     let consul = object(&rendered.infra, "Deployment", "consul");
     assert_eq!(nodes(&consul), serde_json::json!(["07", "08"]));
-    assert!(consul["spec"]["template"]["spec"]["containers"][0].get("resources").is_none());
+    assert!(
+        consul["spec"]["template"]["spec"]["containers"][0]
+            .get("resources")
+            .is_none()
+    );
     let volume = object(&rendered.infra, "PersistentVolume", "geo-pv");
-    assert!(volume["metadata"].get("namespace").is_none(), "a volume has no namespace");
+    assert!(
+        volume["metadata"].get("namespace").is_none(),
+        "a volume has no namespace"
+    );
     assert_eq!(volume["spec"]["hostPath"]["path"], "/data/volumes/geo-pv");
     let claim = object(&rendered.infra, "PersistentVolumeClaim", "geo-pvc");
     assert_eq!(
-        (&claim["spec"]["volumeName"], &claim["spec"]["storageClassName"]),
+        (
+            &claim["spec"]["volumeName"],
+            &claim["spec"]["storageClassName"]
+        ),
         (&"geo-pv".into(), &"geo-storage".into())
     );
-    let unknown = Options { replicas: [("searhc".to_owned(), 1)].into(), ..Options::default() };
+    let unknown = Options {
+        replicas: [("searhc".to_owned(), 1)].into(),
+        ..Options::default()
+    };
     let told = render(&app("hotel"), &unknown).unwrap_err().to_string();
-    assert_eq!(told, "deploy hotel-reservation: `replicas` names `searhc`, which is not a component");
+    assert_eq!(
+        told,
+        "deploy hotel-reservation: `replicas` names `searhc`, which is not a component"
+    );
 }
 
 #[test]
@@ -200,8 +319,9 @@ fn every_selector_leads_to_pods() {
         let of = |kind: &'static str| all.iter().filter(move |object| object["kind"] == kind);
         for service in of("Service") {
             let name = &service["spec"]["selector"]["app.kubernetes.io/name"];
-            let pods = of("Deployment")
-                .filter(|d| &d["spec"]["template"]["metadata"]["labels"]["app.kubernetes.io/name"] == name);
+            let pods = of("Deployment").filter(|d| {
+                &d["spec"]["template"]["metadata"]["labels"]["app.kubernetes.io/name"] == name
+            });
             assert_eq!(pods.count(), 1, "{}", service["metadata"]["name"]);
         }
         for deployment in of("Deployment") {
@@ -218,45 +338,92 @@ fn front_ends_fetch_their_files_or_take_a_config_map() {
         let app = app(name);
         let pod = |options: &Options| {
             let rendered = render(&app, options).unwrap();
-            let found =
-                rendered.under_test.into_iter().find(|o| o["kind"] == "Deployment" && o["metadata"]["name"] == front);
+            let found = rendered
+                .under_test
+                .into_iter()
+                .find(|o| o["kind"] == "Deployment" && o["metadata"]["name"] == front);
             found.unwrap()["spec"]["template"]["spec"].clone()
         };
-        let fetching = pod(&Options { namespace: Some("mine".into()), ..Options::default() });
-        let script = fetching["initContainers"][0]["command"][2].as_str().unwrap();
+        let fetching = pod(&Options {
+            namespace: Some("mine".into()),
+            ..Options::default()
+        });
+        let script = fetching["initContainers"][0]["command"][2]
+            .as_str()
+            .unwrap();
         let content = app.component(front).unwrap().content.unwrap();
         assert!(
-            script.contains(&format!("git fetch -q --depth 1 {} {}", content.repository, content.commit)),
+            script.contains(&format!(
+                "git fetch -q --depth 1 {} {}",
+                content.repository, content.commit
+            )),
             "{script}"
         );
         assert!(script.contains(".mine.svc.cluster.local"), "{script}");
-        for mount in fetching["containers"][0]["volumeMounts"].as_array().unwrap() {
+        for mount in fetching["containers"][0]["volumeMounts"]
+            .as_array()
+            .unwrap()
+        {
             let part = mount["subPath"].as_str().unwrap();
-            assert!(script.contains(&format!("/content/{part}")), "{part} is mounted, and not fetched");
+            assert!(
+                script.contains(&format!("/content/{part}")),
+                "{part} is mounted, and not fetched"
+            );
         }
         let namespace = Some("mine".into());
-        let given = pod(&Options { namespace, content_config_map: Some("files".into()), ..Options::default() });
-        assert!(!given.to_string().contains("git fetch"), "nothing is fetched");
-        assert!(given.to_string().contains(".mine.svc.cluster.local"), "and all is fitted");
-        assert!(given["initContainers"][0]["command"][2].as_str().unwrap().contains("/given/content.tar.gz"));
+        let given = pod(&Options {
+            namespace,
+            content_config_map: Some("files".into()),
+            ..Options::default()
+        });
+        assert!(
+            !given.to_string().contains("git fetch"),
+            "nothing is fetched"
+        );
+        assert!(
+            given.to_string().contains(".mine.svc.cluster.local"),
+            "and all is fitted"
+        );
+        assert!(
+            given["initContainers"][0]["command"][2]
+                .as_str()
+                .unwrap()
+                .contains("/given/content.tar.gz")
+        );
         assert_eq!(given["volumes"][1]["configMap"]["name"], "files");
-        assert_eq!(given["containers"], fetching["containers"], "the front end sees no difference");
-        assert!(!fetching.to_string().contains("hostPath"), "nothing has to be copied to nodes");
+        assert_eq!(
+            given["containers"], fetching["containers"],
+            "the front end sees no difference"
+        );
+        assert!(
+            !fetching.to_string().contains("hostPath"),
+            "nothing has to be copied to nodes"
+        );
     }
 }
 
 #[test]
 fn faults_are_told_all_at_once() {
     let text = include_str!("../../catalogue/hotel-reservation.yaml")
-        .replace("needs: [consul, jaeger, geo, rate]", "needs: [consul, jaegr, geo]")
+        .replace(
+            "needs: [consul, jaeger, geo, rate]",
+            "needs: [consul, jaegr, geo]",
+        )
         .replace("mongo:4.4.6", "mongo")
-        .replace("node_port: 30095}\n    members", "node_port: 30096}\n    members");
+        .replace(
+            "node_port: 30095}\n    members",
+            "node_port: 30096}\n    members",
+        );
     let told = Application::from_yaml(&text).unwrap_err().to_string();
-    for fault in
-        ["`search` names `jaegr`, which is not there", "image `mongo` is not pinned", "node port 30096 is there twice"]
-    {
+    for fault in [
+        "`search` names `jaegr`, which is not there",
+        "image `mongo` is not pinned",
+        "node port 30096 is there twice",
+    ] {
         assert!(told.contains(fault), "{fault}: {told}");
     }
-    let told = Application::from_yaml("name: x\ncolour: red\n").unwrap_err().to_string();
+    let told = Application::from_yaml("name: x\ncolour: red\n")
+        .unwrap_err()
+        .to_string();
     assert!(told.contains("colour") && told.contains("line 2"), "{told}");
 }

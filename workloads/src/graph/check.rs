@@ -30,7 +30,9 @@ pub enum GraphFault {
         to: String,
     },
     /// A rule speaks of a parameter that is not there.
-    #[error("parameter `{parameter}` of `{operation}` is compared with `{other}`, which is not there")]
+    #[error(
+        "parameter `{parameter}` of `{operation}` is compared with `{other}`, which is not there"
+    )]
     Parameter {
         /// The operation.
         operation: String,
@@ -64,11 +66,25 @@ pub(super) fn check(file: &GraphFile) -> Result<Vec<usize>, GraphFaults> {
     if file.services.is_empty() {
         faults.push(GraphFault::Empty);
     }
-    names(file.services.iter().map(|service| service.name.as_str()), "", &mut faults);
+    names(
+        file.services.iter().map(|service| service.name.as_str()),
+        "",
+        &mut faults,
+    );
     entry(file, &mut faults);
     for service in &file.services {
-        names(service.operations.iter().map(|operation| operation.name.as_str()), &service.name, &mut faults);
-        service.operations.iter().for_each(|operation| check_operation(file, service, operation, &mut faults));
+        names(
+            service
+                .operations
+                .iter()
+                .map(|operation| operation.name.as_str()),
+            &service.name,
+            &mut faults,
+        );
+        service
+            .operations
+            .iter()
+            .for_each(|operation| check_operation(file, service, operation, &mut faults));
     }
     let order = start_order(file);
     if let Err(circle) = &order {
@@ -76,7 +92,10 @@ pub(super) fn check(file: &GraphFile) -> Result<Vec<usize>, GraphFaults> {
     }
     match order {
         Ok(order) if faults.is_empty() => Ok(order),
-        _ => Err(GraphFaults { app: file.app.clone(), faults }),
+        _ => Err(GraphFaults {
+            app: file.app.clone(),
+            faults,
+        }),
     }
 }
 
@@ -87,52 +106,100 @@ fn names<'a>(names: impl Iterator<Item = &'a str>, owner: &str, faults: &mut Vec
             faults.push(GraphFault::Name(name.to_owned()));
         }
         if seen.contains(&name) {
-            faults.push(GraphFault::Twice([owner, name].join(if owner.is_empty() { "" } else { "/" })));
+            faults.push(GraphFault::Twice([owner, name].join(if owner.is_empty() {
+                ""
+            } else {
+                "/"
+            })));
         }
         seen.push(name);
     }
 }
 
 fn entry(file: &GraphFile, faults: &mut Vec<GraphFault>) {
-    match file.services.iter().find(|service| service.name == file.entry) {
+    match file
+        .services
+        .iter()
+        .find(|service| service.name == file.entry)
+    {
         None => faults.push(GraphFault::Entry(file.entry.clone())),
-        Some(service) if service.operations.iter().all(|operation| operation.route.is_none()) => {
+        Some(service)
+            if service
+                .operations
+                .iter()
+                .all(|operation| operation.route.is_none()) =>
+        {
             faults.push(GraphFault::NoRoute(file.entry.clone()));
         }
         Some(_) => {}
     }
 }
 
-fn check_operation(file: &GraphFile, service: &Service, operation: &Operation, faults: &mut Vec<GraphFault>) {
+fn check_operation(
+    file: &GraphFile,
+    service: &Service,
+    operation: &Operation,
+    faults: &mut Vec<GraphFault>,
+) {
     let name = format!("{}/{}", service.name, operation.name);
     let known = |target: &str, wanted: &str| {
-        file.services.iter().any(|service| service.name == target && service.operation(wanted).is_some())
+        file.services
+            .iter()
+            .any(|service| service.name == target && service.operation(wanted).is_some())
     };
-    for call in operation.targets().filter(|call| !known(&call.service, &call.operation)) {
-        faults.push(GraphFault::Call { from: name.clone(), to: call.to_string() });
+    for call in operation
+        .targets()
+        .filter(|call| !known(&call.service, &call.operation))
+    {
+        faults.push(GraphFault::Call {
+            from: name.clone(),
+            to: call.to_string(),
+        });
     }
     for parameter in &operation.parameters {
-        let other = parameter.other().filter(|other| operation.parameters.iter().all(|known| known.name != *other));
+        let other = parameter.other().filter(|other| {
+            operation
+                .parameters
+                .iter()
+                .all(|known| known.name != *other)
+        });
         if let Some(other) = other {
             let (operation, parameter) = (name.clone(), parameter.name.clone());
-            faults.push(GraphFault::Parameter { operation, parameter, other: other.to_owned() });
+            faults.push(GraphFault::Parameter {
+                operation,
+                parameter,
+                other: other.to_owned(),
+            });
         }
     }
     let quantities = [
         ("cpu_us", operation.cpu_us, MAX_CPU_US),
         ("cpu_sigma", operation.cpu_sigma, 2),
-        ("memory_kib", f64::from(operation.memory_kib), MAX_MEMORY_KIB),
+        (
+            "memory_kib",
+            f64::from(operation.memory_kib),
+            MAX_MEMORY_KIB,
+        ),
     ];
     for (what, value, max) in quantities {
         if !(0.0..=f64::from(max)).contains(&value) {
-            faults.push(GraphFault::Quantity { operation: name.clone(), what, max });
+            faults.push(GraphFault::Quantity {
+                operation: name.clone(),
+                what,
+                max,
+            });
         }
     }
 }
 
 /// Depth first, each service after its children. Order among equals is that of the file, so that it is always the same.
 fn start_order(file: &GraphFile) -> Result<Vec<usize>, GraphFault> {
-    let mut walk = Walk { file, state: vec![State::New; file.services.len()], path: Vec::new(), order: Vec::new() };
+    let mut walk = Walk {
+        file,
+        state: vec![State::New; file.services.len()],
+        path: Vec::new(),
+        order: Vec::new(),
+    };
     (0..file.services.len()).try_for_each(|index| walk.visit(index))?;
     Ok(walk.order)
 }
@@ -161,8 +228,16 @@ impl Walk<'_> {
         self.state[index] = State::Open;
         self.path.push(index);
         let file = self.file;
-        for call in file.services[index].operations.iter().flat_map(Operation::targets) {
-            if let Some(child) = file.services.iter().position(|service| service.name == call.service) {
+        for call in file.services[index]
+            .operations
+            .iter()
+            .flat_map(Operation::targets)
+        {
+            if let Some(child) = file
+                .services
+                .iter()
+                .position(|service| service.name == call.service)
+            {
                 self.visit(child)?;
             }
         }
@@ -173,8 +248,15 @@ impl Walk<'_> {
     }
 
     fn circle(&self, again: usize) -> GraphFault {
-        let start = self.path.iter().position(|&index| index == again).unwrap_or(0);
-        let names = self.path[start..].iter().chain([&again]).map(|&index| self.file.services[index].name.as_str());
+        let start = self
+            .path
+            .iter()
+            .position(|&index| index == again)
+            .unwrap_or(0);
+        let names = self.path[start..]
+            .iter()
+            .chain([&again])
+            .map(|&index| self.file.services[index].name.as_str());
         GraphFault::Circle(names.collect::<Vec<_>>().join(" -> "))
     }
 }

@@ -79,9 +79,18 @@ impl Parameter {
     /// When it is missing or wrong.
     pub fn check<'a>(&self, get: impl Fn(&str) -> Option<&'a str>) -> Result<(), BadParameter> {
         let Some(value) = get(&self.name) else {
-            return if self.optional { Ok(()) } else { Err(BadParameter::Missing(self.name.clone())) };
+            return if self.optional {
+                Ok(())
+            } else {
+                Err(BadParameter::Missing(self.name.clone()))
+            };
         };
-        let wrong = |must: String| Err(BadParameter::Wrong { name: self.name.clone(), must });
+        let wrong = |must: String| {
+            Err(BadParameter::Wrong {
+                name: self.name.clone(),
+                must,
+            })
+        };
         match &self.rule {
             Rule::Text if value.is_empty() => wrong("a text".into()),
             Rule::Number if !value.parse().is_ok_and(f64::is_finite) => wrong("a number".into()),
@@ -97,7 +106,9 @@ impl Parameter {
                 wrong(format!("one of {}", values.join(", ")))
             }
             Rule::Numbered { prefix, min, max }
-                if !value.strip_prefix(prefix.as_str()).is_some_and(|number| whole(number, *min, *max)) =>
+                if !value
+                    .strip_prefix(prefix.as_str())
+                    .is_some_and(|number| whole(number, *min, *max)) =>
             {
                 wrong(format!("`{prefix}` and a number from {min} to {max}"))
             }
@@ -122,21 +133,26 @@ impl Parameter {
 }
 
 fn whole(text: &str, min: i64, max: i64) -> bool {
-    text.parse().is_ok_and(|number: i64| (min..=max).contains(&number))
+    text.parse()
+        .is_ok_and(|number: i64| (min..=max).contains(&number))
 }
 
 fn repeats(text: &str, part: &str, times: usize) -> bool {
     !part.is_empty()
         && text.len() == part.len() * times
-        && text.as_bytes().chunks(part.len()).all(|c| c == part.as_bytes())
+        && text
+            .as_bytes()
+            .chunks(part.len())
+            .all(|c| c == part.as_bytes())
 }
 
 /// Year, month and day of a date that exists.
 fn day(text: &str) -> Option<(u32, u32, u32)> {
     let mut parts = text.splitn(3, '-');
     let mut part = |width: usize| {
-        let digits =
-            parts.next().filter(|part| part.len() == width && part.bytes().all(|byte| byte.is_ascii_digit()))?;
+        let digits = parts
+            .next()
+            .filter(|part| part.len() == width && part.bytes().all(|byte| byte.is_ascii_digit()))?;
         digits.parse::<u32>().ok()
     };
     let (year, month, day) = (part(4)?, part(2)?, part(2)?);
@@ -156,14 +172,33 @@ mod tests {
     use super::*;
 
     fn check(rule: Rule, given: &[(&str, &str)]) -> bool {
-        let get = |name: &str| given.iter().find(|(key, _)| *key == name).map(|(_, value)| *value);
-        Parameter { name: "x".into(), rule, optional: false }.check(get).is_ok()
+        let get = |name: &str| {
+            given
+                .iter()
+                .find(|(key, _)| *key == name)
+                .map(|(_, value)| *value)
+        };
+        Parameter {
+            name: "x".into(),
+            rule,
+            optional: false,
+        }
+        .check(get)
+        .is_ok()
     }
 
     #[test]
     fn each_rule_takes_the_right_and_refuses_the_wrong() {
-        let users = Rule::Numbered { prefix: "Cornell_".into(), min: 0, max: 500 };
-        let password = Rule::Repeats { of: "y".into(), prefix: "Cornell_".into(), times: 10 };
+        let users = Rule::Numbered {
+            prefix: "Cornell_".into(),
+            min: 0,
+            max: 500,
+        };
+        let password = Rule::Repeats {
+            of: "y".into(),
+            prefix: "Cornell_".into(),
+            times: 10,
+        };
         let cases: &[(Rule, &str, &str)] = &[
             (Rule::Text, "a", ""),
             (Rule::Number, "-122.095", "nil"),
@@ -173,16 +208,27 @@ mod tests {
             (Rule::Date, "2016-02-29", "2015-02-29"),
             (Rule::Date, "2015-04-09", "2015-4-9"),
             (Rule::Date, "2015-12-31", "2015-13-01"),
-            (Rule::OneOf(vec!["dis".into(), "rate".into()]), "rate", "rating"),
+            (
+                Rule::OneOf(vec!["dis".into(), "rate".into()]),
+                "rate",
+                "rating",
+            ),
             (users.clone(), "Cornell_0", "Cornell_501"),
             (users, "Cornell_500", "Harvard_1"),
-            (password.clone(), "17171717171717171717", "1717171717171717171"),
+            (
+                password.clone(),
+                "17171717171717171717",
+                "1717171717171717171",
+            ),
             (password, "17171717171717171717", "17171717171717171718"),
             (Rule::After("z".into()), "2015-04-24", "2015-04-23"),
         ];
         for (rule, right, wrong) in cases {
             let with = |value| [("x", value), ("y", "Cornell_17"), ("z", "2015-04-23")];
-            assert!(check(rule.clone(), &with(right)), "{rule:?} refuses {right}");
+            assert!(
+                check(rule.clone(), &with(right)),
+                "{rule:?} refuses {right}"
+            );
             assert!(!check(rule.clone(), &with(wrong)), "{rule:?} takes {wrong}");
             assert!(!check(rule.clone(), &[]), "{rule:?} takes nothing");
         }
@@ -190,7 +236,11 @@ mod tests {
 
     #[test]
     fn an_optional_parameter_may_be_absent_but_not_wrong() {
-        let parameter = Parameter { name: "x".into(), rule: Rule::Number, optional: true };
+        let parameter = Parameter {
+            name: "x".into(),
+            rule: Rule::Number,
+            optional: true,
+        };
         assert_eq!(parameter.check(|_| None), Ok(()));
         assert!(parameter.check(|_| Some("nil")).is_err());
     }

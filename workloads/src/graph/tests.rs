@@ -16,7 +16,10 @@ fn every_shipped_graph_is_sound_and_named_after_its_application() {
         assert_eq!(order.len(), graph.services().len(), "{app}");
         for (position, service) in order.iter().enumerate() {
             for child in graph.children(service) {
-                assert!(order[..position].contains(&child), "{app}: {child} starts after {service}, which calls it");
+                assert!(
+                    order[..position].contains(&child),
+                    "{app}: {child} starts after {service}, which calls it"
+                );
             }
         }
     }
@@ -31,7 +34,11 @@ fn every_service_of_a_shipped_graph_is_reached_from_its_entry() {
             reached.extend(graph.spans_of(graph.entry(), &operation.name).keys());
         }
         for service in graph.services() {
-            assert!(reached.contains(&service.name.as_str()), "{app}: nothing leads to {}", service.name);
+            assert!(
+                reached.contains(&service.name.as_str()),
+                "{app}: nothing leads to {}",
+                service.name
+            );
         }
     }
 }
@@ -39,16 +46,46 @@ fn every_service_of_a_shipped_graph_is_reached_from_its_entry() {
 #[test]
 fn the_hotel_has_the_eight_services_of_the_original_and_its_calls() {
     let graph = hotel();
-    let mut names: Vec<_> = graph.services().iter().map(|service| service.name.as_str()).collect();
+    let mut names: Vec<_> = graph
+        .services()
+        .iter()
+        .map(|service| service.name.as_str())
+        .collect();
     names.sort_unstable();
-    assert_eq!(names, ["frontend", "geo", "profile", "rate", "recommendation", "reservation", "search", "user"]);
+    assert_eq!(
+        names,
+        [
+            "frontend",
+            "geo",
+            "profile",
+            "rate",
+            "recommendation",
+            "reservation",
+            "search",
+            "user"
+        ]
+    );
     assert_eq!(graph.entry(), "frontend");
     assert_eq!(graph.children("search"), ["geo", "rate"]);
     assert_eq!(
-        graph.spans_of("frontend", "search").keys().copied().collect::<Vec<_>>(),
-        ["frontend", "geo", "profile", "rate", "reservation", "search"]
+        graph
+            .spans_of("frontend", "search")
+            .keys()
+            .copied()
+            .collect::<Vec<_>>(),
+        [
+            "frontend",
+            "geo",
+            "profile",
+            "rate",
+            "reservation",
+            "search"
+        ]
     );
-    assert_eq!(graph.spans_of("frontend", "login"), BTreeMap::from([("frontend", 1), ("user", 1)]));
+    assert_eq!(
+        graph.spans_of("frontend", "login"),
+        BTreeMap::from([("frontend", 1), ("user", 1)])
+    );
 }
 
 #[test]
@@ -101,12 +138,17 @@ services:
   - {name: c, operations: [{name: x, cpu_us: 1, calls: [[b/x]]}]}
 ";
     let error = ServiceGraph::from_yaml(text).unwrap_err().to_string();
-    assert!(error.ends_with("these services call each other in a circle: b -> c -> b"), "{error}");
+    assert!(
+        error.ends_with("these services call each other in a circle: b -> c -> b"),
+        "{error}"
+    );
 }
 
 #[test]
 fn a_text_that_is_no_graph_is_told_with_its_line() {
-    let error = ServiceGraph::from_yaml("app: x\nentry: y\nservice: []\n").unwrap_err().to_string();
+    let error = ServiceGraph::from_yaml("app: x\nentry: y\nservice: []\n")
+        .unwrap_err()
+        .to_string();
     assert!(error.contains("service"), "{error}");
     assert!(error.contains("line 3"), "{error}");
     let error = ServiceGraph::of_app("hotel").unwrap_err().to_string();
@@ -151,9 +193,14 @@ fn service(number: usize, calls: &[(usize, usize)]) -> Service {
         cpu_us: 0.0,
         cpu_sigma: 0.0,
         memory_kib: 0,
-        calls: own.map(|(_, child)| vec![format!("s{child}/x").parse().unwrap()]).collect(),
+        calls: own
+            .map(|(_, child)| vec![format!("s{child}/x").parse().unwrap()])
+            .collect(),
         keeps: None,
         answer: Answer::Empty,
     };
-    Service { name: format!("s{number}"), operations: vec![operation] }
+    Service {
+        name: format!("s{number}"),
+        operations: vec![operation],
+    }
 }

@@ -46,7 +46,10 @@ impl FromStr for Route {
                     && path.starts_with('/')
                     && !path.contains(|c: char| c.is_whitespace() || c == '?') =>
             {
-                Ok(Self { method: method.to_owned(), path: path.to_owned() })
+                Ok(Self {
+                    method: method.to_owned(),
+                    path: path.to_owned(),
+                })
             }
             _ => Err(TextError::Route(text.to_owned())),
         }
@@ -58,9 +61,10 @@ impl FromStr for Call {
 
     fn from_str(text: &str) -> Result<Self, TextError> {
         match text.split_once('/') {
-            Some((service, operation)) if is_name(service) && is_name(operation) => {
-                Ok(Self { service: service.to_owned(), operation: operation.to_owned() })
-            }
+            Some((service, operation)) if is_name(service) && is_name(operation) => Ok(Self {
+                service: service.to_owned(),
+                operation: operation.to_owned(),
+            }),
             _ => Err(TextError::Call(text.to_owned())),
         }
     }
@@ -69,7 +73,9 @@ impl FromStr for Call {
 /// Names of services and operations: what may stand in a path and in a pod's name as it is.
 pub(super) fn is_name(text: &str) -> bool {
     !text.is_empty()
-        && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
         && !text.starts_with('-')
 }
 

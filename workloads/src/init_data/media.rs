@@ -17,8 +17,14 @@ fn form(request: &mut Request, target: &str) {
 }
 
 pub(super) fn cast(cast: &Cast, request: &mut Request) {
-    let Cast { cast_info_id, name, gender, intro } = cast;
-    let body = json!({ "cast_info_id": cast_info_id, "name": name, "gender": gender, "intro": intro });
+    let Cast {
+        cast_info_id,
+        name,
+        gender,
+        intro,
+    } = cast;
+    let body =
+        json!({ "cast_info_id": cast_info_id, "name": name, "gender": gender, "intro": intro });
     send_json(request, "/wrk2-api/cast-info/write", &body);
 }
 
@@ -38,19 +44,29 @@ pub(super) fn movie_info(movie: &Movie, request: &mut Request) {
 }
 
 pub(super) fn plot(movie: &Movie, request: &mut Request) {
-    send_json(request, "/wrk2-api/plot/write", &json!({ "plot_id": movie.movie_id, "plot": movie.plot }));
+    send_json(
+        request,
+        "/wrk2-api/plot/write",
+        &json!({ "plot_id": movie.movie_id, "plot": movie.plot }),
+    );
 }
 
 pub(super) fn title(movie: &Movie, request: &mut Request) {
     form(request, "/wrk2-api/movie/register");
     request.body.extend(b"title=");
     text::form_value(&movie.title, &mut request.body);
-    text::format(&mut request.body, format_args!("&movie_id={}", movie.movie_id));
+    text::format(
+        &mut request.body,
+        format_args!("&movie_id={}", movie.movie_id),
+    );
 }
 
 pub(super) fn numbered_title(number: u32, request: &mut Request) {
     form(request, "/wrk2-api/movie/register");
-    text::format(&mut request.body, format_args!("title=title_{number}&movie_id=movie_id_{number}"));
+    text::format(
+        &mut request.body,
+        format_args!("title=title_{number}&movie_id=movie_id_{number}"),
+    );
 }
 
 /// There is nothing to read; a review is taken only where its user and its movie are there.
@@ -59,13 +75,25 @@ pub(super) fn probes(movies: &Movies, users: u32, sample: usize) -> Vec<Probe> {
         let mut request = Request::default();
         form(&mut request, "/wrk2-api/review/compose");
         let body = &mut request.body;
-        text::format(body, format_args!("username=username_{0}&password=password_{0}&title=", user + 1));
-        match movies.movies.get(user as usize % movies.movies.len().max(1)) {
+        text::format(
+            body,
+            format_args!(
+                "username=username_{0}&password=password_{0}&title=",
+                user + 1
+            ),
+        );
+        match movies
+            .movies
+            .get(user as usize % movies.movies.len().max(1))
+        {
             Some(movie) => text::form_value(&movie.title, body),
             None => text::format(body, format_args!("title_{}", user + 1)),
         }
         body.extend(b"&rating=5&text=initialised");
-        Probe { request, expect: Expect::Success }
+        Probe {
+            request,
+            expect: Expect::Success,
+        }
     };
     spread(users, sample).map(probe).collect()
 }

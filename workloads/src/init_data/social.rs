@@ -24,9 +24,13 @@ pub(super) struct Posts {
 impl Posts {
     /// Each user writes 0 to `most` posts. They come in rounds, so that timelines interleave their authors.
     pub(super) fn draw(seed: u64, users: u32, most: u32) -> Self {
-        let counts = (0..users).map(|user| draw(seed, Stream::Content, POSTS | u64::from(user)).random_range(0..=most));
-        let mut posts: Vec<_> =
-            counts.enumerate().flat_map(|(user, count)| (0..count).map(move |n| (user as u32, n))).collect();
+        let counts = (0..users).map(|user| {
+            draw(seed, Stream::Content, POSTS | u64::from(user)).random_range(0..=most)
+        });
+        let mut posts: Vec<_> = counts
+            .enumerate()
+            .flat_map(|(user, count)| (0..count).map(move |n| (user as u32, n)))
+            .collect();
         posts.sort_by_key(|(user, before)| (*before, *user));
         Self { seed, users, posts }
     }
@@ -53,7 +57,9 @@ impl Posts {
     /// How many posts each user writes.
     fn own(&self) -> Vec<usize> {
         let mut own = vec![0; self.users as usize];
-        self.posts.iter().for_each(|(user, _)| own[*user as usize] += 1);
+        self.posts
+            .iter()
+            .for_each(|(user, _)| own[*user as usize] += 1);
         own
     }
 
@@ -64,9 +70,13 @@ impl Posts {
         let mut request = Request::default();
         for (index, (author, _)) in self.posts.iter().enumerate() {
             self.call(index, &mut request);
-            let mut receivers: BTreeSet<u32> = followers[*author as usize].iter().copied().collect();
+            let mut receivers: BTreeSet<u32> =
+                followers[*author as usize].iter().copied().collect();
             receivers.extend(mentions(&request.body));
-            receivers.into_iter().filter(|user| *user < self.users).for_each(|user| home[user as usize] += 1);
+            receivers
+                .into_iter()
+                .filter(|user| *user < self.users)
+                .for_each(|user| home[user as usize] += 1);
         }
         home
     }
@@ -76,8 +86,14 @@ impl Posts {
 fn mentions(body: &[u8]) -> Vec<u32> {
     let body = String::from_utf8_lossy(body);
     let numbers = body.split("@username_").skip(1);
-    let digits = |text: &str| text.chars().take_while(char::is_ascii_digit).collect::<String>();
-    numbers.filter_map(|text| digits(text).parse().ok()).collect()
+    let digits = |text: &str| {
+        text.chars()
+            .take_while(char::is_ascii_digit)
+            .collect::<String>()
+    };
+    numbers
+        .filter_map(|text| digits(text).parse().ok())
+        .collect()
 }
 
 fn form(request: &mut Request, target: &str) {
@@ -103,9 +119,16 @@ pub(super) fn register(user: u32, with_id: bool, request: &mut Request) {
 /// Call 2n follows edge n one way, call 2n + 1 the other.
 pub(super) fn follow(follows: &Follows, index: usize, request: &mut Request) {
     let (one, other) = follows.edges()[index / 2];
-    let (user, followee) = if index.is_multiple_of(2) { (one, other) } else { (other, one) };
+    let (user, followee) = if index.is_multiple_of(2) {
+        (one, other)
+    } else {
+        (other, one)
+    };
     form(request, "/wrk2-api/user/follow");
-    text::format(&mut request.body, format_args!("user_name=username_{user}&followee_name=username_{followee}"));
+    text::format(
+        &mut request.body,
+        format_args!("user_name=username_{user}&followee_name=username_{followee}"),
+    );
 }
 
 /// The newest posts of a user.
@@ -115,7 +138,9 @@ pub(super) fn own_timeline(user: u32, request: &mut Request) {
 
 fn timeline(kind: &str, user: u32, request: &mut Request) {
     request.start("GET");
-    request.target.push_str(&format!("/wrk2-api/{kind}-timeline/read?user_id={user}&start=0&stop={SHOWN}"));
+    request.target.push_str(&format!(
+        "/wrk2-api/{kind}-timeline/read?user_id={user}&start=0&stop={SHOWN}"
+    ));
 }
 
 /// Own timelines show posts, home timelines show posts and who follows whom.
@@ -124,8 +149,18 @@ pub(super) fn probes(follows: &Follows, posts: &Posts, sample: usize) -> Vec<Pro
     let probe = |kind, user: u32, count: usize| {
         let mut request = Request::default();
         timeline(kind, user, &mut request);
-        Probe { request, expect: Expect::Items(count.min(SHOWN)) }
+        Probe {
+            request,
+            expect: Expect::Items(count.min(SHOWN)),
+        }
     };
-    let both = |user: u32| [probe("user", user, own[user as usize]), probe("home", user, home[user as usize])];
-    super::media::spread(posts.users, sample).flat_map(both).collect()
+    let both = |user: u32| {
+        [
+            probe("user", user, own[user as usize]),
+            probe("home", user, home[user as usize]),
+        ]
+    };
+    super::media::spread(posts.users, sample)
+        .flat_map(both)
+        .collect()
 }

@@ -28,7 +28,13 @@ pub(super) fn search(draw: &mut Draw, request: &mut Request) {
     let day_out = draw.random_range(day_in + 1..=24);
     request.start("GET");
     let to = &mut request.target;
-    append!(to, "/hotels?inDate=2015-04-", TwoDigits(day_in), "&outDate=2015-04-", TwoDigits(day_out));
+    append!(
+        to,
+        "/hotels?inDate=2015-04-",
+        TwoDigits(day_in),
+        "&outDate=2015-04-",
+        TwoDigits(day_out)
+    );
     place(draw, to);
 }
 
@@ -47,7 +53,10 @@ pub(super) fn recommend(draw: &mut Draw, request: &mut Request) {
 pub(super) fn login(draw: &mut Draw, request: &mut Request) {
     let user = draw.random_range(0..=500);
     request.start("GET");
-    request.write(format_args!("/user?username=Cornell_{user}&password={}", Password(user)));
+    request.write(format_args!(
+        "/user?username=Cornell_{user}&password={}",
+        Password(user)
+    ));
 }
 
 pub(super) fn reserve(draw: &mut Draw, request: &mut Request) {

@@ -27,7 +27,14 @@ pub(super) fn compose_review(draw: &mut Draw, request: &mut Request) {
     request.start_form("POST");
     request.write(format_args!("/wrk2-api/review/compose"));
     let body = &mut request.body;
-    append!(body, "username=username_", user, "&password=password_", user, "&title=");
+    append!(
+        body,
+        "username=username_",
+        user,
+        "&password=password_",
+        user,
+        "&title="
+    );
     body.extend(&TITLES[movie]);
     append!(body, "&rating=", rating, "&text=");
     text::alphanumerics(draw, TEXT, body);

@@ -40,7 +40,17 @@ fn read(timeline: &str, draw: &mut Draw, request: &mut Request) {
     let start: u32 = draw.random_range(0..=100);
     request.start_form("GET");
     let to = &mut request.target;
-    append!(to, "/wrk2-api/", timeline, "-timeline/read?user_id=", user, "&start=", start, "&stop=", start + 10);
+    append!(
+        to,
+        "/wrk2-api/",
+        timeline,
+        "-timeline/read?user_id=",
+        user,
+        "&start=",
+        start,
+        "&stop=",
+        start + 10
+    );
 }
 
 pub(super) fn compose(draw: &mut Draw, request: &mut Request) {
@@ -73,7 +83,11 @@ pub(crate) fn post(draw: &mut Draw, user: u32, users: u32, out: &mut Vec<u8>) {
     }
     out.extend(b"]&media_types=[");
     for medium in 0..media {
-        out.extend(if medium == 0 { &b"\"png\""[..] } else { b",\"png\"" });
+        out.extend(if medium == 0 {
+            &b"\"png\""[..]
+        } else {
+            b",\"png\""
+        });
     }
     out.extend(b"]&post_type=0");
 }

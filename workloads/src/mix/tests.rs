@@ -28,7 +28,10 @@ pub(crate) fn assert_shares<K: Ord + std::fmt::Debug>(
     for (value, share) in expected {
         let count = counts.remove(&value).unwrap_or(0) as f64;
         let band = 2.576 * (total * share * (1.0 - share)).sqrt();
-        assert!((count - total * share).abs() <= band, "{value:?}: {count} of {total}, expected {share} of them");
+        assert!(
+            (count - total * share).abs() <= band,
+            "{value:?}: {count} of {total}, expected {share} of them"
+        );
     }
     assert!(counts.is_empty(), "not expected at all: {counts:?}");
 }
@@ -37,7 +40,10 @@ pub(crate) fn assert_shares<K: Ord + std::fmt::Debug>(
 pub(crate) fn assert_uniform(values: impl Iterator<Item = i64>, min: i64, max: i64) {
     let mut counts = vec![0u64; usize::try_from(max - min + 1).unwrap()];
     for value in values {
-        assert!((min..=max).contains(&value), "{value} is not from {min} to {max}");
+        assert!(
+            (min..=max).contains(&value),
+            "{value} is not from {min} to {max}"
+        );
         counts[usize::try_from(value - min).unwrap()] += 1;
     }
     let expected = counts.iter().sum::<u64>() as f64 / counts.len() as f64;
@@ -46,33 +52,51 @@ pub(crate) fn assert_uniform(values: impl Iterator<Item = i64>, min: i64, max: i
         let missing = counts.iter().position(|&count| count == 0);
         assert_eq!(missing, None, "{min}..={max}: a value never came");
     }
-    let chi: f64 = counts.iter().map(|&count| (count as f64 - expected).powi(2) / expected).sum();
+    let chi: f64 = counts
+        .iter()
+        .map(|&count| (count as f64 - expected).powi(2) / expected)
+        .sum();
     let freedom = (counts.len() - 1) as f64;
     // Wilson and Hilferty: the cube root of chi-square over its degrees of freedom is nearly normal.
     let spread = 2.0 / (9.0 * freedom);
     let z = ((chi / freedom).cbrt() - (1.0 - spread)) / spread.sqrt();
-    assert!(z < 3.09, "{min}..={max}: chi-square {chi} at {freedom} degrees of freedom, counts {counts:?}");
+    assert!(
+        z < 3.09,
+        "{min}..={max}: chi-square {chi} at {freedom} degrees of freedom, counts {counts:?}"
+    );
 }
 
 /// The value of a query's or form's parameter, as it stands there.
 pub(crate) fn value<'a>(text: &'a str, name: &str) -> &'a str {
     let text = text.split_once('?').map_or(text, |(_, query)| query);
-    let found = text.split('&').find_map(|pair| pair.split_once('=').filter(|(key, _)| *key == name));
+    let found = text
+        .split('&')
+        .find_map(|pair| pair.split_once('=').filter(|(key, _)| *key == name));
     found.unwrap_or_else(|| panic!("no {name} in {text}")).1
 }
 
 pub(crate) fn number(text: &str) -> i64 {
-    text.parse().unwrap_or_else(|_| panic!("{text} is no number"))
+    text.parse()
+        .unwrap_or_else(|_| panic!("{text} is no number"))
 }
 
 #[test]
 fn names_are_unique_and_begin_with_an_application() {
-    let names: std::collections::BTreeSet<_> = Workload::ALL.iter().map(|workload| workload.name).collect();
+    let names: std::collections::BTreeSet<_> =
+        Workload::ALL.iter().map(|workload| workload.name).collect();
     assert_eq!(names.len(), Workload::ALL.len());
-    let apps: std::collections::BTreeSet<_> = Workload::ALL.iter().map(|workload| workload.app()).collect();
+    let apps: std::collections::BTreeSet<_> = Workload::ALL
+        .iter()
+        .map(|workload| workload.app())
+        .collect();
     assert_eq!(
         apps.into_iter().collect::<Vec<_>>(),
-        ["hotel-reservation", "media-microservices", "social-network", "train-ticket"]
+        [
+            "hotel-reservation",
+            "media-microservices",
+            "social-network",
+            "train-ticket"
+        ]
     );
     assert!(Workload::by_name("hotel-reservation/none").is_none());
 }

@@ -42,14 +42,21 @@ pub(crate) fn digits(draw: &mut Draw, count: usize, out: &mut Vec<u8>) {
 fn characters(draw: &mut Draw, words: &[[u8; LENGTH]; WORDS], count: usize, out: &mut Vec<u8>) {
     let mut bits: u64 = 0;
     let mut word = |number: usize| {
-        bits = if number.is_multiple_of(64 / BITS) { draw.random() } else { bits >> BITS };
+        bits = if number.is_multiple_of(64 / BITS) {
+            draw.random()
+        } else {
+            bits >> BITS
+        };
         words[bits as usize % WORDS]
     };
     let start = out.len();
     out.resize(start + count, 0);
     let (whole, rest) = out[start..].as_chunks_mut::<LENGTH>();
     let next = whole.len();
-    whole.iter_mut().enumerate().for_each(|(number, to)| *to = word(number));
+    whole
+        .iter_mut()
+        .enumerate()
+        .for_each(|(number, to)| *to = word(number));
     if !rest.is_empty() {
         rest.copy_from_slice(&word(next)[..rest.len()]);
     }
@@ -123,7 +130,11 @@ impl Append for Thousandths {
         whole.append(out);
         if rest > 0 {
             let digits = [rest / 100, rest / 10 % 10, rest % 10].map(|digit| b'0' + digit as u8);
-            let shown = if rest % 100 == 0 { 1 } else { 3 - usize::from(rest % 10 == 0) };
+            let shown = if rest % 100 == 0 {
+                1
+            } else {
+                3 - usize::from(rest % 10 == 0)
+            };
             out.text(".");
             out.ascii(&digits[..shown]);
         }
@@ -169,7 +180,10 @@ mod tests {
         out.iter().for_each(|&byte| counts[usize::from(byte)] += 1);
         let seen: Vec<_> = counts.into_iter().filter(|&count| count > 0).collect();
         // 2,000 of each, and four standard deviations of their number.
-        assert!(seen.len() == 62 && seen.iter().all(|count| (1_820..2_180).contains(count)), "{seen:?}");
+        assert!(
+            seen.len() == 62 && seen.iter().all(|count| (1_820..2_180).contains(count)),
+            "{seen:?}"
+        );
         let texts: std::collections::HashSet<_> = out.chunks(62).collect();
         assert_eq!(texts.len(), 2_000);
     }

@@ -42,7 +42,9 @@ impl Follows {
     pub fn generate(seed: u64) -> Self {
         let mut draw = draw(seed, Stream::Content, 0x666f_6c6c_6f77);
         let popularity = LogNormal::new(0.0, POPULARITY_SIGMA).expect("a finite spread");
-        let weights = (0..USERS).map(|_| popularity.sample(&mut draw).min(POPULARITY_MAX)).collect();
+        let weights = (0..USERS)
+            .map(|_| popularity.sample(&mut draw).min(POPULARITY_MAX))
+            .collect();
         let popular = WeightedAliasIndex::new(weights).expect("positive weights");
         let (mut seen, mut edges) = (HashSet::with_capacity(EDGES), Vec::with_capacity(EDGES));
         let mut add = |one: u32, other: u32| {
@@ -58,7 +60,10 @@ impl Follows {
         }
         let mut pick = || popular.sample(&mut draw) as u32;
         while add(pick(), pick()) < EDGES {}
-        Self { users: USERS, edges }
+        Self {
+            users: USERS,
+            edges,
+        }
     }
 
     /// A graph from a text of one edge a line: two user numbers, parted by spaces, commas or tabs. Empty lines and lines
@@ -73,9 +78,15 @@ impl Follows {
             if text.is_empty() || text.starts_with(['#', '%']) {
                 continue;
             }
-            let mut numbers = text.split([' ', '\t', ',']).filter(|part| !part.is_empty()).map(str::parse::<u32>);
+            let mut numbers = text
+                .split([' ', '\t', ','])
+                .filter(|part| !part.is_empty())
+                .map(str::parse::<u32>);
             let (Some(Ok(one)), Some(Ok(other))) = (numbers.next(), numbers.next()) else {
-                return Err(FollowsError::Line { line: index + 1, text: text.to_owned() });
+                return Err(FollowsError::Line {
+                    line: index + 1,
+                    text: text.to_owned(),
+                });
             };
             let edge = (one.min(other), one.max(other));
             users = users.max(edge.1.saturating_add(1));
@@ -83,7 +94,11 @@ impl Follows {
                 edges.push(edge);
             }
         }
-        if edges.is_empty() { Err(FollowsError::Empty) } else { Ok(Self { users, edges }) }
+        if edges.is_empty() {
+            Err(FollowsError::Empty)
+        } else {
+            Ok(Self { users, edges })
+        }
     }
 
     /// Users are 0 to this, without the last.
@@ -145,7 +160,10 @@ mod tests {
     #[test]
     fn what_is_no_edge_is_told() {
         let error = Follows::parse("1 2\n3 x\n").unwrap_err();
-        assert_eq!(error.to_string(), "read line 2 of the graph: `3 x` is not two user numbers, write `12 34`");
+        assert_eq!(
+            error.to_string(),
+            "read line 2 of the graph: `3 x` is not two user numbers, write `12 34`"
+        );
         assert_eq!(Follows::parse("# nothing\n"), Err(FollowsError::Empty));
     }
 }

@@ -142,7 +142,10 @@ pub struct MoviesError {
 #[must_use]
 pub fn movie_title(movie: u32) -> String {
     let number = (movie % (MOVIES - REPEATED)) as usize;
-    let (adjective, noun) = (ADJECTIVES[number % ADJECTIVES.len()], NOUNS[number / ADJECTIVES.len()]);
+    let (adjective, noun) = (
+        ADJECTIVES[number % ADJECTIVES.len()],
+        NOUNS[number / ADJECTIVES.len()],
+    );
     match mix(number as u64) % 5 {
         0 => format!("{adjective} {noun}"),
         1 => format!("The {adjective} {noun}"),
@@ -162,13 +165,25 @@ impl Movies {
         for person in 0..CASTS {
             let at = draw.random_range(0..movies.len());
             // A second part for some.
-            let also = draw.random_bool(0.2).then(|| draw.random_range(0..movies.len()));
-            for movie in [Some(at), also.filter(|&other| other != at)].into_iter().flatten() {
+            let also = draw
+                .random_bool(0.2)
+                .then(|| draw.random_range(0..movies.len()));
+            for movie in [Some(at), also.filter(|&other| other != at)]
+                .into_iter()
+                .flatten()
+            {
                 let parts = &mut movies[movie].casts;
                 let cast_id = parts.len() as u64;
-                let character =
-                    format!("{} the {}", name(&mut draw), ADJECTIVES[draw.random_range(0..ADJECTIVES.len())]);
-                parts.push(Member { cast_id, character, cast_info_id: person.into() });
+                let character = format!(
+                    "{} the {}",
+                    name(&mut draw),
+                    ADJECTIVES[draw.random_range(0..ADJECTIVES.len())]
+                );
+                parts.push(Member {
+                    cast_id,
+                    character,
+                    cast_info_id: person.into(),
+                });
             }
         }
         Self { casts, movies }
@@ -215,10 +230,19 @@ impl Movies {
         let movies: Vec<TmdbMovie> = serde_json::from_str(movies).map_err(wrong("movies"))?;
         let person = |cast: TmdbCast| {
             let intro = cast.biography?;
-            Some(Cast { cast_info_id: cast.id?, name: cast.name?, gender: cast.gender? == 2, intro })
+            Some(Cast {
+                cast_info_id: cast.id?,
+                name: cast.name?,
+                gender: cast.gender? == 2,
+                intro,
+            })
         };
         let part = |part: TmdbMember| {
-            Some(Member { cast_id: part.cast_id?, character: part.character?, cast_info_id: part.id? })
+            Some(Member {
+                cast_id: part.cast_id?,
+                character: part.character?,
+                cast_info_id: part.id?,
+            })
         };
         let movie = |movie: TmdbMovie| Movie {
             movie_id: movie.id,
@@ -238,16 +262,29 @@ impl Movies {
 
 fn cast(number: u32, draw: &mut Draw) -> Cast {
     let name = format!("{} {}", name(draw), name(draw));
-    let intro = format!("{name} has played since {}.", draw.random_range(1950..=2015));
-    Cast { cast_info_id: number.into(), name, gender: draw.random(), intro }
+    let intro = format!(
+        "{name} has played since {}.",
+        draw.random_range(1950..=2015)
+    );
+    Cast {
+        cast_info_id: number.into(),
+        name,
+        gender: draw.random(),
+        intro,
+    }
 }
 
 fn movie(number: u32, draw: &mut Draw) -> Movie {
     let mut plot = String::new();
     for sentence in 0..draw.random_range(2..=5) {
-        let word = |list: &[&str], draw: &mut Draw| list[draw.random_range(0..list.len())].to_lowercase();
+        let word =
+            |list: &[&str], draw: &mut Draw| list[draw.random_range(0..list.len())].to_lowercase();
         let (adjective, noun) = (word(&ADJECTIVES, draw), word(&NOUNS, draw));
-        let _ = write!(plot, "{}A {adjective} {noun} changes everything.", if sentence == 0 { "" } else { " " });
+        let _ = write!(
+            plot,
+            "{}A {adjective} {noun} changes everything.",
+            if sentence == 0 { "" } else { " " }
+        );
     }
     Movie {
         movie_id: number.into(),
@@ -262,9 +299,13 @@ fn movie(number: u32, draw: &mut Draw) -> Movie {
 
 /// Two to four syllables.
 fn name(draw: &mut Draw) -> String {
-    const SYLLABLES: [&str; 16] =
-        ["an", "be", "cor", "da", "el", "fi", "gor", "ha", "in", "jo", "ka", "lu", "mar", "no", "ro", "sa"];
-    let text: String = (0..draw.random_range(2..=4)).map(|_| SYLLABLES[draw.random_range(0..16)]).collect();
+    const SYLLABLES: [&str; 16] = [
+        "an", "be", "cor", "da", "el", "fi", "gor", "ha", "in", "jo", "ka", "lu", "mar", "no",
+        "ro", "sa",
+    ];
+    let text: String = (0..draw.random_range(2..=4))
+        .map(|_| SYLLABLES[draw.random_range(0..16)])
+        .collect();
     text[..1].to_uppercase() + &text[1..]
 }
 
@@ -278,7 +319,10 @@ mod tests {
         let titles: Vec<_> = (0..MOVIES).map(movie_title).collect();
         assert_eq!(titles.iter().collect::<HashSet<_>>().len(), 995);
         assert_eq!(titles[995], titles[0]);
-        assert!(titles.iter().any(|title| !title.is_ascii()), "some titles need escapes");
+        assert!(
+            titles.iter().any(|title| !title.is_ascii()),
+            "some titles need escapes"
+        );
     }
 
     #[test]
@@ -287,21 +331,58 @@ mod tests {
         let movies = r#"[{"id": 9, "title": "T", "overview": "o", "poster_path": "/p", "vote_average": 7.5, "vote_count": 3,
             "cast": [{"id": 7, "cast_id": 1, "character": "C"}, {"id": 8}]}]"#;
         let read = Movies::from_tmdb(casts, movies).unwrap();
-        assert_eq!(read.casts, [Cast { cast_info_id: 7, name: "A".into(), gender: true, intro: "b".into() }]);
-        assert_eq!(read.movies[0].casts, [Member { cast_id: 1, character: "C".into(), cast_info_id: 7 }]);
-        assert_eq!((read.movies[0].avg_rating, read.movies[0].num_rating), (7.5, 3));
+        assert_eq!(
+            read.casts,
+            [Cast {
+                cast_info_id: 7,
+                name: "A".into(),
+                gender: true,
+                intro: "b".into()
+            }]
+        );
+        assert_eq!(
+            read.movies[0].casts,
+            [Member {
+                cast_id: 1,
+                character: "C".into(),
+                cast_info_id: 7
+            }]
+        );
+        assert_eq!(
+            (read.movies[0].avg_rating, read.movies[0].num_rating),
+            (7.5, 3)
+        );
         let told = Movies::from_tmdb("[]", "[{}]").unwrap_err().to_string();
-        assert!(told.starts_with("read the movies: missing field `id` at line 1"), "{told}");
+        assert!(
+            told.starts_with("read the movies: missing field `id` at line 1"),
+            "{told}"
+        );
     }
 
     #[test]
     fn movies_have_the_sizes_of_the_original_and_everybody_plays() {
         let movies = Movies::generate(5);
         assert_eq!((movies.casts.len(), movies.movies.len()), (18_194, 1000));
-        let playing: HashSet<_> = movies.movies.iter().flat_map(|movie| &movie.casts).map(|m| m.cast_info_id).collect();
+        let playing: HashSet<_> = movies
+            .movies
+            .iter()
+            .flat_map(|movie| &movie.casts)
+            .map(|m| m.cast_info_id)
+            .collect();
         assert_eq!(playing.len(), 18_194);
-        assert!(movies.movies.iter().all(|movie| !movie.casts.is_empty() && !movie.plot.is_empty()));
-        assert!(movies.movies.iter().enumerate().all(|(index, movie)| movie.movie_id == index as u64));
+        assert!(
+            movies
+                .movies
+                .iter()
+                .all(|movie| !movie.casts.is_empty() && !movie.plot.is_empty())
+        );
+        assert!(
+            movies
+                .movies
+                .iter()
+                .enumerate()
+                .all(|(index, movie)| movie.movie_id == index as u64)
+        );
         assert_eq!(Movies::generate(5), movies);
         assert_ne!(Movies::generate(6), movies);
     }

@@ -29,7 +29,11 @@ pub struct ScenarioFault {
 
 impl fmt::Display for ScenarioFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "line {}, column {}: {}", self.line, self.column, self.reason)
+        write!(
+            f,
+            "line {}, column {}: {}",
+            self.line, self.column, self.reason
+        )
     }
 }
 
@@ -38,7 +42,11 @@ struct Faults(Vec<ScenarioFault>);
 
 impl Faults {
     fn add(&mut self, at: Location, reason: impl Into<String>) {
-        self.0.push(ScenarioFault { line: at.line(), column: at.column(), reason: reason.into() });
+        self.0.push(ScenarioFault {
+            line: at.line(),
+            column: at.column(),
+            reason: reason.into(),
+        });
     }
 }
 
@@ -51,7 +59,12 @@ pub(super) fn check(
     for (name, value) in file.values {
         let at = value.referenced;
         if name.contains(['.', '}', ':']) || name.contains(char::is_whitespace) {
-            faults.add(at, format!("`{name}` cannot be written in a template: use letters, digits, `_` and `-`"));
+            faults.add(
+                at,
+                format!(
+                    "`{name}` cannot be written in a template: use letters, digits, `_` and `-`"
+                ),
+            );
         }
         match generator(value.value, &mut read) {
             Ok(generator) => {
@@ -63,13 +76,27 @@ pub(super) fn check(
     if file.sessions.value.is_empty() {
         faults.add(file.sessions.referenced, "there must be a session");
     }
-    let weights: Vec<_> = file.sessions.value.iter().map(|session| weight(session, &mut faults)).collect();
-    let sessions = file.sessions.value.into_iter().map(|session| plan(session, &values, &mut faults)).collect();
+    let weights: Vec<_> = file
+        .sessions
+        .value
+        .iter()
+        .map(|session| weight(session, &mut faults))
+        .collect();
+    let sessions = file
+        .sessions
+        .value
+        .into_iter()
+        .map(|session| plan(session, &values, &mut faults))
+        .collect();
     let weights = WeightedAliasIndex::new(weights);
     match weights {
-        Ok(weights) if faults.0.is_empty() => {
-            Ok(Scenario { name: file.name, about: file.about, values, sessions, weights })
-        }
+        Ok(weights) if faults.0.is_empty() => Ok(Scenario {
+            name: file.name,
+            about: file.about,
+            values,
+            sessions,
+            weights,
+        }),
         Err(_) if faults.0.is_empty() => {
             faults.add(file.sessions.referenced, "the weights must not all be zero");
             Err(faults.0)
@@ -82,7 +109,9 @@ pub(super) fn check(
 }
 
 fn weight(session: &Session, faults: &mut Faults) -> f64 {
-    let Some(weight) = &session.weight else { return 1.0 };
+    let Some(weight) = &session.weight else {
+        return 1.0;
+    };
     if weight.value.is_finite() && weight.value >= 0.0 {
         return weight.value;
     }
@@ -90,43 +119,72 @@ fn weight(session: &Session, faults: &mut Faults) -> f64 {
     1.0
 }
 
-fn generator(value: Value, read: &mut impl FnMut(&str) -> Result<String, String>) -> Result<Generator, String> {
+fn generator(
+    value: Value,
+    read: &mut impl FnMut(&str) -> Result<String, String>,
+) -> Result<Generator, String> {
     let lasts = |length: usize| {
-        if length <= MAX_LENGTH { Ok(length) } else { Err(format!("`length` is at most {MAX_LENGTH}")) }
+        if length <= MAX_LENGTH {
+            Ok(length)
+        } else {
+            Err(format!("`length` is at most {MAX_LENGTH}"))
+        }
     };
     match value {
-        Value::Range { min, max } if min > max => Err(format!("`min` ({min}) is above `max` ({max})")),
+        Value::Range { min, max } if min > max => {
+            Err(format!("`min` ({min}) is above `max` ({max})"))
+        }
         Value::Range { min, max } => Ok(Generator::Range { min, max }),
         Value::Decimal { min, max, decimals } => {
             let units = |value: f64| (value * 10f64.powi(i32::from(decimals))).round();
             let fits = |value: f64| units(value).abs() < 9e15;
             if min <= max && decimals <= 12 && fits(min) && fits(max) {
-                Ok(Generator::Decimal { min: units(min) as i64, max: units(max) as i64, decimals })
+                Ok(Generator::Decimal {
+                    min: units(min) as i64,
+                    max: units(max) as i64,
+                    decimals,
+                })
             } else {
                 Err("`min` must not be above `max`, `decimals` at most 12, and both together at most 15 digits"
                     .to_owned())
             }
         }
-        Value::Choice(items) if items.is_empty() => Err("there must be something to choose from".to_owned()),
-        Value::Choice(items) => Ok(Generator::Choice { items, weights: None }),
+        Value::Choice(items) if items.is_empty() => {
+            Err("there must be something to choose from".to_owned())
+        }
+        Value::Choice(items) => Ok(Generator::Choice {
+            items,
+            weights: None,
+        }),
         Value::Weighted(items) => {
             let weights = WeightedAliasIndex::new(items.values().copied().collect());
-            let weights = weights.map_err(|_| "weights must be numbers from 0 up, and not all zero".to_owned())?;
-            Ok(Generator::Choice { items: items.into_keys().collect(), weights: Some(weights) })
+            let weights = weights
+                .map_err(|_| "weights must be numbers from 0 up, and not all zero".to_owned())?;
+            Ok(Generator::Choice {
+                items: items.into_keys().collect(),
+                weights: Some(weights),
+            })
         }
         Value::Zipf { max, exponent } => Zipf::new(max as f64, exponent)
             .map(Generator::Zipf)
             .map_err(|_| "`max` must be at least 1 and `exponent` a number from 0 up".to_owned()),
         Value::Sequence { count: Some(0), .. } => Err("`count` must be at least 1".to_owned()),
-        Value::Sequence { start, step, count } => {
-            Ok(Generator::Sequence { start, step, count: count.unwrap_or(u64::MAX) })
-        }
+        Value::Sequence { start, step, count } => Ok(Generator::Sequence {
+            start,
+            step,
+            count: count.unwrap_or(u64::MAX),
+        }),
         Value::Alphanumeric { length } => lasts(length).map(Generator::Alphanumeric),
         Value::Digits { length } => lasts(length).map(Generator::Digits),
         Value::Csv { file, order } => {
-            let (columns, rows) = rows(&read(&file).map_err(|reason| format!("read {file}: {reason}"))?)
-                .map_err(|reason| format!("read {file}: {reason}"))?;
-            Ok(Generator::Rows { columns, rows, order })
+            let (columns, rows) =
+                rows(&read(&file).map_err(|reason| format!("read {file}: {reason}"))?)
+                    .map_err(|reason| format!("read {file}: {reason}"))?;
+            Ok(Generator::Rows {
+                columns,
+                rows,
+                order,
+            })
         }
     }
 }
@@ -137,25 +195,49 @@ fn rows(text: &str) -> Result<Rows, String> {
     let mut reader = csv::Reader::from_reader(text.as_bytes());
     let fields = |record: &csv::StringRecord| record.iter().map(str::to_owned).collect::<Vec<_>>();
     let columns = fields(reader.headers().map_err(|error| error.to_string())?);
-    let rows: Result<Vec<_>, _> = reader.records().map(|record| record.map(|record| fields(&record))).collect();
+    let rows: Result<Vec<_>, _> = reader
+        .records()
+        .map(|record| record.map(|record| fields(&record)))
+        .collect();
     let rows = rows.map_err(|error| error.to_string())?;
-    if rows.is_empty() { Err("it has no row below its head line".to_owned()) } else { Ok((columns, rows)) }
+    if rows.is_empty() {
+        Err("it has no row below its head line".to_owned())
+    } else {
+        Ok((columns, rows))
+    }
 }
 
-fn plan(session: Session, values: &BTreeMap<String, Generator>, faults: &mut Faults) -> SessionPlan {
+fn plan(
+    session: Session,
+    values: &BTreeMap<String, Generator>,
+    faults: &mut Faults,
+) -> SessionPlan {
     let Session { name, requests, .. } = session;
     if requests.value.is_empty() {
-        faults.add(requests.referenced, format!("session `{name}` must have a request"));
+        faults.add(
+            requests.referenced,
+            format!("session `{name}` must have a request"),
+        );
     }
     let mut taken = BTreeSet::new();
     let mut plans = Vec::new();
     for request in requests.value {
         let names: Vec<_> = request.take.keys().cloned().collect();
-        plans.push(request_plan(request, &Known { values, taken: &taken }, faults));
+        plans.push(request_plan(
+            request,
+            &Known {
+                values,
+                taken: &taken,
+            },
+            faults,
+        ));
         // What an answer brings is there for the requests behind it.
         taken.extend(names);
     }
-    SessionPlan { name, requests: plans }
+    SessionPlan {
+        name,
+        requests: plans,
+    }
 }
 
 /// The values that a request may name.
@@ -165,22 +247,52 @@ struct Known<'a> {
 }
 
 fn request_plan(request: Request, known: &Known<'_>, faults: &mut Faults) -> RequestPlan {
-    let method =
-        request.method.as_ref().map_or(Some("GET"), |asked| METHODS.into_iter().find(|method| *method == asked.value));
+    let method = request.method.as_ref().map_or(Some("GET"), |asked| {
+        METHODS.into_iter().find(|method| *method == asked.value)
+    });
     if let (None, Some(asked)) = (method, &request.method) {
-        faults.add(asked.referenced, format!("`{}` is not a method: there are {}", asked.value, METHODS.join(", ")));
+        faults.add(
+            asked.referenced,
+            format!(
+                "`{}` is not a method: there are {}",
+                asked.value,
+                METHODS.join(", ")
+            ),
+        );
     }
     if !request.path.value.starts_with(['/', '$']) {
         faults.add(request.path.referenced, "a path begins with `/`");
     }
     let path = template(&request.path, known, faults);
-    let headers = request.headers.into_iter().map(|(name, value)| header(name, &value, known, faults)).collect();
-    let body = request.body.as_ref().map_or_else(Template::default, |body| template(body, known, faults));
-    let take = request.take.into_iter().map(|(name, take)| (name, taker(take, faults))).collect();
-    RequestPlan { method: method.unwrap_or("GET"), path, headers, body, take }
+    let headers = request
+        .headers
+        .into_iter()
+        .map(|(name, value)| header(name, &value, known, faults))
+        .collect();
+    let body = request
+        .body
+        .as_ref()
+        .map_or_else(Template::default, |body| template(body, known, faults));
+    let take = request
+        .take
+        .into_iter()
+        .map(|(name, take)| (name, taker(take, faults)))
+        .collect();
+    RequestPlan {
+        method: method.unwrap_or("GET"),
+        path,
+        headers,
+        body,
+        take,
+    }
 }
 
-fn header(name: String, value: &Spanned<String>, known: &Known<'_>, faults: &mut Faults) -> (&'static str, Template) {
+fn header(
+    name: String,
+    value: &Spanned<String>,
+    known: &Known<'_>,
+    faults: &mut Faults,
+) -> (&'static str, Template) {
     let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
     if name.is_empty() || !name.bytes().all(is_token) {
         faults.add(value.referenced, format!("`{name}` is not a header's name"));
@@ -196,7 +308,10 @@ fn header(name: String, value: &Spanned<String>, known: &Known<'_>, faults: &mut
 fn taker(take: Spanned<Take>, faults: &mut Faults) -> Taker {
     match &take.value {
         Take::Json(pointer) if !pointer.is_empty() && !pointer.starts_with('/') => {
-            faults.add(take.referenced, format!("`{pointer}` is not a JSON pointer: write `/data/token`"));
+            faults.add(
+                take.referenced,
+                format!("`{pointer}` is not a JSON pointer: write `/data/token`"),
+            );
         }
         Take::Between { start, end } if start.is_empty() || end.is_empty() => {
             faults.add(take.referenced, "`start` and `end` must not be empty");
@@ -210,7 +325,15 @@ fn template(text: &Spanned<String>, known: &Known<'_>, faults: &mut Faults) -> T
     let template = match Template::parse(&text.value) {
         Ok(template) => template,
         Err(fault) => {
-            faults.add(text.referenced, format!("{} (character {} of `{}`)", fault.reason, fault.at + 1, text.value));
+            faults.add(
+                text.referenced,
+                format!(
+                    "{} (character {} of `{}`)",
+                    fault.reason,
+                    fault.at + 1,
+                    text.value
+                ),
+            );
             return Template::default();
         }
     };
@@ -228,20 +351,34 @@ impl Known<'_> {
         if self.taken.contains(name) {
             return None;
         }
-        let (first, column) = name.split_once('.').map_or((name, None), |(first, column)| (first, Some(column)));
+        let (first, column) = name
+            .split_once('.')
+            .map_or((name, None), |(first, column)| (first, Some(column)));
         match (self.values.get(first).map(Generator::columns), column) {
             (Some(None), None) => None,
-            (Some(Some(columns)), Some(column)) if columns.iter().any(|known| known == column) => None,
-            (Some(Some(columns)), _) => Some(format!("`{name}`: name a column, there are {}", columns.join(", "))),
+            (Some(Some(columns)), Some(column)) if columns.iter().any(|known| known == column) => {
+                None
+            }
+            (Some(Some(columns)), _) => Some(format!(
+                "`{name}`: name a column, there are {}",
+                columns.join(", ")
+            )),
             (Some(None), Some(_)) => Some(format!("`{first}` has no columns")),
-            (None, _) => Some(format!("there is no value `{first}` here{}", self.suggestion(first))),
+            (None, _) => Some(format!(
+                "there is no value `{first}` here{}",
+                self.suggestion(first)
+            )),
         }
     }
 
     fn suggestion(&self, name: &str) -> String {
         let known = self.values.keys().chain(self.taken);
-        let near = known.map(|known| (strsim::osa_distance(known, name), known)).min();
+        let near = known
+            .map(|known| (strsim::osa_distance(known, name), known))
+            .min();
         near.filter(|(distance, _)| *distance <= 2)
-            .map_or(String::new(), |(_, near)| format!(", did you mean `{near}`?"))
+            .map_or(String::new(), |(_, near)| {
+                format!(", did you mean `{near}`?")
+            })
     }
 }

@@ -41,9 +41,17 @@ pub(super) enum Generator {
 
 impl Generator {
     /// Adds the value of session `number`.
-    pub(super) fn write(&self, draw: &mut Draw, number: u64, column: Option<&str>, out: &mut Vec<u8>) {
+    pub(super) fn write(
+        &self,
+        draw: &mut Draw,
+        number: u64,
+        column: Option<&str>,
+        out: &mut Vec<u8>,
+    ) {
         match self {
-            Self::Range { min, max } => text::format(out, format_args!("{}", draw.random_range(*min..=*max))),
+            Self::Range { min, max } => {
+                text::format(out, format_args!("{}", draw.random_range(*min..=*max)))
+            }
             Self::Decimal { min, max, decimals } => {
                 let units = draw.random_range(*min..=*max);
                 let value = units as f64 / 10f64.powi(i32::from(*decimals));
@@ -59,16 +67,25 @@ impl Generator {
             Self::Zipf(zipf) => text::format(out, format_args!("{}", zipf.sample(draw) as u64)),
             Self::Sequence { start, step, count } => {
                 let nth = (number % count).cast_signed();
-                text::format(out, format_args!("{}", start.wrapping_add(step.wrapping_mul(nth))));
+                text::format(
+                    out,
+                    format_args!("{}", start.wrapping_add(step.wrapping_mul(nth))),
+                );
             }
             Self::Alphanumeric(length) => text::alphanumerics(draw, *length, out),
             Self::Digits(length) => text::digits(draw, *length, out),
-            Self::Rows { columns, rows, order } => {
+            Self::Rows {
+                columns,
+                rows,
+                order,
+            } => {
                 let row = match order {
                     Order::Random => draw.random_range(0..rows.len()),
                     Order::InTurn => (number % rows.len() as u64) as usize,
                 };
-                let column = column.and_then(|name| columns.iter().position(|known| known == name)).unwrap_or(0);
+                let column = column
+                    .and_then(|name| columns.iter().position(|known| known == name))
+                    .unwrap_or(0);
                 out.extend(rows[row][column].as_bytes());
             }
         }

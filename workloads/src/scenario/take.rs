@@ -41,15 +41,21 @@ impl Taker {
     ) -> Result<String, TakeError> {
         let found = match self {
             Self::Json(pointer) => json(pointer, body),
-            Self::Header(name) => header(name).map(str::to_owned).ok_or_else(|| format!("it has no header `{name}`")),
+            Self::Header(name) => header(name)
+                .map(str::to_owned)
+                .ok_or_else(|| format!("it has no header `{name}`")),
             Self::Between { start, end } => between(start, end, &String::from_utf8_lossy(body)),
         };
-        found.map_err(|reason| TakeError { name: name.to_owned(), reason })
+        found.map_err(|reason| TakeError {
+            name: name.to_owned(),
+            reason,
+        })
     }
 }
 
 fn json(pointer: &str, body: &[u8]) -> Result<String, String> {
-    let body: Value = serde_json::from_slice(body).map_err(|error| format!("its body is not JSON: {error}"))?;
+    let body: Value =
+        serde_json::from_slice(body).map_err(|error| format!("its body is not JSON: {error}"))?;
     match body.pointer(pointer) {
         Some(Value::String(text)) => Ok(text.clone()),
         Some(Value::Null) | None => Err(format!("its body has nothing at `{pointer}`")),
@@ -59,6 +65,8 @@ fn json(pointer: &str, body: &[u8]) -> Result<String, String> {
 
 fn between(start: &str, end: &str, body: &str) -> Result<String, String> {
     let behind = body.split_once(start).map(|(_, behind)| behind);
-    let found = behind.and_then(|behind| behind.split_once(end)).map(|(found, _)| found.to_owned());
+    let found = behind
+        .and_then(|behind| behind.split_once(end))
+        .map(|(found, _)| found.to_owned());
     found.ok_or_else(|| format!("its body has nothing between `{start}` and `{end}`"))
 }

@@ -30,22 +30,33 @@ impl Template {
                 rest = behind;
                 continue;
             }
-            let fault = |reason: &str| TemplateFault { at, reason: reason.to_owned() };
-            let inner =
-                behind.strip_prefix('{').ok_or_else(|| fault("write `${name}` for a value, `$$` for a dollar"))?;
-            let (inner, behind) = inner.split_once('}').ok_or_else(|| fault("`${` has no `}`"))?;
+            let fault = |reason: &str| TemplateFault {
+                at,
+                reason: reason.to_owned(),
+            };
+            let inner = behind
+                .strip_prefix('{')
+                .ok_or_else(|| fault("write `${name}` for a value, `$$` for a dollar"))?;
+            let (inner, behind) = inner
+                .split_once('}')
+                .ok_or_else(|| fault("`${` has no `}`"))?;
             let (name, escape) = match inner.split_once(':') {
                 None => (inner, false),
                 Some((name, "url")) => (name, true),
                 Some((_, other)) => {
-                    return Err(fault(&format!("`{other}` is not a way to write a value, there is `url`")));
+                    return Err(fault(&format!(
+                        "`{other}` is not a way to write a value, there is `url`"
+                    )));
                 }
             };
             if name.is_empty() || name.contains(char::is_whitespace) {
                 return Err(fault(&format!("`{name}` is not a value's name")));
             }
             parts.extend((!plain.is_empty()).then(|| Part::Text(std::mem::take(&mut plain))));
-            parts.push(Part::Value { name: name.to_owned(), escape });
+            parts.push(Part::Value {
+                name: name.to_owned(),
+                escape,
+            });
             rest = behind;
         }
         plain.push_str(rest);
@@ -66,7 +77,10 @@ impl Template {
         for part in &self.0 {
             match part {
                 Part::Text(text) => out.extend(text.as_bytes()),
-                Part::Value { name, escape: false } => value(name, out),
+                Part::Value {
+                    name,
+                    escape: false,
+                } => value(name, out),
                 Part::Value { name, escape: true } => {
                     let mut plain = Vec::new();
                     value(name, &mut plain);
@@ -111,8 +125,17 @@ mod tests {
     fn values_stand_where_they_are_named() {
         assert_eq!(filled("/a?b=${c}&d=${e.f}"), "/a?b=<c>&d=<e.f>");
         assert_eq!(filled("{\"price\": \"$$${p}\"}"), "{\"price\": \"$<p>\"}");
-        assert_eq!(filled("${a b:url}".replace("a b", "ab").as_str()), "%3Cab%3E");
-        assert_eq!(Template::parse("${a}${b:url}").unwrap().names().collect::<Vec<_>>(), ["a", "b"]);
+        assert_eq!(
+            filled("${a b:url}".replace("a b", "ab").as_str()),
+            "%3Cab%3E"
+        );
+        assert_eq!(
+            Template::parse("${a}${b:url}")
+                .unwrap()
+                .names()
+                .collect::<Vec<_>>(),
+            ["a", "b"]
+        );
     }
 
     #[test]
@@ -124,7 +147,10 @@ mod tests {
             ("${a:html}", 0, "there is `url`"),
         ] {
             let fault = Template::parse(text).unwrap_err();
-            assert!(fault.at == at && fault.reason.contains(reason), "{text}: {fault:?}");
+            assert!(
+                fault.at == at && fault.reason.contains(reason),
+                "{text}: {fault:?}"
+            );
         }
     }
 }

@@ -43,7 +43,9 @@ fn shop() -> Scenario {
 }
 
 fn buying(scenario: &Scenario) -> u64 {
-    (0..).find(|number| scenario.start(1, *number).name(scenario) == "buy").unwrap()
+    (0..)
+        .find(|number| scenario.start(1, *number).name(scenario) == "buy")
+        .unwrap()
 }
 
 /// The first request of session `number`.
@@ -55,7 +57,10 @@ fn fill(scenario: &Scenario, seed: u64, number: u64, request: &mut Request) {
 fn sessions_come_by_their_weights() {
     let shop = shop();
     let names = (0..20_000).map(|number| shop.start(1, number).name(&shop).to_owned());
-    assert_shares(names, [("browse".to_owned(), 0.75), ("buy".to_owned(), 0.25)]);
+    assert_shares(
+        names,
+        [("browse".to_owned(), 0.75), ("buy".to_owned(), 0.25)],
+    );
     assert!(shop.reads_answers());
 }
 
@@ -72,19 +77,38 @@ fn values_have_their_distributions() {
     }
     let part = |target: &str, name: &str| crate::mix::tests::value(target, name).to_owned();
     let by = targets.iter().map(|target| part(target, "by"));
-    assert_shares(by, [("dis".into(), 0.33), ("rate".into(), 0.33), ("price".into(), 0.34)]);
+    assert_shares(
+        by,
+        [
+            ("dis".into(), 0.33),
+            ("rate".into(), 0.33),
+            ("price".into(), 0.34),
+        ],
+    );
     let lats = targets.iter().map(|target| part(target, "lat"));
     let thousandths = lats.map(|lat| {
         assert_eq!(lat.len(), 6, "{lat} has three decimals");
         lat.replace('.', "").parse().unwrap()
     });
     crate::mix::tests::assert_uniform(thousandths, 37_783, 38_264);
-    let item = |target: &String| target.strip_prefix("/items/").unwrap().split('?').next().unwrap().parse().unwrap();
+    let item = |target: &String| {
+        target
+            .strip_prefix("/items/")
+            .unwrap()
+            .split('?')
+            .next()
+            .unwrap()
+            .parse()
+            .unwrap()
+    };
     let items: Vec<u64> = targets.iter().map(item).collect();
     let count = |item| items.iter().filter(|&&drawn| drawn == item).count() as f64;
     // n in proportion to n^-1.1, within four standard errors.
     let ratio = count(1) / count(8);
-    assert!((ratio / 8f64.powf(1.1) - 1.0).abs() < 4.0 * (1.0 / count(1) + 1.0 / count(8)).sqrt(), "{ratio}");
+    assert!(
+        (ratio / 8f64.powf(1.1) - 1.0).abs() < 4.0 * (1.0 / count(1) + 1.0 / count(8)).sqrt(),
+        "{ratio}"
+    );
     assert!(items.iter().all(|item| (1..=1000).contains(item)));
 }
 
@@ -95,16 +119,37 @@ fn a_session_carries_what_answers_brought() {
     let mut session = shop.start(1, number);
     let mut request = Request::default();
     assert!(session.next(&shop, &mut request) && session.goes_on(&shop));
-    let user = if number.is_multiple_of(2) { "ada\",\"password\":\"a" } else { "bob, jr\",\"password\":\"b" };
-    assert_eq!(String::from_utf8_lossy(&request.body), format!("{{\"user\":\"{user}\"}}"));
-    assert_eq!((request.method, request.target.as_str()), ("POST", "/login"));
-    assert_eq!(request.headers, [("Content-Type", "application/json".into())]);
+    let user = if number.is_multiple_of(2) {
+        "ada\",\"password\":\"a"
+    } else {
+        "bob, jr\",\"password\":\"b"
+    };
+    assert_eq!(
+        String::from_utf8_lossy(&request.body),
+        format!("{{\"user\":\"{user}\"}}")
+    );
+    assert_eq!(
+        (request.method, request.target.as_str()),
+        ("POST", "/login")
+    );
+    assert_eq!(
+        request.headers,
+        [("Content-Type", "application/json".into())]
+    );
     let header = |name: &str| (name == "x-trace").then_some("t1");
-    session.answer(&shop, header, br#"{"data":{"token":"a/b"},"x":"seat=12;"}"#).unwrap();
+    session
+        .answer(&shop, header, br#"{"data":{"token":"a/b"},"x":"seat=12;"}"#)
+        .unwrap();
     assert!(session.next(&shop, &mut request) && !session.goes_on(&shop));
     let order = 100 + 2 * (number % 3);
     assert_eq!(request.target, format!("/cart/{order}?token=a%2Fb&seat=12"));
-    assert_eq!(request.headers, [("Authorization", "Bearer a/b".into()), ("X-Trace", "t1".into())]);
+    assert_eq!(
+        request.headers,
+        [
+            ("Authorization", "Bearer a/b".into()),
+            ("X-Trace", "t1".into())
+        ]
+    );
     assert_eq!(request.body, format!("costs ${order}").into_bytes());
     session.answer(&shop, |_| None, b"").unwrap();
     assert!(!session.next(&shop, &mut request));
@@ -120,15 +165,33 @@ fn an_answer_without_what_is_needed_ends_the_session_with_a_reason() {
     };
     let header = |_: &str| Some("t");
     for (body, reason) in [
-        (&b"<html>"[..], "take `seat` from the answer: its body has nothing between `seat=` and `;`"),
-        (b"<html>seat=1;", "take `token` from the answer: its body is not JSON"),
-        (br#"{"x":"seat=1;"}"#, "take `token` from the answer: its body has nothing at `/data/token`"),
+        (
+            &b"<html>"[..],
+            "take `seat` from the answer: its body has nothing between `seat=` and `;`",
+        ),
+        (
+            b"<html>seat=1;",
+            "take `token` from the answer: its body is not JSON",
+        ),
+        (
+            br#"{"x":"seat=1;"}"#,
+            "take `token` from the answer: its body has nothing at `/data/token`",
+        ),
     ] {
-        let told = started().answer(&shop, header, body).unwrap_err().to_string();
+        let told = started()
+            .answer(&shop, header, body)
+            .unwrap_err()
+            .to_string();
         assert!(told.starts_with(reason), "{told}");
     }
-    let told = started().answer(&shop, |_| None, br#"{"data":{"token":1},"x":"seat=1;"}"#).unwrap_err().to_string();
-    assert_eq!(told, "take `trace` from the answer: it has no header `x-trace`");
+    let told = started()
+        .answer(&shop, |_| None, br#"{"data":{"token":1},"x":"seat=1;"}"#)
+        .unwrap_err()
+        .to_string();
+    assert_eq!(
+        told,
+        "take `trace` from the answer: it has no header `x-trace`"
+    );
 }
 
 #[test]
@@ -162,10 +225,15 @@ sessions:
     let scenario = Scenario::from_yaml(text, |_| Err(String::new())).unwrap();
     let (mut own, mut native) = (Request::default(), Request::default());
     fill(&scenario, 1, 1, &mut own);
-    Workload::by_name("hotel-reservation/search").unwrap().fill(1, 1, &mut native);
+    Workload::by_name("hotel-reservation/search")
+        .unwrap()
+        .fill(1, 1, &mut native);
     let names = |request: &Request| {
         let query = request.target.split_once('?').unwrap().1;
-        query.split('&').map(|pair| pair.split('=').next().unwrap().to_owned()).collect::<Vec<_>>()
+        query
+            .split('&')
+            .map(|pair| pair.split('=').next().unwrap().to_owned())
+            .collect::<Vec<_>>()
     };
     assert_eq!((own.method, names(&own)), (native.method, names(&native)));
 }
@@ -193,8 +261,16 @@ sessions:
   - name: two
     requests: []
 ";
-    let read = |file: &str| if file == "users.csv" { Ok("name\na\n".to_owned()) } else { Err("it is gone".to_owned()) };
-    let Err(ScenarioError::Faults(faults)) = Scenario::from_yaml(text, read) else { panic!("it was taken") };
+    let read = |file: &str| {
+        if file == "users.csv" {
+            Ok("name\na\n".to_owned())
+        } else {
+            Err("it is gone".to_owned())
+        }
+    };
+    let Err(ScenarioError::Faults(faults)) = Scenario::from_yaml(text, read) else {
+        panic!("it was taken")
+    };
     let told: Vec<_> = faults.iter().map(ToString::to_string).collect();
     let expected = [
         (3, "`user`: `min` (5) is above `max` (1)"),
@@ -212,32 +288,75 @@ sessions:
     ];
     assert_eq!(told.len(), expected.len(), "{told:#?}");
     for ((line, reason), told) in expected.iter().zip(&told) {
-        assert!(told.starts_with(&format!("line {line}, column ")) && told.contains(reason), "{line} {reason}: {told}");
+        assert!(
+            told.starts_with(&format!("line {line}, column ")) && told.contains(reason),
+            "{line} {reason}: {told}"
+        );
     }
     assert_eq!(faults[3].column, 15, "the place is that of the template");
-    let told = Scenario::from_yaml("name: x\nsesions: []\n", read).unwrap_err().to_string();
-    assert!(told.contains("sesions") && told.contains("line 2"), "{told}");
+    let told = Scenario::from_yaml("name: x\nsesions: []\n", read)
+        .unwrap_err()
+        .to_string();
+    assert!(
+        told.contains("sesions") && told.contains("line 2"),
+        "{told}"
+    );
 }
 
 /// The schema names every key and every kind that the parser takes, and no other.
 #[test]
 fn the_schema_is_that_of_the_parser() {
     let schema: serde_json::Value = serde_json::from_str(SCHEMA).unwrap();
-    let keys =
-        |pointer: &str| schema.pointer(pointer).unwrap().as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+    let keys = |pointer: &str| {
+        schema
+            .pointer(pointer)
+            .unwrap()
+            .as_object()
+            .unwrap()
+            .keys()
+            .cloned()
+            .collect::<Vec<_>>()
+    };
     for (pointer, parsed) in [
         ("/properties", "name: x\nsessions: []\nother: 1\n"),
-        ("/$defs/session/properties", "name: x\nsessions: [{name: y, other: 1}]\n"),
-        ("/$defs/request/properties", "name: x\nsessions: [{name: y, requests: [{path: /, other: 1}]}]\n"),
-        ("/$defs/value/properties", "name: x\nvalues: {v: {other: 1}}\nsessions: []\n"),
+        (
+            "/$defs/session/properties",
+            "name: x\nsessions: [{name: y, other: 1}]\n",
+        ),
+        (
+            "/$defs/request/properties",
+            "name: x\nsessions: [{name: y, requests: [{path: /, other: 1}]}]\n",
+        ),
+        (
+            "/$defs/value/properties",
+            "name: x\nvalues: {v: {other: 1}}\nsessions: []\n",
+        ),
     ] {
-        let told = Scenario::from_yaml(parsed, |_| Err(String::new())).unwrap_err().to_string();
-        let listed = told.split("expected one of ").nth(1).unwrap().lines().next().unwrap();
-        let listed: Vec<_> = listed.split(", ").map(|name| name.trim_matches('`').to_owned()).collect();
+        let told = Scenario::from_yaml(parsed, |_| Err(String::new()))
+            .unwrap_err()
+            .to_string();
+        let listed = told
+            .split("expected one of ")
+            .nth(1)
+            .unwrap()
+            .lines()
+            .next()
+            .unwrap();
+        let listed: Vec<_> = listed
+            .split(", ")
+            .map(|name| name.trim_matches('`').to_owned())
+            .collect();
         let known = keys(pointer);
         for key in &known {
-            assert!(listed.contains(key), "{pointer}: the parser does not know {key}: {told}");
+            assert!(
+                listed.contains(key),
+                "{pointer}: the parser does not know {key}: {told}"
+            );
         }
-        assert_eq!(listed.len(), known.len(), "{pointer}: the schema lacks something: {told}");
+        assert_eq!(
+            listed.len(),
+            known.len(),
+            "{pointer}: the schema lacks something: {told}"
+        );
     }
 }

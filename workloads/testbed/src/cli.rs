@@ -37,14 +37,26 @@ struct Args {
 enum RunError {
     #[error(transparent)]
     Spec(#[from] SpecError),
-    #[error("run `{asked}` of `{app}` by a spec for `{service}` of `{spec_app}`: let both name the same service")]
-    Other { asked: String, app: String, service: String, spec_app: String },
+    #[error(
+        "run `{asked}` of `{app}` by a spec for `{service}` of `{spec_app}`: let both name the same service"
+    )]
+    Other {
+        asked: String,
+        app: String,
+        service: String,
+        spec_app: String,
+    },
     #[error(transparent)]
     Service(#[from] ServiceError),
     #[error("run on cores {cores:?}: {reason}")]
     Cores { cores: Vec<usize>, reason: String },
-    #[error("listen on {address}: {source}; name another address in `listen`, or port 0 for any that is free")]
-    Listen { address: String, source: std::io::Error },
+    #[error(
+        "listen on {address}: {source}; name another address in `listen`, or port 0 for any that is free"
+    )]
+    Listen {
+        address: String,
+        source: std::io::Error,
+    },
     #[error("start the service: {0}")]
     Start(std::io::Error),
     #[error("tell the address on standard output: {0}")]
@@ -73,7 +85,11 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     match run_service(&args) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            let _ = writeln!(std::io::stderr(), "aefm testbed {}: failed to {error}", args.service);
+            let _ = writeln!(
+                std::io::stderr(),
+                "aefm testbed {}: failed to {error}",
+                args.service
+            );
             ExitCode::from(error.exit_code())
         }
     }
@@ -86,10 +102,18 @@ fn run_service(args: &Args) -> Result<(), RunError> {
     };
     if spec.service != args.service || spec.app != args.app {
         let (asked, app) = (args.service.clone(), args.app.clone());
-        return Err(RunError::Other { asked, app, service: spec.service, spec_app: spec.app });
+        return Err(RunError::Other {
+            asked,
+            app,
+            service: spec.service,
+            spec_app: spec.app,
+        });
     }
     pin(&spec.cores)?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(RunError::Start)?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(RunError::Start)?;
     let parent = match args.spec.as_deref() {
         Some("-") => Some(spec::end_of_input().map_err(RunError::Start)?),
         _ => None,
@@ -102,10 +126,18 @@ async fn listen(spec: ServiceSpec, parent: Option<oneshot::Receiver<()>>) -> Res
     let mut interrupt = signal(SignalKind::interrupt()).map_err(RunError::Start)?;
     let address = spec.listen.clone();
     let (emulated, exporter) = Emulated::new(spec, host())?;
-    let refused = |source| RunError::Listen { address: address.clone(), source };
+    let refused = |source| RunError::Listen {
+        address: address.clone(),
+        source,
+    };
     let listener = TcpListener::bind(&address).await.map_err(refused)?;
     let address = listener.local_addr().map_err(refused)?.to_string();
-    tell(&ServiceReady { ready: true, service: emulated.name.clone(), address, pid: std::process::id() })?;
+    tell(&ServiceReady {
+        ready: true,
+        service: emulated.name.clone(),
+        address,
+        pid: std::process::id(),
+    })?;
     let stop = async move {
         tokio::select! {
             _ = terminate.recv() => {}
@@ -135,15 +167,23 @@ fn pin(cores: &[usize]) -> Result<(), RunError> {
         .iter()
         .try_for_each(|&core| set.set(core))
         .and_then(|()| sched_setaffinity(Pid::from_raw(0), &set))
-        .map_err(|errno| RunError::Cores { cores: cores.to_vec(), reason: errno.desc().to_owned() })
+        .map_err(|errno| RunError::Cores {
+            cores: cores.to_vec(),
+            reason: errno.desc().to_owned(),
+        })
 }
 
 fn host() -> String {
-    gethostname().ok().and_then(|name| name.into_string().ok()).unwrap_or_else(|| "localhost".to_owned())
+    gethostname()
+        .ok()
+        .and_then(|name| name.into_string().ok())
+        .unwrap_or_else(|| "localhost".to_owned())
 }
 
 fn tell(ready: &ServiceReady) -> Result<(), RunError> {
     let line = serde_json::to_string(ready).map_err(|error| RunError::Tell(error.into()))?;
     let mut out = std::io::stdout();
-    writeln!(out, "{line}").and_then(|()| out.flush()).map_err(RunError::Tell)
+    writeln!(out, "{line}")
+        .and_then(|()| out.flush())
+        .map_err(RunError::Tell)
 }

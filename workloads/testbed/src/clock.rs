@@ -13,8 +13,13 @@ pub(crate) struct Stamp {
 impl Stamp {
     /// Now.
     pub(crate) fn now() -> Self {
-        let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Self { wall_ns: nanos(wall), start: Instant::now() }
+        let wall = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
+        Self {
+            wall_ns: nanos(wall),
+            start: Instant::now(),
+        }
     }
 
     /// Start and end in ns since the epoch: the wall clock read once, so that a step of it cannot bend a duration.

@@ -15,7 +15,10 @@ pub(crate) fn answer(answer: &Answer, parameters: &Parameters, store: &Store) ->
         Answer::Message(text) => json!({ "message": text }),
         Answer::Bytes(bytes) => json!({ "data": "x".repeat(*bytes as usize) }),
         Answer::HotelsNear => hotel::near(place(parameters)),
-        Answer::HotelsBest => hotel::best(parameters.get("require").unwrap_or_default(), place(parameters)),
+        Answer::HotelsBest => hotel::best(
+            parameters.get("require").unwrap_or_default(),
+            place(parameters),
+        ),
         Answer::HomeTimeline => store.home_timeline(parameters),
         Answer::UserTimeline => store.user_timeline(parameters),
         Answer::Trips => train::trips(
@@ -27,5 +30,8 @@ pub(crate) fn answer(answer: &Answer, parameters: &Parameters, store: &Store) ->
 
 /// Latitude and longitude of a request; without them, the middle of the hotels' city.
 fn place(parameters: &Parameters) -> (f64, f64) {
-    (parameters.number("lat").unwrap_or(38.0235), parameters.number("lon").unwrap_or(-122.095))
+    (
+        parameters.number("lat").unwrap_or(38.0235),
+        parameters.number("lon").unwrap_or(-122.095),
+    )
 }

@@ -52,17 +52,37 @@ impl Spans {
     }
 
     /// A queue to the receiver at `url`.
-    pub(crate) fn to(url: &str, source: Source, stats: Arc<Stats>) -> Result<(Self, Exporter), EndpointError> {
+    pub(crate) fn to(
+        url: &str,
+        source: Source,
+        stats: Arc<Stats>,
+    ) -> Result<(Self, Exporter), EndpointError> {
         let endpoint = Endpoint::new(url)?;
         let (sender, queue) = mpsc::channel(QUEUE);
-        let exporter = Exporter { queue, endpoint, source, stats: Arc::clone(&stats), stop: Arc::new(Notify::new()) };
-        Ok((Self { queue: Some(sender), stats }, exporter))
+        let exporter = Exporter {
+            queue,
+            endpoint,
+            source,
+            stats: Arc::clone(&stats),
+            stop: Arc::new(Notify::new()),
+        };
+        Ok((
+            Self {
+                queue: Some(sender),
+                stats,
+            },
+            exporter,
+        ))
     }
 
     /// Takes an ended span; never waits.
     pub(crate) fn push(&self, span: EndedSpan) {
         self.stats.span_ended(span.trace);
-        if self.queue.as_ref().is_some_and(|queue| queue.try_send(span).is_err()) {
+        if self
+            .queue
+            .as_ref()
+            .is_some_and(|queue| queue.try_send(span).is_err())
+        {
             Stats::count(&self.stats.spans_dropped);
         }
     }

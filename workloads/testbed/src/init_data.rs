@@ -93,7 +93,11 @@ pub async fn initialise(
 ) -> Result<Report, UrlError> {
     let caller = Arc::new(Caller::new(&options.url).ok_or_else(|| UrlError(options.url.clone()))?);
     let probes = plan.probes(options.sample);
-    let mut report = Report { app: plan.app.to_owned(), asked: probes.len(), ..Report::default() };
+    let mut report = Report {
+        app: plan.app.to_owned(),
+        asked: probes.len(),
+        ..Report::default()
+    };
     if !options.force && probes.iter().any(|probe| probe.request.method == "GET") {
         report.confirmed = caller.confirm(&probes, &mut Vec::new()).await;
         report.skipped = report.confirmed == report.asked;
@@ -103,7 +107,9 @@ pub async fn initialise(
     }
     for stage in &plan.stages {
         let work = Work::new(stage.clone(), Arc::clone(&caller), options.connections).await;
-        let done = work.run(options.connections, &mut progress, &mut report.reasons).await;
+        let done = work
+            .run(options.connections, &mut progress, &mut report.reasons)
+            .await;
         let failed = done.failed > 0;
         report.stages.push(done);
         if failed {
@@ -137,7 +143,17 @@ impl Work {
             None => Vec::new(),
         };
         let (next, done, there, refused, failed) = Default::default();
-        Arc::new(Self { stage, caller, present, next, done, there, refused, failed, reasons: Mutex::default() })
+        Arc::new(Self {
+            stage,
+            caller,
+            present,
+            next,
+            done,
+            there,
+            refused,
+            failed,
+            reasons: Mutex::default(),
+        })
     }
 
     async fn run(
@@ -209,7 +225,9 @@ impl Work {
     fn is_there(&self, index: usize) -> bool {
         let repeated = self.stage.repeats(index);
         repeated.is_some_and(|(user, before)| {
-            self.present.get(user as usize).is_some_and(|&present| (before as usize) < present)
+            self.present
+                .get(user as usize)
+                .is_some_and(|&present| (before as usize) < present)
         })
     }
 }

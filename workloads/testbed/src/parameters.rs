@@ -21,21 +21,30 @@ impl Parameters {
     }
 
     fn form(&mut self, text: &[u8]) {
-        self.0.extend(form_urlencoded::parse(text).map(|(name, value)| (name.into_owned(), value.into_owned())));
+        self.0.extend(
+            form_urlencoded::parse(text)
+                .map(|(name, value)| (name.into_owned(), value.into_owned())),
+        );
     }
 
     /// The members of an object; a body that is none has none, and what it lacks is told as missing.
     fn json(&mut self, body: &[u8]) {
-        let Ok(Value::Object(members)) = serde_json::from_slice(body) else { return };
-        self.0.extend(members.into_iter().map(|(name, value)| match value {
-            Value::String(text) => (name, text),
-            other => (name, other.to_string()),
-        }));
+        let Ok(Value::Object(members)) = serde_json::from_slice(body) else {
+            return;
+        };
+        self.0
+            .extend(members.into_iter().map(|(name, value)| match value {
+                Value::String(text) => (name, text),
+                other => (name, other.to_string()),
+            }));
     }
 
     /// The value of that name.
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+        self.0
+            .iter()
+            .find(|(known, _)| known == name)
+            .map(|(_, value)| value.as_str())
     }
 
     /// The value of that name as a number.
@@ -45,7 +54,9 @@ impl Parameters {
 
     /// Checks all that an operation asks of them.
     pub(crate) fn check(&self, wanted: &[Parameter]) -> Result<(), BadParameter> {
-        wanted.iter().try_for_each(|parameter| parameter.check(|name| self.get(name)))
+        wanted
+            .iter()
+            .try_for_each(|parameter| parameter.check(|name| self.get(name)))
     }
 }
 
@@ -55,13 +66,26 @@ mod tests {
 
     #[test]
     fn query_form_and_json_are_read() {
-        let form = Parameters::of(Some("a=1&b=x%20y"), "application/x-www-form-urlencoded; charset=utf-8", b"c=p+q");
-        assert_eq!([form.get("a"), form.get("b"), form.get("c")], [Some("1"), Some("x y"), Some("p q")]);
+        let form = Parameters::of(
+            Some("a=1&b=x%20y"),
+            "application/x-www-form-urlencoded; charset=utf-8",
+            b"c=p+q",
+        );
+        assert_eq!(
+            [form.get("a"), form.get("b"), form.get("c")],
+            [Some("1"), Some("x y"), Some("p q")]
+        );
         let json = Parameters::of(None, "application/json", br#"{"a":"x","n":3,"l":[1]}"#);
-        assert_eq!([json.get("a"), json.get("n"), json.get("l")], [Some("x"), Some("3"), Some("[1]")]);
+        assert_eq!(
+            [json.get("a"), json.get("n"), json.get("l")],
+            [Some("x"), Some("3"), Some("[1]")]
+        );
         assert_eq!(json.number("n"), Some(3.0));
         let other = Parameters::of(None, "text/plain", b"a=1");
         assert_eq!(other.get("a"), None);
-        assert_eq!(Parameters::of(None, "application/json", b"{").get("a"), None);
+        assert_eq!(
+            Parameters::of(None, "application/json", b"{").get("a"),
+            None
+        );
     }
 }

@@ -40,7 +40,11 @@ impl Peers {
         let mut connector = HttpConnector::new();
         connector.set_nodelay(true);
         connector.set_connect_timeout(Some(timeout));
-        Self { client: Client::builder(TokioExecutor::new()).build(connector), addresses, timeout }
+        Self {
+            client: Client::builder(TokioExecutor::new()).build(connector),
+            addresses,
+            timeout,
+        }
     }
 
     /// Calls an operation and reads its answer to the end; `parent` is the caller's span, `state` the trace state it got.
@@ -52,7 +56,10 @@ impl Peers {
     ) -> Result<Bytes, CallError> {
         match tokio::time::timeout(self.timeout, self.exchange(call, parent, state)).await {
             Ok(answer) => answer,
-            Err(_) => Err(CallError::Timeout { call: call.to_string(), timeout: self.timeout }),
+            Err(_) => Err(CallError::Timeout {
+                call: call.to_string(),
+                timeout: self.timeout,
+            }),
         }
     }
 
@@ -62,8 +69,16 @@ impl Peers {
         parent: Option<TraceParent>,
         state: Option<&str>,
     ) -> Result<Bytes, CallError> {
-        let transport = |reason: String| CallError::Transport { call: call.to_string(), reason };
-        let address = self.addresses.get(&call.service).ok_or_else(|| CallError::Unknown { call: call.to_string() })?;
+        let transport = |reason: String| CallError::Transport {
+            call: call.to_string(),
+            reason,
+        };
+        let address = self
+            .addresses
+            .get(&call.service)
+            .ok_or_else(|| CallError::Unknown {
+                call: call.to_string(),
+            })?;
         let uri: Uri = format!("http://{address}/{}", call.operation)
             .parse()
             .map_err(|_| transport(format!("`{address}` is not an address, write host:port")))?;
@@ -74,15 +89,27 @@ impl Peers {
                 request = request.header("tracestate", state);
             }
         }
-        let request = request.body(Empty::new()).map_err(|error| transport(error.to_string()))?;
-        let answer = self.client.request(request).await.map_err(|error| transport(chain(&error)))?;
+        let request = request
+            .body(Empty::new())
+            .map_err(|error| transport(error.to_string()))?;
+        let answer = self
+            .client
+            .request(request)
+            .await
+            .map_err(|error| transport(chain(&error)))?;
         let status = answer.status();
         let body = Limited::new(answer.into_body(), MAX_ANSWER);
-        let body = body.collect().await.map_err(|error| transport(chain(error.as_ref())))?;
+        let body = body
+            .collect()
+            .await
+            .map_err(|error| transport(chain(error.as_ref())))?;
         if status.is_success() {
             Ok(body.to_bytes())
         } else {
-            Err(CallError::Status { call: call.to_string(), status })
+            Err(CallError::Status {
+                call: call.to_string(),
+                status,
+            })
         }
     }
 }

@@ -36,37 +36,71 @@ struct Outcome {
 
 impl Outcome {
     fn ok(body: Value) -> Self {
-        Self { status: StatusCode::OK, body, error: None, allow: None }
+        Self {
+            status: StatusCode::OK,
+            body,
+            error: None,
+            allow: None,
+        }
     }
 
     /// The client's fault.
     fn refused(status: StatusCode, reason: &str) -> Self {
-        Self { status, body: json!({ "error": reason }), error: None, allow: None }
+        Self {
+            status,
+            body: json!({ "error": reason }),
+            error: None,
+            allow: None,
+        }
     }
 
     /// The application's fault.
     fn failed(status: StatusCode, reason: String) -> Self {
-        Self { status, body: json!({ "error": reason }), error: Some(reason), allow: None }
+        Self {
+            status,
+            body: json!({ "error": reason }),
+            error: Some(reason),
+            allow: None,
+        }
     }
 }
 
 /// Answers a request, whatever it is.
-pub(crate) async fn answer(service: Arc<Emulated>, request: Request<Incoming>) -> Response<Full<Bytes>> {
+pub(crate) async fn answer(
+    service: Arc<Emulated>,
+    request: Request<Incoming>,
+) -> Response<Full<Bytes>> {
     let stamp = Stamp::now();
     if let Some(told) = tell(&service, &request) {
         return respond(StatusCode::OK, &told, None);
     }
     let number = service.stats.requests.fetch_add(1, Relaxed);
     let (head, body) = request.into_parts();
-    let context = service.context(head.headers.get("traceparent").and_then(|value| value.to_str().ok()), number);
+    let context = service.context(
+        head.headers
+            .get("traceparent")
+            .and_then(|value| value.to_str().ok()),
+        number,
+    );
     let found = service.find(head.method.as_str(), head.uri.path());
     let outcome = match &found {
-        Found::Operation(operation) => perform(&service, operation, number, context.own, &head, body).await,
-        Found::OtherMethods(methods) => {
-            let refused = Outcome::refused(StatusCode::METHOD_NOT_ALLOWED, &format!("this path takes {methods}"));
-            Outcome { allow: Some(methods.clone()), ..refused }
+        Found::Operation(operation) => {
+            perform(&service, operation, number, context.own, &head, body).await
         }
-        Found::Nothing => Outcome::refused(StatusCode::NOT_FOUND, &format!("{} has no such path", service.name)),
+        Found::OtherMethods(methods) => {
+            let refused = Outcome::refused(
+                StatusCode::METHOD_NOT_ALLOWED,
+                &format!("this path takes {methods}"),
+            );
+            Outcome {
+                allow: Some(methods.clone()),
+                ..refused
+            }
+        }
+        Found::Nothing => Outcome::refused(
+            StatusCode::NOT_FOUND,
+            &format!("{} has no such path", service.name),
+        ),
     };
     if outcome.status.is_server_error() {
         Stats::count(&service.stats.errors);
@@ -110,7 +144,10 @@ async fn perform(
     body: Incoming,
 ) -> Outcome {
     let Ok(body) = Limited::new(body, MAX_BODY).collect().await else {
-        return Outcome::refused(StatusCode::PAYLOAD_TOO_LARGE, "the body is cut off or longer than 1 MiB");
+        return Outcome::refused(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "the body is cut off or longer than 1 MiB",
+        );
     };
     let header = |name: &str| head.headers.get(name).and_then(|value| value.to_str().ok());
     let content_type = header("content-type").unwrap_or_default();
@@ -120,7 +157,11 @@ async fn perform(
     }
     // Half of the work is done before the calls and half on what they bring; without calls, all at once.
     let cpu = cpu_time(operation, service.seed, number);
-    let before = if operation.calls.is_empty() { cpu } else { cpu / 2 };
+    let before = if operation.calls.is_empty() {
+        cpu
+    } else {
+        cpu / 2
+    };
     service.burn(before, operation.memory_kib);
     let state = header("tracestate").map(Arc::from);
     for step in &operation.calls {
@@ -148,12 +189,22 @@ async fn call_all(
     state: Option<Arc<str>>,
 ) -> Result<(), CallError> {
     if let [call] = step {
-        return service.peers.call(call, Some(own), state.as_deref()).await.map(drop);
+        return service
+            .peers
+            .call(call, Some(own), state.as_deref())
+            .await
+            .map(drop);
     }
     let mut calls = JoinSet::new();
     for call in step {
         let (service, call, state) = (Arc::clone(service), call.clone(), state.clone());
-        calls.spawn(async move { service.peers.call(&call, Some(own), state.as_deref()).await.map(drop) });
+        calls.spawn(async move {
+            service
+                .peers
+                .call(&call, Some(own), state.as_deref())
+                .await
+                .map(drop)
+        });
     }
     // Not `join_all`: it panics where a call does. A call that is gone without a result counts as done.
     let mut result = Ok(());
@@ -165,7 +216,9 @@ async fn call_all(
 
 fn respond(status: StatusCode, body: &Value, allow: Option<&str>) -> Response<Full<Bytes>> {
     let body = Full::new(Bytes::from(body.to_string()));
-    let mut response = Response::builder().status(status).header(CONTENT_TYPE, "application/json");
+    let mut response = Response::builder()
+        .status(status)
+        .header(CONTENT_TYPE, "application/json");
     if let Some(methods) = allow {
         response = response.header(ALLOW, methods);
     }
@@ -175,7 +228,10 @@ fn respond(status: StatusCode, body: &Value, allow: Option<&str>) -> Response<Fu
 
 impl Emulated {
     fn burn(&self, cpu: Duration, memory_kib: u32) {
-        self.work.lock().unwrap_or_else(PoisonError::into_inner).burn(cpu, memory_kib);
+        self.work
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .burn(cpu, memory_kib);
     }
 
     /// Nothing waits while it holds this.

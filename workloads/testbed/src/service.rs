@@ -100,22 +100,43 @@ impl Emulated {
     ///
     /// # Errors
     /// When the spec names what is not there, or lacks the address of a service that this one calls.
-    pub(crate) fn new(spec: ServiceSpec, node: String) -> Result<(Self, Option<Exporter>), ServiceError> {
+    pub(crate) fn new(
+        spec: ServiceSpec,
+        node: String,
+    ) -> Result<(Self, Option<Exporter>), ServiceError> {
         let graph = match spec.graph {
             Some(graph) if graph.app() != spec.app => {
-                return Err(ServiceError::App { app: spec.app, graph: graph.app().to_owned() });
+                return Err(ServiceError::App {
+                    app: spec.app,
+                    graph: graph.app().to_owned(),
+                });
             }
             Some(graph) => graph,
             None => ServiceGraph::of_app(&spec.app)?,
         };
         let Some(service) = graph.service(&spec.service) else {
-            let known = graph.services().iter().map(|service| service.name.as_str()).collect::<Vec<_>>().join(", ");
-            return Err(ServiceError::Service { name: spec.service, app: spec.app, known });
+            let known = graph
+                .services()
+                .iter()
+                .map(|service| service.name.as_str())
+                .collect::<Vec<_>>()
+                .join(", ");
+            return Err(ServiceError::Service {
+                name: spec.service,
+                app: spec.app,
+                known,
+            });
         };
-        let missing: Vec<_> =
-            graph.children(&service.name).into_iter().filter(|child| !spec.peers.contains_key(*child)).collect();
+        let missing: Vec<_> = graph
+            .children(&service.name)
+            .into_iter()
+            .filter(|child| !spec.peers.contains_key(*child))
+            .collect();
         if !missing.is_empty() {
-            return Err(ServiceError::Peers { service: spec.service, missing: missing.join(", ") });
+            return Err(ServiceError::Peers {
+                service: spec.service,
+                missing: missing.join(", "),
+            });
         }
         let stats = Arc::new(Stats::default());
         let source = Source {
@@ -125,7 +146,8 @@ impl Emulated {
         };
         let (spans, exporter) = match &spec.otlp {
             Some(url) => {
-                let (spans, exporter) = Spans::to(url, source, Arc::clone(&stats)).map_err(OtlpError)?;
+                let (spans, exporter) =
+                    Spans::to(url, source, Arc::clone(&stats)).map_err(OtlpError)?;
                 (spans, Some(exporter))
             }
             None => (Spans::nowhere(Arc::clone(&stats)), None),
@@ -150,12 +172,21 @@ impl Emulated {
             None => path.strip_prefix('/') == Some(&operation.name),
         };
         let here: Vec<_> = self.operations.iter().filter(at).collect();
-        let method_of =
-            |operation: &Operation| operation.route.as_ref().map_or("POST".to_owned(), |r| r.method.clone());
+        let method_of = |operation: &Operation| {
+            operation
+                .route
+                .as_ref()
+                .map_or("POST".to_owned(), |r| r.method.clone())
+        };
         match here.iter().find(|operation| method_of(operation) == method) {
             Some(operation) => Found::Operation(operation),
             None if here.is_empty() => Found::Nothing,
-            None => Found::OtherMethods(here.into_iter().map(method_of).collect::<Vec<_>>().join(", ")),
+            None => Found::OtherMethods(
+                here.into_iter()
+                    .map(method_of)
+                    .collect::<Vec<_>>()
+                    .join(", "),
+            ),
         }
     }
 
@@ -163,10 +194,20 @@ impl Emulated {
     pub(crate) fn context(&self, header: Option<&str>, number: u64) -> Context {
         let span = SpanId((derive(self.seed, number) | 1).to_be_bytes());
         match header.and_then(TraceParent::parse) {
-            Some(caller) => Context { own: TraceParent { span, ..caller }, parent: Some(caller.span) },
+            Some(caller) => Context {
+                own: TraceParent { span, ..caller },
+                parent: Some(caller.span),
+            },
             None => {
                 let trace = trace_id(self.seed, number);
-                Context { own: TraceParent { trace, span, sampled: true }, parent: None }
+                Context {
+                    own: TraceParent {
+                        trace,
+                        span,
+                        sampled: true,
+                    },
+                    parent: None,
+                }
             }
         }
     }
@@ -177,9 +218,10 @@ impl Found<'_> {
     /// nowhere, the method alone.
     pub(crate) fn span_name(&self, method: &str) -> String {
         match self {
-            Self::Operation(operation) => {
-                operation.route.as_ref().map_or_else(|| operation.name.clone(), ToString::to_string)
-            }
+            Self::Operation(operation) => operation
+                .route
+                .as_ref()
+                .map_or_else(|| operation.name.clone(), ToString::to_string),
             _ => method.to_owned(),
         }
     }

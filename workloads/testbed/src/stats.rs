@@ -36,12 +36,18 @@ impl Stats {
     pub(crate) fn span_ended(&self, trace: TraceId) {
         Self::count(&self.spans_ended);
         // A poisoned lock would mean that a plain vector operation panicked; the counts are still good.
-        self.prefixes.lock().unwrap_or_else(std::sync::PoisonError::into_inner).count(trace.prefix());
+        self.prefixes
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .count(trace.prefix());
     }
 
     /// The counts as they are told.
     pub(crate) fn tell(&self, service: &str) -> TestbedStats {
-        let prefixes = self.prefixes.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let prefixes = self
+            .prefixes
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         TestbedStats {
             service: service.to_owned(),
             requests: self.requests.load(Relaxed),
@@ -50,18 +56,26 @@ impl Stats {
             spans_exported: self.spans_exported.load(Relaxed),
             spans_dropped: self.spans_dropped.load(Relaxed),
             exports_failed: self.exports_failed.load(Relaxed),
-            by_prefix: prefixes.0.iter().map(|(prefix, count)| (format!("{prefix:016x}"), *count)).collect(),
+            by_prefix: prefixes
+                .0
+                .iter()
+                .map(|(prefix, count)| (format!("{prefix:016x}"), *count))
+                .collect(),
         }
     }
 }
 
 impl Prefixes {
     fn count(&mut self, prefix: u64) {
-        let at = self.0.iter().position(|(known, _)| *known == prefix).unwrap_or_else(|| {
-            self.0.truncate(PREFIXES_KEPT - 1);
-            self.0.push((prefix, 0));
-            self.0.len() - 1
-        });
+        let at = self
+            .0
+            .iter()
+            .position(|(known, _)| *known == prefix)
+            .unwrap_or_else(|| {
+                self.0.truncate(PREFIXES_KEPT - 1);
+                self.0.push((prefix, 0));
+                self.0.len() - 1
+            });
         self.0[at].1 += 1;
         self.0[..=at].rotate_right(1);
     }
@@ -94,7 +108,11 @@ mod tests {
         let told = stats.tell("geo");
         assert_eq!(told.by_prefix.len(), PREFIXES_KEPT);
         let key = |case| format!("{:016x}", trace_prefix(case));
-        assert_eq!(told.by_prefix[&key(0)], PREFIXES_KEPT as u64 + 11, "the one in use stays");
+        assert_eq!(
+            told.by_prefix[&key(0)],
+            PREFIXES_KEPT as u64 + 11,
+            "the one in use stays"
+        );
         assert!(!told.by_prefix.contains_key(&key(1)), "the oldest goes");
         assert!(told.by_prefix.contains_key(&key(PREFIXES_KEPT as u64)));
     }

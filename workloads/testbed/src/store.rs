@@ -56,7 +56,11 @@ impl Store {
             Kept::User => self.register(text("username"), text("user_id").parse().ok()),
             Kept::Follow => self.follow(text("user_name"), text("followee_name")),
             Kept::Post => {
-                self.post(text("user_id").parse().unwrap_or_default(), text("username"), text("text"));
+                self.post(
+                    text("user_id").parse().unwrap_or_default(),
+                    text("username"),
+                    text("text"),
+                );
                 Ok(())
             }
             Kept::Cast => self.other(kept, text("cast_info_id")),
@@ -68,9 +72,20 @@ impl Store {
 
     /// How much there is of each kind, kinds without any left out.
     pub(crate) fn counts(&self) -> DataCounts {
-        let others = self.others.iter().map(|(kept, ids)| (*kept, ids.len() as u64));
-        let follows = self.followers.values().map(|followers| followers.len() as u64).sum();
-        let own = [(Kept::User, self.users.len() as u64), (Kept::Follow, follows), (Kept::Post, self.posts)];
+        let others = self
+            .others
+            .iter()
+            .map(|(kept, ids)| (*kept, ids.len() as u64));
+        let follows = self
+            .followers
+            .values()
+            .map(|followers| followers.len() as u64)
+            .sum();
+        let own = [
+            (Kept::User, self.users.len() as u64),
+            (Kept::Follow, follows),
+            (Kept::Post, self.posts),
+        ];
         own.into_iter()
             .chain(others)
             .filter(|(_, count)| *count > 0)
@@ -101,7 +116,12 @@ impl Store {
     }
 
     fn follow(&mut self, user: &str, followee: &str) -> Result<(), StoreError> {
-        let id = |name: &str| self.users.get(name).copied().ok_or_else(|| StoreError::Unknown(name.to_owned()));
+        let id = |name: &str| {
+            self.users
+                .get(name)
+                .copied()
+                .ok_or_else(|| StoreError::Unknown(name.to_owned()))
+        };
         let (user, followee) = (id(user)?, id(followee)?);
         self.followers.entry(followee).or_default().insert(user);
         Ok(())
@@ -111,10 +131,17 @@ impl Store {
         let mut receivers = self.followers.get(&user).cloned().unwrap_or_default();
         let mentioned = text.split(' ').filter_map(|word| word.strip_prefix('@'));
         receivers.extend(mentioned.filter_map(|name| self.users.get(name)));
-        let post = Arc::new(Post { number: self.posts, user, username: username.to_owned(), text: text.to_owned() });
+        let post = Arc::new(Post {
+            number: self.posts,
+            user,
+            username: username.to_owned(),
+            text: text.to_owned(),
+        });
         self.posts += 1;
         push(&mut self.own, user, &post);
-        receivers.into_iter().for_each(|receiver| push(&mut self.home, receiver, &post));
+        receivers
+            .into_iter()
+            .for_each(|receiver| push(&mut self.home, receiver, &post));
     }
 
     fn other(&mut self, kept: Kept, id: &str) -> Result<(), StoreError> {
@@ -138,10 +165,20 @@ fn push(timelines: &mut Timelines, user: u32, post: &Arc<Post>) {
 }
 
 fn shown(timelines: &Timelines, parameters: &Parameters) -> Value {
-    let number = |name: &str| parameters.get(name).and_then(|text| text.parse().ok()).unwrap_or(0usize);
+    let number = |name: &str| {
+        parameters
+            .get(name)
+            .and_then(|text| text.parse().ok())
+            .unwrap_or(0usize)
+    };
     let (start, stop) = (number("start"), number("stop"));
     let user = u32::try_from(number("user_id")).unwrap_or(u32::MAX);
-    let posts = timelines.get(&user).into_iter().flatten().skip(start).take(stop.saturating_sub(start));
+    let posts = timelines
+        .get(&user)
+        .into_iter()
+        .flatten()
+        .skip(start)
+        .take(stop.saturating_sub(start));
     posts
         .map(|post| {
             json!({
@@ -169,36 +206,67 @@ mod tests {
     fn posts_reach_followers_and_those_who_are_mentioned() {
         let mut store = Store::default();
         for user in 0..4 {
-            keep(&mut store, Kept::User, &format!("username=u{user}&user_id={user}")).unwrap();
+            keep(
+                &mut store,
+                Kept::User,
+                &format!("username=u{user}&user_id={user}"),
+            )
+            .unwrap();
         }
         keep(&mut store, Kept::Follow, "user_name=u1&followee_name=u0").unwrap();
         for post in 0..3 {
-            keep(&mut store, Kept::Post, &format!("user_id=0&username=u0&text=p{post} @u2 @nobody")).unwrap();
+            keep(
+                &mut store,
+                Kept::Post,
+                &format!("user_id=0&username=u0&text=p{post} @u2 @nobody"),
+            )
+            .unwrap();
         }
         let texts = |timeline: Value| {
             let posts = timeline.as_array().unwrap().clone();
-            posts.iter().map(|post| post["text"].as_str().unwrap()[..2].to_owned()).collect::<Vec<_>>()
+            posts
+                .iter()
+                .map(|post| post["text"].as_str().unwrap()[..2].to_owned())
+                .collect::<Vec<_>>()
         };
         for (user, own, home) in [(0, 3, 0), (1, 0, 3), (2, 0, 3), (3, 0, 0)] {
             let all = form(&format!("user_id={user}&start=0&stop=10"));
-            assert_eq!((texts(store.user_timeline(&all)).len(), texts(store.home_timeline(&all)).len()), (own, home));
+            assert_eq!(
+                (
+                    texts(store.user_timeline(&all)).len(),
+                    texts(store.home_timeline(&all)).len()
+                ),
+                (own, home)
+            );
         }
         assert_eq!(
             texts(store.home_timeline(&form("user_id=1&start=1&stop=3"))),
             ["p1", "p0"],
             "the newest come first"
         );
-        assert_eq!(texts(store.home_timeline(&form("user_id=1&start=3&stop=1"))), [""; 0]);
+        assert_eq!(
+            texts(store.home_timeline(&form("user_id=1&start=3&stop=1"))),
+            [""; 0]
+        );
         let counts: Vec<_> = store.counts().into_iter().collect();
-        assert_eq!(counts, [("follow".into(), 1), ("post".into(), 3), ("user".into(), 4)]);
+        assert_eq!(
+            counts,
+            [("follow".into(), 1), ("post".into(), 3), ("user".into(), 4)]
+        );
     }
 
     #[test]
     fn a_user_is_registered_once_and_only_users_follow() {
         let mut store = Store::default();
         keep(&mut store, Kept::User, "username=a").unwrap();
-        assert_eq!(keep(&mut store, Kept::User, "username=a"), Err(StoreError::Exists("a".into())));
-        assert_eq!(keep(&mut store, Kept::Follow, "user_name=a&followee_name=b"), Err(StoreError::Unknown("b".into())));
+        assert_eq!(
+            keep(&mut store, Kept::User, "username=a"),
+            Err(StoreError::Exists("a".into()))
+        );
+        assert_eq!(
+            keep(&mut store, Kept::Follow, "user_name=a&followee_name=b"),
+            Err(StoreError::Unknown("b".into()))
+        );
     }
 
     #[test]

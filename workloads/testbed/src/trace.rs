@@ -36,7 +36,9 @@ impl TraceParent {
         let bytes = header.as_bytes();
         // Versions above 00 may say more behind what 00 says, after a dash.
         let rest = bytes.get(55);
-        if bytes.len() < 55 || [2, 35, 52].iter().any(|&at| bytes[at] != b'-') || rest.is_some_and(|&byte| byte != b'-')
+        if bytes.len() < 55
+            || [2, 35, 52].iter().any(|&at| bytes[at] != b'-')
+            || rest.is_some_and(|&byte| byte != b'-')
         {
             return None;
         }
@@ -44,8 +46,15 @@ impl TraceParent {
         let trace: [u8; 16] = hex(&bytes[3..35])?;
         let span: [u8; 8] = hex(&bytes[36..52])?;
         let [flags] = hex(&bytes[53..55])?;
-        let valid = version != 0xff && (version != 0 || rest.is_none()) && trace != [0; 16] && span != [0; 8];
-        valid.then_some(Self { trace: TraceId(trace), span: SpanId(span), sampled: flags & 1 == 1 })
+        let valid = version != 0xff
+            && (version != 0 || rest.is_none())
+            && trace != [0; 16]
+            && span != [0; 8];
+        valid.then_some(Self {
+            trace: TraceId(trace),
+            span: SpanId(span),
+            sampled: flags & 1 == 1,
+        })
     }
 }
 
@@ -65,7 +74,13 @@ fn hex<const N: usize>(text: &[u8]) -> Option<[u8; N]> {
 
 impl fmt::Display for TraceParent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "00-{}-{}-{:02x}", self.trace, self.span, u8::from(self.sampled))
+        write!(
+            f,
+            "00-{}-{}-{:02x}",
+            self.trace,
+            self.span,
+            u8::from(self.sampled)
+        )
     }
 }
 
@@ -78,7 +93,11 @@ mod tests {
     fn a_header_comes_back_as_it_was_written() {
         for request in 0..100 {
             let (trace, span) = (trace_id(9, request), span_id(9, request));
-            let parent = TraceParent { trace, span, sampled: request % 2 == 0 };
+            let parent = TraceParent {
+                trace,
+                span,
+                sampled: request % 2 == 0,
+            };
             assert_eq!(TraceParent::parse(&parent.to_string()), Some(parent));
         }
     }
@@ -87,7 +106,10 @@ mod tests {
     fn headers_that_are_not_valid_count_as_none() {
         let good = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
         assert!(TraceParent::parse(good).is_some());
-        assert!(TraceParent::parse(&good.replacen("00", "cc", 1)).is_some(), "a later version says at least this much");
+        assert!(
+            TraceParent::parse(&good.replacen("00", "cc", 1)).is_some(),
+            "a later version says at least this much"
+        );
         assert!(TraceParent::parse(&format!("{}-more", good.replacen("00", "cc", 1))).is_some());
         for bad in [
             "",
@@ -96,7 +118,10 @@ mod tests {
             &format!("{good}-more"),
             &format!("{good}0"),
             &good.replacen("00", "ff", 1),
-            &good.replace("0af7651916cd43dd8448eb211c80319c", "00000000000000000000000000000000"),
+            &good.replace(
+                "0af7651916cd43dd8448eb211c80319c",
+                "00000000000000000000000000000000",
+            ),
             &good.replace("b7ad6b7169203331", "0000000000000000"),
             &good.to_uppercase(),
             &good.replace('-', "_"),

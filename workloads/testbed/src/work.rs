@@ -23,9 +23,17 @@ pub(crate) struct Work {
 impl Work {
     /// Memory for the largest of these operations, written once so that it is resident before the first call.
     pub(crate) fn for_operations(operations: &[Operation]) -> Self {
-        let kib = operations.iter().map(|operation| operation.memory_kib).max().unwrap_or(0).max(1);
+        let kib = operations
+            .iter()
+            .map(|operation| operation.memory_kib)
+            .max()
+            .unwrap_or(0)
+            .max(1);
         let words = kib as usize * 1024 / size_of::<u64>();
-        Self { memory: (0..words as u64).map(mix).collect(), next: 0 }
+        Self {
+            memory: (0..words as u64).map(mix).collect(),
+            next: 0,
+        }
     }
 
     /// Touches `memory_kib` KiB, then computes on that memory until the thread has used `cpu` for both.
@@ -70,7 +78,12 @@ mod tests {
 
     fn nearby() -> Operation {
         let graph = ServiceGraph::of_app("hotel-reservation").unwrap();
-        graph.service("search").unwrap().operation("nearby").unwrap().clone()
+        graph
+            .service("search")
+            .unwrap()
+            .operation("nearby")
+            .unwrap()
+            .clone()
     }
 
     #[test]
@@ -83,7 +96,10 @@ mod tests {
             let used = thread_cpu() - start;
             assert!(used >= asked, "{used:?} of {asked:?}");
             // Touching the memory is part of it; what is above is one round and, on a busy machine, cold caches.
-            assert!(used < asked + Duration::from_millis(1), "{used:?} of {asked:?}");
+            assert!(
+                used < asked + Duration::from_millis(1),
+                "{used:?} of {asked:?}"
+            );
         }
     }
 
@@ -92,18 +108,30 @@ mod tests {
         let mut work = Work::for_operations(&[nearby()]);
         let before = work.memory.clone();
         work.touch(before.len() / LINE);
-        let changed = before.iter().zip(&work.memory).filter(|(old, new)| old != new).count();
+        let changed = before
+            .iter()
+            .zip(&work.memory)
+            .filter(|(old, new)| old != new)
+            .count();
         assert_eq!(changed, before.len() / LINE);
     }
 
     #[test]
     fn cpu_times_have_the_median_and_the_spread_of_the_graph() {
         let operation = nearby();
-        let mut times: Vec<_> = (0..4_001).map(|number| cpu_time(&operation, 7, number).as_secs_f64() * 1e6).collect();
+        let mut times: Vec<_> = (0..4_001)
+            .map(|number| cpu_time(&operation, 7, number).as_secs_f64() * 1e6)
+            .collect();
         times.sort_by(f64::total_cmp);
         let (median, p84) = (times[2_000], times[3_365]);
-        assert!((median / operation.cpu_us - 1.0).abs() < 0.03, "median {median} us");
-        assert!(((p84 / median).ln() / operation.cpu_sigma - 1.0).abs() < 0.1, "p84 {p84} us");
+        assert!(
+            (median / operation.cpu_us - 1.0).abs() < 0.03,
+            "median {median} us"
+        );
+        assert!(
+            ((p84 / median).ln() / operation.cpu_sigma - 1.0).abs() < 0.1,
+            "p84 {p84} us"
+        );
         assert_eq!(cpu_time(&operation, 7, 5), cpu_time(&operation, 7, 5));
     }
 }

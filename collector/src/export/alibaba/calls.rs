@@ -70,10 +70,16 @@ impl Paradigm {
         };
         if let Some(system) = text(&["db.system.name", "db.system"]) {
             let operation = text(&["db.operation.name", "db.operation"]).unwrap_or_default();
-            let writes = ["insert", "update", "delete", "set", "add", "replace", "incr", "decr"];
+            let writes = [
+                "insert", "update", "delete", "set", "add", "replace", "incr", "decr",
+            ];
             let is_write = writes.contains(&&*operation);
             let is_cache = ["memcached", "redis", "valkey"].contains(&&*system);
-            return if is_cache { Self::Mc(is_write) } else { Self::Db(is_write) };
+            return if is_cache {
+                Self::Mc(is_write)
+            } else {
+                Self::Db(is_write)
+            };
         }
         let is_message = matches!(span.kind, Some(SpanKind::Producer | SpanKind::Consumer));
         if is_message || text(&["messaging.system"]).is_some() {
@@ -91,7 +97,9 @@ impl Paradigm {
 /// in Alibaba's trace; the root's caller is `USER`.
 pub(super) fn calls(spans: &[Span]) -> Vec<Call<'_>> {
     let tree = Tree::new(spans, None);
-    let Some(root) = tree.root() else { return Vec::new() };
+    let Some(root) = tree.root() else {
+        return Vec::new();
+    };
     let entrance = &*spans[root as usize].operation;
     // The number of the call that each span is within, and how many calls were made within that call.
     let mut numbers = vec![String::new(); spans.len()];
@@ -99,7 +107,11 @@ pub(super) fn calls(spans: &[Span]) -> Vec<Call<'_>> {
     let mut next = |within: &str| {
         let count = made.entry(within.to_owned()).or_default();
         *count += 1;
-        if within.is_empty() { (*count - 1).to_string() } else { format!("{within}.{count}") }
+        if within.is_empty() {
+            (*count - 1).to_string()
+        } else {
+            format!("{within}.{count}")
+        }
     };
     let mut calls = Vec::new();
     let mut record = |span: &'_ Span, rpc_id: &str, (um, dm, seen_by), interface| {
@@ -126,7 +138,12 @@ pub(super) fn calls(spans: &[Span]) -> Vec<Call<'_>> {
                 if *node != root {
                     numbers[place] = next("");
                 }
-                record(span, &numbers[place], (("USER", ""), side(span), SeenBy::CalleeAlone), &span.operation);
+                record(
+                    span,
+                    &numbers[place],
+                    (("USER", ""), side(span), SeenBy::CalleeAlone),
+                    &span.operation,
+                );
             }
             Some(parent) if spans[parent].origin.service != span.origin.service => {
                 let caller = &spans[parent];
@@ -134,9 +151,19 @@ pub(super) fn calls(spans: &[Span]) -> Vec<Call<'_>> {
                 let mut seen_by = SeenBy::CalleeAlone;
                 if matches!(caller.kind, Some(SpanKind::Client | SpanKind::Producer)) {
                     seen_by = SeenBy::Callee;
-                    record(caller, &numbers[place], (side(caller), side(span), SeenBy::Caller), &span.operation);
+                    record(
+                        caller,
+                        &numbers[place],
+                        (side(caller), side(span), SeenBy::Caller),
+                        &span.operation,
+                    );
                 }
-                record(span, &numbers[place], (side(caller), side(span), seen_by), &span.operation);
+                record(
+                    span,
+                    &numbers[place],
+                    (side(caller), side(span), seen_by),
+                    &span.operation,
+                );
             }
             Some(parent) => numbers[place] = numbers[parent].clone(),
         }
@@ -144,22 +171,39 @@ pub(super) fn calls(spans: &[Span]) -> Vec<Call<'_>> {
         let is_call = matches!(span.kind, Some(SpanKind::Client | SpanKind::Producer));
         if is_call && tree.children(*node).is_empty() {
             let number = next(&numbers[place]);
-            record(span, &number, (side(span), (peer(span), ""), SeenBy::Caller), &span.operation);
+            record(
+                span,
+                &number,
+                (side(span), (peer(span), ""), SeenBy::Caller),
+                &span.operation,
+            );
         }
     }
     calls
 }
 
 fn side(span: &Span) -> Side<'_> {
-    (&span.origin.service, span.origin.pod.as_deref().unwrap_or_default())
+    (
+        &span.origin.service,
+        span.origin.pod.as_deref().unwrap_or_default(),
+    )
 }
 
 /// The name of what was called, as far as the caller says it.
 fn peer(span: &Span) -> &str {
     let attributes = span.attributes.as_deref().unwrap_or("{}");
-    let keys = ["peer.service", "db.system.name", "db.system", "messaging.system", "server.address", "net.peer.name"];
+    let keys = [
+        "peer.service",
+        "db.system.name",
+        "db.system",
+        "messaging.system",
+        "server.address",
+        "net.peer.name",
+    ];
     let members = members(attributes);
-    let named = keys.iter().find_map(|key| members.iter().find(|(name, _)| name == key));
+    let named = keys
+        .iter()
+        .find_map(|key| members.iter().find(|(name, _)| name == key));
     named.map_or("UNKNOWN", |(_, value)| value.get().trim_matches('"'))
 }
 
@@ -183,15 +227,31 @@ mod tests {
         spans[3].kind = Some(SpanKind::Client);
         spans[3].attributes = Some(r#"{"db.system":"memcached","db.operation":"set"}"#.into());
         let calls = calls(&spans);
-        let brief: Vec<_> =
-            calls.iter().map(|call| (&*call.rpc_id, call.um.0, call.dm.0, call.paradigm, call.seen_by)).collect();
+        let brief: Vec<_> = calls
+            .iter()
+            .map(|call| {
+                (
+                    &*call.rpc_id,
+                    call.um.0,
+                    call.dm.0,
+                    call.paradigm,
+                    call.seen_by,
+                )
+            })
+            .collect();
         assert_eq!(
             brief,
             [
                 ("0", "USER", "s1", Paradigm::Rpc, SeenBy::CalleeAlone),
                 ("0.1", "s1", "s2", Paradigm::Rpc, SeenBy::Caller),
                 ("0.1", "s1", "s2", Paradigm::Http, SeenBy::Callee),
-                ("0.1.1", "s2", "memcached", Paradigm::Mc(true), SeenBy::Caller),
+                (
+                    "0.1.1",
+                    "s2",
+                    "memcached",
+                    Paradigm::Mc(true),
+                    SeenBy::Caller
+                ),
             ]
         );
         assert_eq!(calls[0].dm.1, "s1-0");

@@ -5,8 +5,17 @@ use super::{Export, ExportError, milliseconds};
 use std::collections::BTreeMap;
 
 /// In the order of the columns: `<name>_rt`, `<name>_mcr` but for http, whose rate comes first.
-const METRICS: [&str; 9] =
-    ["providerrpc", "consumerrpc", "writemc", "readmc", "writedb", "readdb", "consumermq", "providermq", "http"];
+const METRICS: [&str; 9] = [
+    "providerrpc",
+    "consumerrpc",
+    "writemc",
+    "readmc",
+    "writedb",
+    "readdb",
+    "consumermq",
+    "providermq",
+    "http",
+];
 
 /// Calls of one kind in one second: how many, and their time in ns.
 type Sum = (u64, i64);
@@ -31,7 +40,10 @@ impl Rates {
         let second = (call.start_ns - begin_ns).div_euclid(1_000_000_000);
         let mut count = |place: Option<usize>, side: Side<'_>| {
             let Some(place) = place else { return };
-            let sums = self.sums.entry((second, side.0.to_owned(), side.1.to_owned())).or_default();
+            let sums = self
+                .sums
+                .entry((second, side.0.to_owned(), side.1.to_owned()))
+                .or_default();
             sums[place].0 += 1;
             sums[place].1 += call.duration_ns;
         };
@@ -47,18 +59,35 @@ impl Rates {
     pub(super) fn write(&self, export: &Export<'_>, case: &str) -> Result<(), ExportError> {
         let metrics = METRICS.iter().flat_map(|name| {
             let (rt, mcr) = (format!("{name}_rt"), format!("{name}_mcr"));
-            if *name == "http" { [mcr, rt] } else { [rt, mcr] }
+            if *name == "http" {
+                [mcr, rt]
+            } else {
+                [rt, mcr]
+            }
         });
         let head = ["timestamp", "msname", "msinstanceid", "nodeid"].map(str::to_owned);
         let columns: Vec<String> = head.into_iter().chain(metrics).collect();
         let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
         let mut file = export.file("MSRTMCR", case, &columns)?;
         for ((second, service, pod), sums) in &self.sums {
-            let mut fields = vec![(second * 1_000).to_string(), service.clone(), pod.clone(), String::new()];
+            let mut fields = vec![
+                (second * 1_000).to_string(),
+                service.clone(),
+                pod.clone(),
+                String::new(),
+            ];
             for (name, (calls, time_ns)) in METRICS.iter().zip(sums) {
-                let mean = if *calls == 0 { 0.0 } else { milliseconds(*time_ns) / *calls as f64 };
+                let mean = if *calls == 0 {
+                    0.0
+                } else {
+                    milliseconds(*time_ns) / *calls as f64
+                };
                 let (rt, mcr) = (mean.to_string(), calls.to_string());
-                fields.extend(if *name == "http" { [mcr, rt] } else { [rt, mcr] });
+                fields.extend(if *name == "http" {
+                    [mcr, rt]
+                } else {
+                    [rt, mcr]
+                });
             }
             file.record(fields.iter().map(String::as_str))?;
         }

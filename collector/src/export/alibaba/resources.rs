@@ -15,7 +15,10 @@ struct Range {
 
 impl Default for Range {
     fn default() -> Self {
-        Self { least: f64::INFINITY, most: f64::NEG_INFINITY }
+        Self {
+            least: f64::INFINITY,
+            most: f64::NEG_INFINITY,
+        }
     }
 }
 
@@ -29,7 +32,13 @@ impl Range {
 
     /// Max-min normalized; empty where it is not known.
     fn share(self, value: Option<f64>) -> String {
-        let share = |value| if self.most > self.least { (value - self.least) / (self.most - self.least) } else { 0.0 };
+        let share = |value| {
+            if self.most > self.least {
+                (value - self.least) / (self.most - self.least)
+            } else {
+                0.0
+            }
+        };
         value.map_or_else(String::new, |value| share(value).to_string())
     }
 }
@@ -44,7 +53,11 @@ pub(super) struct Scale {
 impl Scale {
     pub(super) fn of(run: &Path, cases: &[String]) -> Result<Self, ExportError> {
         let mut scale = Self::default();
-        for path in cases.iter().map(|case| part_path(run, "metrics", case)).filter(|path| path.exists()) {
+        for path in cases
+            .iter()
+            .map(|case| part_path(run, "metrics", case))
+            .filter(|path| path.exists())
+        {
             for batch in read_table(&path)? {
                 let batch = batch?;
                 for row in 0..batch.num_rows() {
@@ -53,7 +66,9 @@ impl Scale {
                         _ => &mut scale.instances,
                     };
                     ranges.0.add(float(&batch, "cpu_cores", row));
-                    ranges.1.add(int(&batch, "memory_bytes", row).map(|bytes| bytes as f64));
+                    ranges
+                        .1
+                        .add(int(&batch, "memory_bytes", row).map(|bytes| bytes as f64));
                 }
             }
         }
@@ -72,16 +87,26 @@ pub(super) fn write(
     let utilization = ["cpu_utilization", "memory_utilization"];
     let head = ["timestamp", "msname", "msinstanceid", "nodeid"];
     let mut instances = export.file("MSResource", case, &[&head[..], &utilization].concat())?;
-    let mut nodes = export.file("Node", case, &[&["timestamp", "nodeid"][..], &utilization].concat())?;
+    let mut nodes = export.file(
+        "Node",
+        case,
+        &[&["timestamp", "nodeid"][..], &utilization].concat(),
+    )?;
     for batch in read_table(&part_path(export.run, "metrics", case))? {
         let batch = batch?;
         for row in 0..batch.num_rows() {
             let of = |name| text(&batch, name, row).unwrap_or_default();
             let is_node = of("scope") == "node";
-            let (cpu, memory) = if is_node { scale.nodes } else { scale.instances };
+            let (cpu, memory) = if is_node {
+                scale.nodes
+            } else {
+                scale.instances
+            };
             let cpu = cpu.share(float(&batch, "cpu_cores", row));
             let memory = memory.share(int(&batch, "memory_bytes", row).map(|bytes| bytes as f64));
-            let at_ms = (int(&batch, "t_ns", row).unwrap_or(begin_ns) - begin_ns).div_euclid(1_000_000).to_string();
+            let at_ms = (int(&batch, "t_ns", row).unwrap_or(begin_ns) - begin_ns)
+                .div_euclid(1_000_000)
+                .to_string();
             let subject = of("subject");
             if is_node {
                 nodes.record([&*at_ms, subject, &cpu, &memory])?;

@@ -27,7 +27,10 @@ pub(super) fn read(path: &Path, columns: &[&str]) -> Result<File, ImportError> {
     let broken = |error: csv::Error| {
         let at = error.position().map_or(0, csv::Position::byte);
         match error.into_kind() {
-            csv::ErrorKind::Io(cause) => ImportError::Read { path: path.to_owned(), cause },
+            csv::ErrorKind::Io(cause) => ImportError::Read {
+                path: path.to_owned(),
+                cause,
+            },
             kind => wrong(path, at, format!("{kind:?}")),
         }
     };
@@ -35,18 +38,32 @@ pub(super) fn read(path: &Path, columns: &[&str]) -> Result<File, ImportError> {
     let header = reader.headers().map_err(broken)?.clone();
     let place = |name: &&str| header.iter().position(|column| column == *name);
     if let Some(missing) = columns.iter().find(|name| place(name).is_none()) {
-        return Err(wrong(path, 0, format!("there is no column {missing}: it is not AEFM 0.2.0's")));
+        return Err(wrong(
+            path,
+            0,
+            format!("there is no column {missing}: it is not AEFM 0.2.0's"),
+        ));
     }
     let own: Vec<usize> = columns.iter().filter_map(place).collect();
-    let others: Vec<usize> = (0..header.len()).filter(|place| !own.contains(place)).collect();
+    let others: Vec<usize> = (0..header.len())
+        .filter(|place| !own.contains(place))
+        .collect();
     let mut file = File {
         columns: columns.iter().map(|name| (*name).to_owned()).collect(),
-        factors: others.iter().map(|place| header[*place].to_owned()).collect(),
+        factors: others
+            .iter()
+            .map(|place| header[*place].to_owned())
+            .collect(),
         ..File::default()
     };
     for record in reader.records() {
         let record = record.map_err(broken)?;
-        let pick = |places: &[usize]| places.iter().map(|place| record[*place].to_owned()).collect();
+        let pick = |places: &[usize]| {
+            places
+                .iter()
+                .map(|place| record[*place].to_owned())
+                .collect()
+        };
         file.rows.push(pick(&own));
         file.factor_rows.push(pick(&others));
     }
@@ -63,7 +80,11 @@ pub(super) fn cases_of(files: &[File], run_id: &str) -> Result<Vec<Case>, String
     let mut found: Vec<(Factors<'_>, Vec<Vec<usize>>)> = Vec::new();
     for (number, file) in files.iter().enumerate() {
         for (row, values) in file.factor_rows.iter().enumerate() {
-            let named = file.factors.iter().map(String::as_str).zip(values.iter().map(String::as_str));
+            let named = file
+                .factors
+                .iter()
+                .map(String::as_str)
+                .zip(values.iter().map(String::as_str));
             let place = *places.entry(named.clone().collect()).or_insert_with(|| {
                 found.push((named.collect(), vec![Vec::new(); files.len()]));
                 found.len() - 1
@@ -74,8 +95,15 @@ pub(super) fn cases_of(files: &[File], run_id: &str) -> Result<Vec<Case>, String
     let kinds = kinds(found.iter().flat_map(|(factors, _)| factors).copied());
     let mut cases = Vec::new();
     for (number, (factors, rows)) in found.into_iter().enumerate() {
-        let factors = factors.into_iter().map(|(name, value)| factor(name, value, &kinds)).collect::<Result<_, _>>()?;
-        let labels = CaseLabels { run_id: run_id.to_owned(), case_id: format!("c{:03}", number + 1), factors };
+        let factors = factors
+            .into_iter()
+            .map(|(name, value)| factor(name, value, &kinds))
+            .collect::<Result<_, _>>()?;
+        let labels = CaseLabels {
+            run_id: run_id.to_owned(),
+            case_id: format!("c{:03}", number + 1),
+            factors,
+        };
         cases.push(Case { labels, rows });
     }
     Ok(cases)
@@ -106,15 +134,24 @@ fn kinds<'a>(values: impl Iterator<Item = (&'a str, &'a str)>) -> HashMap<&'a st
     kinds
 }
 
-fn factor(name: &str, value: &str, kinds: &HashMap<&str, Kind>) -> Result<(String, FactorValue), String> {
+fn factor(
+    name: &str,
+    value: &str,
+    kinds: &HashMap<&str, Kind>,
+) -> Result<(String, FactorValue), String> {
     let text = || FactorValue::Text(value.to_owned());
     // Ours has this unit in its name, and is a double everywhere.
     if name == "throughput" {
         let rate = value.parse().map(FactorValue::Float);
-        return Ok(("rate_hz".to_owned(), rate.map_err(|_| format!("throughput {value:?} is no number"))?));
+        return Ok((
+            "rate_hz".to_owned(),
+            rate.map_err(|_| format!("throughput {value:?} is no number"))?,
+        ));
     }
     if let Some(table) = reserved(name) {
-        return Err(format!("the column {name} has the name of a column of {table}; rename it in all files"));
+        return Err(format!(
+            "the column {name} has the name of a column of {table}; rename it in all files"
+        ));
     }
     let value = match kinds.get(name) {
         Some(Kind::Int) => value.parse().map_or_else(|_| text(), FactorValue::Int),

@@ -48,7 +48,11 @@ pub(super) fn spans<'a>(rows: impl Iterator<Item = &'a Vec<String>>) -> Pairs {
     for ((trace, _), mut draft) in drafts {
         if !draft.is_whole {
             let is_root = heads.get(&trace) == Some(&1);
-            draft.span.start_ns = if is_root { draft.trace_ns } else { draft.first_child_ns };
+            draft.span.start_ns = if is_root {
+                draft.trace_ns
+            } else {
+                draft.first_child_ns
+            };
             pairs.estimated += u64::from(!is_root);
         }
         pairs.spans.push(draft.span);
@@ -63,7 +67,10 @@ fn keep(drafts: &mut BTreeMap<(TraceId, SpanId), Draft>, draft: Draft) {
         Some(known) => {
             known.first_child_ns = known.first_child_ns.min(draft.first_child_ns);
             if draft.is_whole && !known.is_whole {
-                *known = Draft { first_child_ns: known.first_child_ns, ..draft };
+                *known = Draft {
+                    first_child_ns: known.first_child_ns,
+                    ..draft
+                };
             }
         }
     }
@@ -91,30 +98,52 @@ fn pair(row: &[String], names: &mut Names) -> Option<(Draft, Draft)> {
     };
     let (parent_us, child_us) = (row.get(12)?, row.get(13)?);
     let trace_id = TraceId(u128::from_str_radix(trace, 16).ok()?.to_be_bytes());
-    let id = |hex: &str| u64::from_str_radix(hex, 16).ok().filter(|id| *id != 0).map(|id| SpanId(id.to_be_bytes()));
+    let id = |hex: &str| {
+        u64::from_str_radix(hex, 16)
+            .ok()
+            .filter(|id| *id != 0)
+            .map(|id| SpanId(id.to_be_bytes()))
+    };
     let (parent_id, child_id) = (id(parent)?, id(child)?);
     let (start_ns, trace_ns) = (ns(start_us)?, ns(trace_us)?);
-    let mut span = |span_id, parent, service: &str, pod: &str, operation: &str, duration_us: &str| {
-        let service = if service.is_empty() { UNKNOWN_SERVICE } else { service };
-        Some(Span {
-            trace_id,
-            span_id,
-            parent,
-            origin: names.origin(service, (!pod.is_empty()).then_some(pod), None),
-            operation: names.name(operation),
-            kind: None,
-            start_ns,
-            duration_ns: ns(duration_us)?.max(0),
-            negative: false,
-            error: false,
-            http_status: None,
-            attributes: None,
-            extra: None,
-        })
-    };
+    let mut span =
+        |span_id, parent, service: &str, pod: &str, operation: &str, duration_us: &str| {
+            let service = if service.is_empty() {
+                UNKNOWN_SERVICE
+            } else {
+                service
+            };
+            Some(Span {
+                trace_id,
+                span_id,
+                parent,
+                origin: names.origin(service, (!pod.is_empty()).then_some(pod), None),
+                operation: names.name(operation),
+                kind: None,
+                start_ns,
+                duration_ns: ns(duration_us)?.max(0),
+                negative: false,
+                error: false,
+                http_status: None,
+                attributes: None,
+                extra: None,
+            })
+        };
     let parent = span(parent_id, None, parent_ms, parent_pod, parent_op, parent_us)?;
-    let child = span(child_id, Some(parent_id), child_ms, child_pod, child_op, child_us)?;
-    let draft = |span, is_whole, first_child_ns| Draft { span, is_whole, first_child_ns, trace_ns };
+    let child = span(
+        child_id,
+        Some(parent_id),
+        child_ms,
+        child_pod,
+        child_op,
+        child_us,
+    )?;
+    let draft = |span, is_whole, first_child_ns| Draft {
+        span,
+        is_whole,
+        first_child_ns,
+        trace_ns,
+    };
     Some((draft(parent, false, start_ns), draft(child, true, i64::MAX)))
 }
 
@@ -123,5 +152,8 @@ fn ns(us: &str) -> Option<i64> {
     if let Ok(us) = us.parse::<i64>() {
         return us.checked_mul(1_000);
     }
-    us.parse::<f64>().ok().filter(|us| us.is_finite()).map(|us| (us * 1e3) as i64)
+    us.parse::<f64>()
+        .ok()
+        .filter(|us| us.is_finite())
+        .map(|us| (us * 1e3) as i64)
 }

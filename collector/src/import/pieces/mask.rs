@@ -2,9 +2,14 @@
 
 /// One bit a byte: whether it is `wanted`.
 #[cfg(target_arch = "x86_64")]
-#[expect(unsafe_code, reason = "the compiler makes a shift a byte of what is one instruction for sixteen")]
+#[expect(
+    unsafe_code,
+    reason = "the compiler makes a shift a byte of what is one instruction for sixteen"
+)]
 pub(super) fn mask(block: &[u8; 64], wanted: u8) -> u64 {
-    use std::arch::x86_64::{__m128i, _mm_cmpeq_epi8, _mm_movemask_epi8, _mm_set_epi64x, _mm_set1_epi8};
+    use std::arch::x86_64::{
+        __m128i, _mm_cmpeq_epi8, _mm_movemask_epi8, _mm_set_epi64x, _mm_set1_epi8,
+    };
     #[target_feature(enable = "sse2")]
     fn equal(bytes: &[u8; 16], wanted: __m128i) -> u64 {
         let (words, _) = bytes.as_chunks::<8>();

@@ -12,14 +12,19 @@ pub(super) struct Scan {
 
 impl Scan {
     /// Where the next element of `bytes` begins and ends, if all of it is there.
-    pub(super) fn next_element(&mut self, bytes: &[u8]) -> Result<Option<(usize, usize)>, &'static str> {
+    pub(super) fn next_element(
+        &mut self,
+        bytes: &[u8],
+    ) -> Result<Option<(usize, usize)>, &'static str> {
         if self.is_over {
             return Ok(None);
         }
         let mut at = 0;
         if !self.is_inside {
             // A plain array of traces is taken as well as an answer.
-            let Some(first) = bytes.iter().position(|byte| !byte.is_ascii_whitespace()) else { return Ok(None) };
+            let Some(first) = bytes.iter().position(|byte| !byte.is_ascii_whitespace()) else {
+                return Ok(None);
+            };
             at = match bytes[first] {
                 b'[' => first + 1,
                 b'{' => match find_data(&bytes[first..])? {
@@ -47,7 +52,9 @@ impl Scan {
                 Some(_) => return Err("an element of data is no object"),
             }
         }
-        let Some(length) = object_length(&bytes[at..]) else { return Ok(None) };
+        let Some(length) = object_length(&bytes[at..]) else {
+            return Ok(None);
+        };
         self.is_inside = true;
         Ok(Some((at, at + length)))
     }
@@ -67,9 +74,14 @@ fn find_data(bytes: &[u8]) -> Result<Option<usize>, &'static str> {
                 }
             }
             b'"' => {
-                let Some(end) = string_end(bytes, at) else { return Ok(None) };
+                let Some(end) = string_end(bytes, at) else {
+                    return Ok(None);
+                };
                 if depth == 1 && &bytes[at..end] == b"\"data\"" {
-                    let mut rest = bytes[end..].iter().enumerate().filter(|(_, byte)| !byte.is_ascii_whitespace());
+                    let mut rest = bytes[end..]
+                        .iter()
+                        .enumerate()
+                        .filter(|(_, byte)| !byte.is_ascii_whitespace());
                     if rest.next().is_some_and(|(_, byte)| *byte == b':') {
                         return match rest.next() {
                             Some((place, b'[')) => Ok(Some(end + place + 1)),
@@ -116,7 +128,10 @@ fn object_length(bytes: &[u8]) -> Option<usize> {
         }
         let quotes = mask(block, b'"');
         let inside = parity(quotes) ^ if state.is_string { u64::MAX } else { 0 };
-        let (opened, closed) = ((mask(block, b'{') & !inside).count_ones(), (mask(block, b'}') & !inside).count_ones());
+        let (opened, closed) = (
+            (mask(block, b'{') & !inside).count_ones(),
+            (mask(block, b'}') & !inside).count_ones(),
+        );
         if closed >= state.depth {
             if let Some(end) = state.steps(block) {
                 return Some(number * 64 + end);

@@ -118,7 +118,9 @@ impl Attributes {
             "span.kind" => self.kind = SpanKind::from_name(value),
             "error" => self.error |= value == "true",
             "otel.status_code" => self.error |= value == "ERROR",
-            "http.status_code" | "http.response.status_code" => self.http_status = value.parse().ok(),
+            "http.status_code" | "http.response.status_code" => {
+                self.http_status = value.parse().ok()
+            }
             _ => {}
         }
     }

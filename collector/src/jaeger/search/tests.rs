@@ -37,11 +37,16 @@ impl Server {
     fn matching(&self, query: &Query) -> Vec<usize> {
         let matches = |known: &Known| {
             (query.from_us..query.to_us).contains(&known.start_us)
-                && query.operation.as_ref().is_none_or(|name| *name == known.operation.to_string())
+                && query
+                    .operation
+                    .as_ref()
+                    .is_none_or(|name| *name == known.operation.to_string())
                 && query.min_us.is_none_or(|min| known.duration_us >= min)
                 && query.max_us.is_none_or(|max| known.duration_us <= max)
         };
-        let mut found: Vec<_> = (0..self.traces.len()).filter(|number| matches(&self.traces[*number])).collect();
+        let mut found: Vec<_> = (0..self.traces.len())
+            .filter(|number| matches(&self.traces[*number]))
+            .collect();
         // No order that anyone could rely on.
         found.sort_by_key(|number| aefm_workloads::draw::mix(*number as u64 ^ self.faults.seed));
         found
@@ -52,12 +57,20 @@ impl Server {
         if self.faults.limit_max.is_some_and(|max| query.limit > max) {
             return Err(Failure::Limit);
         }
-        if self.faults.fail_every.is_some_and(|every| self.asked.is_multiple_of(every)) {
+        if self
+            .faults
+            .fail_every
+            .is_some_and(|every| self.asked.is_multiple_of(every))
+        {
             return Err(Failure::Other);
         }
         let mut found = self.matching(query);
         found.truncate(query.limit.min(self.faults.cap.unwrap_or(usize::MAX)));
-        if self.faults.slow_above.is_some_and(|most| found.len() > most) {
+        if self
+            .faults
+            .slow_above
+            .is_some_and(|most| found.len() > most)
+        {
             return Err(Failure::Size);
         }
         Ok(found)
@@ -71,13 +84,25 @@ fn run(server: &mut Server, bounds: Bounds, window: (i64, i64)) -> (BTreeSet<usi
     loop {
         match search.step() {
             Next::Done => return (found, search),
-            Next::Operations => search.operations((0..4).map(|operation| operation.to_string()).collect()),
+            Next::Operations => {
+                search.operations((0..4).map(|operation| operation.to_string()).collect())
+            }
             Next::Ask(query) => match server.ask(&query) {
                 Ok(traces) => {
                     let before = found.len();
-                    let answer = Answer { traces: traces.len(), fresh: 0, bytes: traces.len() * 1_000 };
+                    let answer = Answer {
+                        traces: traces.len(),
+                        fresh: 0,
+                        bytes: traces.len() * 1_000,
+                    };
                     found.extend(traces);
-                    search.answered(&query, Answer { fresh: found.len() - before, ..answer });
+                    search.answered(
+                        &query,
+                        Answer {
+                            fresh: found.len() - before,
+                            ..answer
+                        },
+                    );
                 }
                 Err(failure) => search.failed(&query, failure, "as told"),
             },
@@ -138,13 +163,29 @@ proptest! {
 }
 
 fn calm() -> Faults {
-    Faults { cap: None, limit_max: None, fail_every: None, seed: 1, slow_above: None }
+    Faults {
+        cap: None,
+        limit_max: None,
+        fail_every: None,
+        seed: 1,
+        slow_above: None,
+    }
 }
 
 #[test]
 fn a_quiet_window_costs_few_questions() {
-    let traces = (0..100).map(|n| Known { start_us: n * 1_000, operation: 0, duration_us: 5 }).collect();
-    let mut server = Server { traces, faults: calm(), asked: 0 };
+    let traces = (0..100)
+        .map(|n| Known {
+            start_us: n * 1_000,
+            operation: 0,
+            duration_us: 5,
+        })
+        .collect();
+    let mut server = Server {
+        traces,
+        faults: calm(),
+        asked: 0,
+    };
     let (found, search) = run(&mut server, Bounds::default(), (0, 100_000));
     assert_eq!((found.len(), search.gaps().len()), (100, 0));
     assert!(search.asked() <= 3, "{} questions", search.asked());
@@ -152,9 +193,22 @@ fn a_quiet_window_costs_few_questions() {
 
 #[test]
 fn a_load_of_twenty_thousand_traces_takes_hundreds_of_questions_not_thousands() {
-    let traces = (0..20_000).map(|n| Known { start_us: n * 2_000, operation: 0, duration_us: 5 }).collect();
-    let mut server = Server { traces, faults: calm(), asked: 0 };
-    let bounds = Bounds { answer_bytes: 500_000, ..Bounds::default() };
+    let traces = (0..20_000)
+        .map(|n| Known {
+            start_us: n * 2_000,
+            operation: 0,
+            duration_us: 5,
+        })
+        .collect();
+    let mut server = Server {
+        traces,
+        faults: calm(),
+        asked: 0,
+    };
+    let bounds = Bounds {
+        answer_bytes: 500_000,
+        ..Bounds::default()
+    };
     let (found, search) = run(&mut server, bounds, (0, 40_000_000));
     assert_eq!((found.len(), search.gaps().len()), (20_000, 0));
     assert!(search.asked() < 200, "{} questions", search.asked());
@@ -162,20 +216,64 @@ fn a_load_of_twenty_thousand_traces_takes_hundreds_of_questions_not_thousands() 
 
 #[test]
 fn what_cannot_be_told_apart_is_a_gap_that_says_how_many() {
-    let traces = (0..50).map(|_| Known { start_us: 7, operation: 1, duration_us: 5 }).collect();
-    let mut server = Server { traces, faults: Faults { cap: Some(20), ..calm() }, asked: 0 };
-    let (_, search) = run(&mut server, Bounds { limit: 10, limit_max: 40, ..Bounds::default() }, (0, 100));
+    let traces = (0..50)
+        .map(|_| Known {
+            start_us: 7,
+            operation: 1,
+            duration_us: 5,
+        })
+        .collect();
+    let mut server = Server {
+        traces,
+        faults: Faults {
+            cap: Some(20),
+            ..calm()
+        },
+        asked: 0,
+    };
+    let (_, search) = run(
+        &mut server,
+        Bounds {
+            limit: 10,
+            limit_max: 40,
+            ..Bounds::default()
+        },
+        (0, 100),
+    );
     assert_eq!((search.gaps()[0].from_us, search.gaps()[0].to_us), (7, 8));
-    assert!(search.gaps()[0].reason.contains("one microsecond"), "{:?}", search.gaps());
+    assert!(
+        search.gaps()[0].reason.contains("one microsecond"),
+        "{:?}",
+        search.gaps()
+    );
 }
 
 #[test]
 fn questions_are_bounded() {
-    let traces = (0..1_000).map(|n| Known { start_us: n, operation: 0, duration_us: 5 }).collect();
-    let mut server = Server { traces, faults: calm(), asked: 0 };
-    let bounds = Bounds { limit: 2, limit_max: 2, queries: 20, ..Bounds::default() };
+    let traces = (0..1_000)
+        .map(|n| Known {
+            start_us: n,
+            operation: 0,
+            duration_us: 5,
+        })
+        .collect();
+    let mut server = Server {
+        traces,
+        faults: calm(),
+        asked: 0,
+    };
+    let bounds = Bounds {
+        limit: 2,
+        limit_max: 2,
+        queries: 20,
+        ..Bounds::default()
+    };
     let (found, search) = run(&mut server, bounds, (0, 1_000));
     assert!(search.asked() == 20 && found.len() < 100 && !search.gaps().is_empty());
-    let covered: i64 = search.gaps().iter().map(|gap| gap.to_us - gap.from_us).sum();
+    let covered: i64 = search
+        .gaps()
+        .iter()
+        .map(|gap| gap.to_us - gap.from_us)
+        .sum();
     assert!(covered > 900);
 }

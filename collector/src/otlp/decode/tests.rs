@@ -3,14 +3,22 @@
 use super::*;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
-use opentelemetry_proto::tonic::common::v1::{AnyValue, ArrayValue, InstrumentationScope, KeyValue, KeyValueList};
+use opentelemetry_proto::tonic::common::v1::{
+    AnyValue, ArrayValue, InstrumentationScope, KeyValue, KeyValueList,
+};
 use opentelemetry_proto::tonic::resource::v1::Resource;
-use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span as ProtoSpan, Status, span};
+use opentelemetry_proto::tonic::trace::v1::{
+    ResourceSpans, ScopeSpans, Span as ProtoSpan, Status, span,
+};
 use proptest::prelude::*;
 use prost::Message as _;
 
 fn pair(key: &str, value: Any) -> KeyValue {
-    KeyValue { key: key.to_owned(), value: Some(AnyValue { value: Some(value) }), ..KeyValue::default() }
+    KeyValue {
+        key: key.to_owned(),
+        value: Some(AnyValue { value: Some(value) }),
+        ..KeyValue::default()
+    }
 }
 
 fn string(text: &str) -> Any {
@@ -18,11 +26,21 @@ fn string(text: &str) -> Any {
 }
 
 fn request(resource: Vec<KeyValue>, spans: Vec<ProtoSpan>) -> Vec<u8> {
-    let scope = Some(InstrumentationScope { name: "lib".to_owned(), ..InstrumentationScope::default() });
+    let scope = Some(InstrumentationScope {
+        name: "lib".to_owned(),
+        ..InstrumentationScope::default()
+    });
     ExportTraceServiceRequest {
         resource_spans: vec![ResourceSpans {
-            resource: Some(Resource { attributes: resource, ..Resource::default() }),
-            scope_spans: vec![ScopeSpans { scope, spans, schema_url: String::new() }],
+            resource: Some(Resource {
+                attributes: resource,
+                ..Resource::default()
+            }),
+            scope_spans: vec![ScopeSpans {
+                scope,
+                spans,
+                schema_url: String::new(),
+            }],
             schema_url: "https://opentelemetry.io/schemas/1.26.0".to_owned(),
         }],
     }
@@ -44,8 +62,17 @@ fn proto_span() -> ProtoSpan {
 
 #[test]
 fn a_whole_span_is_decoded() {
-    let list = ArrayValue { values: vec![AnyValue { value: Some(Any::IntValue(-1)) }, AnyValue { value: None }] };
-    let map = KeyValueList { values: vec![pair("x", Any::DoubleValue(0.5))] };
+    let list = ArrayValue {
+        values: vec![
+            AnyValue {
+                value: Some(Any::IntValue(-1)),
+            },
+            AnyValue { value: None },
+        ],
+    };
+    let map = KeyValueList {
+        values: vec![pair("x", Any::DoubleValue(0.5))],
+    };
     let span = ProtoSpan {
         attributes: vec![
             pair("http.response.status_code", Any::IntValue(503)),
@@ -61,8 +88,15 @@ fn a_whole_span_is_decoded() {
             attributes: vec![pair("n", Any::IntValue(2))],
             ..span::Event::default()
         }],
-        links: vec![span::Link { trace_id: vec![0xab; 16], span_id: vec![0xcd; 8], ..span::Link::default() }],
-        status: Some(Status { message: "too slow".to_owned(), code: 2 }),
+        links: vec![span::Link {
+            trace_id: vec![0xab; 16],
+            span_id: vec![0xcd; 8],
+            ..span::Link::default()
+        }],
+        status: Some(Status {
+            message: "too slow".to_owned(),
+            code: 2,
+        }),
         ..proto_span()
     };
     let resource = vec![
@@ -74,26 +108,48 @@ fn a_whole_span_is_decoded() {
     let decoded = decode(&request(resource, vec![span]), &mut Names::default()).unwrap();
     let span = &decoded.spans[0];
     assert_eq!((&*span.origin.service, &*span.operation), ("geo", "near"));
-    assert_eq!((span.origin.pod.as_deref(), span.origin.node.as_deref()), (Some("geo-77f-x"), Some("node-1")));
-    assert_eq!((span.trace_id.0, span.span_id.0, span.parent), ([1; 16], [2; 8], Some(SpanId([3; 8]))));
-    assert_eq!((span.start_ns, span.duration_ns, span.kind), (1_000, 500, Some(SpanKind::Server)));
+    assert_eq!(
+        (span.origin.pod.as_deref(), span.origin.node.as_deref()),
+        (Some("geo-77f-x"), Some("node-1"))
+    );
+    assert_eq!(
+        (span.trace_id.0, span.span_id.0, span.parent),
+        ([1; 16], [2; 8], Some(SpanId([3; 8])))
+    );
+    assert_eq!(
+        (span.start_ns, span.duration_ns, span.kind),
+        (1_000, 500, Some(SpanKind::Server))
+    );
     assert_eq!((span.error, span.http_status), (true, Some(503)));
-    let attributes: serde_json::Value = serde_json::from_str(span.attributes.as_deref().unwrap()).unwrap();
+    let attributes: serde_json::Value =
+        serde_json::from_str(span.attributes.as_deref().unwrap()).unwrap();
     assert_eq!(
         attributes,
         serde_json::json!({"http.response.status_code": 503, "quote\"d": "line\nbreak", "list": [-1, null],
             "map": {"x": 0.5}, "raw": "/wA=", "flag": true})
     );
     let extra = span.extra.as_ref().unwrap();
-    assert_eq!(extra.events.as_deref(), Some(r#"[{"t_ns":5,"name":"retry","attributes.n":2}]"#));
+    assert_eq!(
+        extra.events.as_deref(),
+        Some(r#"[{"t_ns":5,"name":"retry","attributes.n":2}]"#)
+    );
     assert!(extra.links.as_deref().unwrap().contains(&"ab".repeat(16)));
     assert_eq!(extra.status_message.as_deref(), Some("too slow"));
 }
 
 #[test]
 fn spans_without_ids_are_counted_and_the_others_kept() {
-    let bad = |trace_id: Vec<u8>, span_id: Vec<u8>| ProtoSpan { trace_id, span_id, ..proto_span() };
-    let spans = vec![bad(vec![0; 16], vec![1; 8]), proto_span(), bad(vec![1; 16], vec![1; 7]), bad(vec![], vec![])];
+    let bad = |trace_id: Vec<u8>, span_id: Vec<u8>| ProtoSpan {
+        trace_id,
+        span_id,
+        ..proto_span()
+    };
+    let spans = vec![
+        bad(vec![0; 16], vec![1; 8]),
+        proto_span(),
+        bad(vec![1; 16], vec![1; 7]),
+        bad(vec![], vec![]),
+    ];
     let decoded = decode(&request(Vec::new(), spans), &mut Names::default()).unwrap();
     assert_eq!((decoded.spans.len(), decoded.invalid), (1, 3));
     assert_eq!(&*decoded.spans[0].origin.service, UNKNOWN_SERVICE);
@@ -101,10 +157,18 @@ fn spans_without_ids_are_counted_and_the_others_kept() {
 
 #[test]
 fn odd_times_are_kept_within_bounds() {
-    let times = |start, end| ProtoSpan { start_time_unix_nano: start, end_time_unix_nano: end, ..proto_span() };
+    let times = |start, end| ProtoSpan {
+        start_time_unix_nano: start,
+        end_time_unix_nano: end,
+        ..proto_span()
+    };
     let spans = vec![times(10, 5), times(u64::MAX, u64::MAX), times(7, 7)];
     let decoded = decode(&request(Vec::new(), spans), &mut Names::default()).unwrap();
-    let times: Vec<_> = decoded.spans.iter().map(|span| (span.start_ns, span.duration_ns, span.negative)).collect();
+    let times: Vec<_> = decoded
+        .spans
+        .iter()
+        .map(|span| (span.start_ns, span.duration_ns, span.negative))
+        .collect();
     assert_eq!(times, [(10, 0, true), (i64::MAX, 0, false), (7, 0, false)]);
 }
 
@@ -119,8 +183,12 @@ fn any_value() -> impl Strategy<Value = Any> {
     leaf.prop_recursive(3, 16, 4, |inner| {
         let values = prop::collection::vec(prop::option::of(inner.clone()), 0..4)
             .prop_map(|values| values.into_iter().map(|value| AnyValue { value }).collect());
-        let pairs = prop::collection::vec((any::<String>(), inner), 0..4)
-            .prop_map(|pairs| pairs.into_iter().map(|(key, value)| pair(&key, value)).collect());
+        let pairs = prop::collection::vec((any::<String>(), inner), 0..4).prop_map(|pairs| {
+            pairs
+                .into_iter()
+                .map(|(key, value)| pair(&key, value))
+                .collect()
+        });
         prop_oneof![
             values.prop_map(|values| Any::ArrayValue(ArrayValue { values })),
             pairs.prop_map(|values| Any::KvlistValue(KeyValueList { values })),

@@ -180,8 +180,14 @@ impl Visitor<'_> for WholeVisitor {
     }
 
     fn visit_str<E: de::Error>(self, text: &str) -> Result<Whole, E> {
-        let number = text.parse::<i128>().map_err(|_| E::invalid_value(de::Unexpected::Str(text), &self))?;
-        Ok(Whole(i64::try_from(number).unwrap_or(if number > 0 { i64::MAX } else { i64::MIN })))
+        let number = text
+            .parse::<i128>()
+            .map_err(|_| E::invalid_value(de::Unexpected::Str(text), &self))?;
+        Ok(Whole(i64::try_from(number).unwrap_or(if number > 0 {
+            i64::MAX
+        } else {
+            i64::MIN
+        })))
     }
 }
 
@@ -209,7 +215,10 @@ impl Visitor<'_> for WordVisitor {
     }
 
     fn visit_str<E: de::Error>(self, text: &str) -> Result<Word, E> {
-        Ok(Word { number: 0, name: text.rsplit('_').next().map(str::to_owned) })
+        Ok(Word {
+            number: 0,
+            name: text.rsplit('_').next().map(str::to_owned),
+        })
     }
 }
 

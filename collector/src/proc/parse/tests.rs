@@ -6,7 +6,10 @@ use proptest::prelude::*;
 #[test]
 fn a_process_name_may_hold_anything() {
     let text = "4242 (a) S (b c) S 1 4242 4242 0 -1 4194560 1200 0 3 0 250 125 0 0 20 0 5 0 987654 230000000 3000 18446744073709551615\n";
-    assert_eq!((stat_ticks(text), stat_start(text), stat_state(text)), (Some(375), Some(987_654), Some('S')));
+    assert_eq!(
+        (stat_ticks(text), stat_start(text), stat_state(text)),
+        (Some(375), Some(987_654), Some('S'))
+    );
     assert_eq!(stat_ticks("4242 (x"), None);
     assert_eq!(stat_ticks("4242 (x) S 1"), None);
 }
@@ -16,10 +19,20 @@ fn keyed_numbers_are_whole_keys() {
     let status = "VmPeak:\t  230000 kB\nVmRSS:\t   12000 kB\nRssAnon:\t 8000 kB\n";
     assert_eq!(keyed_kib(status, "VmRSS"), Some(12_000 * 1024));
     assert_eq!(keyed_kib(status, "Rss"), None);
-    let cpu_stat = "usage_usec 1000\nuser_usec 600\nnr_periods 10\nnr_throttled 3\nthrottled_usec 4500\n";
-    assert_eq!((keyed(cpu_stat, "throttled_usec"), keyed(cpu_stat, "nr_burst")), (Some(4_500), None));
+    let cpu_stat =
+        "usage_usec 1000\nuser_usec 600\nnr_periods 10\nnr_throttled 3\nthrottled_usec 4500\n";
+    assert_eq!(
+        (
+            keyed(cpu_stat, "throttled_usec"),
+            keyed(cpu_stat, "nr_burst")
+        ),
+        (Some(4_500), None)
+    );
     let io = "rchar: 5\nread_bytes: 4096\nwrite_bytes: 8192\ncancelled_write_bytes: 0\n";
-    assert_eq!((keyed(io, "read_bytes"), keyed(io, "write_bytes")), (Some(4096), Some(8192)));
+    assert_eq!(
+        (keyed(io, "read_bytes"), keyed(io, "write_bytes")),
+        (Some(4096), Some(8192))
+    );
 }
 
 #[test]
@@ -39,7 +52,10 @@ fn loopback_is_no_network_and_partitions_no_disks() {
 ";
     assert_eq!(net_bytes(net), Some((5_100, 7_200)));
     let disks = "   8       0 sda 100 0 2000 5 50 0 1000 9 0 10 14 0 0 0 0\n   8       1 sda1 90 0 1900 5 50 0 1000 9 0 10 14\n";
-    assert_eq!(disk_bytes(disks, |name| name == "sda"), (2_000 * 512, 1_000 * 512));
+    assert_eq!(
+        disk_bytes(disks, |name| name == "sda"),
+        (2_000 * 512, 1_000 * 512)
+    );
 }
 
 #[test]
@@ -58,7 +74,10 @@ fn both_versions_of_cgroups_are_found() {
     let all = memberships(v1);
     assert_eq!(
         all[0],
-        Membership { controllers: vec!["cpu".into(), "cpuacct".into()], path: "/kubepods/pod1/c1".into() }
+        Membership {
+            controllers: vec!["cpu".into(), "cpuacct".into()],
+            path: "/kubepods/pod1/c1".into()
+        }
     );
     assert!(all[2].controllers.is_empty());
     let mounts = "30 24 0:26 / /sys/fs/cgroup/cpu,cpuacct rw,nosuid - cgroup cgroup rw,cpu,cpuacct
@@ -67,8 +86,17 @@ fn both_versions_of_cgroups_are_found() {
 ";
     let found = hierarchies(mounts);
     assert_eq!(found.len(), 2);
-    assert!(found[0].controllers.as_ref().unwrap().contains(&"cpuacct".to_owned()));
-    assert_eq!((found[1].root.as_str(), &found[1].controllers), ("/a b", &None));
+    assert!(
+        found[0]
+            .controllers
+            .as_ref()
+            .unwrap()
+            .contains(&"cpuacct".to_owned())
+    );
+    assert_eq!(
+        (found[1].root.as_str(), &found[1].controllers),
+        ("/a b", &None)
+    );
 }
 
 proptest! {

@@ -11,23 +11,47 @@ fn times(spans: &[Span]) -> Vec<i64> {
 
 #[test]
 fn of_parallel_children_the_last_finisher_is_on_the_path() {
-    assert_eq!(times(&[span(1, None, 0, 100), span(2, Some(1), 10, 60), span(3, Some(1), 10, 80)]), [30, 0, 70]);
+    assert_eq!(
+        times(&[
+            span(1, None, 0, 100),
+            span(2, Some(1), 10, 60),
+            span(3, Some(1), 10, 80)
+        ]),
+        [30, 0, 70]
+    );
 }
 
 #[test]
 fn children_in_sequence_are_all_on_it() {
-    let spans = [span(1, None, 0, 100), span(2, Some(1), 10, 40), span(3, Some(1), 50, 90), span(4, Some(3), 60, 70)];
+    let spans = [
+        span(1, None, 0, 100),
+        span(2, Some(1), 10, 40),
+        span(3, Some(1), 50, 90),
+        span(4, Some(3), 60, 70),
+    ];
     assert_eq!(times(&spans), [30, 30, 30, 10]);
 }
 
 #[test]
 fn a_small_overlap_is_forgiven_unless_something_else_is_there() {
-    let two = [span(1, None, 0, 1_000), span(2, Some(1), 0, 505), span(3, Some(1), 500, 1_000)];
+    let two = [
+        span(1, None, 0, 1_000),
+        span(2, Some(1), 0, 505),
+        span(3, Some(1), 500, 1_000),
+    ];
     assert_eq!(times(&two), [0, 500, 500]);
-    let three =
-        [span(1, None, 0, 1_000), span(2, Some(1), 0, 505), span(4, Some(1), 100, 505), span(3, Some(1), 500, 1_000)];
+    let three = [
+        span(1, None, 0, 1_000),
+        span(2, Some(1), 0, 505),
+        span(4, Some(1), 100, 505),
+        span(3, Some(1), 500, 1_000),
+    ];
     assert_eq!(times(&three), [500, 0, 0, 500]);
-    let large = [span(1, None, 0, 1_000), span(2, Some(1), 0, 510), span(3, Some(1), 500, 1_000)];
+    let large = [
+        span(1, None, 0, 1_000),
+        span(2, Some(1), 0, 510),
+        span(3, Some(1), 500, 1_000),
+    ];
     assert_eq!(times(&large), [500, 0, 500]);
 }
 
@@ -47,13 +71,28 @@ fn a_server_with_another_clock_is_moved_under_its_client() {
 
 #[test]
 fn what_lies_outside_of_its_parent_is_off_the_path() {
-    assert_eq!(times(&[span(1, None, 0, 100), span(2, Some(1), 200, 300), span(3, Some(2), 210, 220)]), [100, 0, 0]);
+    assert_eq!(
+        times(&[
+            span(1, None, 0, 100),
+            span(2, Some(1), 200, 300),
+            span(3, Some(2), 210, 220)
+        ]),
+        [100, 0, 0]
+    );
 }
 
 #[test]
 fn a_very_deep_chain_needs_no_stack() {
-    let spans: Vec<_> =
-        (0..100_000).map(|id| span(id + 1, id.checked_sub(1).map(|p| p + 1), 0, 200_000 - id as i64)).collect();
+    let spans: Vec<_> = (0..100_000)
+        .map(|id| {
+            span(
+                id + 1,
+                id.checked_sub(1).map(|p| p + 1),
+                0,
+                200_000 - id as i64,
+            )
+        })
+        .collect();
     let (traces, _) = super::super::group(spans);
     assert_eq!(times(&traces[0]).iter().sum::<i64>(), 200_000);
 }

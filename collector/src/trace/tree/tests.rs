@@ -34,7 +34,12 @@ fn zipkins_shared_id_is_a_client_above_its_server() {
 
 #[test]
 fn circles_are_cut_at_their_first_span() {
-    let spans = [span(1, Some(3), 0, 9), span(2, Some(1), 1, 8), span(3, Some(2), 2, 7), span(4, Some(4), 3, 4)];
+    let spans = [
+        span(1, Some(3), 0, 9),
+        span(2, Some(1), 1, 8),
+        span(3, Some(2), 2, 7),
+        span(4, Some(4), 3, 4),
+    ];
     let tree = Tree::new(&spans, None);
     assert_eq!(tree.parents, [None, Some(0), Some(1), None]);
     assert!(tree.flags[0].cycle && tree.flags[3].cycle && !tree.complete());
@@ -42,10 +47,18 @@ fn circles_are_cut_at_their_first_span() {
 
 #[test]
 fn odd_children_are_flagged_and_kept() {
-    let spans = [span(1, None, 0, 10), span(2, Some(1), 5, 20), span(3, Some(1), 30, 40), span(5, Some(77), 31, 32)];
+    let spans = [
+        span(1, None, 0, 10),
+        span(2, Some(1), 5, 20),
+        span(3, Some(1), 30, 40),
+        span(5, Some(77), 31, 32),
+    ];
     let tree = Tree::new(&spans, None);
     assert_eq!(tree.flags[1].words().as_deref(), Some("outlives-parent"));
-    assert_eq!(tree.flags[2].words().as_deref(), Some("outlives-parent outside-parent"));
+    assert_eq!(
+        tree.flags[2].words().as_deref(),
+        Some("outlives-parent outside-parent")
+    );
     assert!(tree.flags[3].orphan && tree.flags[3].words().is_none());
     assert_eq!(tree.roots, [0, 3]);
 }

@@ -46,19 +46,38 @@ pub(crate) enum Way {
 impl Ends {
     /// The options that they mean.
     pub(super) fn options(self) -> anyhow::Result<NetworkOptions> {
-        let link = self.link.as_deref().map(|text| Quantity::parse(text, Unit::BitsPerS)).transpose()?;
+        let link = self
+            .link
+            .as_deref()
+            .map(|text| Quantity::parse(text, Unit::BitsPerS))
+            .transpose()?;
         if let Some(link) = link.filter(|link| link.unit != Unit::BitsPerS) {
-            return Err(anyhow!("take {} {} as a speed: write such as 10Gbit/s", link.value, link.unit));
+            return Err(anyhow!(
+                "take {} {} as a speed: write such as 10Gbit/s",
+                link.value,
+                link.unit
+            ));
         }
         let named = self.server.is_some() || self.client.is_some();
         Ok(NetworkOptions {
-            listen: self
-                .server
-                .as_deref()
-                .map(|address| with_port(if address.is_empty() { "127.0.0.1" } else { address })),
+            listen: self.server.as_deref().map(|address| {
+                with_port(if address.is_empty() {
+                    "127.0.0.1"
+                } else {
+                    address
+                })
+            }),
             target: self.client.as_deref().map(with_port),
-            token: if named { Some(token(self.token_file)?) } else { None },
-            protocol: if self.udp { Protocol::Udp } else { Protocol::Tcp },
+            token: if named {
+                Some(token(self.token_file)?)
+            } else {
+                None
+            },
+            protocol: if self.udp {
+                Protocol::Udp
+            } else {
+                Protocol::Tcp
+            },
             direction: match self.direction {
                 Way::Up => Direction::Up,
                 Way::Down => Direction::Down,
@@ -73,9 +92,11 @@ impl Ends {
 /// The secret: from a file, or from the environment (never from an argument, which every user of the machine can read).
 fn token(file: Option<PathBuf>) -> anyhow::Result<String> {
     let text = match file {
-        Some(path) => std::fs::read_to_string(&path).with_context(|| format!("read the token {}", path.display()))?,
-        None => std::env::var("AEFM_TOKEN")
-            .map_err(|_| anyhow!("prove a token: name a file with it (--token-file) or set AEFM_TOKEN"))?,
+        Some(path) => std::fs::read_to_string(&path)
+            .with_context(|| format!("read the token {}", path.display()))?,
+        None => std::env::var("AEFM_TOKEN").map_err(|_| {
+            anyhow!("prove a token: name a file with it (--token-file) or set AEFM_TOKEN")
+        })?,
     };
     Ok(text.trim().to_owned())
 }

@@ -23,8 +23,16 @@ pub(super) struct Cell {
 
 impl Cell {
     /// None where a probe had nothing to say.
-    pub(super) fn of(before: Option<Reading>, under: Option<Reading>, after: Option<Reading>) -> Option<Self> {
-        Some(Self { before: before?.cost, under: under?.cost, after: after?.cost })
+    pub(super) fn of(
+        before: Option<Reading>,
+        under: Option<Reading>,
+        after: Option<Reading>,
+    ) -> Option<Self> {
+        Some(Self {
+            before: before?.cost,
+            under: under?.cost,
+            after: after?.cost,
+        })
     }
 
     /// Cost under pressure over the dearer of the two costs without: what pressure alone explains.
@@ -54,34 +62,61 @@ pub(super) struct Row {
 impl Row {
     /// Whether its own probe was moved, beside it or by turns.
     pub(super) fn moves_its_own(&self, kinds: &[Kind]) -> bool {
-        let own = kinds.iter().position(|kind| *kind == self.kind).and_then(|at| self.cells[at]);
+        let own = kinds
+            .iter()
+            .position(|kind| *kind == self.kind)
+            .and_then(|at| self.cells[at]);
         own.is_some_and(|own| own.ratio() > 1.0 + MOVED)
-            || self.turns.as_ref().is_some_and(|turns| turns.apart() && turns.ratio() > 1.0 + MOVED)
+            || self
+                .turns
+                .as_ref()
+                .is_some_and(|turns| turns.apart() && turns.ratio() > 1.0 + MOVED)
     }
 
     pub(super) fn text(&self) -> String {
-        let cell = |cell: &Option<Cell>| format!("{:>14}", cell.map_or_else(|| "none".to_owned(), Cell::text));
+        let cell = |cell: &Option<Cell>| {
+            format!("{:>14}", cell.map_or_else(|| "none".to_owned(), Cell::text))
+        };
         let cells: String = self.cells.iter().map(cell).collect();
-        let turns = |turns: &Turns| format!("{:.2}{}", turns.ratio(), if turns.apart() { "" } else { "?" });
-        format!("{:<14}{cells}{:>14}\n", self.kind.name(), self.turns.as_ref().map_or_else(String::new, turns))
+        let turns = |turns: &Turns| {
+            format!(
+                "{:.2}{}",
+                turns.ratio(),
+                if turns.apart() { "" } else { "?" }
+            )
+        };
+        format!(
+            "{:<14}{cells}{:>14}\n",
+            self.kind.name(),
+            self.turns.as_ref().map_or_else(String::new, turns)
+        )
     }
 
     pub(super) fn json(&self, kinds: &[Kind]) -> String {
         let mut line = format!("{{\"kind\":\"{}\"", self.kind.name());
         for (probe, cell) in kinds.iter().zip(&self.cells) {
-            let value = cell.map_or_else(|| "null".to_owned(), |cell| format!("{:.4}", cell.ratio()));
+            let value =
+                cell.map_or_else(|| "null".to_owned(), |cell| format!("{:.4}", cell.ratio()));
             // Writing to a string cannot fail.
             let _ = write!(line, ",\"{}\":{value}", probe.name());
         }
         if let Some(turns) = &self.turns {
-            let _ = write!(line, ",\"turns\":{:.4},\"apart\":{}", turns.ratio(), turns.apart());
+            let _ = write!(
+                line,
+                ",\"turns\":{:.4},\"apart\":{}",
+                turns.ratio(),
+                turns.apart()
+            );
         }
         line + "}\n"
     }
 }
 
 pub(super) fn heading(kinds: &[Kind]) -> String {
-    let names: String = kinds.iter().map(|kind| format!("{:>14}", kind.name())).collect();
+    let names: String = kinds
+        .iter()
+        .map(|kind| format!("{:>14}", kind.name()))
+        .collect();
     format!("{:<14}{names}{:>14}\n", "", "turns")
 }
 
@@ -91,7 +126,14 @@ mod tests {
 
     #[test]
     fn a_cell_says_what_pressure_alone_explains() {
-        let text = |before, under, after| Cell { before, under, after }.text();
+        let text = |before, under, after| {
+            Cell {
+                before,
+                under,
+                after,
+            }
+            .text()
+        };
         assert_eq!(text(1.0, 2.0, 1.0), "2.00");
         assert_eq!(text(1.0, 1.02, 1.0), "-");
         assert_eq!(text(1.0, 2.0, 1.8), "1.11?");
@@ -101,8 +143,18 @@ mod tests {
     #[test]
     fn a_kind_is_judged_by_its_own_probe() {
         let kinds = [Kind::Cpu, Kind::Ctx];
-        let [moved, still] = [2.0, 1.0].map(|under| Some(Cell { before: 1.0, under, after: 1.0 }));
-        let row = |kind, cells: [Option<Cell>; 2]| Row { kind, cells: cells.into(), turns: None };
+        let [moved, still] = [2.0, 1.0].map(|under| {
+            Some(Cell {
+                before: 1.0,
+                under,
+                after: 1.0,
+            })
+        });
+        let row = |kind, cells: [Option<Cell>; 2]| Row {
+            kind,
+            cells: cells.into(),
+            turns: None,
+        };
         assert!(row(Kind::Ctx, [still, moved]).moves_its_own(&kinds));
         assert!(!row(Kind::Cpu, [still, moved]).moves_its_own(&kinds));
         assert!(!row(Kind::Cpu, [None, moved]).moves_its_own(&kinds));

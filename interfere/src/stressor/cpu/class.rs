@@ -66,7 +66,9 @@ fn reserve(share: f64, period_ns: u64) -> Secured {
         match set_deadline(runtime_ns(share, most, period_ns), period_ns) {
             Ok(()) => return Secured::Yes,
             Err(error) if error.raw_os_error() == Some(libc::EBUSY) => {}
-            Err(error) => return Secured::Fair(format!("reserve a share by SCHED_DEADLINE: {error}")),
+            Err(error) => {
+                return Secured::Fair(format!("reserve a share by SCHED_DEADLINE: {error}"));
+            }
         }
     }
     Secured::Refused(format!(
@@ -79,7 +81,11 @@ fn reserve(share: f64, period_ns: u64) -> Secured {
 fn set_deadline(runtime_ns: u64, period_ns: u64) -> io::Result<()> {
     let size = u32::try_from(size_of::<Attributes>()).unwrap_or(48);
     let attributes = match runtime_ns {
-        0 => Attributes { size, policy: SCHED_OTHER, ..Attributes::default() },
+        0 => Attributes {
+            size,
+            policy: SCHED_OTHER,
+            ..Attributes::default()
+        },
         _ => Attributes {
             size,
             policy: SCHED_DEADLINE,
@@ -91,12 +97,20 @@ fn set_deadline(runtime_ns: u64, period_ns: u64) -> io::Result<()> {
     };
     // SAFETY: the kernel reads `size` bytes from where it is told, which is what stands there; thread 0 is the caller.
     let done = unsafe { libc::syscall(libc::SYS_sched_setattr, 0, &raw const attributes, 0) };
-    if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+    if done == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
 }
 
 /// The reservation for a share: a little more than it, within what is admitted.
 #[expect(clippy::cast_precision_loss, reason = "a period is far below 2^52 ns")]
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "positive, and less than a period")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "positive, and less than a period"
+)]
 fn runtime_ns(share: f64, most: f64, period_ns: u64) -> u64 {
     if share <= 0.0 {
         return 0;

@@ -56,8 +56,13 @@ impl Token {
         } else {
             key[..self.0.len()].copy_from_slice(&self.0);
         }
-        let inner = parts.iter().fold(Sha256::new().chain_update(key.map(|byte| byte ^ 0x36)), Digest::chain_update);
-        let outer = Sha256::new().chain_update(key.map(|byte| byte ^ 0x5c)).chain_update(inner.finalize());
+        let inner = parts.iter().fold(
+            Sha256::new().chain_update(key.map(|byte| byte ^ 0x36)),
+            Digest::chain_update,
+        );
+        let outer = Sha256::new()
+            .chain_update(key.map(|byte| byte ^ 0x5c))
+            .chain_update(inner.finalize());
         outer.finalize().into()
     }
 }
@@ -78,15 +83,25 @@ pub(super) fn challenge(stream: &mut (impl Read + Write), token: &Token) -> io::
     let line = read_line(stream)?;
     let expected = token.mac(&[&nonce, line.as_bytes()]);
     // In constant time: how much of a guess is right must not show.
-    let difference = mac.iter().zip(expected).fold(0, |all, (given, right)| all | (given ^ right));
+    let difference = mac
+        .iter()
+        .zip(expected)
+        .fold(0, |all, (given, right)| all | (given ^ right));
     if difference != 0 {
-        return Err(io::Error::new(io::ErrorKind::PermissionDenied, "the token is wrong"));
+        return Err(io::Error::new(
+            io::ErrorKind::PermissionDenied,
+            "the token is wrong",
+        ));
     }
     serde_json::from_str(&line).map_err(io::Error::from)
 }
 
 /// The client's side.
-pub(super) fn respond(stream: &mut (impl Read + Write), token: &Token, request: Request) -> io::Result<()> {
+pub(super) fn respond(
+    stream: &mut (impl Read + Write),
+    token: &Token,
+    request: Request,
+) -> io::Result<()> {
     let mut nonce = [0; NONCE_BYTES];
     stream.read_exact(&mut nonce)?;
     let line = serde_json::to_string(&request)?;
@@ -101,11 +116,15 @@ pub(super) fn read_line(stream: &mut impl Read) -> io::Result<String> {
     while line.len() < LONGEST_LINE {
         stream.read_exact(&mut byte)?;
         if byte[0] == b'\n' {
-            return String::from_utf8(line).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error));
+            return String::from_utf8(line)
+                .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error));
         }
         line.push(byte[0]);
     }
-    Err(io::Error::new(io::ErrorKind::InvalidData, "a line is too long"))
+    Err(io::Error::new(
+        io::ErrorKind::InvalidData,
+        "a line is too long",
+    ))
 }
 
 /// Writes a line at once.
@@ -118,7 +137,10 @@ mod tests {
     use super::*;
     use std::net::{TcpListener, TcpStream};
 
-    const REQUEST: Request = Request { udp: false, down: true };
+    const REQUEST: Request = Request {
+        udp: false,
+        down: true,
+    };
 
     fn meet(client: &Token, server: &Token) -> io::Result<Request> {
         let listener = TcpListener::bind("127.0.0.1:0")?;
@@ -142,13 +164,18 @@ mod tests {
     /// RFC 4231, test cases 2 and 6 (a key longer than a block).
     #[test]
     fn the_mac_is_hmac_sha_256() {
-        let hex = |mac: [u8; 32]| mac.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        let hex = |mac: [u8; 32]| {
+            mac.iter()
+                .map(|byte| format!("{byte:02x}"))
+                .collect::<String>()
+        };
         assert_eq!(
             hex(Token::new("Jefe").mac(&[b"what do ya want ", b"for nothing?"])),
             "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"
         );
         assert_eq!(
-            hex(Token(vec![0xaa; 131]).mac(&[b"Test Using Larger Than Block-Size Key - Hash Key First"])),
+            hex(Token(vec![0xaa; 131])
+                .mac(&[b"Test Using Larger Than Block-Size Key - Hash Key First"])),
             "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54"
         );
     }

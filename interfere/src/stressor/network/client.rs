@@ -38,12 +38,20 @@ pub(super) fn start(
 ) -> Result<Paced, StartError> {
     let streams = usize::try_from(options.streams.max(1)).unwrap_or(1);
     // Both directions are twice the streams; the intensity is each direction's.
-    let (workers, factor) = if options.direction == Direction::Both { (2 * streams, 2.0) } else { (streams, 1.0) };
+    let (workers, factor) = if options.direction == Direction::Both {
+        (2 * streams, 2.0)
+    } else {
+        (streams, 1.0)
+    };
     let (direction, protocol, token) = (options.direction, options.protocol, token.clone());
     let pace = Pace {
         period_ns: PERIOD_NS,
         quantum: WRITE_BYTES as u64,
-        grain: if protocol == Protocol::Udp { udp::PAYLOAD_BYTES as f64 * 8.0 } else { 8.0 },
+        grain: if protocol == Protocol::Udp {
+            udp::PAYLOAD_BYTES as f64 * 8.0
+        } else {
+            8.0
+        },
         carry: 4.0,
         make: Arc::new(move |shift| {
             let down = match direction {
@@ -51,11 +59,23 @@ pub(super) fn start(
                 Direction::Down => true,
                 Direction::Both => shift.index % 2 == 1,
             };
-            let request = Request { udp: protocol == Protocol::Udp, down };
-            Ok(stream(Peer { target, token: token.clone(), request }, shift.index))
+            let request = Request {
+                udp: protocol == Protocol::Udp,
+                down,
+            };
+            Ok(stream(
+                Peer {
+                    target,
+                    token: token.clone(),
+                    request,
+                },
+                shift.index,
+            ))
         }),
     };
-    let cores: Vec<_> = (0..workers).map(|index| Some(ask.cores[index % ask.cores.len()])).collect();
+    let cores: Vec<_> = (0..workers)
+        .map(|index| Some(ask.cores[index % ask.cores.len()]))
+        .collect();
     let scale = match scale {
         Scale::Fixed(bits) => Scale::Fixed(bits * factor),
         peak => peak,
@@ -98,7 +118,10 @@ fn stream(peer: Peer, index: usize) -> Work {
                 }
                 Err(error) => {
                     if !std::mem::replace(&mut said, true) && index == 0 {
-                        eprintln!("network: {} cannot be reached ({error}): trying again until it can", peer.target);
+                        eprintln!(
+                            "network: {} cannot be reached ({error}): trying again until it can",
+                            peer.target
+                        );
                     }
                 }
             }
@@ -129,7 +152,9 @@ fn connect(peer: &Peer) -> io::Result<BoxedFlow> {
     if let Some(reason) = answer.refused {
         return Err(io::Error::new(io::ErrorKind::PermissionDenied, reason));
     }
-    let udp_port = answer.udp_port.map(|port| SocketAddr::new(peer.target.ip(), port));
+    let udp_port = answer
+        .udp_port
+        .map(|port| SocketAddr::new(peer.target.ip(), port));
     Ok(match (udp_port, peer.request.down) {
         (None, false) => Box::new(Sender::new(stream)?),
         (None, true) => Box::new(Receiver::new(stream)?),
@@ -152,12 +177,25 @@ pub(super) struct Sender {
 impl Sender {
     pub(super) fn new(stream: TcpStream) -> io::Result<Self> {
         stream.set_write_timeout(Some(WRITE_PATIENCE))?;
-        Ok(Self { stream, payload: vec![0x5a; WRITE_BYTES], paced_at: -1.0, written: 0, acknowledged: 0 })
+        Ok(Self {
+            stream,
+            payload: vec![0x5a; WRITE_BYTES],
+            paced_at: -1.0,
+            written: 0,
+            acknowledged: 0,
+        })
     }
 
     /// Sends up to `grant` bytes until `end_ns`; how many.
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "bounded by the payload's length")]
-    #[expect(clippy::cast_precision_loss, reason = "what one period sends is far below 2^52")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "bounded by the payload's length"
+    )]
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "what one period sends is far below 2^52"
+    )]
     pub(super) fn send(&mut self, grant: f64, bytes_per_s: f64, end_ns: u64) -> io::Result<u64> {
         let mut sent = 0;
         while (sent as f64) < grant && clock::mono_ns() < end_ns {
@@ -173,7 +211,12 @@ impl Sender {
     fn write(&mut self, length: usize, bytes_per_s: f64) -> io::Result<u64> {
         if self.paced_at.to_bits() != bytes_per_s.to_bits() {
             self.paced_at = bytes_per_s;
-            socket::pace(&self.stream, bytes_per_s.is_finite().then_some(bytes_per_s * PACING_MARGIN))?;
+            socket::pace(
+                &self.stream,
+                bytes_per_s
+                    .is_finite()
+                    .then_some(bytes_per_s * PACING_MARGIN),
+            )?;
         }
         match self.stream.write(&self.payload[..length.min(WRITE_BYTES)]) {
             Ok(written) => {
@@ -205,7 +248,10 @@ struct Receiver {
 impl Receiver {
     fn new(stream: TcpStream) -> io::Result<Self> {
         stream.set_read_timeout(Some(Duration::from_nanos(PERIOD_NS)))?;
-        Ok(Self { stream, ask: Renewal::default() })
+        Ok(Self {
+            stream,
+            ask: Renewal::default(),
+        })
     }
 }
 
@@ -240,7 +286,9 @@ pub(super) struct Renewal {
 impl Renewal {
     pub(super) fn renew(&mut self, stream: &mut impl Write, bytes_per_s: f64) -> io::Result<()> {
         let now_ns = clock::mono_ns();
-        let fresh = |(rate, at): (u64, u64)| rate == bytes_per_s.to_bits() && now_ns - at < clock::SECOND_NS;
+        let fresh = |(rate, at): (u64, u64)| {
+            rate == bytes_per_s.to_bits() && now_ns - at < clock::SECOND_NS
+        };
         if !self.said.is_some_and(fresh) {
             self.said = Some((bytes_per_s.to_bits(), now_ns));
             stream.write_all(control_line::format(bytes_per_s).as_bytes())?;
@@ -252,13 +300,20 @@ impl Renewal {
 /// What a client says to a server that sends: bytes a second, `max` without limit.
 pub(super) mod control_line {
     pub(in super::super) fn format(bytes_per_s: f64) -> String {
-        if bytes_per_s.is_finite() { format!("{bytes_per_s}\n") } else { "max\n".to_owned() }
+        if bytes_per_s.is_finite() {
+            format!("{bytes_per_s}\n")
+        } else {
+            "max\n".to_owned()
+        }
     }
 
     pub(in super::super) fn parse(line: &[u8]) -> Option<f64> {
         match std::str::from_utf8(line).ok()?.trim() {
             "max" => Some(f64::INFINITY),
-            number => number.parse().ok().filter(|rate: &f64| rate.is_finite() && *rate >= 0.0),
+            number => number
+                .parse()
+                .ok()
+                .filter(|rate: &f64| rate.is_finite() && *rate >= 0.0),
         }
     }
 }
@@ -275,7 +330,10 @@ mod tests {
     #[test]
     fn what_is_asked_for_is_understood() {
         for rate in [0.0, 1.0, 1.25e9, f64::INFINITY] {
-            assert_eq!(control_line::parse(control_line::format(rate).as_bytes()), Some(rate));
+            assert_eq!(
+                control_line::parse(control_line::format(rate).as_bytes()),
+                Some(rate)
+            );
         }
         for wrong in ["", "-1\n", "nan\n", "fast\n"] {
             assert_eq!(control_line::parse(wrong.as_bytes()), None);

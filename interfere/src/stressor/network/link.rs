@@ -6,25 +6,47 @@ use std::net::{IpAddr, SocketAddr, UdpSocket};
 /// Bits a second of the interface through which `target` is reached; none where it has no speed (virtual links).
 pub(super) fn speed_bits_per_s(machine: &Machine, target: IpAddr) -> Option<f64> {
     let interface = interface_to(target)?;
-    let megabits: i64 = machine.read(&format!("sys/class/net/{interface}/speed")).ok()?.trim().parse().ok()?;
+    let megabits: i64 = machine
+        .read(&format!("sys/class/net/{interface}/speed"))
+        .ok()?
+        .trim()
+        .parse()
+        .ok()?;
     // -1 is how a driver says that it does not know.
-    u32::try_from(megabits).ok().filter(|megabits| *megabits > 0).map(|megabits| f64::from(megabits) * 1e6)
+    u32::try_from(megabits)
+        .ok()
+        .filter(|megabits| *megabits > 0)
+        .map(|megabits| f64::from(megabits) * 1e6)
 }
 
 /// The interface whose address a packet to `target` would carry. Nothing is sent: connecting a datagram socket only asks
 /// the routing table.
 fn interface_to(target: IpAddr) -> Option<String> {
-    let any: IpAddr = if target.is_ipv4() { [0, 0, 0, 0].into() } else { std::net::Ipv6Addr::UNSPECIFIED.into() };
+    let any: IpAddr = if target.is_ipv4() {
+        [0, 0, 0, 0].into()
+    } else {
+        std::net::Ipv6Addr::UNSPECIFIED.into()
+    };
     let socket = UdpSocket::bind((any, 0)).ok()?;
     socket.connect((target, 9)).ok()?;
     let local = socket.local_addr().ok()?.ip();
-    nix::ifaddrs::getifaddrs().ok()?.find(|address| ip_of(address) == Some(local)).map(|address| address.interface_name)
+    nix::ifaddrs::getifaddrs()
+        .ok()?
+        .find(|address| ip_of(address) == Some(local))
+        .map(|address| address.interface_name)
 }
 
 fn ip_of(address: &nix::ifaddrs::InterfaceAddress) -> Option<IpAddr> {
     let storage = address.address?;
-    let v4 = storage.as_sockaddr_in().map(|v4| SocketAddr::from((v4.ip(), 0)));
-    v4.or_else(|| storage.as_sockaddr_in6().map(|v6| SocketAddr::from((v6.ip(), 0)))).map(|address| address.ip())
+    let v4 = storage
+        .as_sockaddr_in()
+        .map(|v4| SocketAddr::from((v4.ip(), 0)));
+    v4.or_else(|| {
+        storage
+            .as_sockaddr_in6()
+            .map(|v6| SocketAddr::from((v6.ip(), 0)))
+    })
+    .map(|address| address.ip())
 }
 
 #[cfg(test)]

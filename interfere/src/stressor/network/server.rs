@@ -55,7 +55,11 @@ pub(super) struct Server {
 
 impl Server {
     /// Listens there; its threads run on those cores.
-    pub(super) fn start(address: SocketAddr, token: Token, cores: Vec<usize>) -> Result<Self, StartError> {
+    pub(super) fn start(
+        address: SocketAddr,
+        token: Token,
+        cores: Vec<usize>,
+    ) -> Result<Self, StartError> {
         let failed = |error| StartError::system(format!("listen on {address}"), error);
         let listener = TcpListener::bind(address).map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
@@ -63,8 +67,14 @@ impl Server {
         let shared = Arc::new(Shared::default());
         let common = Arc::clone(&shared);
         let thread = thread::Builder::new().name("net-listen".to_owned());
-        let thread = thread.spawn(move || listen(&listener, &token, &cores, &common)).map_err(failed)?;
-        Ok(Self { address, shared, listener: Some(thread) })
+        let thread = thread
+            .spawn(move || listen(&listener, &token, &cores, &common))
+            .map_err(failed)?;
+        Ok(Self {
+            address,
+            shared,
+            listener: Some(thread),
+        })
     }
 
     pub(super) fn address(&self) -> SocketAddr {
@@ -103,7 +113,9 @@ fn listen(listener: &TcpListener, token: &Token, cores: &[usize], shared: &Arc<S
                 }
                 let (token, shared) = (token.clone(), Arc::clone(shared));
                 let core = cores[connections.len() % cores.len()];
-                let thread = thread::Builder::new().name("net-serve".to_owned()).stack_size(256 << 10);
+                let thread = thread::Builder::new()
+                    .name("net-serve".to_owned())
+                    .stack_size(256 << 10);
                 let serving = thread.spawn(move || {
                     // Pinning is a wish here: a server serves wherever it may run.
                     let _ = pin(core);
@@ -124,7 +136,10 @@ fn listen(listener: &TcpListener, token: &Token, cores: &[usize], shared: &Arc<S
 pub(super) fn wait_for(socket: &impl AsFd) {
     let timeout = PollTimeout::try_from(LOOK).unwrap_or(PollTimeout::ZERO);
     // Whatever ends the wait, the caller looks again.
-    let _ = poll(&mut [PollFd::new(socket.as_fd(), PollFlags::POLLIN)], timeout);
+    let _ = poll(
+        &mut [PollFd::new(socket.as_fd(), PollFlags::POLLIN)],
+        timeout,
+    );
 }
 
 /// Serves a connection if its client proves to hold the token.
@@ -148,21 +163,38 @@ fn admit(mut stream: TcpStream, peer: SocketAddr, token: &Token, shared: &Shared
             if shared.refused.fetch_add(1, Ordering::Relaxed) == 0 {
                 eprintln!("network: refused {peer}: the token is wrong");
             }
-            let answer = Answer { udp_port: None, flow: 0, refused: Some("the token is wrong".to_owned()) };
+            let answer = Answer {
+                udp_port: None,
+                flow: 0,
+                refused: Some("the token is wrong".to_owned()),
+            };
             let _ = serde_json::to_string(&answer).map(|line| write_line(&mut stream, &line));
         }
         Err(_) => {}
     }
 }
 
-fn serve(mut stream: TcpStream, peer: SocketAddr, request: Request, shared: &Shared) -> io::Result<()> {
+fn serve(
+    mut stream: TcpStream,
+    peer: SocketAddr,
+    request: Request,
+    shared: &Shared,
+) -> io::Result<()> {
     let flow = u64::from_le_bytes(random_bytes()?);
-    let socket = if request.udp { Some(udp::bind_beside(&stream)?) } else { None };
+    let socket = if request.udp {
+        Some(udp::bind_beside(&stream)?)
+    } else {
+        None
+    };
     let udp_port = match &socket {
         Some(socket) => Some(socket.local_addr()?.port()),
         None => None,
     };
-    let answer = Answer { udp_port, flow, refused: None };
+    let answer = Answer {
+        udp_port,
+        flow,
+        refused: None,
+    };
     write_line(&mut stream, &serde_json::to_string(&answer)?)?;
     stream.set_read_timeout(Some(LOOK))?;
     match (socket, request.down) {
@@ -198,7 +230,10 @@ fn source(stream: &TcpStream, shared: &Shared) -> io::Result<()> {
         shared.count(used);
         let periods = (clock::mono_ns().saturating_sub(edge_ns) / PERIOD_NS).max(1);
         edge_ns += periods * PERIOD_NS;
-        #[expect(clippy::cast_precision_loss, reason = "what one period sends is far below 2^52")]
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "what one period sends is far below 2^52"
+        )]
         pacer.settle(quota, periods, used as f64);
         asked.pause(stream, edge_ns);
     }
@@ -215,7 +250,11 @@ pub(super) struct Asked {
 
 impl Default for Asked {
     fn default() -> Self {
-        Self { bytes_per_s: 0.0, heard_ns: clock::mono_ns(), line: Vec::new() }
+        Self {
+            bytes_per_s: 0.0,
+            heard_ns: clock::mono_ns(),
+            line: Vec::new(),
+        }
     }
 }
 
@@ -245,11 +284,18 @@ impl Asked {
 
     /// Until the next period begins; while nothing is asked for, until the client says something.
     pub(super) fn pause(&self, control: &TcpStream, edge_ns: u64) {
-        if self.bytes_per_s == 0.0 { wait_for(control) } else { clock::sleep_until(edge_ns) }
+        if self.bytes_per_s == 0.0 {
+            wait_for(control)
+        } else {
+            clock::sleep_until(edge_ns)
+        }
     }
 }
 
 /// Nothing came within the time-out.
 pub(super) fn idle(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut | io::ErrorKind::Interrupted)
+    matches!(
+        error.kind(),
+        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut | io::ErrorKind::Interrupted
+    )
 }

@@ -72,7 +72,10 @@ pub(super) fn sink(
 }
 
 /// The server's side of a flow that it sends.
-#[expect(clippy::cast_precision_loss, reason = "what one period sends is far below 2^52")]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "what one period sends is far below 2^52"
+)]
 pub(super) fn source(
     stream: &TcpStream,
     datagrams: &UdpSocket,
@@ -80,7 +83,9 @@ pub(super) fn source(
     flow: u64,
     shared: &Shared,
 ) -> io::Result<()> {
-    let Some(to) = await_client(stream, datagrams, peer, flow, shared)? else { return Ok(()) };
+    let Some(to) = await_client(stream, datagrams, peer, flow, shared)? else {
+        return Ok(());
+    };
     let datagram = datagram(flow);
     let mut asked = Asked::default();
     let mut account = Duty::new(PAYLOAD_BYTES as f64).carrying(2.0);
@@ -115,7 +120,9 @@ fn await_client(
     let start_ns = clock::mono_ns();
     while !shared.stopped() && clock::mono_ns() - start_ns < 5 * clock::SECOND_NS {
         match datagrams.recv_from(&mut buffer) {
-            Ok((length, from)) if from.ip() == peer && belongs(&buffer[..length], flow) => return Ok(Some(from)),
+            Ok((length, from)) if from.ip() == peer && belongs(&buffer[..length], flow) => {
+                return Ok(Some(from));
+            }
             Ok(_) => {}
             Err(error) if idle(&error) => {}
             Err(error) => return Err(error),
@@ -128,14 +135,31 @@ fn await_client(
 }
 
 /// The client's side.
-pub(super) fn flow(stream: TcpStream, to: SocketAddr, flow: u64, down: bool) -> io::Result<BoxedFlow> {
+pub(super) fn flow(
+    stream: TcpStream,
+    to: SocketAddr,
+    flow: u64,
+    down: bool,
+) -> io::Result<BoxedFlow> {
     let socket = bind_beside(&stream)?;
     socket.connect(to)?;
     if down {
         socket.set_read_timeout(Some(Duration::from_nanos(PERIOD_NS)))?;
-        return Ok(Box::new(Receiver { stream, socket, flow, ask: Renewal::default(), heard: false }));
+        return Ok(Box::new(Receiver {
+            stream,
+            socket,
+            flow,
+            ask: Renewal::default(),
+            heard: false,
+        }));
     }
-    Ok(Box::new(Sender { stream, socket, datagram: datagram(flow), line: Vec::new(), arrived: 0 }))
+    Ok(Box::new(Sender {
+        stream,
+        socket,
+        datagram: datagram(flow),
+        line: Vec::new(),
+        arrived: 0,
+    }))
 }
 
 struct Sender {
@@ -171,7 +195,9 @@ impl Sender {
         }
         while let Some(end) = self.line.iter().position(|byte| *byte == b'\n') {
             let line: Vec<u8> = self.line.drain(..=end).collect();
-            let said = std::str::from_utf8(&line).ok().and_then(|text| text.trim().parse().ok());
+            let said = std::str::from_utf8(&line)
+                .ok()
+                .and_then(|text| text.trim().parse().ok());
             self.arrived = self.arrived.max(said.unwrap_or(0));
         }
         Ok(())
@@ -216,7 +242,9 @@ impl Flow for Receiver {
 }
 
 fn belongs(datagram: &[u8], flow: u64) -> bool {
-    datagram.get(..8).is_some_and(|start| start == flow.to_le_bytes())
+    datagram
+        .get(..8)
+        .is_some_and(|start| start == flow.to_le_bytes())
 }
 
 fn datagram(flow: u64) -> Vec<u8> {

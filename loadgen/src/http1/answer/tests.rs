@@ -8,7 +8,10 @@ fn read(bytes: &[u8], pieces: &[usize]) -> Result<Option<(u16, usize, bool)>, Fa
     let mut answer = Answer::default();
     answer.start(false);
     let mut at = 0;
-    let mut lengths = pieces.iter().copied().chain(std::iter::repeat(bytes.len().max(1)));
+    let mut lengths = pieces
+        .iter()
+        .copied()
+        .chain(std::iter::repeat(bytes.len().max(1)));
     while at < bytes.len() {
         let end = (at + lengths.next().unwrap_or(1).max(1)).min(bytes.len());
         if let Fed::Done(used) = answer.feed(&bytes[at..end])? {
@@ -55,11 +58,36 @@ proptest! {
 
 #[test]
 fn statuses_and_keep_alive_are_read() {
-    let seen: Vec<_> = SAMPLES.iter().map(|s| read(s.as_bytes(), &[]).unwrap().unwrap()).map(|r| (r.0, r.2)).collect();
-    assert_eq!(seen, [(200, true), (204, true), (304, true), (503, true), (200, true), (200, true), (200, true)]);
-    let closing = read(b"HTTP/1.1 200 OK\r\nconnection: Close\r\ncontent-length: 0\r\n\r\n", &[]).unwrap().unwrap();
+    let seen: Vec<_> = SAMPLES
+        .iter()
+        .map(|s| read(s.as_bytes(), &[]).unwrap().unwrap())
+        .map(|r| (r.0, r.2))
+        .collect();
+    assert_eq!(
+        seen,
+        [
+            (200, true),
+            (204, true),
+            (304, true),
+            (503, true),
+            (200, true),
+            (200, true),
+            (200, true)
+        ]
+    );
+    let closing = read(
+        b"HTTP/1.1 200 OK\r\nconnection: Close\r\ncontent-length: 0\r\n\r\n",
+        &[],
+    )
+    .unwrap()
+    .unwrap();
     assert!(!closing.2);
-    assert!(!read(b"HTTP/1.0 200 OK\r\ncontent-length: 0\r\n\r\n", &[]).unwrap().unwrap().2);
+    assert!(
+        !read(b"HTTP/1.0 200 OK\r\ncontent-length: 0\r\n\r\n", &[])
+            .unwrap()
+            .unwrap()
+            .2
+    );
 }
 
 #[test]
@@ -70,7 +98,10 @@ fn a_body_without_a_length_ends_with_the_connection() {
     assert_eq!(answer.feed(b"HTTP/1.1 200 OK\r\n\r\nsome"), Ok(Fed::More));
     assert!(answer.end() && !answer.keep_alive && !answer.untouched());
     answer.start(true);
-    assert_eq!(answer.feed(b"HTTP/1.1 200 OK\r\ncontent-length: 7\r\n\r\n"), Ok(Fed::Done(38)));
+    assert_eq!(
+        answer.feed(b"HTTP/1.1 200 OK\r\ncontent-length: 7\r\n\r\n"),
+        Ok(Fed::Done(38))
+    );
 }
 
 #[test]
@@ -78,19 +109,46 @@ fn what_is_no_answer_is_refused() {
     let head = |fields: &str| format!("HTTP/1.1 200 OK\r\n{fields}\r\n\r\n");
     let cases = [
         ("SSH-2.0-OpenSSH_9\r\n\r\n".to_owned(), "no HTTP"),
-        (head("content-length: 5\r\ncontent-length: 6"), "two lengths"),
+        (
+            head("content-length: 5\r\ncontent-length: 6"),
+            "two lengths",
+        ),
         (head("content-length: -5"), "a negative length"),
-        (head("content-length: 99999999999999999999"), "a length beyond u64"),
-        (head("transfer-encoding: chunked") + "zz\r\n", "a size that is no number"),
+        (
+            head("content-length: 99999999999999999999"),
+            "a length beyond u64",
+        ),
+        (
+            head("transfer-encoding: chunked") + "zz\r\n",
+            "a size that is no number",
+        ),
         (head("transfer-encoding: chunked") + "\r\n", "no size"),
-        (head("transfer-encoding: chunked") + "2\r\nabc\r\n", "more data than the size"),
-        (head("transfer-encoding: chunked") + "ffffffffffffffff1\r\n", "a size beyond all bounds"),
-        ("HTTP/1.1 101 Switching Protocols\r\n\r\n".to_owned(), "an upgrade"),
-        (format!("HTTP/1.1 200 OK\r\nx: {}", "y".repeat(300 * 1024)), "an endless head"),
+        (
+            head("transfer-encoding: chunked") + "2\r\nabc\r\n",
+            "more data than the size",
+        ),
+        (
+            head("transfer-encoding: chunked") + "ffffffffffffffff1\r\n",
+            "a size beyond all bounds",
+        ),
+        (
+            "HTTP/1.1 101 Switching Protocols\r\n\r\n".to_owned(),
+            "an upgrade",
+        ),
+        (
+            format!("HTTP/1.1 200 OK\r\nx: {}", "y".repeat(300 * 1024)),
+            "an endless head",
+        ),
         (head(&"a: b\r\n".repeat(200)), "too many fields"),
     ];
     for (bytes, what) in &cases {
-        assert!(read(bytes.as_bytes(), &[7]).is_err() || read(bytes.as_bytes(), &[]).is_err(), "{what} was taken");
+        assert!(
+            read(bytes.as_bytes(), &[7]).is_err() || read(bytes.as_bytes(), &[]).is_err(),
+            "{what} was taken"
+        );
     }
-    assert!(read(cases[9].0.as_bytes(), &[7; 60_000]).is_err(), "an endless head in pieces");
+    assert!(
+        read(cases[9].0.as_bytes(), &[7; 60_000]).is_err(),
+        "an endless head in pieces"
+    );
 }

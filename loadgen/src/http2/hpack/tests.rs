@@ -4,8 +4,15 @@ use super::*;
 use proptest::prelude::*;
 
 fn hex(text: &str) -> Vec<u8> {
-    let digits: Vec<_> = text.bytes().filter(u8::is_ascii_hexdigit).map(|digit| (digit as char).to_digit(16)).collect();
-    digits.chunks(2).map(|pair| (pair[0].unwrap() << 4 | pair[1].unwrap()) as u8).collect()
+    let digits: Vec<_> = text
+        .bytes()
+        .filter(u8::is_ascii_hexdigit)
+        .map(|digit| (digit as char).to_digit(16))
+        .collect();
+    digits
+        .chunks(2)
+        .map(|pair| (pair[0].unwrap() << 4 | pair[1].unwrap()) as u8)
+        .collect()
 }
 
 fn status(block: &[u8]) -> Option<u16> {
@@ -33,12 +40,22 @@ fn requests_are_literals() {
     let mut block = Vec::new();
     push_request(&mut block, "GET", false, "www.example.com", "/");
     // C.3.1, but for the authority, which is not to be remembered.
-    assert_eq!(block, hex("82 86 84 01 0f 7777 772e 6578 616d 706c 652e 636f 6d"));
+    assert_eq!(
+        block,
+        hex("82 86 84 01 0f 7777 772e 6578 616d 706c 652e 636f 6d")
+    );
     block.clear();
     push_request(&mut block, "PUT", true, "h", "/x");
     push_name(&mut block, "X-Name", 1);
     push_length(&mut block, 120);
-    assert_eq!(block, [b"\x02\x03PUT\x87\x04\x02/x\x01\x01h\0\x06x-name\x01".as_slice(), b"\x0f\x0d\x03120"].concat());
+    assert_eq!(
+        block,
+        [
+            b"\x02\x03PUT\x87\x04\x02/x\x01\x01h\0\x06x-name\x01".as_slice(),
+            b"\x0f\x0d\x03120"
+        ]
+        .concat()
+    );
 }
 
 #[test]
@@ -60,7 +77,14 @@ fn lengths_are_found() {
     assert_eq!(length(b"\x88\x0f\x0d\x0242").length, Some(42));
     // The name in Huffman codes, and the number, too.
     let coded = b"\x88\0\x8a\x21\xea\x49\x6a\x4a\xd4\x16\xa9\x93\x3f\x82\x08\x9f";
-    assert_eq!(length(coded), Head { status: Some(200), length: Some(129), malformed: false });
+    assert_eq!(
+        length(coded),
+        Head {
+            status: Some(200),
+            length: Some(129),
+            malformed: false
+        }
+    );
     assert!(length(b"\x88\x0f\x0d\x014\x0f\x0d\x015").malformed);
     assert!(!length(b"\x88\x0f\x0d\x014\x0f\x0d\x014").malformed);
     assert!(length(b"\x88\x0f\x0d\0").malformed);
@@ -90,10 +114,20 @@ fn what_needs_a_table_or_breaks_off_is_refused() {
 fn coded(digits: &str) -> Vec<u8> {
     let mut bits: Vec<bool> = Vec::new();
     for digit in digits.bytes().map(|digit| digit - b'0') {
-        let (code, count) = if digit < 3 { (digit, 5) } else { (digit - 3 + 0x19, 6) };
+        let (code, count) = if digit < 3 {
+            (digit, 5)
+        } else {
+            (digit - 3 + 0x19, 6)
+        };
         bits.extend((0..count).rev().map(|at| code >> at & 1 == 1));
     }
-    bits.chunks(8).map(|byte| (0..8).fold(0, |sum, at| sum << 1 | u8::from(*byte.get(at).unwrap_or(&true)))).collect()
+    bits.chunks(8)
+        .map(|byte| {
+            (0..8).fold(0, |sum, at| {
+                sum << 1 | u8::from(*byte.get(at).unwrap_or(&true))
+            })
+        })
+        .collect()
 }
 
 proptest! {

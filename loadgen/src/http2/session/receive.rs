@@ -31,7 +31,10 @@ impl Session {
         }
         // Taken out, so that a frame can lie in it while the rest of the session changes.
         let mut pieces = std::mem::take(&mut self.pieces);
-        while let Some(frame) = pieces.next(&mut piece).map_err(|fault| self.as_first(fault))? {
+        while let Some(frame) = pieces
+            .next(&mut piece)
+            .map_err(|fault| self.as_first(fault))?
+        {
             self.take_frame(frame, events)?;
         }
         self.pieces = pieces;
@@ -47,7 +50,10 @@ impl Session {
         if !self.greeted && (frame.kind != kind::SETTINGS || frame.has(flag::ACK)) {
             return Err(Fault::Preface);
         }
-        if self.block_of.is_some_and(|(id, _)| frame.kind != kind::CONTINUATION || frame.stream != id) {
+        if self
+            .block_of
+            .is_some_and(|(id, _)| frame.kind != kind::CONTINUATION || frame.stream != id)
+        {
             return Err(protocol("a header block is interrupted"));
         }
         match frame.kind {
@@ -67,7 +73,11 @@ impl Session {
 
     /// Frames of streams that we have opened are for those; of such that are closed already they are ignored.
     fn check_stream(&self, frame: Frame<'_>) -> Result<(), Fault> {
-        if self.streams.knows(frame.stream) { Ok(()) } else { Err(protocol("a frame of a stream that is not open")) }
+        if self.streams.knows(frame.stream) {
+            Ok(())
+        } else {
+            Err(protocol("a frame of a stream that is not open"))
+        }
     }
 
     fn on_data(&mut self, frame: Frame<'_>, events: &mut Vec<Event>) -> Result<(), Fault> {
@@ -78,7 +88,9 @@ impl Session {
         if self.taken >= WINDOW / 2 {
             push_window(self.out.end(), 0, std::mem::take(&mut self.taken));
         }
-        let Some(stream) = self.streams.get_mut(frame.stream) else { return Ok(()) };
+        let Some(stream) = self.streams.get_mut(frame.stream) else {
+            return Ok(());
+        };
         stream.bytes += frame.bytes();
         stream.body_bytes += content;
         if stream.status == 0 {
@@ -88,7 +100,11 @@ impl Session {
         } else {
             stream.taken += count;
             if stream.taken >= WINDOW / 2 {
-                push_window(self.out.end(), frame.stream, std::mem::take(&mut stream.taken));
+                push_window(
+                    self.out.end(),
+                    frame.stream,
+                    std::mem::take(&mut stream.taken),
+                );
             }
         }
         Ok(())
@@ -98,7 +114,9 @@ impl Session {
         self.check_stream(frame)?;
         let mut block = unpadded(frame)?;
         if frame.has(flag::PRIORITY) {
-            block = block.get(5..).ok_or(size("HEADERS too short for their priority"))?;
+            block = block
+                .get(5..)
+                .ok_or(size("HEADERS too short for their priority"))?;
         }
         self.count_head(frame, events);
         if frame.has(flag::END_HEADERS) {
@@ -115,7 +133,10 @@ impl Session {
         self.count_head(frame, events);
         self.block.extend_from_slice(frame.payload);
         if self.block.len() > BLOCK_BYTES_MAX {
-            return Err(Fault::Broken(Code::ENHANCE_YOUR_CALM, "a header block is too long"));
+            return Err(Fault::Broken(
+                Code::ENHANCE_YOUR_CALM,
+                "a header block is too long",
+            ));
         }
         if frame.has(flag::END_HEADERS) {
             self.block_of = None;
@@ -136,8 +157,16 @@ impl Session {
     }
 
     /// A header block is complete: an interim answer's, the answer's, or trailers.
-    fn on_head(&mut self, id: u32, last: bool, block: &[u8], events: &mut Vec<Event>) -> Result<(), Fault> {
-        let Some(stream) = self.streams.get_mut(id) else { return Ok(()) };
+    fn on_head(
+        &mut self,
+        id: u32,
+        last: bool,
+        block: &[u8],
+        events: &mut Vec<Event>,
+    ) -> Result<(), Fault> {
+        let Some(stream) = self.streams.get_mut(id) else {
+            return Ok(());
+        };
         let head = Head::read(block)?;
         match head.status {
             _ if head.malformed => self.malformed(id, "its head makes no sense", events),
@@ -157,13 +186,23 @@ impl Session {
 
     /// The server has ended a stream.
     fn finish(&mut self, id: u32, events: &mut Vec<Event>) {
-        let Some(stream) = self.streams.get_mut(id) else { return };
+        let Some(stream) = self.streams.get_mut(id) else {
+            return;
+        };
         let bodiless = stream.bodiless || matches!(stream.status, 204 | 304);
-        if !bodiless && stream.length.is_some_and(|length| length != stream.body_bytes) {
+        if !bodiless
+            && stream
+                .length
+                .is_some_and(|length| length != stream.body_bytes)
+        {
             return self.malformed(id, "its body is not as long as announced", events);
         }
         // An answer before the request is out: the rest of it is of no use.
-        let closed = if stream.sent { self.streams.remove(id) } else { self.reset(id, Code::CANCEL) };
+        let closed = if stream.sent {
+            self.streams.remove(id)
+        } else {
+            self.reset(id, Code::CANCEL)
+        };
         end(closed, End::Answered, events);
     }
 
@@ -177,7 +216,11 @@ impl Session {
         if frame.payload.len() != 4 {
             return Err(size("RST_STREAM of a wrong length"));
         }
-        end(self.streams.remove(frame.stream), End::Reset(Code(number(frame.payload))), events);
+        end(
+            self.streams.remove(frame.stream),
+            End::Reset(Code(number(frame.payload))),
+            events,
+        );
         Ok(())
     }
 
@@ -190,7 +233,9 @@ impl Session {
             self.window += more;
             return match more {
                 0 => Err(protocol("a window is widened by nothing")),
-                _ if self.window > WINDOW_MAX => Err(Fault::Broken(Code::FLOW_CONTROL, "a window is too wide")),
+                _ if self.window > WINDOW_MAX => {
+                    Err(Fault::Broken(Code::FLOW_CONTROL, "a window is too wide"))
+                }
                 _ => Ok(()),
             };
         }
@@ -209,7 +254,11 @@ impl Session {
             return Err(protocol("SETTINGS of a stream"));
         }
         if frame.has(flag::ACK) {
-            return if frame.payload.is_empty() { Ok(()) } else { Err(size("SETTINGS of a wrong length")) };
+            return if frame.payload.is_empty() {
+                Ok(())
+            } else {
+                Err(size("SETTINGS of a wrong length"))
+            };
         }
         let window = self.peer.window;
         self.peer.update(frame.payload)?;
@@ -237,7 +286,10 @@ impl Session {
 
     fn reply(&mut self, kind: u8, payload: &[u8]) -> Result<(), Fault> {
         if self.out.len() > REPLIES_BYTES_MAX {
-            return Err(Fault::Broken(Code::ENHANCE_YOUR_CALM, "the server asks and does not take answers"));
+            return Err(Fault::Broken(
+                Code::ENHANCE_YOUR_CALM,
+                "the server asks and does not take answers",
+            ));
         }
         let out = self.out.end();
         push_header(out, payload.len(), kind, flag::ACK, 0);
@@ -261,8 +313,16 @@ impl Session {
 }
 
 fn end(stream: Option<Stream>, end: End, events: &mut Vec<Event>) {
-    if let Some(Stream { key, status, bytes, .. }) = stream {
-        events.push(Event::Ended { key, end, status, bytes });
+    if let Some(Stream {
+        key, status, bytes, ..
+    }) = stream
+    {
+        events.push(Event::Ended {
+            key,
+            end,
+            status,
+            bytes,
+        });
     }
 }
 
@@ -271,7 +331,10 @@ fn unpadded(frame: Frame<'_>) -> Result<&[u8], Fault> {
     if !frame.has(flag::PADDED) {
         return Ok(frame.payload);
     }
-    let (&padding, rest) = frame.payload.split_first().ok_or(size("a padded frame without padding"))?;
+    let (&padding, rest) = frame
+        .payload
+        .split_first()
+        .ok_or(size("a padded frame without padding"))?;
     rest.split_at_checked(rest.len().wrapping_sub(usize::from(padding)))
         .map(|(content, _)| content)
         .ok_or(protocol("more padding than payload"))

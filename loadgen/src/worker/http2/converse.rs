@@ -36,13 +36,16 @@ impl Worker {
     fn read_frames(&mut self, index: u32, closing: bool) -> Result<(), Broken> {
         loop {
             let conn = &mut self.conns[index as usize];
-            let (Some(link), Some(session), Some(http2)) = (&mut conn.link, &mut conn.session, &mut self.http2) else {
+            let (Some(link), Some(session), Some(http2)) =
+                (&mut conn.link, &mut conn.session, &mut self.http2)
+            else {
                 return Ok(());
             };
             match link.read(&mut self.scratch) {
                 Ok(0) => return Err(Broken::Closed),
                 Ok(count) => {
-                    let short = link.drained_by_short_read() && !closing && count < self.scratch.len();
+                    let short =
+                        link.drained_by_short_read() && !closing && count < self.scratch.len();
                     let fed = session.feed(&self.scratch[..count], &mut http2.events);
                     self.take_events(index, clock::now_ns());
                     fed.map_err(Broken::Fault)?;
@@ -67,7 +70,12 @@ impl Worker {
                         http2.under_way[key as usize].flight.first_byte_ns = now_ns - self.zero_ns;
                     }
                 }
-                Event::Ended { key, end, status, bytes } => {
+                Event::Ended {
+                    key,
+                    end,
+                    status,
+                    bytes,
+                } => {
                     let outcome = self.outcome(index, end, status);
                     self.end_stream(key, outcome, now_ns, status, bytes);
                 }
@@ -86,11 +94,15 @@ impl Worker {
                 conn.failures = 0;
                 return outcome_of(status);
             }
-            End::Reset(code) => (Outcome::Reset, format!("read: the server reset the stream ({code})")),
+            End::Reset(code) => (
+                Outcome::Reset,
+                format!("read: the server reset the stream ({code})"),
+            ),
             End::Malformed(what) => (Outcome::Protocol, format!("read the answer: {what}")),
-            End::NotTaken(code) => {
-                (Outcome::Reset, format!("send: the server went away before it took the request ({code})"))
-            }
+            End::NotTaken(code) => (
+                Outcome::Reset,
+                format!("send: the server went away before it took the request ({code})"),
+            ),
         };
         self.recorder.totals_mut().fault(fault);
         outcome
@@ -99,7 +111,9 @@ impl Worker {
     /// What follows from a session's new state: for the connection's, and for bodies that wait.
     pub(super) fn settle(&mut self, index: u32, now_ns: u64) {
         let conn = &mut self.conns[index as usize];
-        let Some(session) = &mut conn.session else { return };
+        let Some(session) = &mut conn.session else {
+            return;
+        };
         if session.is_leaving() {
             return match session.under_way() {
                 0 if conn.state == State::Opening => {
@@ -119,11 +133,18 @@ impl Worker {
     /// The link has ended, and with it all requests on it.
     fn break_off(&mut self, index: u32, broken: &Broken, now_ns: u64) {
         let conn = &mut self.conns[index as usize];
-        let (Some(link), Some(session)) = (&mut conn.link, &mut conn.session) else { return };
+        let (Some(link), Some(session)) = (&mut conn.link, &mut conn.session) else {
+            return;
+        };
         let (outcome, text) = match broken {
-            Broken::Closed => (Outcome::Reset, "the server closed the connection".to_owned()),
+            Broken::Closed => (
+                Outcome::Reset,
+                "the server closed the connection".to_owned(),
+            ),
             // What is no TLS is no protocol; all else is a connection that broke.
-            Broken::Io(error) if error.kind() == io::ErrorKind::InvalidData => (Outcome::Protocol, error.to_string()),
+            Broken::Io(error) if error.kind() == io::ErrorKind::InvalidData => {
+                (Outcome::Protocol, error.to_string())
+            }
             Broken::Io(error) => (Outcome::Reset, error.to_string()),
             Broken::Fault(fault) => {
                 session.say_goodbye(*fault);
@@ -139,7 +160,11 @@ impl Worker {
         if session.under_way() > 0 || !matches!(broken, Broken::Closed) {
             self.recorder.totals_mut().fault(format!("read: {text}"));
         }
-        while let Some((key, status, bytes)) = self.conns[index as usize].session.as_mut().and_then(|own| own.take()) {
+        while let Some((key, status, bytes)) = self.conns[index as usize]
+            .session
+            .as_mut()
+            .and_then(|own| own.take())
+        {
             self.end_stream(key, outcome, now_ns, status, bytes);
         }
         self.close(index, now_ns, false);
@@ -161,7 +186,9 @@ impl Worker {
     fn flush(&mut self, index: u32) {
         loop {
             let conn = &mut self.conns[index as usize];
-            let (Some(link), Some(session), Some(http2)) = (&mut conn.link, &mut conn.session, &mut self.http2) else {
+            let (Some(link), Some(session), Some(http2)) =
+                (&mut conn.link, &mut conn.session, &mut self.http2)
+            else {
                 return;
             };
             while let Some((stream, key)) = session.next_waiting() {
@@ -169,7 +196,11 @@ impl Worker {
                 session.send_body(stream, http2.requests.parts(number).body);
             }
             let bytes = session.waiting();
-            let wrote = if bytes.is_empty() { link.flush().map(|()| 0) } else { link.write(bytes) };
+            let wrote = if bytes.is_empty() {
+                link.flush().map(|()| 0)
+            } else {
+                link.write(bytes)
+            };
             match wrote {
                 Ok(0) => return,
                 Ok(count) => session.took(count),
@@ -183,7 +214,10 @@ impl Worker {
     /// The server closed on us. It may have answered before it did, so what is there is read first.
     fn write_broke(&mut self, index: u32, error: &io::Error) {
         self.recorder.totals_mut().fault(format!("send: {error}"));
-        let broken = self.read_frames(index, true).err().unwrap_or(Broken::Closed);
+        let broken = self
+            .read_frames(index, true)
+            .err()
+            .unwrap_or(Broken::Closed);
         self.break_off(index, &broken, clock::now_ns());
     }
 }

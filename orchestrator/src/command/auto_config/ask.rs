@@ -27,7 +27,9 @@ impl<R: BufRead, W: Write> Asker<R, W> {
     ) -> Result<T, Ended> {
         loop {
             // Who does not see the question can still type.
-            drop(write!(self.output, "{question} [{default}]: ").and_then(|()| self.output.flush()));
+            drop(
+                write!(self.output, "{question} [{default}]: ").and_then(|()| self.output.flush()),
+            );
             let mut line = String::new();
             if self.input.read_line(&mut line).map_err(|_| Ended)? == 0 {
                 drop(writeln!(self.output));
@@ -50,7 +52,11 @@ mod tests {
     fn enter_takes_the_default_and_a_wrong_answer_is_asked_again() {
         let mut shown = Vec::new();
         let mut asker = Asker::new(&b"\nmany\n 7 \n"[..], &mut shown);
-        let number = |typed: &str| typed.parse::<u32>().map_err(|_| format!("`{typed}` is no number"));
+        let number = |typed: &str| {
+            typed
+                .parse::<u32>()
+                .map_err(|_| format!("`{typed}` is no number"))
+        };
         assert_eq!(asker.ask("How many", "5", number), Ok(5));
         assert_eq!(asker.ask("How many", "5", number), Ok(7));
         assert_eq!(asker.ask("How many", "5", number), Err(Ended));

@@ -156,24 +156,46 @@ pub struct Jaeger {
 ///
 /// # Errors
 /// When it does not even tell its nodes.
-pub async fn gather(cluster: &Arc<Cluster>, experiment: &Experiment) -> Result<Facts, ClusterError> {
+pub async fn gather(
+    cluster: &Arc<Cluster>,
+    experiment: &Experiment,
+) -> Result<Facts, ClusterError> {
     let clocks = clocks::look(cluster).await;
     let (snapshot, services) = Snapshot::take(cluster).await?;
     let roles = Survey::on(Arc::clone(cluster), &experiment.kubernetes).await;
     let cores = roles.as_ref().map_or(1, |survey| survey.cores);
-    let roles = roles.map(|Survey { testbed, infra, load, .. }| Roles { testbed, infra, load });
+    let roles = roles.map(
+        |Survey {
+             testbed,
+             infra,
+             load,
+             ..
+         }| Roles {
+            testbed,
+            infra,
+            load,
+        },
+    );
     let roles = roles.map_err(|error| error.to_string());
     let namespace = namespace(cluster, experiment).await?;
     let known = roles.clone().unwrap_or_default();
     let deployment = deployment::of(experiment, &known);
-    let mut asks = deployment.as_ref().map(|deployment| deployment.asks.clone()).map_err(String::clone);
-    let objects = deployment.as_ref().map(|deployment| deployment.objects.as_slice()).unwrap_or_default();
+    let mut asks = deployment
+        .as_ref()
+        .map(|deployment| deployment.asks.clone())
+        .map_err(String::clone);
+    let objects = deployment
+        .as_ref()
+        .map(|deployment| deployment.objects.as_slice())
+        .unwrap_or_default();
     let applied = applied(cluster, objects).await.unwrap_or_else(|reason| {
         asks = Err(reason);
         BTreeSet::new()
     });
     let asked = review::questions(&needs(experiment, &namespace), &namespace.name, &applied);
-    let rights = review::ask(cluster, asked).await.map_err(|error| error.to_string());
+    let rights = review::ask(cluster, asked)
+        .await
+        .map_err(|error| error.to_string());
     Ok(Facts {
         minor: cluster.server_minor,
         clocks,
@@ -183,11 +205,18 @@ pub async fn gather(cluster: &Arc<Cluster>, experiment: &Experiment) -> Result<F
         namespace,
         asks,
         pressure: pressure(experiment, cores),
-        images: deployment.as_ref().map(|deployment| deployment.images.clone()).unwrap_or_default(),
+        images: deployment
+            .as_ref()
+            .map(|deployment| deployment.images.clone())
+            .unwrap_or_default(),
         pulled: Vec::new(),
         prometheus: watchers::prometheus(cluster, experiment, &services).await,
         jaeger: watchers::jaeger(cluster, experiment, &services, objects).await,
-        scrape: experiment.collect.prometheus.as_ref().map_or(Duration::ZERO, |source| source.scrape),
+        scrape: experiment
+            .collect
+            .prometheus
+            .as_ref()
+            .map_or(Duration::ZERO, |source| source.scrape),
         pending: experiment.collect.pending,
         snapshot,
     })
@@ -195,11 +224,28 @@ pub async fn gather(cluster: &Arc<Cluster>, experiment: &Experiment) -> Result<F
 
 /// Tries every image on every node that needs it. Where the experiment's namespace is not there yet, in `default`.
 pub async fn try_images(cluster: &Cluster, facts: &Facts) -> Vec<Pulled> {
-    let namespace = if facts.namespace.is_there { facts.namespace.name.as_str() } else { "default" };
-    let wanted = facts.images.iter().flat_map(|image| image.nodes.iter().map(move |node| (image, node)));
+    let namespace = if facts.namespace.is_there {
+        facts.namespace.name.as_str()
+    } else {
+        "default"
+    };
+    let wanted = facts
+        .images
+        .iter()
+        .flat_map(|image| image.nodes.iter().map(move |node| (image, node)));
     let trials = stream::iter(wanted.enumerate()).map(|(number, (image, node))| async move {
-        let trial = Trial { image: &image.name, policy: &image.policy, node, namespace, number };
-        Pulled { image: image.name.clone(), node: node.clone(), outcome: trial.run(cluster).await }
+        let trial = Trial {
+            image: &image.name,
+            policy: &image.policy,
+            node,
+            namespace,
+            number,
+        };
+        Pulled {
+            image: image.name.clone(),
+            node: node.clone(),
+            outcome: trial.run(cluster).await,
+        }
     });
     trials.buffered(TRIALS).collect().await
 }
@@ -210,21 +256,43 @@ async fn namespace(cluster: &Cluster, experiment: &Experiment) -> Result<Namespa
     // Who may not look is told so among the rights.
     let there = cluster.get(&object).await.unwrap_or_default();
     let roots = ListParams::default().labels(&format!("{PURPOSE_LABEL}={}", root::PURPOSE));
-    let roots = cluster.list("batch/v1", "Job", Some(&name), &roots).await.unwrap_or_default();
-    let run = roots.iter().find_map(|root| root["metadata"]["labels"][RUN_LABEL].as_str()).map(str::to_owned);
-    let is_terminating = there.as_ref().is_some_and(|there| !there["metadata"]["deletionTimestamp"].is_null());
-    Ok(Namespace { name, is_there: there.is_some(), is_terminating, run })
+    let roots = cluster
+        .list("batch/v1", "Job", Some(&name), &roots)
+        .await
+        .unwrap_or_default();
+    let run = roots
+        .iter()
+        .find_map(|root| root["metadata"]["labels"][RUN_LABEL].as_str())
+        .map(str::to_owned);
+    let is_terminating = there
+        .as_ref()
+        .is_some_and(|there| !there["metadata"]["deletionTimestamp"].is_null());
+    Ok(Namespace {
+        name,
+        is_there: there.is_some(),
+        is_terminating,
+        run,
+    })
 }
 
 /// Kinds among objects, as their rights name them; the error is for people.
 async fn applied(cluster: &Cluster, objects: &[Value]) -> Result<BTreeSet<Applied>, String> {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let kinds: BTreeSet<_> =
-        objects.iter().map(|object| (text(&object["apiVersion"]), text(&object["kind"]))).collect();
+    let kinds: BTreeSet<_> = objects
+        .iter()
+        .map(|object| (text(&object["apiVersion"]), text(&object["kind"])))
+        .collect();
     let mut applied = BTreeSet::new();
     for (version, kind) in kinds {
-        let (group, plural, namespaced) = cluster.resource(&version, &kind).await.map_err(|error| error.to_string())?;
-        applied.insert(Applied { group, plural, namespaced });
+        let (group, plural, namespaced) = cluster
+            .resource(&version, &kind)
+            .await
+            .map_err(|error| error.to_string())?;
+        applied.insert(Applied {
+            group,
+            plural,
+            namespaced,
+        });
     }
     Ok(applied)
 }
@@ -235,14 +303,30 @@ fn needs(experiment: &Experiment, namespace: &Namespace) -> Vec<Need> {
     add(Need::MakeNamespace, !namespace.is_there);
     add(Need::Find, Findings::are_wanted(experiment));
     let kubernetes = &experiment.kubernetes;
-    add(Need::Ingress, kubernetes.load == LoadFrom::Outside && kubernetes.entrance == Entrance::Ingress);
+    add(
+        Need::Ingress,
+        kubernetes.load == LoadFrom::Outside && kubernetes.entrance == Entrance::Ingress,
+    );
     needs
 }
 
 fn pressure(experiment: &Experiment, cores: usize) -> Pressure {
-    let in_bytes = experiment.interference.get(&Kind::MemCapacity).is_some_and(|one| one.unit == Unit::Bytes.name());
-    let plan = crate::plan::Plan::new(experiment, "plan", 0, cores).ok().filter(|_| in_bytes);
-    let intensities = plan.iter().flat_map(|plan| &plan.cases).flat_map(|case| &case.intensities);
-    let memory = intensities.filter(|(kind, _)| *kind == Kind::MemCapacity).map(|(_, bytes)| *bytes);
-    Pressure { network: experiment.interference.contains_key(&Kind::Network), memory_bytes: memory.reduce(f64::max) }
+    let in_bytes = experiment
+        .interference
+        .get(&Kind::MemCapacity)
+        .is_some_and(|one| one.unit == Unit::Bytes.name());
+    let plan = crate::plan::Plan::new(experiment, "plan", 0, cores)
+        .ok()
+        .filter(|_| in_bytes);
+    let intensities = plan
+        .iter()
+        .flat_map(|plan| &plan.cases)
+        .flat_map(|case| &case.intensities);
+    let memory = intensities
+        .filter(|(kind, _)| *kind == Kind::MemCapacity)
+        .map(|(_, bytes)| *bytes);
+    Pressure {
+        network: experiment.interference.contains_key(&Kind::Network),
+        memory_bytes: memory.reduce(f64::max),
+    }
 }

@@ -5,7 +5,10 @@ use super::facts::{Asks, Facts, Roles};
 use crate::platform::kubernetes::snapshot::{Node, Room};
 
 /// Nodes with less than this feel a stressor in more than what it presses on.
-const ROOMY: Room = Room { cpu: 8.0, memory: 32e9 };
+const ROOMY: Room = Room {
+    cpu: 8.0,
+    memory: 32e9,
+};
 /// A machine of 32 GB says a little less, since its kernel keeps some.
 const KEPT: f64 = 0.94;
 
@@ -36,20 +39,41 @@ pub(super) fn check(facts: &Facts, demand: &Result<Demand, String>) -> Vec<Findi
         )),
     }
     if let Err(reason) = demand {
-        findings.push(Finding::fail("plan", reason.clone(), "every case must be possible there", "change the axes"));
+        findings.push(Finding::fail(
+            "plan",
+            reason.clone(),
+            "every case must be possible there",
+            "change the axes",
+        ));
     }
     findings
 }
 
 fn nodes<'a>(facts: &'a Facts, names: &[String]) -> Vec<&'a Node> {
-    names.iter().filter_map(|name| facts.snapshot.node(name)).collect()
+    names
+        .iter()
+        .filter_map(|name| facts.snapshot.node(name))
+        .collect()
 }
 
 fn apart(roles: &Roles) -> Finding {
     const WHY: &str = "interference must not delay the load generator, which measures";
-    let Roles { testbed, infra, load } = roles;
-    let shared: Vec<_> = load.iter().filter(|name| testbed.contains(name)).cloned().collect();
-    let told = format!("testbed {}; infra {}; load {}", testbed.join(", "), infra.join(", "), load.join(", "));
+    let Roles {
+        testbed,
+        infra,
+        load,
+    } = roles;
+    let shared: Vec<_> = load
+        .iter()
+        .filter(|name| testbed.contains(name))
+        .cloned()
+        .collect();
+    let told = format!(
+        "testbed {}; infra {}; load {}",
+        testbed.join(", "),
+        infra.join(", "),
+        load.join(", ")
+    );
     if shared.is_empty() {
         Finding::ok("nodes", told, WHY)
     } else {
@@ -67,18 +91,25 @@ fn alike(testbed: &[&Node]) -> Option<Finding> {
     let other = testbed.iter().find(|node| !node.is_like(first))?;
     Some(Finding::warn(
         "nodes",
-        format!("unlike: {} has {}, {} has {}", first.name, first.capacity, other.name, other.capacity),
+        format!(
+            "unlike: {} has {}, {} has {}",
+            first.name, first.capacity, other.name, other.capacity
+        ),
         "an intensity in percent is another pressure on each, and services run faster on one",
         "name nodes that are alike in `kubernetes.nodes.testbed`",
     ))
 }
 
 fn roomy(testbed: &[&Node]) -> Option<Finding> {
-    let small = |node: &&&Node| node.capacity.cpu < ROOMY.cpu || node.capacity.memory < ROOMY.memory * KEPT;
+    let small =
+        |node: &&&Node| node.capacity.cpu < ROOMY.cpu || node.capacity.memory < ROOMY.memory * KEPT;
     let small = testbed.iter().find(small)?;
     Some(Finding::warn(
         "nodes",
-        format!("{} has {}: below 8 cores and 32 GB", small.name, small.capacity),
+        format!(
+            "{} has {}: below 8 cores and 32 GB",
+            small.name, small.capacity
+        ),
         "on a small node the system's own work is a large part of what is measured",
         "use larger testbed nodes, or fewer and smaller intensities",
     ))
@@ -95,14 +126,26 @@ fn pressed(facts: &Facts, roles: &Roles) -> Vec<Finding> {
             "name two testbed nodes or more in `kubernetes.nodes.testbed`",
         ));
     }
-    let Some(bytes) = facts.pressure.memory_bytes else { return findings };
-    let least =
-        nodes(facts, &roles.testbed).into_iter().min_by(|one, other| one.free().memory.total_cmp(&other.free().memory));
+    let Some(bytes) = facts.pressure.memory_bytes else {
+        return findings;
+    };
+    let least = nodes(facts, &roles.testbed)
+        .into_iter()
+        .min_by(|one, other| one.free().memory.total_cmp(&other.free().memory));
     let Some(node) = least else { return findings };
     let gib = |bytes: f64| format!("{:.1} GiB", bytes / 1_073_741_824.0);
-    let found = format!("{} of memory at most; {} free on {}", gib(bytes), gib(node.free().memory), node.name);
+    let found = format!(
+        "{} of memory at most; {} free on {}",
+        gib(bytes),
+        gib(node.free().memory),
+        node.name
+    );
     findings.push(if bytes <= node.free().memory {
-        Finding::ok("interference", found, "a stressor gives memory back before the node runs out")
+        Finding::ok(
+            "interference",
+            found,
+            "a stressor gives memory back before the node runs out",
+        )
     } else {
         Finding::warn(
             "interference",
@@ -115,7 +158,11 @@ fn pressed(facts: &Facts, roles: &Roles) -> Vec<Finding> {
 }
 
 fn fits(facts: &Facts, roles: &Roles, asks: &Asks) -> Vec<Finding> {
-    let under_test = fit("the components under test", &asks.under_test, &nodes(facts, &roles.testbed));
+    let under_test = fit(
+        "the components under test",
+        &asks.under_test,
+        &nodes(facts, &roles.testbed),
+    );
     let infra = fit("infrastructure", &asks.infra, &nodes(facts, &roles.infra));
     vec![under_test, infra].into_iter().flatten().collect()
 }
@@ -126,16 +173,29 @@ fn fit(what: &str, pods: &[Room], nodes: &[&Node]) -> Option<Finding> {
     const WHY: &str = "a pod without room stays Pending, and the application is never ready";
     const WAY_OUT: &str = "lower `kubernetes.limits` or `kubernetes.replicas`, or name more nodes";
     let all = pods.iter().copied().fold(Room::default(), Room::with);
-    let free = nodes.iter().map(|node| node.free()).fold(Room::default(), Room::with);
+    let free = nodes
+        .iter()
+        .map(|node| node.free())
+        .fold(Room::default(), Room::with);
     if pods.is_empty() {
         return None;
     }
-    let has_room = |pod: &Room, node: &Node| pod.cpu <= node.free().cpu && pod.memory <= node.free().memory;
-    let largest = pods.iter().find(|pod| !nodes.iter().any(|node| has_room(pod, node)));
+    let has_room =
+        |pod: &Room, node: &Node| pod.cpu <= node.free().cpu && pod.memory <= node.free().memory;
+    let largest = pods
+        .iter()
+        .find(|pod| !nodes.iter().any(|node| has_room(pod, node)));
     let found = format!("{what}: {} pods ask for {all}; free are {free}", pods.len());
     Some(match largest {
-        Some(pod) => Finding::fail("capacity", format!("{found}; one asks for {pod}, which no node has"), WHY, WAY_OUT),
-        None if all.cpu > free.cpu || all.memory > free.memory => Finding::fail("capacity", found, WHY, WAY_OUT),
+        Some(pod) => Finding::fail(
+            "capacity",
+            format!("{found}; one asks for {pod}, which no node has"),
+            WHY,
+            WAY_OUT,
+        ),
+        None if all.cpu > free.cpu || all.memory > free.memory => {
+            Finding::fail("capacity", found, WHY, WAY_OUT)
+        }
         None => Finding::ok("capacity", found, WHY),
     })
 }

@@ -14,9 +14,16 @@ pub(super) fn check(facts: &Facts) -> Vec<Finding> {
     for image in &facts.images {
         let lacks = |name: &&String| {
             let node = facts.snapshot.node(name);
-            node.is_some_and(|node| node.images.len() < TOLD && !node.images.iter().any(|one| is_it(one, &image.name)))
+            node.is_some_and(|node| {
+                node.images.len() < TOLD && !node.images.iter().any(|one| is_it(one, &image.name))
+            })
         };
-        let nodes: Vec<_> = image.nodes.iter().filter(lacks).map(String::as_str).collect();
+        let nodes: Vec<_> = image
+            .nodes
+            .iter()
+            .filter(lacks)
+            .map(String::as_str)
+            .collect();
         if !nodes.is_empty() {
             missing.push((image, nodes));
         }
@@ -24,10 +31,19 @@ pub(super) fn check(facts: &Facts) -> Vec<Finding> {
     let mut findings: Vec<Finding> = facts.pulled.iter().map(pulled).collect();
     let tried = |image: &Image| facts.pulled.iter().any(|pulled| pulled.image == image.name);
     missing.retain(|(image, _)| !tried(image));
-    let (never, pulls): (Vec<_>, Vec<_>) = missing.into_iter().partition(|(image, _)| image.policy == "Never");
+    let (never, pulls): (Vec<_>, Vec<_>) = missing
+        .into_iter()
+        .partition(|(image, _)| image.policy == "Never");
     let tell = |missing: &[(&Image, Vec<&str>)]| {
-        let told = missing.iter().take(SHOWN).map(|(image, nodes)| format!("{} on {}", image.name, nodes.join(", ")));
-        let more = missing.len().checked_sub(SHOWN).filter(|more| *more > 0).map(|more| format!("and {more} more"));
+        let told = missing
+            .iter()
+            .take(SHOWN)
+            .map(|(image, nodes)| format!("{} on {}", image.name, nodes.join(", ")));
+        let more = missing
+            .len()
+            .checked_sub(SHOWN)
+            .filter(|more| *more > 0)
+            .map(|more| format!("and {more} more"));
         told.chain(more).collect::<Vec<_>>().join("; ")
     };
     if !never.is_empty() {
@@ -47,14 +63,22 @@ pub(super) fn check(facts: &Facts) -> Vec<Finding> {
         ));
     }
     if findings.is_empty() {
-        findings.push(Finding::ok("images", format!("all {} are on their nodes", facts.images.len()), WHY));
+        findings.push(Finding::ok(
+            "images",
+            format!("all {} are on their nodes", facts.images.len()),
+            WHY,
+        ));
     }
     findings
 }
 
 fn pulled(pulled: &Pulled) -> Finding {
     const WHY: &str = "a pod whose image cannot be had never begins";
-    let Pulled { image, node, outcome } = pulled;
+    let Pulled {
+        image,
+        node,
+        outcome,
+    } = pulled;
     match outcome {
         Ok(()) => Finding::ok("images", format!("{image} began on {node}"), WHY),
         Err(reason) => Finding::fail(
@@ -68,7 +92,11 @@ fn pulled(pulled: &Pulled) -> Finding {
 
 /// Whether a name that a node has for an image is the one that a pod gives: registry and library are left out there.
 fn is_it(on_node: &str, wanted: &str) -> bool {
-    let tagged = if wanted.rsplit('/').next().is_some_and(|last| last.contains([':', '@'])) {
+    let tagged = if wanted
+        .rsplit('/')
+        .next()
+        .is_some_and(|last| last.contains([':', '@']))
+    {
         wanted.to_owned()
     } else {
         format!("{wanted}:latest")
@@ -87,9 +115,14 @@ mod tests {
     #[test]
     fn names_are_the_same_with_and_without_the_default_registry() {
         assert!(is_it("docker.io/library/mongo:4.4.6", "mongo:4.4.6"));
-        assert!(is_it("docker.io/library/aefm:0.1.0", "docker.io/library/aefm:0.1.0"));
+        assert!(is_it(
+            "docker.io/library/aefm:0.1.0",
+            "docker.io/library/aefm:0.1.0"
+        ));
         assert!(is_it("docker.io/yg397/openresty:latest", "yg397/openresty"));
-        assert!(is_it("host:5000/aefm:1", "host:5000/aefm:1") && !is_it("host:5000/aefm:1", "aefm:1"));
+        assert!(
+            is_it("host:5000/aefm:1", "host:5000/aefm:1") && !is_it("host:5000/aefm:1", "aefm:1")
+        );
         assert!(!is_it("docker.io/library/mongo:4.4.7", "mongo:4.4.6"));
     }
 }

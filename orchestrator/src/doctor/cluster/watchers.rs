@@ -9,9 +9,14 @@ use aefm_workloads::unit::show_duration;
 const FEW_SAMPLES: f64 = 3.0;
 
 pub(super) fn check(facts: &Facts, demand: Option<&Demand>) -> Vec<Finding> {
-    let prometheus =
-        facts.prometheus.iter().flat_map(|watched| prometheus(watched, facts.scrape.as_secs_f64(), demand));
-    let jaeger = facts.jaeger.iter().map(|found| jaeger(found, facts, demand));
+    let prometheus = facts
+        .prometheus
+        .iter()
+        .flat_map(|watched| prometheus(watched, facts.scrape.as_secs_f64(), demand));
+    let jaeger = facts
+        .jaeger
+        .iter()
+        .map(|found| jaeger(found, facts, demand));
     prometheus.chain(jaeger).collect()
 }
 
@@ -47,7 +52,9 @@ fn prometheus(watched: &Watched<Scraped>, wanted_s: f64, demand: Option<&Demand>
             format!("write `scrape: {}`", show_duration(scraped.interval)),
         ));
     }
-    if let Some(demand) = demand.filter(|demand| demand.duration.as_secs_f64() < FEW_SAMPLES * interval_s) {
+    if let Some(demand) =
+        demand.filter(|demand| demand.duration.as_secs_f64() < FEW_SAMPLES * interval_s)
+    {
         findings.push(Finding::warn(
             "Prometheus",
             format!(
@@ -81,28 +88,49 @@ fn jaeger(watched: &Watched<Jaeger>, facts: &Facts, demand: Option<&Demand>) -> 
             );
         }
     };
-    let storage = jaeger.storage.as_deref().unwrap_or("a store that is not known");
-    let api = jaeger.api.as_ref().map(|api| format!(", asked by {api}")).unwrap_or_default();
-    let keeps = jaeger.max_traces.map(|most| format!(", at most {most} traces")).unwrap_or_default();
-    let bound = jaeger.memory.as_ref().map(|memory| format!(", in {memory}")).unwrap_or_default();
+    let storage = jaeger
+        .storage
+        .as_deref()
+        .unwrap_or("a store that is not known");
+    let api = jaeger
+        .api
+        .as_ref()
+        .map(|api| format!(", asked by {api}"))
+        .unwrap_or_default();
+    let keeps = jaeger
+        .max_traces
+        .map(|most| format!(", at most {most} traces"))
+        .unwrap_or_default();
+    let bound = jaeger
+        .memory
+        .as_ref()
+        .map(|memory| format!(", in {memory}"))
+        .unwrap_or_default();
     let found = format!("{place}: {storage}{keeps}{bound}{api}");
     // The case under way, and those whose collection is still to come.
     #[expect(clippy::cast_precision_loss, reason = "a few cases")]
-    let wanted = demand.map_or(0.0, |demand| demand.requests_of_a_case * (facts.pending as f64 + 1.0));
+    let wanted = demand.map_or(0.0, |demand| {
+        demand.requests_of_a_case * (facts.pending as f64 + 1.0)
+    });
     #[expect(clippy::cast_precision_loss, reason = "a few million traces")]
     match jaeger.max_traces {
         Some(most) if (most as f64) < wanted => Finding::warn(
             "Jaeger",
-            format!("{found}; {wanted:.0} traces of {} cases are there at a time", facts.pending + 1),
+            format!(
+                "{found}; {wanted:.0} traces of {} cases are there at a time",
+                facts.pending + 1
+            ),
             WHY,
             "raise MEMORY_MAX_TRACES, lower `collect.pending` (`between`), or use a store on disk",
         ),
-        None if jaeger.storage.as_deref() == Some("memory") && jaeger.memory.is_some() => Finding::warn(
-            "Jaeger",
-            format!("{found}, and no bound on traces"),
-            "it keeps all of them until it is killed for its memory, and then has none",
-            "set MEMORY_MAX_TRACES to what its memory holds",
-        ),
+        None if jaeger.storage.as_deref() == Some("memory") && jaeger.memory.is_some() => {
+            Finding::warn(
+                "Jaeger",
+                format!("{found}, and no bound on traces"),
+                "it keeps all of them until it is killed for its memory, and then has none",
+                "set MEMORY_MAX_TRACES to what its memory holds",
+            )
+        }
         _ => Finding::ok("Jaeger", found, WHY),
     }
 }

@@ -33,7 +33,11 @@ pub struct Facts {
 /// Looks at this machine.
 #[must_use]
 pub fn gather(experiment: &Experiment, cores: Vec<usize>) -> Facts {
-    let governor = |core: &usize| line(&format!("/sys/devices/system/cpu/cpu{core}/cpufreq/scaling_governor"));
+    let governor = |core: &usize| {
+        line(&format!(
+            "/sys/devices/system/cpu/cpu{core}/cpufreq/scaling_governor"
+        ))
+    };
     let first = |text: String| text.split_whitespace().next()?.parse().ok();
     Facts {
         governors: cores.iter().filter_map(governor).collect(),
@@ -42,7 +46,10 @@ pub fn gather(experiment: &Experiment, cores: Vec<usize>) -> Facts {
         cgroups_v2: Path::new("/sys/fs/cgroup/cgroup.controllers").exists(),
         // The load raises its own limit as far as it may.
         open_files: getrlimit(Resource::RLIMIT_NOFILE).map_or(u64::MAX, |(_, hard)| hard),
-        disk: (experiment.data.folder().display().to_string(), free(experiment.data.folder())),
+        disk: (
+            experiment.data.folder().display().to_string(),
+            free(experiment.data.folder()),
+        ),
         runs: crate::neighbours::running(),
         load_average: line("/proc/loadavg").and_then(first).unwrap_or(0.0),
         ports: ports(experiment),
@@ -56,7 +63,10 @@ fn line(path: &str) -> Option<String> {
 /// Bytes that may be written below a folder, or below the nearest one above that is there.
 fn free(folder: &Path) -> Result<f64, String> {
     let absolute = std::path::absolute(folder).map_err(|error| error.to_string())?;
-    let there = absolute.ancestors().find(|folder| folder.exists()).unwrap_or(Path::new("/"));
+    let there = absolute
+        .ancestors()
+        .find(|folder| folder.exists())
+        .unwrap_or(Path::new("/"));
     if !there.is_dir() {
         return Err(format!("{} is no folder", there.display()));
     }
@@ -68,10 +78,21 @@ fn free(folder: &Path) -> Result<f64, String> {
 }
 
 fn ports(experiment: &Experiment) -> Vec<(&'static str, String, Option<String>)> {
-    let wanted = [("local.entrance", experiment.local.entrance), ("collect.listen", experiment.collect.listen)];
-    let taken = |address: SocketAddr| TcpListener::bind(address).err().map(|error| error.to_string());
-    let wanted = wanted.into_iter().filter_map(|(key, address)| Some((key, address?)));
-    wanted.map(|(key, address)| (key, address.to_string(), taken(address))).collect()
+    let wanted = [
+        ("local.entrance", experiment.local.entrance),
+        ("collect.listen", experiment.collect.listen),
+    ];
+    let taken = |address: SocketAddr| {
+        TcpListener::bind(address)
+            .err()
+            .map(|error| error.to_string())
+    };
+    let wanted = wanted
+        .into_iter()
+        .filter_map(|(key, address)| Some((key, address?)));
+    wanted
+        .map(|(key, address)| (key, address.to_string(), taken(address)))
+        .collect()
 }
 
 #[cfg(test)]
@@ -83,15 +104,32 @@ mod tests {
         let dir = tempfile::tempdir().expect("a folder");
         let held = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = held.local_addr().expect("an address");
-        let text =
-            format!("axes: {{rate: [1]}}\nlocal: {{entrance: '{address}'}}\ndata: {}/new/data\n", dir.path().display());
+        let text = format!(
+            "axes: {{rate: [1]}}\nlocal: {{entrance: '{address}'}}\ndata: {}/new/data\n",
+            dir.path().display()
+        );
         let mut experiment = Experiment::read(&text, &|_| false).expect("valid");
         let facts = gather(&experiment, vec![0]);
-        assert!(facts.ports[0].2.as_ref().is_some_and(|why| why.contains("in use")), "{:?}", facts.ports);
-        assert!(facts.disk.1.as_ref().is_ok_and(|free| *free > 0.0) && facts.open_files > 10, "{facts:?}");
+        assert!(
+            facts.ports[0]
+                .2
+                .as_ref()
+                .is_some_and(|why| why.contains("in use")),
+            "{:?}",
+            facts.ports
+        );
+        assert!(
+            facts.disk.1.as_ref().is_ok_and(|free| *free > 0.0) && facts.open_files > 10,
+            "{facts:?}"
+        );
         drop(held);
         std::fs::write(dir.path().join("new"), "a file").expect("it can be written");
-        assert!(gather(&experiment, vec![0]).disk.1.is_err_and(|why| why.contains("no folder")));
+        assert!(
+            gather(&experiment, vec![0])
+                .disk
+                .1
+                .is_err_and(|why| why.contains("no folder"))
+        );
         experiment.local.entrance = None;
         assert!(gather(&experiment, vec![0]).ports.is_empty());
     }

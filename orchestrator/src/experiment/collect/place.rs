@@ -26,25 +26,41 @@ impl fmt::Display for ServiceName {
 
 /// Reads `url` and `cluster`. Only a cluster can be asked where its Jaeger and Prometheus are; so without either there,
 /// the platform looks.
-pub(super) fn read(section: &Section<'_>, platform: PlatformKind) -> (Option<String>, Option<ServiceName>) {
+pub(super) fn read(
+    section: &Section<'_>,
+    platform: PlatformKind,
+) -> (Option<String>, Option<ServiceName>) {
     let url = section.read("url", None, |node| access::url(node).map(Some));
-    let cluster = section.read("cluster", None, |node| ServiceName::parse(&text(node)?).map(Some));
+    let cluster = section.read("cluster", None, |node| {
+        ServiceName::parse(&text(node)?).map(Some)
+    });
     let place_of = |key| section.get(key).map(|located| located.place);
     match (platform, place_of("url"), place_of("cluster")) {
         (PlatformKind::Local, None, None) => {
-            section.fault(section.place(), "`url` is missing: on platform local nobody else knows where it is");
+            section.fault(
+                section.place(),
+                "`url` is missing: on platform local nobody else knows where it is",
+            );
         }
         (PlatformKind::Local, _, Some(place)) => {
             section.fault(place, "`cluster` names a Service of a cluster, and platform local has none: name the `url`");
         }
-        (_, Some(_), Some(place)) => section.fault(place, "`url` and `cluster` exclude each other: name one of them"),
+        (_, Some(_), Some(place)) => section.fault(
+            place,
+            "`url` and `cluster` exclude each other: name one of them",
+        ),
         _ => {}
     }
     (url, cluster)
 }
 
 /// The API server takes our own credentials, and passes none on.
-pub(super) fn check_access(section: &Section<'_>, url: Option<&String>, access: &Access, platform: PlatformKind) {
+pub(super) fn check_access(
+    section: &Section<'_>,
+    url: Option<&String>,
+    access: &Access,
+    platform: PlatformKind,
+) {
     let anonymous = access.login == Login::None && access.ca.is_none();
     if platform == PlatformKind::Kubernetes && url.is_none() && !anonymous {
         section.fault(
@@ -66,8 +82,14 @@ impl ServiceName {
                 None => (rest, None),
             };
             let plain = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-';
-            let are_names = [namespace, name].iter().all(|part| !part.is_empty() && part.bytes().all(plain));
-            are_names.then(|| Self { namespace: namespace.into(), name: name.into(), port })
+            let are_names = [namespace, name]
+                .iter()
+                .all(|part| !part.is_empty() && part.bytes().all(plain));
+            are_names.then(|| Self {
+                namespace: namespace.into(),
+                name: name.into(),
+                port,
+            })
         });
         parts.ok_or_else(|| {
             format!("`{typed}` is no Service: write namespace/name or namespace/name:port, such as monitoring/prometheus:9090")

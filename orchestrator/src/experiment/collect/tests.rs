@@ -20,7 +20,12 @@ fn fault(text: &str) -> String {
 #[test]
 fn collecting_between_cases_is_a_word() {
     assert_eq!(read("collect: between").expect("a word").pending, 0);
-    assert_eq!(read("collect: {pending: between, settle: 9s}").expect("a map").pending, 0);
+    assert_eq!(
+        read("collect: {pending: between, settle: 9s}")
+            .expect("a map")
+            .pending,
+        0
+    );
     assert_eq!(read("collect: {pending: 3}").expect("a map").pending, 3);
     assert!(fault("collect: {pending: 0}").contains("`between`"));
     assert!(fault("collect: betwen").contains("`between`"));
@@ -34,14 +39,29 @@ fn sources_have_urls_and_secrets_that_are_elsewhere() {
          queries: {depth: 'sum(queue_depth)'}\n    scrape: 5s\n",
     )
     .expect("valid");
-    let (jaeger, prometheus) = (collect.jaeger.expect("it is there"), collect.prometheus.expect("it is there"));
+    let (jaeger, prometheus) = (
+        collect.jaeger.expect("it is there"),
+        collect.prometheus.expect("it is there"),
+    );
     assert_eq!(
         (jaeger.services, jaeger.access.login),
-        (vec!["frontend".to_owned()], Login::Bearer(Secret::File("/run/token".into())))
+        (
+            vec!["frontend".to_owned()],
+            Login::Bearer(Secret::File("/run/token".into()))
+        )
     );
-    let login = Login::Basic { user: "me".to_owned(), password: Secret::Env("PW".to_owned()) };
-    assert_eq!((prometheus.access.login, prometheus.scrape), (login, Duration::from_secs(5)));
-    assert_eq!(prometheus.queries, [("depth".to_owned(), "sum(queue_depth)".to_owned())]);
+    let login = Login::Basic {
+        user: "me".to_owned(),
+        password: Secret::Env("PW".to_owned()),
+    };
+    assert_eq!(
+        (prometheus.access.login, prometheus.scrape),
+        (login, Duration::from_secs(5))
+    );
+    assert_eq!(
+        prometheus.queries,
+        [("depth".to_owned(), "sum(queue_depth)".to_owned())]
+    );
 }
 
 #[test]
@@ -63,13 +83,24 @@ fn a_secret_in_the_file_is_refused_in_every_place() {
 fn what_is_missing_or_twice_is_said() {
     assert!(fault("collect: {jaeger: {}}").contains("`url` is missing"));
     assert!(fault("collect: {jaeger: {url: \"j:16686\"}}").contains("http://"));
-    assert!(fault("collect: {prometheus: {url: \"http://p\", basic: {user: me}}}").contains("`password`"));
-    assert!(fault("collect: {prometheus: {url: \"http://p\", querys: {}}}").contains("did you mean `queries`"));
-    assert!(fault("collect: {prometheus: {url: \"http://p\", queries: {t_ns: up}}}").contains("t_ns"));
+    assert!(
+        fault("collect: {prometheus: {url: \"http://p\", basic: {user: me}}}")
+            .contains("`password`")
+    );
+    assert!(
+        fault("collect: {prometheus: {url: \"http://p\", querys: {}}}")
+            .contains("did you mean `queries`")
+    );
+    assert!(
+        fault("collect: {prometheus: {url: \"http://p\", queries: {t_ns: up}}}").contains("t_ns")
+    );
     assert!(fault("collect: {tables: {q: {format: csv}}}").contains("`command` or from a `url`"));
     assert!(fault("collect: {tables: {q: {command: [./x]}}}").contains("`format` is missing"));
     assert!(fault("collect: {tables: {Q-1: {command: [./x], format: csv}}}").contains("a-z"));
-    assert!(fault("collect: {tables: {promql: {command: [./x], format: csv}}}").contains("another name"));
+    assert!(
+        fault("collect: {tables: {promql: {command: [./x], format: csv}}}")
+            .contains("another name")
+    );
 }
 
 #[test]
@@ -77,12 +108,18 @@ fn an_application_that_runs_already_is_left_alone() {
     let with = |text: &str| fault(&format!("application: {{url: \"http://a:1\"}}\n{text}"));
     assert!(with("environment: restart").contains("runs already"));
     assert!(with("environment: {on_change: {rate: reload}}").contains("runs already"));
-    assert!(with("collect: {jaeger: {url: \"http://j:1\", otlp: \"http://j:2\"}}").contains("told before"));
+    assert!(
+        with("collect: {jaeger: {url: \"http://j:1\", otlp: \"http://j:2\"}}")
+            .contains("told before")
+    );
     assert!(fault("application: {trace_header: b3}").contains("`url` is missing"));
     let text = "axes: {rate: [1]}\napplication: {url: \"http://a:1\"}\nenvironment: keep\n";
     let experiment = Experiment::read(text, &|_| false).expect("it may be kept");
     // The catalogue knows the header of the hotel's front end; data are only put where that is asked for.
-    assert_eq!(experiment.trace_context(), aefm_workloads::load::TraceContext::Jaeger);
+    assert_eq!(
+        experiment.trace_context(),
+        aefm_workloads::load::TraceContext::Jaeger
+    );
     assert!(!experiment.environment.init_data);
 }
 
@@ -93,28 +130,58 @@ fn tables_come_from_commands_and_urls() {
          rows: {url: \"http://r/rows?from={from_s}\", format: json-lines, timeout: 5s}\n",
     )
     .expect("valid");
-    let [queue, rows] = collect.tables.as_slice() else { panic!("two tables") };
+    let [queue, rows] = collect.tables.as_slice() else {
+        panic!("two tables")
+    };
     assert!(matches!(&queue.origin, Origin::Command(words) if *words == ["./queue.sh", "--all"]));
-    assert_eq!((queue.columns.as_slice(), queue.again), (&[("depth".to_owned(), ColumnType::Float)][..], true));
+    assert_eq!(
+        (queue.columns.as_slice(), queue.again),
+        (&[("depth".to_owned(), ColumnType::Float)][..], true)
+    );
     assert!(matches!(&rows.origin, Origin::Url { url, .. } if url.contains("{from_s}")));
 }
 
 #[test]
 fn in_a_cluster_a_source_may_be_left_to_be_found_or_named_by_its_service() {
     let kubernetes = |text: &str| read(&format!("platform: kubernetes\ncollect: {{{text}}}"));
-    let found = kubernetes("prometheus: cluster, jaeger: cluster").expect("it is left to the platform");
-    let (prometheus, jaeger) = (found.prometheus.expect("wanted"), found.jaeger.expect("wanted"));
-    assert_eq!((prometheus.url, prometheus.cluster, jaeger.url, jaeger.cluster), (None, None, None, None));
-    let named = kubernetes("prometheus: {cluster: 'monitoring/p:80', scrape: 5s}").expect("it is named");
-    let service = ServiceName { namespace: "monitoring".into(), name: "p".into(), port: Some(80) };
-    assert_eq!(named.prometheus.and_then(|source| source.cluster), Some(service));
+    let found =
+        kubernetes("prometheus: cluster, jaeger: cluster").expect("it is left to the platform");
+    let (prometheus, jaeger) = (
+        found.prometheus.expect("wanted"),
+        found.jaeger.expect("wanted"),
+    );
+    assert_eq!(
+        (
+            prometheus.url,
+            prometheus.cluster,
+            jaeger.url,
+            jaeger.cluster
+        ),
+        (None, None, None, None)
+    );
+    let named =
+        kubernetes("prometheus: {cluster: 'monitoring/p:80', scrape: 5s}").expect("it is named");
+    let service = ServiceName {
+        namespace: "monitoring".into(),
+        name: "p".into(),
+        port: Some(80),
+    };
+    assert_eq!(
+        named.prometheus.and_then(|source| source.cluster),
+        Some(service)
+    );
     let fault = |text: &str| kubernetes(text).expect_err("this has a fault").join("\n");
     assert!(fault("prometheus: clutser").contains("or `cluster`"));
     assert!(fault("prometheus: {cluster: p}").contains("monitoring/prometheus:9090"));
     assert!(fault("prometheus: {cluster: 'm/p:0'}").contains("namespace/name:port"));
     assert!(fault("jaeger: {cluster: m/j, url: 'http://j:1'}").contains("exclude each other"));
-    assert!(fault("prometheus: {basic: {user: me, password: {env: PW}}}").contains("through the API server"));
-    let local = read("collect: {prometheus: cluster}").expect_err("there is no cluster").join("\n");
+    assert!(
+        fault("prometheus: {basic: {user: me, password: {env: PW}}}")
+            .contains("through the API server")
+    );
+    let local = read("collect: {prometheus: cluster}")
+        .expect_err("there is no cluster")
+        .join("\n");
     assert!(local.contains("`url` is missing"), "{local}");
     assert!(
         read("collect: {jaeger: {cluster: m/j}}")

@@ -36,22 +36,43 @@ impl Past {
         let case = &self.plan.cases[at];
         let row = read_cases(&self.path("cases", case))?;
         let old = read_quality(&self.path("quality", case))?;
-        let mut gathered =
-            Gathered { id: case.id.clone(), name: case.name.clone(), status: Status::Skipped, failures: Vec::new() };
+        let mut gathered = Gathered {
+            id: case.id.clone(),
+            name: case.name.clone(),
+            status: Status::Skipped,
+            failures: Vec::new(),
+        };
         let Some(row) = row else { return Ok(gathered) };
         gathered.status = row.status;
-        let Some(window) = window(case, &row) else { return Ok(gathered) };
+        let Some(window) = window(case, &row) else {
+            return Ok(gathered);
+        };
 
         let first = self.path("requests", case);
-        let requests =
-            RequestLog::read_parts(first.parent().unwrap_or(&first)).map(Arc::new).map_err(|error| error.to_string());
-        let counted = old.iter().find(|row| row.source == "traces").and_then(|row| row.expected);
+        let requests = RequestLog::read_parts(first.parent().unwrap_or(&first))
+            .map(Arc::new)
+            .map_err(|error| error.to_string());
+        let counted = old
+            .iter()
+            .find(|row| row.source == "traces")
+            .and_then(|row| row.expected);
         let endpoints = self.endpoints();
-        let traces = self.remotes.traces(&window, requests.as_ref().ok().cloned(), &endpoints, counted);
+        let traces = self.remotes.traces(
+            &window,
+            requests.as_ref().ok().cloned(),
+            &endpoints,
+            counted,
+        );
         let (traces, answers) = tokio::join!(traces, self.remotes.ask(&window, &endpoints));
 
         let writing = Writing::new(&self.folder, case, Vec::new());
-        let mut anew = Anew { past: self, case, writing, renewed: BTreeSet::new(), failures: Vec::new() };
+        let mut anew = Anew {
+            past: self,
+            case,
+            writing,
+            renewed: BTreeSet::new(),
+            failures: Vec::new(),
+        };
         anew.traces(traces, requests, counted);
         anew.others(answers);
         gathered.status = anew.finish(row, old, &mut gathered.failures);
@@ -65,7 +86,9 @@ impl Past {
 
 /// Rows of a table file.
 fn rows(path: &Path) -> Result<usize, TableError> {
-    read_table(path)?.map(|batch| batch.map(|batch| batch.num_rows())).sum()
+    read_table(path)?
+        .map(|batch| batch.map(|batch| batch.num_rows()))
+        .sum()
 }
 
 /// The time of the load; none where there was no load.
@@ -88,31 +111,45 @@ impl Anew<'_> {
     ) {
         let mut traces = match answer {
             None => return,
-            Some(Err(reason)) => return self.failures.push(format!("gather from jaeger: {reason}")),
+            Some(Err(reason)) => {
+                return self.failures.push(format!("gather from jaeger: {reason}"));
+            }
             Some(Ok(traces)) => traces,
         };
         let path = self.past.path("spans", self.case);
         let there = if path.exists() { rows(&path) } else { Ok(0) };
         match there {
             Ok(there) if there > traces.spans.len() => {
-                let less = format!("gather from jaeger: it has {} spans where {there} are there", traces.spans.len());
+                let less = format!(
+                    "gather from jaeger: it has {} spans where {there} are there",
+                    traces.spans.len()
+                );
                 return self.failures.push(less);
             }
             Ok(_) => {}
             Err(error) => return self.failures.push(error.to_string()),
         }
         let spans = std::mem::take(&mut traces.spans);
-        let settled = Settled { spans, expected: counted, jaeger: Some(Ok(traces)), ..Settled::default() };
+        let settled = Settled {
+            spans,
+            expected: counted,
+            jaeger: Some(Ok(traces)),
+            ..Settled::default()
+        };
         let trace = self.past.remotes.trace();
         let mut report = CaseReport::empty(self.case.clone(), Status::Ok, None);
-        self.writing.traces(Some(requests), settled, trace, &mut report);
-        self.renewed.extend(["jaeger", "traces", "coverage"].map(str::to_owned));
+        self.writing
+            .traces(Some(requests), settled, trace, &mut report);
+        self.renewed
+            .extend(["jaeger", "traces", "coverage"].map(str::to_owned));
     }
 
     fn others(&mut self, answers: Answers) {
         match answers.prometheus {
             None => {}
-            Some(Err(reason)) => self.failures.push(format!("gather from prometheus: {reason}")),
+            Some(Err(reason)) => self
+                .failures
+                .push(format!("gather from prometheus: {reason}")),
             Some(Ok(samples)) => self.samples(samples),
         }
         for (table, answer) in answers.tables {
@@ -126,7 +163,8 @@ impl Anew<'_> {
                     self.failures.push(format!("gather {source}: {reason}"));
                 }
                 _ => {
-                    self.writing.table(&table.name, table.format, &table.columns, answer);
+                    self.writing
+                        .table(&table.name, table.format, &table.columns, answer);
                     self.renewed.insert(source);
                 }
             }
@@ -137,9 +175,16 @@ impl Anew<'_> {
         let path = self.past.path("metrics", self.case);
         let before = read_metrics(&path, PROMETHEUS).unwrap_or_default();
         if !samples.troubles.is_empty() && samples.metrics.len() <= before.len() {
-            return self.failures.push(format!("gather from prometheus: {}", samples.troubles.join("; ")));
+            return self.failures.push(format!(
+                "gather from prometheus: {}",
+                samples.troubles.join("; ")
+            ));
         }
-        let sampled = if path.exists() { read_metrics(&path, SAMPLER) } else { Ok(Vec::new()) };
+        let sampled = if path.exists() {
+            read_metrics(&path, SAMPLER)
+        } else {
+            Ok(Vec::new())
+        };
         let sampled = match sampled {
             Ok(sampled) => sampled,
             Err(error) => return self.failures.push(error.to_string()),
@@ -149,7 +194,8 @@ impl Anew<'_> {
         if let Err(error) = write_metrics(self.past.folder.path(), &self.case.labels, &sources) {
             return self.failures.push(error.to_string());
         }
-        self.renewed.extend(["prometheus", "usage", "user_promql"].map(str::to_owned));
+        self.renewed
+            .extend(["prometheus", "usage", "user_promql"].map(str::to_owned));
     }
 
     /// Writes `quality` and `cases` where something is new; says what the case's status is.
@@ -158,11 +204,21 @@ impl Anew<'_> {
         if self.renewed.is_empty() {
             return row.status;
         }
-        for kept in old.into_iter().filter(|kept| !self.renewed.contains(&kept.source)) {
+        for kept in old
+            .into_iter()
+            .filter(|kept| !self.renewed.contains(&kept.source))
+        {
             if kept.status != Status::Ok {
                 // A source that failed has degraded its case, unless the case says more.
-                let (status, reason) = (kept.status.min(row.status), kept.reason.clone().unwrap_or_default());
-                self.writing.notes.push(Note { status, source: kept.source.clone(), reason });
+                let (status, reason) = (
+                    kept.status.min(row.status),
+                    kept.reason.clone().unwrap_or_default(),
+                );
+                self.writing.notes.push(Note {
+                    status,
+                    source: kept.source.clone(),
+                    reason,
+                });
             }
             self.writing.quality.push(kept);
         }

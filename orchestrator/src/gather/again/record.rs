@@ -52,26 +52,56 @@ impl Record {
     /// Reads the file; the error is for people.
     pub(super) fn read(text: &[u8]) -> Result<Self, String> {
         let file: Value = serde_json::from_slice(text).map_err(|error| error.to_string())?;
-        let File { run_id, source, plan, machine } = File::deserialize(&file).map_err(|error| error.to_string())?;
-        let cores = machine.and_then(|machine| machine.placement).map_or(1, |placement| placement.testbed.len());
-        let cases = plan.cases.into_iter().map(|case| (case.id, case.name)).collect();
-        Ok(Self { run_id, source, seed: plan.seed, cores, cases, file })
+        let File {
+            run_id,
+            source,
+            plan,
+            machine,
+        } = File::deserialize(&file).map_err(|error| error.to_string())?;
+        let cores = machine
+            .and_then(|machine| machine.placement)
+            .map_or(1, |placement| placement.testbed.len());
+        let cases = plan
+            .cases
+            .into_iter()
+            .map(|case| (case.id, case.name))
+            .collect();
+        Ok(Self {
+            run_id,
+            source,
+            seed: plan.seed,
+            cores,
+            cases,
+            file,
+        })
     }
 
     /// The experiment and its plan, made anew from what was run: trace ids follow from them.
     pub(super) fn plan(&self) -> Result<(Experiment, Plan), String> {
-        let faulty = |faults: crate::experiment::fault::Faults| faults.show("its experiment", &self.source);
+        let faulty =
+            |faults: crate::experiment::fault::Faults| faults.show("its experiment", &self.source);
         let experiment = Experiment::read(&self.source, &|_| true).map_err(faulty)?;
         let plan = Plan::new(&experiment, &self.run_id, self.seed, self.cores)?;
-        let same =
-            plan.cases.iter().map(|case| (&case.id, &case.name)).eq(self.cases.iter().map(|(id, name)| (id, name)));
-        if same { Ok((experiment, plan)) } else { Err("its cases are not those of its experiment".to_owned()) }
+        let same = plan
+            .cases
+            .iter()
+            .map(|case| (&case.id, &case.name))
+            .eq(self.cases.iter().map(|(id, name)| (id, name)));
+        if same {
+            Ok((experiment, plan))
+        } else {
+            Err("its cases are not those of its experiment".to_owned())
+        }
     }
 
     /// Notes that it was gathered from again, and how many cases are how.
     pub(super) fn collected_again(&mut self, counts: &BTreeMap<&str, u64>, t_ns: i64) {
         self.file["cases"] = json!(counts);
-        match self.file.get_mut("collected_again_ns").and_then(Value::as_array_mut) {
+        match self
+            .file
+            .get_mut("collected_again_ns")
+            .and_then(Value::as_array_mut)
+        {
             Some(times) => times.push(json!(t_ns)),
             None => self.file["collected_again_ns"] = json!([t_ns]),
         }
@@ -97,21 +127,32 @@ mod tests {
 
     #[test]
     fn the_plan_is_the_one_that_was_run() {
-        let record = Record::read(file(["rate=1", "rate=2"]).to_string().as_bytes()).expect("it is whole");
+        let record =
+            Record::read(file(["rate=1", "rate=2"]).to_string().as_bytes()).expect("it is whole");
         let (experiment, plan) = record.plan().expect("it is the same");
         let first = Plan::new(&experiment, "r", 3, 1).expect("there is room");
         assert_eq!(plan.cases[1].trace_seed, first.cases[1].trace_seed);
-        let other = Record::read(file(["rate=1", "rate=3"]).to_string().as_bytes()).expect("it is whole");
-        assert!(other.plan().expect_err("the cases differ").contains("not those"));
+        let other =
+            Record::read(file(["rate=1", "rate=3"]).to_string().as_bytes()).expect("it is whole");
+        assert!(
+            other
+                .plan()
+                .expect_err("the cases differ")
+                .contains("not those")
+        );
         assert!(Record::read(b"{\"run_id\": 5}").is_err());
     }
 
     #[test]
     fn what_the_file_says_otherwise_stays() {
-        let mut record = Record::read(file(["rate=1", "rate=2"]).to_string().as_bytes()).expect("it is whole");
+        let mut record =
+            Record::read(file(["rate=1", "rate=2"]).to_string().as_bytes()).expect("it is whole");
         record.collected_again(&BTreeMap::from([("ok", 2)]), 7);
         record.collected_again(&BTreeMap::from([("ok", 2)]), 8);
         assert_eq!(record.file()["collected_again_ns"], json!([7, 8]));
-        assert_eq!((&record.file()["cases"], &record.file()["more"]), (&json!({"ok": 2}), &json!("stays")));
+        assert_eq!(
+            (&record.file()["cases"], &record.file()["more"]),
+            (&json!({"ok": 2}), &json!("stays"))
+        );
     }
 }

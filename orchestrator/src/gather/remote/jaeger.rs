@@ -54,16 +54,32 @@ pub(in crate::gather) struct Traces {
 ///
 /// # Errors
 /// There is no Jaeger that answers.
-pub(super) async fn traces(source: JaegerSource, http: HttpOptions, wanted: Wanted) -> Answer<Traces> {
-    let url = source.url.ok_or("ask Jaeger: neither `collect.jaeger.url` nor the platform says where it is")?;
-    let options = JaegerOptions { url, grpc: source.grpc, http };
-    let jaeger = Jaeger::connect(options).await.map_err(|error| error.to_string())?;
+pub(super) async fn traces(
+    source: JaegerSource,
+    http: HttpOptions,
+    wanted: Wanted,
+) -> Answer<Traces> {
+    let url = source
+        .url
+        .ok_or("ask Jaeger: neither `collect.jaeger.url` nor the platform says where it is")?;
+    let options = JaegerOptions {
+        url,
+        grpc: source.grpc,
+        http,
+    };
+    let jaeger = Jaeger::connect(options)
+        .await
+        .map_err(|error| error.to_string())?;
     let deadline = Instant::now() + wanted.patience;
     loop {
         let patience = deadline.saturating_duration_since(Instant::now());
-        let collected = jaeger.collect(&wanted.plan(source.services.clone(), patience)).await;
+        let collected = jaeger
+            .collect(&wanted.plan(source.services.clone(), patience))
+            .await;
         let traces = wanted.own(collected);
-        let enough = wanted.counted.is_none_or(|counted| traces.spans.len() as u64 >= counted);
+        let enough = wanted
+            .counted
+            .is_none_or(|counted| traces.spans.len() as u64 >= counted);
         if enough || deadline.saturating_duration_since(Instant::now()) < LOOK {
             return Ok(traces);
         }
@@ -74,9 +90,17 @@ pub(super) async fn traces(source: JaegerSource, http: HttpOptions, wanted: Want
 impl Wanted {
     /// Traces that answered requests should have left, where the application takes the load's context up.
     fn expected(&self) -> Vec<TraceId> {
-        let requests = self.requests.as_ref().filter(|_| self.trace != TraceContext::None);
-        let answered = requests.iter().flat_map(|log| log.iter()).filter(|(_, facts)| facts.response_ns.is_some());
-        answered.map(|(request, _)| trace_id(self.window.trace_seed, request)).collect()
+        let requests = self
+            .requests
+            .as_ref()
+            .filter(|_| self.trace != TraceContext::None);
+        let answered = requests
+            .iter()
+            .flat_map(|log| log.iter())
+            .filter(|(_, facts)| facts.response_ns.is_some());
+        answered
+            .map(|(request, _)| trace_id(self.window.trace_seed, request))
+            .collect()
     }
 
     fn plan(&self, services: Vec<String>, patience: Duration) -> Plan {
@@ -90,7 +114,11 @@ impl Wanted {
             trace_seed: by_id.then_some(self.window.trace_seed),
             by_id_max: BY_ID_MAX,
             bounds: Bounds::default(),
-            settle: Settle { polls: LOOKS, every: LOOK, patience },
+            settle: Settle {
+                polls: LOOKS,
+                every: LOOK,
+                patience,
+            },
         }
     }
 
@@ -109,11 +137,24 @@ impl Wanted {
             TraceContext::None => (self.window.from_ns..self.window.to_ns).contains(&begin),
             _ => self.window.owns(*id),
         };
-        let own: HashSet<TraceId> =
-            begins.iter().filter(|(id, begin)| is_own(id, **begin)).map(|(id, _)| *id).collect();
+        let own: HashSet<TraceId> = begins
+            .iter()
+            .filter(|(id, begin)| is_own(id, **begin))
+            .map(|(id, _)| *id)
+            .collect();
         let foreign = (begins.len() - own.len()) as u64;
-        let spans = collected.spans.into_iter().filter(|span| own.contains(&span.trace_id)).collect();
-        Traces { spans, expected, missing, foreign, troubles }
+        let spans = collected
+            .spans
+            .into_iter()
+            .filter(|span| own.contains(&span.trace_id))
+            .collect();
+        Traces {
+            spans,
+            expected,
+            missing,
+            foreign,
+            troubles,
+        }
     }
 }
 
@@ -128,10 +169,16 @@ fn troubles(collected: &Collected) -> Vec<String> {
     }
     troubles.extend(collected.failures.iter().take(REASONS).cloned());
     if collected.failures.len() > REASONS {
-        troubles.push(format!("{} more failures", collected.failures.len() - REASONS));
+        troubles.push(format!(
+            "{} more failures",
+            collected.failures.len() - REASONS
+        ));
     }
     if collected.invalid > 0 {
-        troubles.push(format!("{} spans without valid ids were left out", collected.invalid));
+        troubles.push(format!(
+            "{} spans without valid ids were left out",
+            collected.invalid
+        ));
     }
     troubles
 }
@@ -145,16 +192,36 @@ mod tests {
     use aefm_workloads::load::{Outcome, Phase};
 
     fn wanted(trace: TraceContext) -> Wanted {
-        let labels = CaseLabels { run_id: "r".into(), case_id: "c001".into(), factors: Vec::new() };
-        let window = Window { labels, name: String::new(), trace_seed: 7, from_ns: 100, to_ns: 200 };
+        let labels = CaseLabels {
+            run_id: "r".into(),
+            case_id: "c001".into(),
+            factors: Vec::new(),
+        };
+        let window = Window {
+            labels,
+            name: String::new(),
+            trace_seed: 7,
+            from_ns: 100,
+            to_ns: 200,
+        };
         let mut log = RequestLog::default();
         for (request, response_ns) in [(0, Some(5)), (1, None)] {
             log.insert(
                 request,
-                aefm_collector::requests::RequestFacts { response_ns, outcome: Outcome::Ok, phase: Phase::Measure },
+                aefm_collector::requests::RequestFacts {
+                    response_ns,
+                    outcome: Outcome::Ok,
+                    phase: Phase::Measure,
+                },
             );
         }
-        Wanted { window, requests: Some(Arc::new(log)), counted: None, trace, patience: Duration::ZERO }
+        Wanted {
+            window,
+            requests: Some(Arc::new(log)),
+            counted: None,
+            trace,
+            patience: Duration::ZERO,
+        }
     }
 
     fn span(id: TraceId, start_ns: i64) -> Span {
@@ -179,10 +246,25 @@ mod tests {
     #[test]
     fn only_the_cases_own_traces_are_taken() {
         // Ours, another case's, and one that began before the load.
-        let spans = vec![span(trace_id(7, 0), 500), span(trace_id(8, 0), 150), span(TraceId([9; 16]), 99)];
+        let spans = vec![
+            span(trace_id(7, 0), 500),
+            span(trace_id(8, 0), 150),
+            span(TraceId([9; 16]), 99),
+        ];
         let own = |trace| {
-            let traces = wanted(trace).own(Collected { spans: spans.clone(), ..Collected::default() });
-            (traces.spans.iter().map(|span| span.start_ns).collect::<Vec<_>>(), traces.foreign, traces.expected)
+            let traces = wanted(trace).own(Collected {
+                spans: spans.clone(),
+                ..Collected::default()
+            });
+            (
+                traces
+                    .spans
+                    .iter()
+                    .map(|span| span.start_ns)
+                    .collect::<Vec<_>>(),
+                traces.foreign,
+                traces.expected,
+            )
         };
         assert_eq!(own(TraceContext::W3c), (vec![500], 2, 1));
         assert_eq!(own(TraceContext::None), (vec![150], 2, 0));

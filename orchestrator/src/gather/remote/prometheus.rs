@@ -33,22 +33,45 @@ pub(in crate::gather) struct Samples {
 ///
 /// # Errors
 /// There is no such client.
-pub(super) async fn samples(source: PrometheusSource, http: HttpOptions, window: Window) -> Answer<Samples> {
-    let url = source.url.ok_or("ask Prometheus: neither `collect.prometheus.url` nor the platform says where it is")?;
-    let selector = Selector { pods: source.pods.unwrap_or_default(), nodes: source.nodes.unwrap_or_default() };
-    let prometheus = Prometheus::new(PrometheusOptions { url, http, selector }).map_err(|error| error.to_string())?;
+pub(super) async fn samples(
+    source: PrometheusSource,
+    http: HttpOptions,
+    window: Window,
+) -> Answer<Samples> {
+    let url = source.url.ok_or(
+        "ask Prometheus: neither `collect.prometheus.url` nor the platform says where it is",
+    )?;
+    let selector = Selector {
+        pods: source.pods.unwrap_or_default(),
+        nodes: source.nodes.unwrap_or_default(),
+    };
+    let prometheus = Prometheus::new(PrometheusOptions {
+        url,
+        http,
+        selector,
+    })
+    .map_err(|error| error.to_string())?;
     // Half an interval more: scrapes take time themselves, and are not equally far apart.
     let margin = source.scrape + source.scrape / 2;
     let margin_ns = i64::try_from(margin.as_nanos()).unwrap_or(i64::MAX);
     let there_ns = window.to_ns.saturating_add(margin_ns);
-    tokio::time::sleep(Duration::from_nanos(u64::try_from(there_ns - now_ns()).unwrap_or(0))).await;
+    tokio::time::sleep(Duration::from_nanos(
+        u64::try_from(there_ns - now_ns()).unwrap_or(0),
+    ))
+    .await;
 
-    let scraped = prometheus.scrape(window.from_ns, window.to_ns, margin_ns).await;
+    let scraped = prometheus
+        .scrape(window.from_ns, window.to_ns, margin_ns)
+        .await;
     let mut samples = of(&scraped, &window);
     let step_ns = i64::try_from(source.step.as_nanos()).unwrap_or(i64::MAX);
     for (name, query) in source.queries {
-        let read = prometheus.range(&query, window.from_ns, window.to_ns, step_ns).await;
-        let values = read.map(|read| read.series).map_err(|error| format!("`{name}`: {error}"));
+        let read = prometheus
+            .range(&query, window.from_ns, window.to_ns, step_ns)
+            .await;
+        let values = read
+            .map(|read| read.series)
+            .map_err(|error| format!("`{name}`: {error}"));
         samples.expressions.push((name, values));
     }
     Ok(samples)
@@ -57,25 +80,41 @@ pub(super) async fn samples(source: PrometheusSource, http: HttpOptions, window:
 /// What the samples say of the window.
 fn of(scraped: &Scraped, window: &Window) -> Samples {
     let (from_ns, to_ns) = (window.from_ns, window.to_ns);
-    let metrics: Vec<_> = metric_rows(&scraped.series).into_iter().filter(|row| touches(row, from_ns, to_ns)).collect();
+    let metrics: Vec<_> = metric_rows(&scraped.series)
+        .into_iter()
+        .filter(|row| touches(row, from_ns, to_ns))
+        .collect();
     let usage = usage(&scraped.series, from_ns, to_ns);
-    let asked = METRICS.iter().map(|metric| metric.name).collect::<BTreeSet<_>>().len() as u64;
-    let mut samples = Samples { asked, ..Samples::default() };
+    let asked = METRICS
+        .iter()
+        .map(|metric| metric.name)
+        .collect::<BTreeSet<_>>()
+        .len() as u64;
+    let mut samples = Samples {
+        asked,
+        ..Samples::default()
+    };
     samples.answered = asked.saturating_sub(scraped.failures.len() as u64);
     samples.troubles.clone_from(&scraped.failures);
     if scraped.series.is_empty() && scraped.failures.is_empty() {
         samples.answered = 0;
-        samples
-            .troubles
-            .push("no series matches: are `pods` and `nodes` right, and is this the right Prometheus?".to_owned());
+        samples.troubles.push(
+            "no series matches: are `pods` and `nodes` right, and is this the right Prometheus?"
+                .to_owned(),
+        );
     } else if !scraped.absent.is_empty() {
-        samples.remarks.push(format!("it has no series of {}", scraped.absent.join(", ")));
-    }
-    let thin = usage.iter().filter(|row| row.cpu_cores.is_none() && row.memory_max_bytes.is_some()).count();
-    if thin > 0 {
         samples
-            .troubles
-            .push(format!("{thin} containers have too few samples for their CPU: is `scrape` its interval?"));
+            .remarks
+            .push(format!("it has no series of {}", scraped.absent.join(", ")));
+    }
+    let thin = usage
+        .iter()
+        .filter(|row| row.cpu_cores.is_none() && row.memory_max_bytes.is_some())
+        .count();
+    if thin > 0 {
+        samples.troubles.push(format!(
+            "{thin} containers have too few samples for their CPU: is `scrape` its interval?"
+        ));
     }
     samples.remarks.extend(scraped.warnings.iter().cloned());
     (samples.metrics, samples.usage) = (metrics, usage);
@@ -94,21 +133,49 @@ mod tests {
     use aefm_workloads::labels::CaseLabels;
 
     fn window(from_s: i64, to_s: i64) -> Window {
-        let labels = CaseLabels { run_id: "r".into(), case_id: "c001".into(), factors: Vec::new() };
+        let labels = CaseLabels {
+            run_id: "r".into(),
+            case_id: "c001".into(),
+            factors: Vec::new(),
+        };
         let ns = 1_000_000_000;
-        Window { labels, name: String::new(), trace_seed: 0, from_ns: from_s * ns, to_ns: to_s * ns }
+        Window {
+            labels,
+            name: String::new(),
+            trace_seed: 0,
+            from_ns: from_s * ns,
+            to_ns: to_s * ns,
+        }
     }
 
     #[test]
     fn rows_that_reach_into_the_window_are_its_own() {
-        let labels = [("__name__", "container_cpu_usage_seconds_total"), ("pod", "geo-1"), ("container", "geo")];
-        let labels = labels.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
-        let samples = (0..=6).map(|step| (step * 10_000_000_000, step as f64)).collect();
-        let scraped = Scraped { series: vec![Series { labels, samples }], ..Scraped::default() };
+        let labels = [
+            ("__name__", "container_cpu_usage_seconds_total"),
+            ("pod", "geo-1"),
+            ("container", "geo"),
+        ];
+        let labels = labels
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .into();
+        let samples = (0..=6)
+            .map(|step| (step * 10_000_000_000, step as f64))
+            .collect();
+        let scraped = Scraped {
+            series: vec![Series { labels, samples }],
+            ..Scraped::default()
+        };
         let found = of(&scraped, &window(15, 35));
-        let at: Vec<_> = found.metrics.iter().map(|row| row.t_ns / 1_000_000_000).collect();
+        let at: Vec<_> = found
+            .metrics
+            .iter()
+            .map(|row| row.t_ns / 1_000_000_000)
+            .collect();
         assert_eq!(at, [20, 30, 40]);
-        assert_eq!((found.usage[0].cpu_cores, found.troubles.len()), (Some(0.1), 0));
+        assert_eq!(
+            (found.usage[0].cpu_cores, found.troubles.len()),
+            (Some(0.1), 0)
+        );
     }
 
     #[test]

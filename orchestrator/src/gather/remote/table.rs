@@ -34,9 +34,16 @@ pub(super) async fn rows(table: UserTable, http: HttpOptions, window: Window) ->
         Origin::Command(words) => output(&words, &window, table.timeout).await,
         Origin::Url { url, .. } => {
             let url = filled(&url, &window)?;
-            let http = Http::new(HttpOptions { answer_bytes: MAX_BYTES, ..http }).map_err(|error| error.to_string())?;
+            let http = Http::new(HttpOptions {
+                answer_bytes: MAX_BYTES,
+                ..http
+            })
+            .map_err(|error| error.to_string())?;
             let bytes = http.get(&url).await.map_err(|error| error.to_string())?;
-            Ok(Rows { bytes: bytes.to_vec(), fault: None })
+            Ok(Rows {
+                bytes: bytes.to_vec(),
+                fault: None,
+            })
         }
     }
 }
@@ -52,7 +59,11 @@ fn filled(url: &str, window: &Window) -> Result<String, String> {
         Some(at) => {
             let known: Vec<_> = window.facts().into_iter().map(|(name, _)| name).collect();
             let left = &filled[at..];
-            Err(format!("fill in `{:.40}` of the URL: there are {}", left, known.join(", ")))
+            Err(format!(
+                "fill in `{:.40}` of the URL: there are {}",
+                left,
+                known.join(", ")
+            ))
         }
     }
 }
@@ -61,7 +72,11 @@ fn filled(url: &str, window: &Window) -> Result<String, String> {
 async fn output(words: &[String], window: &Window, timeout: Duration) -> Answer<Rows> {
     let failed = |reason: String| format!("run `{}`: {reason}", words.join(" "));
     let mut command = Command::new(&words[0]);
-    command.args(&words[1..]).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+        .args(&words[1..])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
     for (name, value) in window.facts() {
         command.env(format!("AEFM_{}", name.to_uppercase()), value);
     }
@@ -71,7 +86,12 @@ async fn output(words: &[String], window: &Window, timeout: Duration) -> Answer<
         .process_group(0)
         .spawn()
         .map_err(|error| failed(error.to_string()))?;
-    let mut group = Group(child.id().and_then(|pid| i32::try_from(pid).ok()).map(Pid::from_raw));
+    let mut group = Group(
+        child
+            .id()
+            .and_then(|pid| i32::try_from(pid).ok())
+            .map(Pid::from_raw),
+    );
     let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
     let leader = group.leader_ends();
     let work = async {
@@ -84,14 +104,25 @@ async fn output(words: &[String], window: &Window, timeout: Duration) -> Answer<
     };
     let ended = tokio::time::timeout(timeout, work).await;
     group.kill();
-    let status = child.wait().await.map_err(|error| failed(error.to_string()))?;
+    let status = child
+        .wait()
+        .await
+        .map_err(|error| failed(error.to_string()))?;
     group.0 = None;
-    let ((), bytes, said) = ended.map_err(|_| failed(format!("it did not end within {timeout:?}")))?;
+    let ((), bytes, said) =
+        ended.map_err(|_| failed(format!("it did not end within {timeout:?}")))?;
     let (bytes, whole) = bytes.map_err(&failed)?;
-    let said = said.map(|(said, _)| String::from_utf8_lossy(&said[..said.len().min(WORDS)]).trim().to_owned());
+    let said = said.map(|(said, _)| {
+        String::from_utf8_lossy(&said[..said.len().min(WORDS)])
+            .trim()
+            .to_owned()
+    });
     let fault = match (whole, status.success()) {
         (false, _) => Some(failed(format!("it printed more than {MAX_BYTES} bytes"))),
-        (true, false) => Some(failed(format!("it ended with {status}: {}", said.unwrap_or_default()))),
+        (true, false) => Some(failed(format!(
+            "it ended with {status}: {}",
+            said.unwrap_or_default()
+        ))),
         (true, true) => None,
     };
     Ok(Rows { bytes, fault })
@@ -129,10 +160,21 @@ impl Drop for Group {
 }
 
 /// Reads to the end, but keeps no more than `most` bytes; says whether that was all.
-async fn read(from: Option<impl AsyncRead + Unpin>, most: usize) -> Result<(Vec<u8>, bool), String> {
-    let Some(mut from) = from else { return Ok((Vec::new(), true)) };
+async fn read(
+    from: Option<impl AsyncRead + Unpin>,
+    most: usize,
+) -> Result<(Vec<u8>, bool), String> {
+    let Some(mut from) = from else {
+        return Ok((Vec::new(), true));
+    };
     let mut bytes = Vec::new();
-    (&mut from).take(most as u64).read_to_end(&mut bytes).await.map_err(|error| error.to_string())?;
-    let rest = tokio::io::copy(&mut from, &mut tokio::io::sink()).await.map_err(|error| error.to_string())?;
+    (&mut from)
+        .take(most as u64)
+        .read_to_end(&mut bytes)
+        .await
+        .map_err(|error| error.to_string())?;
+    let rest = tokio::io::copy(&mut from, &mut tokio::io::sink())
+        .await
+        .map_err(|error| error.to_string())?;
     Ok((bytes, rest == 0))
 }

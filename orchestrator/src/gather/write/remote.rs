@@ -22,17 +22,29 @@ impl Writing<'_> {
         };
         let (asked, answered) = (samples.asked, samples.answered);
         let is_whole = samples.troubles.is_empty();
-        let reasons: Vec<String> = samples.troubles.into_iter().chain(samples.remarks).collect();
+        let reasons: Vec<String> = samples
+            .troubles
+            .into_iter()
+            .chain(samples.remarks)
+            .collect();
         let reason = (!reasons.is_empty()).then(|| reasons.join("; "));
         if !is_whole {
-            self.note("prometheus", Status::Degraded, reason.clone().unwrap_or_default());
+            self.note(
+                "prometheus",
+                Status::Degraded,
+                reason.clone().unwrap_or_default(),
+            );
         }
         self.quality.push(QualityRow {
             source: "prometheus".to_owned(),
             expected: Some(asked),
             received: Some(answered),
             missing: Some(asked.saturating_sub(answered)),
-            status: if is_whole { Status::Ok } else { Status::Degraded },
+            status: if is_whole {
+                Status::Ok
+            } else {
+                Status::Degraded
+            },
             reason,
         });
         if let Err(error) = write_usage(self.dir(), &self.case.labels, &samples.usage) {
@@ -56,8 +68,11 @@ impl Writing<'_> {
             // One without values keeps its column, so that all cases have the same ones.
             columns.push((name, values));
         }
-        let empty: Vec<_> =
-            columns.iter().filter(|(_, series)| series.is_empty()).map(|(name, _)| name.as_str()).collect();
+        let empty: Vec<_> = columns
+            .iter()
+            .filter(|(_, series)| series.is_empty())
+            .map(|(name, _)| name.as_str())
+            .collect();
         let remark = (!empty.is_empty()).then(|| format!("no series came of {}", empty.join(", ")));
         match write_expressions(self.dir(), &self.case.labels, PROMQL, &columns) {
             Ok(written) => self.quality.push(QualityRow {
@@ -88,7 +103,13 @@ impl Writing<'_> {
         if let Some(fault) = &rows.fault {
             self.degrade(&source, format!("failed to {fault}"));
         }
-        match write_user_table(self.dir(), &self.case.labels, name, (format, &rows.bytes), declared) {
+        match write_user_table(
+            self.dir(),
+            &self.case.labels,
+            name,
+            (format, &rows.bytes),
+            declared,
+        ) {
             Ok(report) => {
                 let fault = report.fault.unwrap_or_default();
                 self.count(&source, report.came, report.written, |missing| {
@@ -101,7 +122,8 @@ impl Writing<'_> {
 
     /// A source that did not give what it should.
     fn degrade(&mut self, source: &str, reason: String) {
-        self.quality.push(QualityRow::failed(source, reason.clone()));
+        self.quality
+            .push(QualityRow::failed(source, reason.clone()));
         self.note(source, Status::Degraded, reason);
     }
 }

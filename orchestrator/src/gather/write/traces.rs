@@ -24,24 +24,35 @@ impl Writing<'_> {
         report: &mut CaseReport,
     ) {
         let received = settled.spans.len() as u64;
-        tracing::debug!("{received} spans after {:?}, {:?} expected", settled.waited, settled.expected);
+        tracing::debug!(
+            "{received} spans after {:?}, {:?} expected",
+            settled.waited,
+            settled.expected
+        );
         if !settled.silent.is_empty() {
             self.note(
                 "traces",
                 Status::Degraded,
-                format!("services do not say how many spans they ended: {}", settled.silent.join("; ")),
+                format!(
+                    "services do not say how many spans they ended: {}",
+                    settled.silent.join("; ")
+                ),
             );
         }
         if let Some(answer) = &settled.jaeger {
             self.jaeger(answer);
         }
         let join = requests.and_then(|requests| self.join(requests, trace));
-        let Some(written) = self.trace_tables(settled.spans, join.as_ref()) else { return };
+        let Some(written) = self.trace_tables(settled.spans, join.as_ref()) else {
+            return;
+        };
         report.self_times.clone_from(&written.self_times);
         let cause = match (settled.refused, settled.dropped) {
             (0, 0) => "they did not come in time".to_owned(),
             (refused, dropped) => {
-                format!("the receiver refused {refused} for want of room, services gave up {dropped}")
+                format!(
+                    "the receiver refused {refused} for want of room, services gave up {dropped}"
+                )
             }
         };
         match settled.expected {
@@ -65,7 +76,11 @@ impl Writing<'_> {
     }
 
     /// Writes `spans`, `traces`, `services` and `edges`.
-    pub(in crate::gather) fn trace_tables(&mut self, spans: Vec<Span>, join: Option<&Join>) -> Option<TraceReport> {
+    pub(in crate::gather) fn trace_tables(
+        &mut self,
+        spans: Vec<Span>,
+        join: Option<&Join>,
+    ) -> Option<TraceReport> {
         write_trace_tables(self.dir(), &self.case.labels, spans, join)
             .map_err(|error| self.note("traces", Status::Failed, format!("failed to {error}")))
             .ok()
@@ -98,8 +113,11 @@ impl Writing<'_> {
                 return None;
             }
         };
-        let first_measured =
-            requests.iter().filter(|(_, facts)| facts.phase == Phase::Measure).map(|(request, _)| request).min();
+        let first_measured = requests
+            .iter()
+            .filter(|(_, facts)| facts.phase == Phase::Measure)
+            .map(|(request, _)| request)
+            .min();
         Some(Join {
             trace_seed: self.case.trace_seed,
             first_measured: first_measured.unwrap_or(u64::MAX),
@@ -111,17 +129,27 @@ impl Writing<'_> {
         let traces = match answer {
             Ok(traces) => traces,
             Err(reason) => {
-                self.quality.push(QualityRow::failed("jaeger", format!("failed to {reason}")));
+                self.quality
+                    .push(QualityRow::failed("jaeger", format!("failed to {reason}")));
                 return self.note("jaeger", Status::Degraded, format!("failed to {reason}"));
             }
         };
-        let foreign = (traces.foreign > 0)
-            .then(|| format!("{} traces of the time are not this load's and are left out", traces.foreign));
+        let foreign = (traces.foreign > 0).then(|| {
+            format!(
+                "{} traces of the time are not this load's and are left out",
+                traces.foreign
+            )
+        });
         let reasons: Vec<String> = traces.troubles.iter().cloned().chain(foreign).collect();
         let (expected, missing) = (traces.expected, traces.missing);
         if !traces.troubles.is_empty() || missing > 0 {
-            let missing = (missing > 0).then(|| format!("{missing} traces of answered requests are not there"));
-            let reason = missing.into_iter().chain(reasons).collect::<Vec<_>>().join("; ");
+            let missing = (missing > 0)
+                .then(|| format!("{missing} traces of answered requests are not there"));
+            let reason = missing
+                .into_iter()
+                .chain(reasons)
+                .collect::<Vec<_>>()
+                .join("; ");
             self.note("jaeger", Status::Degraded, reason.clone());
             return self.quality.push(QualityRow {
                 status: Status::Degraded,
@@ -130,14 +158,20 @@ impl Writing<'_> {
             });
         }
         let reason = (!reasons.is_empty()).then(|| reasons.join("; "));
-        self.quality.push(QualityRow { reason, ..counted(expected, missing) });
+        self.quality.push(QualityRow {
+            reason,
+            ..counted(expected, missing)
+        });
     }
 
     pub(in crate::gather) fn coverage(&mut self, traces: &TraceReport) {
         let (done, complete) = (traces.coverage.done, traces.coverage.complete);
         #[expect(clippy::cast_precision_loss, reason = "counts of requests")]
         let enough = complete as f64 >= done as f64 * COVERAGE;
-        let reason = format!("{} of {done} answered requests have no complete trace", done.saturating_sub(complete));
+        let reason = format!(
+            "{} of {done} answered requests have no complete trace",
+            done.saturating_sub(complete)
+        );
         self.quality.push(QualityRow {
             source: "coverage".to_owned(),
             expected: Some(done),

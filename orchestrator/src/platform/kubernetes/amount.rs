@@ -27,10 +27,14 @@ const SUFFIXES: [(&str, f64); 15] = [
 #[must_use]
 pub fn parse(text: &str) -> Option<f64> {
     let text = text.trim();
-    let suffix = SUFFIXES.iter().find_map(|(suffix, factor)| Some((text.strip_suffix(suffix)?, *factor)));
+    let suffix = SUFFIXES
+        .iter()
+        .find_map(|(suffix, factor)| Some((text.strip_suffix(suffix)?, *factor)));
     let (number, factor) = suffix.unwrap_or((text, 1.0));
     // Rust reads more as a number than Kubernetes writes: `inf`, `nan`.
-    let plain = number.bytes().all(|byte| byte.is_ascii_digit() || b"+-.eE".contains(&byte));
+    let plain = number
+        .bytes()
+        .all(|byte| byte.is_ascii_digit() || b"+-.eE".contains(&byte));
     let value: f64 = number.parse().ok().filter(|_| plain)?;
     (value.is_finite() && value >= 0.0).then_some(value * factor)
 }
@@ -38,7 +42,10 @@ pub fn parse(text: &str) -> Option<f64> {
 /// The amount in a field, which may be written as a number.
 #[must_use]
 pub fn of(field: &Value) -> Option<f64> {
-    field.as_f64().filter(|value| *value >= 0.0).or_else(|| parse(field.as_str()?))
+    field
+        .as_f64()
+        .filter(|value| *value >= 0.0)
+        .or_else(|| parse(field.as_str()?))
 }
 
 #[cfg(test)]
@@ -74,7 +81,10 @@ mod tests {
             };
             assert!(same, "{text} is {:?}", parse(text));
         }
-        assert_eq!((of(&json!(2)), of(&json!("2")), of(&json!(null))), (Some(2.0), Some(2.0), None));
+        assert_eq!(
+            (of(&json!(2)), of(&json!("2")), of(&json!(null))),
+            (Some(2.0), Some(2.0), None)
+        );
     }
 
     proptest! {

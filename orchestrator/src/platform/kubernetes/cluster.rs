@@ -19,7 +19,8 @@ const PATIENCE: Duration = Duration::from_secs(45);
 /// How long one attempt may take: a server that was cut off never says that it is gone.
 const ATTEMPT: Duration = Duration::from_secs(20);
 /// Between two attempts: the first and the longest pause.
-pub(super) const PAUSES: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(3));
+pub(super) const PAUSES: (Duration, Duration) =
+    (Duration::from_millis(200), Duration::from_secs(3));
 
 /// What the cluster would not do.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -41,13 +42,23 @@ pub enum ClusterError {
 
 impl ClusterError {
     pub(super) fn refused(action: &str, error: &kube::Error) -> Self {
-        Self::Refused { action: action.to_owned(), reason: reason(error), code: code(error) }
+        Self::Refused {
+            action: action.to_owned(),
+            reason: reason(error),
+            code: code(error),
+        }
     }
 
     /// A refused stream says no more than its code: what it takes is told in the server's place.
     pub(super) fn naming(mut self, subresource: &str) -> Self {
-        if let Self::Refused { reason, code: Some(code @ (401 | 403)), .. } = &mut self {
-            *reason = format!("forbidden ({code}): it takes the verbs get and create on {subresource}");
+        if let Self::Refused {
+            reason,
+            code: Some(code @ (401 | 403)),
+            ..
+        } = &mut self
+        {
+            *reason =
+                format!("forbidden ({code}): it takes the verbs get and create on {subresource}");
         }
         self
     }
@@ -70,10 +81,20 @@ impl Cluster {
         let reach = |error: &dyn std::fmt::Display| ClusterError::Reach(error.to_string());
         let mut config = if let Some(context) = context {
             let file = Kubeconfig::read().map_err(|error| reach(&error))?;
-            let known = file.contexts.iter().map(|context| context.name.clone()).collect::<Vec<_>>().join(", ");
-            let options = KubeConfigOptions { context: Some(context.to_owned()), ..KubeConfigOptions::default() };
+            let known = file
+                .contexts
+                .iter()
+                .map(|context| context.name.clone())
+                .collect::<Vec<_>>()
+                .join(", ");
+            let options = KubeConfigOptions {
+                context: Some(context.to_owned()),
+                ..KubeConfigOptions::default()
+            };
             let config = Config::from_custom_kubeconfig(file, &options).await;
-            config.map_err(|error| reach(&format!("{error}; the kubeconfig's contexts are {known}")))?
+            config.map_err(|error| {
+                reach(&format!("{error}; the kubeconfig's contexts are {known}"))
+            })?
         } else {
             Config::infer().await.map_err(|error| reach(&error))?
         };
@@ -83,10 +104,22 @@ impl Cluster {
         let client = Client::try_from(config).map_err(|error| reach(&error))?;
         let version = client.apiserver_version().await;
         let version = version.map_err(|error| reach(&format!("{address}: {}", reason(&error))))?;
-        let digits: String = version.minor.chars().take_while(char::is_ascii_digit).collect();
-        let server_minor =
-            digits.parse().map_err(|_| reach(&format!("its version is {}.{}", version.major, version.minor)))?;
-        Ok(Self { client, server_minor, kinds: Mutex::default() })
+        let digits: String = version
+            .minor
+            .chars()
+            .take_while(char::is_ascii_digit)
+            .collect();
+        let server_minor = digits.parse().map_err(|_| {
+            reach(&format!(
+                "its version is {}.{}",
+                version.major, version.minor
+            ))
+        })?;
+        Ok(Self {
+            client,
+            server_minor,
+            kinds: Mutex::default(),
+        })
     }
 
     /// The client, for streams.
@@ -96,7 +129,11 @@ impl Cluster {
     }
 
     /// Asks until the server answers, if it is only gone or busy for a moment.
-    pub(super) async fn ask<T, F>(&self, action: &str, attempt: impl Fn() -> F) -> Result<T, ClusterError>
+    pub(super) async fn ask<T, F>(
+        &self,
+        action: &str,
+        attempt: impl Fn() -> F,
+    ) -> Result<T, ClusterError>
     where
         F: Future<Output = kube::Result<T>>,
     {
@@ -105,7 +142,9 @@ impl Cluster {
         loop {
             let (why, asked) = match tokio::time::timeout(ATTEMPT, attempt()).await {
                 Ok(Ok(answer)) => return Ok(answer),
-                Ok(Err(error)) if passes(&error) => (ClusterError::refused(action, &error), retry_after(&error)),
+                Ok(Err(error)) if passes(&error) => {
+                    (ClusterError::refused(action, &error), retry_after(&error))
+                }
                 Ok(Err(error)) => return Err(ClusterError::refused(action, &error)),
                 Err(_) => (silent(action), Duration::ZERO),
             };
@@ -124,7 +163,9 @@ impl Cluster {
         let (version, kind) = (text(&object["apiVersion"]), text(&object["kind"]));
         let (resource, scope) = self.kind(&version, &kind).await?;
         Ok(match object["metadata"]["namespace"].as_str() {
-            Some(namespace) if scope == Scope::Namespaced => Api::namespaced_with(self.client(), namespace, &resource),
+            Some(namespace) if scope == Scope::Namespaced => {
+                Api::namespaced_with(self.client(), namespace, &resource)
+            }
             _ => Api::all_with(self.client(), &resource),
         })
     }
@@ -133,7 +174,11 @@ impl Cluster {
     ///
     /// # Errors
     /// When the cluster does not have it.
-    pub async fn resource(&self, version: &str, kind: &str) -> Result<(String, String, bool), ClusterError> {
+    pub async fn resource(
+        &self,
+        version: &str,
+        kind: &str,
+    ) -> Result<(String, String, bool), ClusterError> {
         let (resource, scope) = self.kind(version, kind).await?;
         Ok((resource.group, resource.plural, scope == Scope::Namespaced))
     }
@@ -147,8 +192,11 @@ impl Cluster {
         let (group, bare) = version.split_once('/').unwrap_or(("", version));
         let wanted = GroupVersionKind::gvk(group, bare, kind);
         let action = format!("find out about kind {kind} of {version}");
-        let (resource, capabilities) =
-            self.ask(&action, || kube::discovery::pinned_kind(&self.client, &wanted)).await?;
+        let (resource, capabilities) = self
+            .ask(&action, || {
+                kube::discovery::pinned_kind(&self.client, &wanted)
+            })
+            .await?;
         let found = (resource, capabilities.scope);
         known().insert(key, found.clone());
         Ok(found)
@@ -163,7 +211,11 @@ impl Cluster {
         let mut parameters = PatchParams::apply(FIELD_MANAGER);
         parameters.dry_run = dry_run;
         let patch = Patch::Apply(object);
-        let applied = self.ask(&format!("apply {}", title(object)), || api.patch(&name, &parameters, &patch)).await?;
+        let applied = self
+            .ask(&format!("apply {}", title(object)), || {
+                api.patch(&name, &parameters, &patch)
+            })
+            .await?;
         Ok(plain(&applied))
     }
 
@@ -173,7 +225,11 @@ impl Cluster {
     /// When the cluster does not say.
     pub async fn get(&self, object: &Value) -> Result<Option<Value>, ClusterError> {
         let (api, name) = (self.api(object).await?, name_of(object));
-        let found = self.ask(&format!("look for {}", title(object)), || api.get_opt(&name)).await?;
+        let found = self
+            .ask(&format!("look for {}", title(object)), || {
+                api.get_opt(&name)
+            })
+            .await?;
         Ok(found.map(|found| plain(&found)))
     }
 
@@ -184,8 +240,16 @@ impl Cluster {
     pub async fn delete(&self, object: &Value) -> Result<(), ClusterError> {
         let (api, name) = (self.api(object).await?, name_of(object));
         let parameters = DeleteParams::background();
-        match self.ask(&format!("delete {}", title(object)), || api.delete(&name, &parameters)).await {
-            Ok(_) | Err(ClusterError::Refused { code: Some(404), .. }) => Ok(()),
+        match self
+            .ask(&format!("delete {}", title(object)), || {
+                api.delete(&name, &parameters)
+            })
+            .await
+        {
+            Ok(_)
+            | Err(ClusterError::Refused {
+                code: Some(404), ..
+            }) => Ok(()),
             Err(error) => Err(error),
         }
     }
@@ -195,8 +259,15 @@ impl Cluster {
     /// # Errors
     /// When it refuses.
     pub async fn text(&self, path: &str) -> Result<String, ClusterError> {
-        let request = || hyper::Request::get(path).body(Vec::new()).map_err(kube::Error::HttpError);
-        self.ask(&format!("get {path}"), || async { self.client.request_text(request()?).await }).await
+        let request = || {
+            hyper::Request::get(path)
+                .body(Vec::new())
+                .map_err(kube::Error::HttpError)
+        };
+        self.ask(&format!("get {path}"), || async {
+            self.client.request_text(request()?).await
+        })
+        .await
     }
 
     /// All kinds that can be listed and deleted, with the version that the cluster prefers.
@@ -205,10 +276,17 @@ impl Cluster {
     /// When the cluster does not say.
     pub async fn deletable_kinds(&self) -> Result<Vec<(String, String)>, ClusterError> {
         use kube::discovery::{Discovery, verbs};
-        let found = self.ask("find out which kinds there are", || Discovery::new(self.client()).run()).await?;
-        let kinds = found.groups().flat_map(kube::discovery::ApiGroup::recommended_resources);
-        let deletable =
-            kinds.filter(|(_, can)| can.supports_operation(verbs::LIST) && can.supports_operation(verbs::DELETE));
+        let found = self
+            .ask("find out which kinds there are", || {
+                Discovery::new(self.client()).run()
+            })
+            .await?;
+        let kinds = found
+            .groups()
+            .flat_map(kube::discovery::ApiGroup::recommended_resources);
+        let deletable = kinds.filter(|(_, can)| {
+            can.supports_operation(verbs::LIST) && can.supports_operation(verbs::DELETE)
+        });
         Ok(deletable
             .map(|(resource, _)| (resource.api_version, resource.kind))
             .filter(|(_, kind)| kind != "Event")
@@ -228,10 +306,16 @@ impl Cluster {
     ) -> Result<Vec<Value>, ClusterError> {
         let (resource, scope) = self.kind(version, kind).await?;
         let api: Api<DynamicObject> = match namespace {
-            Some(namespace) if scope == Scope::Namespaced => Api::namespaced_with(self.client(), namespace, &resource),
+            Some(namespace) if scope == Scope::Namespaced => {
+                Api::namespaced_with(self.client(), namespace, &resource)
+            }
             _ => Api::all_with(self.client(), &resource),
         };
-        let found = self.ask(&format!("list {}", resource.plural), || api.list(parameters)).await?;
+        let found = self
+            .ask(&format!("list {}", resource.plural), || {
+                api.list(parameters)
+            })
+            .await?;
         let named = |object: &DynamicObject| {
             let mut object = plain(object);
             object["apiVersion"] = version.into();
@@ -250,25 +334,41 @@ pub(super) fn plain(object: &DynamicObject) -> Value {
 /// An object's name.
 #[must_use]
 pub fn name_of(object: &Value) -> String {
-    object["metadata"]["name"].as_str().unwrap_or_default().to_owned()
+    object["metadata"]["name"]
+        .as_str()
+        .unwrap_or_default()
+        .to_owned()
 }
 
 /// Kind and name, for people.
 #[must_use]
 pub fn title(object: &Value) -> String {
-    let namespace = object["metadata"]["namespace"].as_str().map(|name| format!(" in {name}")).unwrap_or_default();
-    format!("{} `{}`{namespace}", object["kind"].as_str().unwrap_or("object"), name_of(object))
+    let namespace = object["metadata"]["namespace"]
+        .as_str()
+        .map(|name| format!(" in {name}"))
+        .unwrap_or_default();
+    format!(
+        "{} `{}`{namespace}",
+        object["kind"].as_str().unwrap_or("object"),
+        name_of(object)
+    )
 }
 
 fn silent(action: &str) -> ClusterError {
-    ClusterError::Refused { action: action.to_owned(), reason: format!("no answer within {ATTEMPT:?}"), code: None }
+    ClusterError::Refused {
+        action: action.to_owned(),
+        reason: format!("no answer within {ATTEMPT:?}"),
+        code: None,
+    }
 }
 
 /// The status code of an answer that is a refusal.
 pub(super) fn code(error: &kube::Error) -> Option<u16> {
     match error {
         kube::Error::Api(status) => Some(status.code),
-        kube::Error::UpgradeConnection(UpgradeConnectionError::ProtocolSwitch(status)) => Some(status.as_u16()),
+        kube::Error::UpgradeConnection(UpgradeConnectionError::ProtocolSwitch(status)) => {
+            Some(status.as_u16())
+        }
         _ => None,
     }
 }
@@ -279,18 +379,28 @@ fn passes(error: &kube::Error) -> bool {
         // Two writers met; who owns a field does not change by asking again.
         (kube::Error::Api(status), Some(409)) => {
             let causes = status.details.iter().flat_map(|details| &details.causes);
-            causes.into_iter().all(|cause| cause.reason != "FieldManagerConflict")
+            causes
+                .into_iter()
+                .all(|cause| cause.reason != "FieldManagerConflict")
         }
         (_, Some(code)) => matches!(code, 410 | 429 | 500 | 502 | 503 | 504),
-        (kube::Error::HyperError(_) | kube::Error::Service(_) | kube::Error::ReadEvents(_), None) => true,
+        (
+            kube::Error::HyperError(_) | kube::Error::Service(_) | kube::Error::ReadEvents(_),
+            None,
+        ) => true,
         _ => false,
     }
 }
 
 /// How long the server wants to be left alone; never longer than it is worth to wait.
 fn retry_after(error: &kube::Error) -> Duration {
-    let kube::Error::Api(status) = error else { return Duration::ZERO };
-    let seconds = status.details.as_ref().map_or(0, |details| details.retry_after_seconds);
+    let kube::Error::Api(status) = error else {
+        return Duration::ZERO;
+    };
+    let seconds = status
+        .details
+        .as_ref()
+        .map_or(0, |details| details.retry_after_seconds);
     Duration::from_secs(seconds.into()).min(PATIENCE)
 }
 

@@ -69,26 +69,43 @@ pub enum ContentError {
 /// When they cannot be had, or are not what the catalogue pins.
 pub fn fetch(content: &Content) -> Result<Vec<(PathBuf, Vec<u8>)>, ContentError> {
     let folder = Scratch::new()?;
-    let Content { repository, commit, .. } = content;
-    let git =
-        |args: &[&str]| run(&folder.0, args).map_err(|error| ContentError::NoGit(error, Box::new(content.clone())));
+    let Content {
+        repository, commit, ..
+    } = content;
+    let git = |args: &[&str]| {
+        run(&folder.0, args).map_err(|error| ContentError::NoGit(error, Box::new(content.clone())))
+    };
     let done = |args: &[&str]| match git(args)? {
         Ok(printed) => Ok(printed),
-        Err(said) => Err(ContentError::Fetch { repository: repository.clone(), said }),
+        Err(said) => Err(ContentError::Fetch {
+            repository: repository.clone(),
+            said,
+        }),
     };
     done(&["init", "-q"])?;
     done(&["fetch", "-q", "--depth", "1", repository, commit])?;
     let found = done(&["rev-parse", "FETCH_HEAD^{commit}"])?;
     if found != *commit {
         let (repository, wanted) = (repository.clone(), commit.clone());
-        return Err(ContentError::Commit { repository, found, wanted });
+        return Err(ContentError::Commit {
+            repository,
+            found,
+            wanted,
+        });
     }
     let mut files = Vec::new();
     for copy in &content.copies {
         done(&["checkout", "-q", "FETCH_HEAD", "--", &copy.from])?;
-        gather(&folder.0.join(&copy.from), Path::new(entry(&copy.to)), &mut files)?;
+        gather(
+            &folder.0.join(&copy.from),
+            Path::new(entry(&copy.to)),
+            &mut files,
+        )?;
     }
-    for (_, bytes) in files.iter_mut().filter(|(path, _)| path == Path::new(TRACER)) {
+    for (_, bytes) in files
+        .iter_mut()
+        .filter(|(path, _)| path == Path::new(TRACER))
+    {
         *bytes = tracer(content).into_bytes();
     }
     files.sort();
@@ -105,35 +122,59 @@ pub fn config_map(content: &Content, folder: &Path, name: &str) -> Result<Value,
         let mut files = Vec::new();
         match gather(&folder.join(name), Path::new(name), &mut files) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Err(ContentError::Lacking { folder: folder.to_owned(), missing: name.to_owned() });
+                return Err(ContentError::Lacking {
+                    folder: folder.to_owned(),
+                    missing: name.to_owned(),
+                });
             }
             other => other?,
         }
         files.sort();
         for (path, bytes) in files {
-            append(&mut archive, &path.to_string_lossy(), tar::EntryType::Regular, 0o644, &bytes)?;
+            append(
+                &mut archive,
+                &path.to_string_lossy(),
+                tar::EntryType::Regular,
+                0o644,
+                &bytes,
+            )?;
         }
     }
     let packed = archive.into_inner()?.finish()?;
     if packed.len() > MAX_BYTES {
-        return Err(ContentError::TooMuch { folder: folder.to_owned(), bytes: packed.len() });
+        return Err(ContentError::TooMuch {
+            folder: folder.to_owned(),
+            bytes: packed.len(),
+        });
     }
     let packed = base64::engine::general_purpose::STANDARD.encode(packed);
-    Ok(json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": name },
-        "binaryData": { "content.tar.gz": packed } }))
+    Ok(
+        json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": name },
+        "binaryData": { "content.tar.gz": packed } }),
+    )
 }
 
 /// Runs git; what it printed, or what it said when it failed.
 fn run(folder: &Path, args: &[&str]) -> io::Result<Result<String, String>> {
     let mut git = Command::new("git");
-    git.current_dir(folder).stdin(Stdio::null()).env("GIT_TERMINAL_PROMPT", "0");
+    git.current_dir(folder)
+        .stdin(Stdio::null())
+        .env("GIT_TERMINAL_PROMPT", "0");
     // Bytes as they are in the commit, and no waiting without end.
-    for setting in ["core.autocrlf=false", "http.lowSpeedLimit=1000", &format!("http.lowSpeedTime={SLOW_S}")] {
+    for setting in [
+        "core.autocrlf=false",
+        "http.lowSpeedLimit=1000",
+        &format!("http.lowSpeedTime={SLOW_S}"),
+    ] {
         git.args(["-c", setting]);
     }
     let output = git.args(args).output()?;
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
-    Ok(if output.status.success() { Ok(text(&output.stdout)) } else { Err(text(&output.stderr)) })
+    Ok(if output.status.success() {
+        Ok(text(&output.stdout))
+    } else {
+        Err(text(&output.stderr))
+    })
 }
 
 fn gather(from: &Path, name: &Path, files: &mut Vec<(PathBuf, Vec<u8>)>) -> io::Result<()> {
@@ -176,7 +217,9 @@ mod tests {
     fn upstream(folder: &Path) -> String {
         let git = |args: &[&str]| {
             let author = ["-c", "user.name=t", "-c", "user.email=t@localhost"];
-            run(folder, &[&author[..], args].concat()).expect("git is installed").expect("git does it")
+            run(folder, &[&author[..], args].concat())
+                .expect("git is installed")
+                .expect("git does it")
         };
         git(&["init", "-q"]);
         std::fs::create_dir_all(folder.join("web/lua/api")).unwrap();
@@ -192,7 +235,10 @@ mod tests {
     }
 
     fn content(repository: &str, commit: &str) -> Content {
-        let copy = |from: &str, to: &str| Copy { from: from.into(), to: to.into() };
+        let copy = |from: &str, to: &str| Copy {
+            from: from.into(),
+            to: to.into(),
+        };
         Content {
             image: "git".into(),
             repository: repository.into(),
@@ -213,8 +259,11 @@ mod tests {
         let wanted = content(&dir.path().display().to_string(), &first);
         let files = fetch(&wanted).unwrap();
         let tracer = tracer(&wanted);
-        let texts =
-            [(TRACER, tracer.as_str()), ("lua-scripts/api/user.lua", "-- first\r\n"), ("nginx.conf", "events {}\n")];
+        let texts = [
+            (TRACER, tracer.as_str()),
+            ("lua-scripts/api/user.lua", "-- first\r\n"),
+            ("nginx.conf", "events {}\n"),
+        ];
         assert_eq!(files, texts.map(|(path, text)| (path.into(), text.into())));
     }
 
@@ -222,28 +271,52 @@ mod tests {
     fn a_folder_becomes_a_config_map_that_unpacks_to_it() {
         let dir = tempfile::tempdir().unwrap();
         let given = content("", "");
-        let missing = config_map(&given, dir.path(), "files").unwrap_err().to_string();
-        assert!(missing.contains("has no lua-scripts; `aefm get-file nginx-configs`"), "{missing}");
+        let missing = config_map(&given, dir.path(), "files")
+            .unwrap_err()
+            .to_string();
+        assert!(
+            missing.contains("has no lua-scripts; `aefm get-file nginx-configs`"),
+            "{missing}"
+        );
         std::fs::create_dir(dir.path().join("lua-scripts")).unwrap();
-        let texts = [("lua-scripts/a.lua", "-- mine\n"), ("nginx.conf", "events {}\n"), (TRACER, "{}\n")];
+        let texts = [
+            ("lua-scripts/a.lua", "-- mine\n"),
+            ("nginx.conf", "events {}\n"),
+            (TRACER, "{}\n"),
+        ];
         for (path, text) in texts {
             std::fs::write(dir.path().join(path), text).unwrap();
         }
         std::fs::write(dir.path().join("notes"), "not mounted").unwrap();
         let object = config_map(&given, dir.path(), "files").unwrap();
-        assert_eq!(object, config_map(&given, dir.path(), "files").unwrap(), "equal bytes");
+        assert_eq!(
+            object,
+            config_map(&given, dir.path(), "files").unwrap(),
+            "equal bytes"
+        );
         let packed = object["binaryData"]["content.tar.gz"].as_str().unwrap();
-        let packed = base64::engine::general_purpose::STANDARD.decode(packed).unwrap();
+        let packed = base64::engine::general_purpose::STANDARD
+            .decode(packed)
+            .unwrap();
         let back = tempfile::tempdir().unwrap();
-        tar::Archive::new(flate2::read::GzDecoder::new(&packed[..])).unpack(back.path()).unwrap();
+        tar::Archive::new(flate2::read::GzDecoder::new(&packed[..]))
+            .unpack(back.path())
+            .unwrap();
         for (path, text) in texts {
-            assert_eq!(std::fs::read_to_string(back.path().join(path)).unwrap(), text);
+            assert_eq!(
+                std::fs::read_to_string(back.path().join(path)).unwrap(),
+                text
+            );
         }
         assert!(!back.path().join("notes").exists());
         // Digests do not compress.
-        let noise: Vec<u8> = (0..40_000_u32).flat_map(|n| Sha256::digest(n.to_le_bytes())).collect();
+        let noise: Vec<u8> = (0..40_000_u32)
+            .flat_map(|n| Sha256::digest(n.to_le_bytes()))
+            .collect();
         std::fs::write(dir.path().join("nginx.conf"), noise).unwrap();
-        let said = config_map(&given, dir.path(), "files").unwrap_err().to_string();
+        let said = config_map(&given, dir.path(), "files")
+            .unwrap_err()
+            .to_string();
         assert!(said.contains("a ConfigMap takes 1000000"), "{said}");
     }
 
@@ -253,8 +326,13 @@ mod tests {
         upstream(dir.path());
         let here = dir.path().display().to_string();
         for (repository, commit) in [("/none/there", "0".repeat(40)), (&*here, "f".repeat(40))] {
-            let said = fetch(&content(repository, &commit)).unwrap_err().to_string();
-            assert!(said.contains(&format!("fetch {repository}: ")) && said.contains("https_proxy"), "{said}");
+            let said = fetch(&content(repository, &commit))
+                .unwrap_err()
+                .to_string();
+            assert!(
+                said.contains(&format!("fetch {repository}: ")) && said.contains("https_proxy"),
+                "{said}"
+            );
         }
     }
 }

@@ -31,7 +31,9 @@ pub enum DeployError {
     #[error(transparent)]
     Cluster(#[from] ClusterError),
     /// Something of that name is there already.
-    #[error("deploy {object}: it is there already and {whose}; choose another namespace, or {way_out}")]
+    #[error(
+        "deploy {object}: it is there already and {whose}; choose another namespace, or {way_out}"
+    )]
     Taken {
         /// The object.
         object: String,
@@ -96,11 +98,22 @@ impl Site {
         let deadline = Instant::now() + patience;
         loop {
             match self.cluster.get(&wanted).await? {
-                None => return self.cluster.apply(&wanted, false).await.map(drop).map_err(DeployError::from),
+                None => {
+                    return self
+                        .cluster
+                        .apply(&wanted, false)
+                        .await
+                        .map(drop)
+                        .map_err(DeployError::from);
+                }
                 Some(there) if there["metadata"]["deletionTimestamp"].is_null() => return Ok(()),
                 Some(there) if Instant::now() >= deadline => {
                     let (namespace, why) = (self.namespace.clone(), explain::held(&there));
-                    return Err(DeployError::Terminating { namespace, patience, why });
+                    return Err(DeployError::Terminating {
+                        namespace,
+                        patience,
+                        why,
+                    });
                 }
                 Some(_) => tokio::time::sleep(LOOK).await,
             }
@@ -112,7 +125,11 @@ impl Site {
     ///
     /// # Errors
     /// When the cluster refuses one, or one is somebody else's.
-    pub(super) async fn apply(&self, mut objects: Vec<Value>, purpose: &str) -> Result<Vec<Value>, DeployError> {
+    pub(super) async fn apply(
+        &self,
+        mut objects: Vec<Value>,
+        purpose: &str,
+    ) -> Result<Vec<Value>, DeployError> {
         order::sort(&mut objects);
         let mut applied = Vec::new();
         for mut object in objects {
@@ -130,13 +147,28 @@ impl Site {
     /// would go all the same.
     async fn check_claim(&self, object: &Value) -> Result<(), DeployError> {
         let deadline = Instant::now() + REMOVAL;
-        let taken = |whose, way_out| Err(DeployError::Taken { object: title(object), whose, way_out });
+        let taken = |whose, way_out| {
+            Err(DeployError::Taken {
+                object: title(object),
+                whose,
+                way_out,
+            })
+        };
         while let Some(there) = self.cluster.get(object).await? {
             match claim(&there, &self.owner) {
-                Err(Some(run)) => return taken(format!("belongs to run {run}"), format!("`aefm clean --run {run}`")),
-                Err(None) => return taken("no run of ours made it".to_owned(), "delete it".to_owned()),
+                Err(Some(run)) => {
+                    return taken(
+                        format!("belongs to run {run}"),
+                        format!("`aefm clean --run {run}`"),
+                    );
+                }
+                Err(None) => {
+                    return taken("no run of ours made it".to_owned(), "delete it".to_owned());
+                }
                 Ok(()) if there["metadata"]["deletionTimestamp"].is_null() => return Ok(()),
-                Ok(()) if Instant::now() >= deadline => return Err(DeployError::NotGone(title(object))),
+                Ok(()) if Instant::now() >= deadline => {
+                    return Err(DeployError::NotGone(title(object)));
+                }
                 Ok(()) => tokio::time::sleep(LOOK).await,
             }
         }
@@ -175,7 +207,10 @@ impl Site {
         if !vain(&now) {
             reasons.push(format!("it was given {patience:?} (`kubernetes.ready`)"));
         }
-        Err(DeployError::NotReady { what: what.to_owned(), reasons: reasons.join("; ") })
+        Err(DeployError::NotReady {
+            what: what.to_owned(),
+            reasons: reasons.join("; "),
+        })
     }
 
     async fn why(&self, now: &Objects, one: &Awaited) -> String {
@@ -183,8 +218,13 @@ impl Site {
         let mut told = format!("{} `{}`: {reason}", one.key.0, one.key.1);
         let object = now.get(&one.key);
         let failure = object.and_then(|object| refused_pods(object));
-        let pods: Vec<_> = object.map(|object| pods_of(now, object)).unwrap_or_default();
-        let worst = pods.iter().find(|pod| explain::state(pod).is_some()).or(pods.first());
+        let pods: Vec<_> = object
+            .map(|object| pods_of(now, object))
+            .unwrap_or_default();
+        let worst = pods
+            .iter()
+            .find(|pod| explain::state(pod).is_some())
+            .or(pods.first());
         match (worst, failure) {
             (_, Some(failure)) => told += &format!(": {failure}"),
             (Some(pod), None) => told += &format!(": {}", self.explain(pod).await),
@@ -196,22 +236,37 @@ impl Site {
     /// Events about an object of that name; none where they may not be read.
     async fn events(&self, name: &str) -> Vec<Value> {
         let about = ListParams::default().fields(&format!("involvedObject.name={name}"));
-        self.cluster.list("v1", "Event", Some(&self.namespace), &about).await.unwrap_or_default()
+        self.cluster
+            .list("v1", "Event", Some(&self.namespace), &about)
+            .await
+            .unwrap_or_default()
     }
 
     /// Why a Job has no pod, as far as events tell: a quota, a policy.
     pub(super) async fn why_no_pod(&self, job: &str) -> String {
         let told = explain::warnings(&self.events(job).await);
-        if told.is_empty() { "its Job has made no pod".to_owned() } else { format!("its Job has made no pod: {told}") }
+        if told.is_empty() {
+            "its Job has made no pod".to_owned()
+        } else {
+            format!("its Job has made no pod: {told}")
+        }
     }
 
     /// All that is known of a pod.
     pub(super) async fn explain(&self, pod: &Value) -> String {
         let (name, events) = (name_of(pod), self.events(&name_of(pod)).await);
-        let tail = |previous| LogParams { tail_lines: Some(LOG_LINES), previous, ..LogParams::default() };
+        let tail = |previous| LogParams {
+            tail_lines: Some(LOG_LINES),
+            previous,
+            ..LogParams::default()
+        };
         let restarted = restarts(pod) > 0;
         // A container that never ran has no log.
-        let log = self.pods().logs(&name, &tail(restarted)).await.unwrap_or_default();
+        let log = self
+            .pods()
+            .logs(&name, &tail(restarted))
+            .await
+            .unwrap_or_default();
         explain::explain(pod, &events, &log)
     }
 
@@ -247,8 +302,10 @@ impl Site {
             }
         }
         let gone = |now: &Objects| {
-            let left =
-                objects.iter().flat_map(|object| pods_of(now, object)).any(|pod| silent_node(now, pod).is_none());
+            let left = objects
+                .iter()
+                .flat_map(|object| pods_of(now, object))
+                .any(|pod| silent_node(now, pod).is_none());
             (!left).then_some(())
         };
         let pods_gone = self.watched.until(deadline, gone).await;
@@ -287,7 +344,9 @@ impl Awaited {
 
     /// Why it is not ready; none if it is.
     fn reason(&self, objects: &Objects) -> Option<String> {
-        let Some(object) = objects.get(&self.key) else { return Some("it is not there yet".to_owned()) };
+        let Some(object) = objects.get(&self.key) else {
+            return Some("it is not there yet".to_owned());
+        };
         // A watch may not have heard of what was applied: what it tells then is how ready the last one was.
         if object["metadata"]["uid"] != self.uid || generation(object) < self.generation {
             return Some("its news have not come yet".to_owned());
@@ -314,20 +373,33 @@ fn refused_pods(object: &Value) -> Option<&str> {
 /// The pods that a workload selects.
 #[must_use]
 pub(super) fn pods_of<'a>(objects: &'a Objects, object: &Value) -> Vec<&'a Value> {
-    let Some(wanted) = object["spec"]["selector"]["matchLabels"].as_object().filter(|wanted| !wanted.is_empty()) else {
+    let Some(wanted) = object["spec"]["selector"]["matchLabels"]
+        .as_object()
+        .filter(|wanted| !wanted.is_empty())
+    else {
         return Vec::new();
     };
     if object["kind"] == "Service" {
         return Vec::new();
     }
-    pods(objects).filter(|pod| wanted.iter().all(|(label, value)| pod["metadata"]["labels"][label] == *value)).collect()
+    pods(objects)
+        .filter(|pod| {
+            wanted
+                .iter()
+                .all(|(label, value)| pod["metadata"]["labels"][label] == *value)
+        })
+        .collect()
 }
 
 /// How often a pod's containers were started again.
 #[must_use]
 pub(super) fn restarts(pod: &Value) -> u64 {
     let statuses = pod["status"]["containerStatuses"].as_array();
-    statuses.into_iter().flatten().filter_map(|status| status["restartCount"].as_u64()).sum()
+    statuses
+        .into_iter()
+        .flatten()
+        .filter_map(|status| status["restartCount"].as_u64())
+        .sum()
 }
 
 #[cfg(test)]
@@ -342,9 +414,13 @@ mod tests {
                 "updatedReplicas": 1, "availableReplicas": 1 } })
         };
         let awaited = Awaited::of(&state("a", 3)).expect("it is watched");
-        let told = |state: Value| awaited.reason(&Objects::from([(("Deployment", "web".to_owned()), state)]));
+        let told = |state: Value| {
+            awaited.reason(&Objects::from([(("Deployment", "web".to_owned()), state)]))
+        };
         assert!(
-            told(state("a", 2)).is_some() && told(state("b", 3)).is_some() && awaited.reason(&Objects::new()).is_some()
+            told(state("a", 2)).is_some()
+                && told(state("b", 3)).is_some()
+                && awaited.reason(&Objects::new()).is_some()
         );
         assert!(told(state("a", 3)).is_none() && told(state("a", 4)).is_none());
     }

@@ -41,9 +41,18 @@ pub async fn of(cluster: &Cluster, object: &Value) -> Result<Change, ClusterErro
         (Ok(after), Some(before)) => {
             let mut lines = Vec::new();
             compare("", &before, &after, &mut lines);
-            Ok(if lines.is_empty() { Change::Same } else { Change::Changed(lines) })
+            Ok(if lines.is_empty() {
+                Change::Same
+            } else {
+                Change::Changed(lines)
+            })
         }
-        (Err(ClusterError::Refused { code: Some(404), .. }), None) => Ok(Change::NewUnchecked),
+        (
+            Err(ClusterError::Refused {
+                code: Some(404), ..
+            }),
+            None,
+        ) => Ok(Change::NewUnchecked),
         (Err(error), _) => Err(error),
     }
 }
@@ -54,9 +63,13 @@ pub fn show(object: &Value, change: &Change) -> String {
     let title = title(object);
     match change {
         Change::New => format!("+ {title}\n"),
-        Change::NewUnchecked => format!("+ {title} (not checked: the namespace is not there yet)\n"),
+        Change::NewUnchecked => {
+            format!("+ {title} (not checked: the namespace is not there yet)\n")
+        }
         Change::Same => format!("= {title}\n"),
-        Change::Changed(lines) => lines.iter().fold(format!("~ {title}\n"), |shown, line| shown + "    " + line + "\n"),
+        Change::Changed(lines) => lines.iter().fold(format!("~ {title}\n"), |shown, line| {
+            shown + "    " + line + "\n"
+        }),
     }
 }
 
@@ -67,9 +80,18 @@ fn compare(path: &str, before: &Value, after: &Value, lines: &mut Vec<String>) {
             keys.sort_unstable();
             keys.dedup();
             let status = |key: &str| path.is_empty() && key == "status";
-            for key in keys.into_iter().filter(|key| !NOT_COMPARED.contains(&key.as_str()) && !status(key)) {
-                let of = |map: &serde_json::Map<String, Value>| map.get(key).cloned().unwrap_or_default();
-                let below = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+            for key in keys
+                .into_iter()
+                .filter(|key| !NOT_COMPARED.contains(&key.as_str()) && !status(key))
+            {
+                let of = |map: &serde_json::Map<String, Value>| {
+                    map.get(key).cloned().unwrap_or_default()
+                };
+                let below = if path.is_empty() {
+                    key.clone()
+                } else {
+                    format!("{path}.{key}")
+                };
                 compare(&below, &of(old), &of(new), lines);
             }
         }
@@ -113,6 +135,9 @@ mod tests {
     fn lines_begin_with_what_happens() {
         let object = json!({ "kind": "Service", "metadata": { "name": "web", "namespace": "n" } });
         assert_eq!(show(&object, &Change::New), "+ Service `web` in n\n");
-        assert_eq!(show(&object, &Change::Changed(vec!["a: 1 -> 2".into()])), "~ Service `web` in n\n    a: 1 -> 2\n");
+        assert_eq!(
+            show(&object, &Change::Changed(vec!["a: 1 -> 2".into()])),
+            "~ Service `web` in n\n    a: 1 -> 2\n"
+        );
     }
 }

@@ -35,8 +35,12 @@ pub fn steps(graph: &ServiceGraph) -> Vec<Vec<String>> {
     let mut depth: BTreeMap<&str, usize> = BTreeMap::new();
     let mut steps: Vec<Vec<String>> = Vec::new();
     for service in graph.services_in_start_order() {
-        let step =
-            graph.children(service).iter().filter_map(|child| depth.get(child)).max().map_or(0, |deepest| deepest + 1);
+        let step = graph
+            .children(service)
+            .iter()
+            .filter_map(|child| depth.get(child))
+            .max()
+            .map_or(0, |deepest| deepest + 1);
         depth.insert(service, step);
         steps.resize_with(steps.len().max(step + 1), Vec::new);
         steps[step].push(service.to_owned());
@@ -83,7 +87,11 @@ pub fn objects(
         // A second pod of one service would have an address that nobody knows.
         "spec": { "replicas": 1, "strategy": { "type": "Recreate" }, "selector": { "matchLabels": selector }, "template": template },
     });
-    let kind = if service == emulation.entry.0 { emulation.entry.1 } else { "ClusterIP" };
+    let kind = if service == emulation.entry.0 {
+        emulation.entry.1
+    } else {
+        "ClusterIP"
+    };
     let service = json!({
         "apiVersion": "v1", "kind": "Service", "metadata": metadata,
         "spec": { "type": kind, "selector": selector, "ports": [{ "name": "http", "port": PORT, "targetPort": PORT, "protocol": "TCP" }] },
@@ -100,11 +108,23 @@ mod tests {
         for app in ServiceGraph::shipped() {
             let graph = ServiceGraph::of_app(app).unwrap();
             let steps = steps(&graph);
-            let step_of =
-                |name: &str| steps.iter().position(|step| step.iter().any(|service| service == name)).unwrap();
-            assert_eq!(steps.iter().map(Vec::len).sum::<usize>(), graph.services().len());
+            let step_of = |name: &str| {
+                steps
+                    .iter()
+                    .position(|step| step.iter().any(|service| service == name))
+                    .unwrap()
+            };
+            assert_eq!(
+                steps.iter().map(Vec::len).sum::<usize>(),
+                graph.services().len()
+            );
             for service in graph.services() {
-                assert!(graph.children(&service.name).iter().all(|child| step_of(child) < step_of(&service.name)));
+                assert!(
+                    graph
+                        .children(&service.name)
+                        .iter()
+                        .all(|child| step_of(child) < step_of(&service.name))
+                );
             }
         }
     }
@@ -117,7 +137,10 @@ mod tests {
             pull_policy: "Never".into(),
             priority_class: None,
         };
-        let limits = Limits { cpu: Some("500m".into()), memory: None };
+        let limits = Limits {
+            cpu: Some("500m".into()),
+            memory: None,
+        };
         let emulation = Emulation {
             options,
             app: "hotel-reservation".into(),
@@ -130,11 +153,21 @@ mod tests {
         let peers: BTreeMap<_, _> = [("geo".to_owned(), "10.0.0.2:8080".to_owned())].into();
         let [service, deployment] = objects(&emulation, "search", peers.clone()).unwrap();
         let container = &deployment["spec"]["template"]["spec"]["containers"][0];
-        let spec: ServiceSpec = serde_json::from_str(container["args"][5].as_str().unwrap()).unwrap();
-        assert_eq!((spec.peers, spec.seed, spec.listen.as_str()), (peers, 7, "0.0.0.0:8080"));
+        let spec: ServiceSpec =
+            serde_json::from_str(container["args"][5].as_str().unwrap()).unwrap();
+        assert_eq!(
+            (spec.peers, spec.seed, spec.listen.as_str()),
+            (peers, 7, "0.0.0.0:8080")
+        );
         assert_eq!(container["resources"]["limits"], json!({ "cpu": "500m" }));
-        assert_eq!(service["spec"]["selector"], deployment["spec"]["selector"]["matchLabels"]);
+        assert_eq!(
+            service["spec"]["selector"],
+            deployment["spec"]["selector"]["matchLabels"]
+        );
         let [other, _] = objects(&emulation, "geo", BTreeMap::new()).unwrap();
-        assert_eq!((&service["spec"]["type"], &other["spec"]["type"]), (&json!("NodePort"), &json!("ClusterIP")));
+        assert_eq!(
+            (&service["spec"]["type"], &other["spec"]["type"]),
+            (&json!("NodePort"), &json!("ClusterIP"))
+        );
     }
 }

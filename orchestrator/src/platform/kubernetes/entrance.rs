@@ -23,7 +23,9 @@ pub enum EntranceError {
     #[error(transparent)]
     Cluster(#[from] ClusterError),
     /// What was asked for is not there.
-    #[error("reach Service `{service}` {way}: {missing}; `kubernetes.entrance: port-forward` needs nothing of it")]
+    #[error(
+        "reach Service `{service}` {way}: {missing}; `kubernetes.entrance: port-forward` needs nothing of it"
+    )]
     NoWay {
         /// The Service.
         service: String,
@@ -71,14 +73,25 @@ pub(super) async fn from_outside(
     patience: Duration,
 ) -> Result<Way, EntranceError> {
     let name = name_of(service);
-    let no_way = |way, missing: &str| EntranceError::NoWay { service: name.clone(), way, missing: missing.to_owned() };
+    let no_way = |way, missing: &str| EntranceError::NoWay {
+        service: name.clone(),
+        way,
+        missing: missing.to_owned(),
+    };
     let url = match entrance {
         Entrance::Url(url) => url.clone(),
         Entrance::PortForward => {
-            let target = target_port(service, port)
-                .ok_or_else(|| no_way("by port-forward", "it has no such port with a number as its target"))?;
+            let target = target_port(service, port).ok_or_else(|| {
+                no_way(
+                    "by port-forward",
+                    "it has no such port with a number as its target",
+                )
+            })?;
             let forward = Forward::listen(site.pods(), selected(site, service), target).await?;
-            return Ok(Way { url: format!("http://{}", forward.address()), forward: Some(forward) });
+            return Ok(Way {
+                url: format!("http://{}", forward.address()),
+                forward: Some(forward),
+            });
         }
         Entrance::NodePort => {
             let node_port = port_of(service, port).and_then(|port| port["nodePort"].as_u64());
@@ -88,26 +101,36 @@ pub(super) async fn from_outside(
             format!("http://{}:{node_port}", bracketed(&address))
         }
         Entrance::LoadBalancer => {
-            let look = move || async move { Ok(balanced(&site.cluster.get(service).await?.unwrap_or_default())) };
+            let look = move || async move {
+                Ok(balanced(
+                    &site.cluster.get(service).await?.unwrap_or_default(),
+                ))
+            };
             let address = awaited(patience, look).await?;
-            let address = address.ok_or_else(|| no_way("at its load balancer", "it has no address there"))?;
+            let address =
+                address.ok_or_else(|| no_way("at its load balancer", "it has no address there"))?;
             format!("http://{}:{port}", bracketed(&address))
         }
         Entrance::Ingress => {
             let look = move || async move {
                 let (namespace, all) = (Some(site.namespace.as_str()), ListParams::default());
-                let all = site.cluster.list("networking.k8s.io/v1", "Ingress", namespace, &all).await?;
+                let all = site
+                    .cluster
+                    .list("networking.k8s.io/v1", "Ingress", namespace, &all)
+                    .await?;
                 Ok(ingress(&all, service, port))
             };
             let found = awaited(patience, look).await?;
             let Found { url, host } =
                 found.ok_or_else(|| no_way("at an Ingress", "none with an address leads there"))?;
             if let Some((host, address)) = host {
-                let known =
-                    tokio::net::lookup_host((host.as_str(), 80)).await.is_ok_and(|mut found| found.next().is_some());
+                let known = tokio::net::lookup_host((host.as_str(), 80))
+                    .await
+                    .is_ok_and(|mut found| found.next().is_some());
                 if !known {
-                    let missing =
-                        format!("this machine finds no address of its host {host}; {address} is where it leads");
+                    let missing = format!(
+                        "this machine finds no address of its host {host}; {address} is where it leads"
+                    );
                     return Err(no_way("at an Ingress", &missing));
                 }
             }
@@ -142,41 +165,70 @@ fn selected(site: &Site, service: &Value) -> Finder {
 /// The pod that a selector leads to now.
 fn chosen<'a>(objects: &'a Objects, selector: &Value) -> Option<&'a Value> {
     let labels = selector.as_object()?;
-    let fits = |pod: &&Value| labels.iter().all(|(label, value)| pod["metadata"]["labels"][label] == *value);
-    pods(objects).filter(|pod| pod["status"]["phase"] == "Running").find(fits)
+    let fits = |pod: &&Value| {
+        labels
+            .iter()
+            .all(|(label, value)| pod["metadata"]["labels"][label] == *value)
+    };
+    pods(objects)
+        .filter(|pod| pod["status"]["phase"] == "Running")
+        .find(fits)
 }
 
 fn port_of(service: &Value, port: u16) -> Option<&Value> {
-    service["spec"]["ports"].as_array()?.iter().find(|there| there["port"] == port)
+    service["spec"]["ports"]
+        .as_array()?
+        .iter()
+        .find(|there| there["port"] == port)
 }
 
 fn target_port(service: &Value, port: u16) -> Option<u16> {
-    let target = port_of(service, port)?["targetPort"].as_u64().unwrap_or_else(|| port.into());
+    let target = port_of(service, port)?["targetPort"]
+        .as_u64()
+        .unwrap_or_else(|| port.into());
     u16::try_from(target).ok()
 }
 
 /// The address of a node that a pod behind the Service runs on, where that saves a hop; else of any that is ready.
 fn node_address(objects: &Objects, service: &Value) -> Option<String> {
     let ready = |node: &&Value| unready_because(node).is_none();
-    let own = chosen(objects, &service["spec"]["selector"]).and_then(|pod| pod["spec"]["nodeName"].as_str());
+    let own = chosen(objects, &service["spec"]["selector"])
+        .and_then(|pod| pod["spec"]["nodeName"].as_str());
     let own = own.and_then(|name| objects.get(&("Node", name.to_owned())));
-    let others = objects.iter().filter(|((kind, _), _)| *kind == "Node").map(|(_, node)| node);
-    own.into_iter().chain(others).filter(ready).find_map(internal_ip).map(str::to_owned)
+    let others = objects
+        .iter()
+        .filter(|((kind, _), _)| *kind == "Node")
+        .map(|(_, node)| node);
+    own.into_iter()
+        .chain(others)
+        .filter(ready)
+        .find_map(internal_ip)
+        .map(str::to_owned)
 }
 
 fn internal_ip(node: &Value) -> Option<&str> {
     let addresses = node["status"]["addresses"].as_array()?;
-    addresses.iter().find(|address| address["type"] == "InternalIP")?["address"].as_str()
+    addresses
+        .iter()
+        .find(|address| address["type"] == "InternalIP")?["address"]
+        .as_str()
 }
 
 /// As URLs have it: an IPv6 address stands in brackets.
 fn bracketed(address: &str) -> String {
-    if address.contains(':') { format!("[{address}]") } else { address.to_owned() }
+    if address.contains(':') {
+        format!("[{address}]")
+    } else {
+        address.to_owned()
+    }
 }
 
 fn balanced(object: &Value) -> Option<String> {
     let first = &object["status"]["loadBalancer"]["ingress"][0];
-    first["ip"].as_str().or_else(|| first["hostname"].as_str()).map(str::to_owned)
+    first["ip"]
+        .as_str()
+        .or_else(|| first["hostname"].as_str())
+        .map(str::to_owned)
 }
 
 /// A way through an Ingress.
@@ -192,22 +244,34 @@ fn ingress(all: &[Value], service: &Value, port: u16) -> Option<Found> {
     let named = port_of(service, port).and_then(|port| port["name"].as_str());
     let leads = |backend: &Value| {
         let to = &backend["service"];
-        let same_port = to["port"]["number"] == port || named.is_some_and(|name| to["port"]["name"] == name);
+        let same_port =
+            to["port"]["number"] == port || named.is_some_and(|name| to["port"]["name"] == name);
         to["name"] == service["metadata"]["name"] && same_port
     };
     all.iter().find_map(|ingress| {
         let (spec, address) = (&ingress["spec"], balanced(ingress)?);
-        let (rule, path) = spec["rules"].as_array().into_iter().flatten().find_map(|rule| {
-            let paths = rule["http"]["paths"].as_array().into_iter().flatten();
-            Some((rule, paths.into_iter().find(|path| leads(&path["backend"]))?))
-        })?;
+        let (rule, path) = spec["rules"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .find_map(|rule| {
+                let paths = rule["http"]["paths"].as_array().into_iter().flatten();
+                Some((
+                    rule,
+                    paths.into_iter().find(|path| leads(&path["backend"]))?,
+                ))
+            })?;
         // A name with `*` stands for many: requests cannot come under it.
         let host = rule["host"].as_str().filter(|host| !host.contains('*'));
         let of_tls = |entry: &Value| {
             let hosts = entry["hosts"].as_array().into_iter().flatten();
             host.is_some_and(|host| hosts.into_iter().any(|known| known == host))
         };
-        let scheme = if spec["tls"].as_array().into_iter().flatten().any(of_tls) { "https" } else { "http" };
+        let scheme = if spec["tls"].as_array().into_iter().flatten().any(of_tls) {
+            "https"
+        } else {
+            "http"
+        };
         let prefix = path["path"].as_str().unwrap_or("/").trim_end_matches('/');
         let authority = host.map_or_else(|| bracketed(&address), str::to_owned);
         Some(Found {
@@ -220,10 +284,22 @@ fn ingress(all: &[Value], service: &Value, port: u16) -> Option<Found> {
 /// The URL of a Service's port for whoever is in the cluster: by its address, since not every image resolves names.
 #[must_use]
 pub(super) fn from_inside(service: &Value, port: u16) -> String {
-    let address = service["spec"]["clusterIP"].as_str().filter(|address| !address.is_empty() && *address != "None");
-    let named =
-        || format!("{}.{}.svc", name_of(service), service["metadata"]["namespace"].as_str().unwrap_or_default());
-    format!("http://{}:{port}", address.map_or_else(named, str::to_owned))
+    let address = service["spec"]["clusterIP"]
+        .as_str()
+        .filter(|address| !address.is_empty() && *address != "None");
+    let named = || {
+        format!(
+            "{}.{}.svc",
+            name_of(service),
+            service["metadata"]["namespace"]
+                .as_str()
+                .unwrap_or_default()
+        )
+    };
+    format!(
+        "http://{}:{port}",
+        address.map_or_else(named, str::to_owned)
+    )
 }
 
 #[cfg(test)]
@@ -240,7 +316,11 @@ mod tests {
     fn ports_and_addresses_are_those_of_the_service() {
         let service = service();
         assert_eq!(
-            (target_port(&service, 80), target_port(&service, 81), target_port(&service, 99)),
+            (
+                target_port(&service, 80),
+                target_port(&service, 81),
+                target_port(&service, 99)
+            ),
             (Some(8080), Some(81), None)
         );
         assert_eq!(from_inside(&service, 80), "http://10.1.2.3:80");
@@ -263,12 +343,30 @@ mod tests {
         ];
         assert_eq!(ingress(&all[..3], &service(), 80), None);
         let found = |all: &[Value]| ingress(all, &service(), 80).unwrap();
-        assert_eq!(found(&all), Found { url: "http://2.2.2.2/app".into(), host: None });
+        assert_eq!(
+            found(&all),
+            Found {
+                url: "http://2.2.2.2/app".into(),
+                host: None
+            }
+        );
         all[3]["spec"]["rules"][0]["host"] = json!("shop.test");
         let host = Some(("shop.test".to_owned(), "2.2.2.2".to_owned()));
-        assert_eq!(found(&all), Found { url: "http://shop.test/app".into(), host: host.clone() });
+        assert_eq!(
+            found(&all),
+            Found {
+                url: "http://shop.test/app".into(),
+                host: host.clone()
+            }
+        );
         all[3]["spec"]["tls"] = json!([{ "hosts": ["shop.test"] }]);
-        assert_eq!(found(&all), Found { url: "https://shop.test/app".into(), host });
+        assert_eq!(
+            found(&all),
+            Found {
+                url: "https://shop.test/app".into(),
+                host
+            }
+        );
         all[3]["spec"]["rules"][0]["host"] = json!("*.test");
         assert_eq!(found(&all).url, "http://2.2.2.2/app");
     }
@@ -287,9 +385,18 @@ mod tests {
             (("Node", "b".to_owned()), node("10.0.0.2", "True")),
             (("Pod", "p".to_owned()), pod),
         ]);
-        assert_eq!(node_address(&objects, &service).as_deref(), Some("10.0.0.2"));
+        assert_eq!(
+            node_address(&objects, &service).as_deref(),
+            Some("10.0.0.2")
+        );
         objects.insert(("Node", "b".to_owned()), node("10.0.0.2", "Unknown"));
-        assert_eq!(node_address(&objects, &service).as_deref(), Some("10.0.0.1"));
-        assert_eq!((bracketed("10.0.0.1"), bracketed("fd00::1")), ("10.0.0.1".to_owned(), "[fd00::1]".to_owned()));
+        assert_eq!(
+            node_address(&objects, &service).as_deref(),
+            Some("10.0.0.1")
+        );
+        assert_eq!(
+            (bracketed("10.0.0.1"), bracketed("fd00::1")),
+            ("10.0.0.1".to_owned(), "[fd00::1]".to_owned())
+        );
     }
 }

@@ -46,27 +46,49 @@ impl Kubernetes {
         }
         self.deployments += 1;
         let (testbed, infra) = (&self.survey.testbed, &self.survey.infra);
-        let objects = application::objects(&self.experiment.app, &self.experiment.kubernetes, testbed, infra)?;
+        let objects = application::objects(
+            &self.experiment.app,
+            &self.experiment.kubernetes,
+            testbed,
+            infra,
+        )?;
         let mut workloads = objects.under_test;
-        workloads
-            .retain(|object| ["Deployment", "StatefulSet", "DaemonSet"].iter().any(|kind| object["kind"] == *kind));
+        workloads.retain(|object| {
+            ["Deployment", "StatefulSet", "DaemonSet"]
+                .iter()
+                .any(|kind| object["kind"] == *kind)
+        });
         for object in &mut workloads {
-            object["spec"]["template"]["metadata"]["annotations"][RELOADED] = json!(self.deployments.to_string());
+            object["spec"]["template"]["metadata"]["annotations"][RELOADED] =
+                json!(self.deployments.to_string());
         }
         let applied = self.site.apply(workloads, PURPOSE).await?;
         let patience = self.experiment.kubernetes.ready;
-        self.site.wait_ready("the components under test", &applied, patience).await?;
+        self.site
+            .wait_ready("the components under test", &applied, patience)
+            .await?;
         self.enter().await
     }
 
     /// Gives the application its initial data, where it has any and they are missing.
     pub(super) async fn initialise(&self) -> Result<(), String> {
         let app = &self.experiment.app;
-        if Application::by_name(app).map_err(|error| error.to_string())?.data.is_none() {
+        if Application::by_name(app)
+            .map_err(|error| error.to_string())?
+            .data
+            .is_none()
+        {
             return Ok(());
         }
         let (service, port) = &self.entry;
-        let way = entrance::from_outside(&self.site, &Entrance::PortForward, service, *port, Duration::ZERO).await;
+        let way = entrance::from_outside(
+            &self.site,
+            &Entrance::PortForward,
+            service,
+            *port,
+            Duration::ZERO,
+        )
+        .await;
         let way = way.map_err(|error| error.to_string())?;
         data::initialise(&self.spawner, app, &[], &way.url).await
     }
@@ -88,10 +110,23 @@ impl Kubernetes {
         let kubernetes = &self.experiment.kubernetes;
         let (service, port) = &self.entry;
         let way = match (kubernetes.load, self.address_of_entry()) {
-            (LoadFrom::Inside(_), Some(address)) => Way { url: format!("http://{address}"), forward: None },
-            (LoadFrom::Inside(_), None) => Way { url: entrance::from_inside(service, *port), forward: None },
+            (LoadFrom::Inside(_), Some(address)) => Way {
+                url: format!("http://{address}"),
+                forward: None,
+            },
+            (LoadFrom::Inside(_), None) => Way {
+                url: entrance::from_inside(service, *port),
+                forward: None,
+            },
             (LoadFrom::Outside, _) => {
-                entrance::from_outside(&self.site, &kubernetes.entrance, service, *port, kubernetes.ready).await?
+                entrance::from_outside(
+                    &self.site,
+                    &kubernetes.entrance,
+                    service,
+                    *port,
+                    kubernetes.ready,
+                )
+                .await?
             }
         };
         (self.url, self.entrance) = (way.url, way.forward);
@@ -100,39 +135,69 @@ impl Kubernetes {
             self.find_another_jaeger().await;
         }
         let now = self.site.watched.now().borrow().clone();
-        let own = self.application.iter().flat_map(|object| pods_of(&now, object));
+        let own = self
+            .application
+            .iter()
+            .flat_map(|object| pods_of(&now, object));
         self.baseline = Baseline::of(own.chain(root::pod(&now)));
         Ok(())
     }
 
     /// Where emulated services send their spans: where they are gathered from.
     fn otlp(&self) -> String {
-        let told = self.experiment.collect.jaeger.as_ref().and_then(|jaeger| jaeger.otlp.clone());
+        let told = self
+            .experiment
+            .collect
+            .jaeger
+            .as_ref()
+            .and_then(|jaeger| jaeger.otlp.clone());
         let told = told.or_else(|| self.sources.otlp().cloned());
         told.unwrap_or_else(|| format!("http://{}", self.receiver))
     }
 
     /// The way to the Jaeger that came with the application, if one did.
     async fn find_jaeger(&self) -> Option<Way> {
-        let known =
-            Application::by_name(&self.experiment.app).ok().map(|application| application.traces.store.query_port);
+        let known = Application::by_name(&self.experiment.app)
+            .ok()
+            .map(|application| application.traces.store.query_port);
         let port = known.unwrap_or(JAEGER_QUERY);
         let serves = |object: &&Value| {
             let ports = object["spec"]["ports"].as_array();
-            object["kind"] == "Service" && ports.into_iter().flatten().any(|there| there["port"] == port)
+            object["kind"] == "Service"
+                && ports
+                    .into_iter()
+                    .flatten()
+                    .any(|there| there["port"] == port)
         };
         let service = self.application.iter().find(serves)?;
-        let way = entrance::from_outside(&self.site, &Entrance::PortForward, service, port, Duration::ZERO).await;
-        way.inspect_err(|error| tracing::warn!("failed to {error}")).ok()
+        let way = entrance::from_outside(
+            &self.site,
+            &Entrance::PortForward,
+            service,
+            port,
+            Duration::ZERO,
+        )
+        .await;
+        way.inspect_err(|error| tracing::warn!("failed to {error}"))
+            .ok()
     }
 
     /// Where the application brought no Jaeger along and none is named, one of the cluster's may have its traces.
     async fn find_another_jaeger(&mut self) {
-        let named = self.experiment.collect.jaeger.as_ref().is_none_or(|jaeger| jaeger.url.is_some());
+        let named = self
+            .experiment
+            .collect
+            .jaeger
+            .as_ref()
+            .is_none_or(|jaeger| jaeger.url.is_some());
         if named || self.jaeger.is_some() || self.sources.jaeger().is_some() {
             return;
         }
-        if let Err(error) = self.sources.find_jaeger(&self.survey.cluster, &self.site.namespace).await {
+        if let Err(error) = self
+            .sources
+            .find_jaeger(&self.survey.cluster, &self.site.namespace)
+            .await
+        {
             tracing::warn!("failed to {error}");
         }
     }
@@ -140,7 +205,10 @@ impl Kubernetes {
     /// The pod's own address, where the entry is an emulated service.
     fn address_of_entry(&self) -> Option<&String> {
         let name = self.entry.0["metadata"]["name"].as_str()?;
-        self.services.iter().find(|(service, _)| service == name).map(|(_, address)| address)
+        self.services
+            .iter()
+            .find(|(service, _)| service == name)
+            .map(|(_, address)| address)
     }
 
     /// Brings the emulated services up, each when those that it calls have addresses.
@@ -161,15 +229,23 @@ impl Kubernetes {
             let mut objects = Vec::new();
             for service in &step {
                 let peers = graph.children(service).into_iter();
-                let peers = peers.filter_map(|child| Some((child.to_owned(), addresses.get(child)?.clone())));
+                let peers = peers
+                    .filter_map(|child| Some((child.to_owned(), addresses.get(child)?.clone())));
                 objects.extend(emulated::objects(&emulation, service, peers.collect())?);
             }
             let applied = self.site.apply(objects, PURPOSE).await?;
             self.application.extend(applied.iter().cloned());
-            self.site.wait_ready(&format!("services {}", step.join(", ")), &applied, kubernetes.ready).await?;
+            self.site
+                .wait_ready(
+                    &format!("services {}", step.join(", ")),
+                    &applied,
+                    kubernetes.ready,
+                )
+                .await?;
             let now = self.site.watched.now().borrow().clone();
             for service in step {
-                let address = address_of(&now, &service).ok_or_else(|| OpenError::NoAddress(service.clone()))?;
+                let address = address_of(&now, &service)
+                    .ok_or_else(|| OpenError::NoAddress(service.clone()))?;
                 addresses.insert(service, format!("{address}:{PORT}"));
             }
         }
@@ -186,13 +262,18 @@ impl Kubernetes {
         let time = format!("{}-{}", self.site.owner.id(), self.deployments);
         application::renew_volumes(&mut objects.infra, &time);
         application::renew_volumes(&mut objects.under_test, &time);
-        for (what, part) in [("the infrastructure", objects.infra), ("the components under test", objects.under_test)] {
+        for (what, part) in [
+            ("the infrastructure", objects.infra),
+            ("the components under test", objects.under_test),
+        ] {
             // Remembered before they are there: whatever ends this in between, they are removed.
             let known = self.application.len();
             self.application.extend(part.iter().cloned());
             let applied = self.site.apply(part, PURPOSE).await?;
             self.application.splice(known.., applied.iter().cloned());
-            self.site.wait_ready(what, &applied, kubernetes.ready).await?;
+            self.site
+                .wait_ready(what, &applied, kubernetes.ready)
+                .await?;
         }
         let (name, port) = match &kubernetes.entry {
             Some(entry) => entry.clone(),
@@ -207,8 +288,13 @@ impl Kubernetes {
 
     /// The Service of that name, among what was deployed.
     fn service(&self, name: &str) -> Result<Value, OpenError> {
-        let called = |object: &&Value| object["kind"] == "Service" && object["metadata"]["name"] == name;
-        self.application.iter().find(called).cloned().ok_or_else(|| OpenError::NoEntry(name.to_owned()))
+        let called =
+            |object: &&Value| object["kind"] == "Service" && object["metadata"]["name"] == name;
+        self.application
+            .iter()
+            .find(called)
+            .cloned()
+            .ok_or_else(|| OpenError::NoEntry(name.to_owned()))
     }
 }
 
@@ -219,5 +305,7 @@ fn address_of(objects: &Objects, service: &str) -> Option<String> {
         labels["app.kubernetes.io/name"] == service && labels[PURPOSE_LABEL] == PURPOSE
     };
     let alive = |pod: &&Value| pod["metadata"]["deletionTimestamp"].is_null();
-    pods(objects).filter(own).find(alive)?["status"]["podIP"].as_str().map(str::to_owned)
+    pods(objects).filter(own).find(alive)?["status"]["podIP"]
+        .as_str()
+        .map(str::to_owned)
 }

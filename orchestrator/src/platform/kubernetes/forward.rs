@@ -62,8 +62,13 @@ impl Drop for Forward {
 
 /// Carries bytes both ways until one side ends.
 async fn carry(pods: &Api<Pod>, pod: &str, port: u16, mut stream: TcpStream) -> Result<(), String> {
-    stream.set_nodelay(true).map_err(|error| error.to_string())?;
-    let mut forwarder = pods.portforward(pod, &[port]).await.map_err(|error| reason(&error))?;
+    stream
+        .set_nodelay(true)
+        .map_err(|error| error.to_string())?;
+    let mut forwarder = pods
+        .portforward(pod, &[port])
+        .await
+        .map_err(|error| reason(&error))?;
     let mut upstream = forwarder.take_stream(port).ok_or("the port is taken")?;
     let copied = tokio::io::copy_bidirectional(&mut stream, &mut upstream).await;
     forwarder.abort();

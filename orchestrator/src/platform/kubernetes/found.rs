@@ -106,7 +106,11 @@ impl fmt::Display for Target {
 
 impl fmt::Display for Found {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}:{} ({})", self.namespace, self.name, self.port, self.because)
+        write!(
+            f,
+            "{}/{}:{} ({})",
+            self.namespace, self.name, self.port, self.because
+        )
     }
 }
 
@@ -149,16 +153,30 @@ pub fn choose(
     if let Some(named) = named {
         return by_name(target, services, named, &candidates);
     }
-    if let [own] = candidates.iter().filter(|one| Some(one.namespace.as_str()) == home).collect::<Vec<_>>().as_slice() {
+    if let [own] = candidates
+        .iter()
+        .filter(|one| Some(one.namespace.as_str()) == home)
+        .collect::<Vec<_>>()
+        .as_slice()
+    {
         return Ok((*own).clone());
     }
     match candidates.len() {
         0 => Err(FindError::None { target }),
         1 => Ok(candidates.remove(0)),
         _ => {
-            let Found { namespace, name, port, .. } = &candidates[0];
+            let Found {
+                namespace,
+                name,
+                port,
+                ..
+            } = &candidates[0];
             let example = format!("{namespace}/{name}:{port}");
-            Err(FindError::Several { target, candidates: tell(&candidates), example })
+            Err(FindError::Several {
+                target,
+                candidates: tell(&candidates),
+                example,
+            })
         }
     }
 }
@@ -166,14 +184,24 @@ pub fn choose(
 /// All Services that may lead there, each pod once.
 #[must_use]
 pub fn candidates(target: Target, services: &[Value]) -> Vec<Found> {
-    let labelled: Vec<_> = services.iter().filter_map(|one| Some((one, by_label(target, one)?))).collect();
+    let labelled: Vec<_> = services
+        .iter()
+        .filter_map(|one| Some((one, by_label(target, one)?)))
+        .collect();
     let found = if labelled.is_empty() {
-        services.iter().filter_map(|one| Some((one, by_port(target, one)?))).collect()
+        services
+            .iter()
+            .filter_map(|one| Some((one, by_port(target, one)?)))
+            .collect()
     } else {
         labelled
     };
     let all: Vec<&Value> = found.iter().map(|(service, _)| *service).collect();
-    found.into_iter().filter(|(service, _)| !is_twin(service, &all)).map(|(_, found)| found).collect()
+    found
+        .into_iter()
+        .filter(|(service, _)| !is_twin(service, &all))
+        .map(|(_, found)| found)
+        .collect()
 }
 
 /// Whether a better Service leads to the same pods.
@@ -186,9 +214,9 @@ fn is_twin(service: &Value, all: &[&Value]) -> bool {
     }
     // One with an address of its own is better than one without.
     let rank = |service: &Value| (service["spec"]["clusterIP"] == "None", name_of(service));
-    all.iter()
-        .filter(near)
-        .any(|other| other["spec"]["selector"] == service["spec"]["selector"] && rank(other) < rank(service))
+    all.iter().filter(near).any(|other| {
+        other["spec"]["selector"] == service["spec"]["selector"] && rank(other) < rank(service)
+    })
 }
 
 fn by_label(target: Target, service: &Value) -> Option<Found> {
@@ -204,14 +232,23 @@ fn by_label(target: Target, service: &Value) -> Option<Found> {
         })
     };
     let (key, _) = marks.iter().find(fits)?;
-    let component = ["app.kubernetes.io/component", "component"].iter().find_map(|key| labels[*key].as_str());
+    let component = ["app.kubernetes.io/component", "component"]
+        .iter()
+        .find_map(|key| labels[*key].as_str());
     if target == Target::Prometheus
         && (component.is_some_and(|component| !SERVERS.contains(&component)) || is_agent(service))
     {
         return None;
     }
     let port = query_port(target, service)?;
-    found(service, port, format!("labelled {key}={}", labels[*key].as_str().unwrap_or_default()))
+    found(
+        service,
+        port,
+        format!(
+            "labelled {key}={}",
+            labels[*key].as_str().unwrap_or_default()
+        ),
+    )
 }
 
 /// A Prometheus in agent mode sends what it scrapes elsewhere and answers no queries.
@@ -221,7 +258,9 @@ fn is_agent(service: &Value) -> bool {
 
 /// Without labels, Jaeger's port is nobody else's; Prometheus's is many a thing's, so that the name must say it, too.
 fn by_port(target: Target, service: &Value) -> Option<Found> {
-    if target == Target::Prometheus && (!name_of(service).contains("prometheus") || is_agent(service)) {
+    if target == Target::Prometheus
+        && (!name_of(service).contains("prometheus") || is_agent(service))
+    {
         return None;
     }
     let port = ports(service).find(|port| leads_to(port, target.port()))?;
@@ -229,7 +268,11 @@ fn by_port(target: Target, service: &Value) -> Option<Found> {
 }
 
 fn ports(service: &Value) -> impl Iterator<Item = &Value> {
-    service["spec"]["ports"].as_array().into_iter().flatten().filter(|port| port["protocol"] != "UDP")
+    service["spec"]["ports"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter(|port| port["protocol"] != "UDP")
 }
 
 fn leads_to(port: &Value, number: u16) -> bool {
@@ -239,37 +282,85 @@ fn leads_to(port: &Value, number: u16) -> bool {
 fn query_port(target: Target, service: &Value) -> Option<&Value> {
     let named = |name: &str| ports(service).find(|port| port["name"] == name);
     let by_number = || ports(service).find(|port| leads_to(port, target.port()));
-    target.port_names().iter().find_map(|name| named(name)).or_else(by_number)
+    target
+        .port_names()
+        .iter()
+        .find_map(|name| named(name))
+        .or_else(by_number)
 }
 
 fn found(service: &Value, port: &Value, because: String) -> Option<Found> {
     let number = u16::try_from(port["port"].as_u64()?).ok()?;
     let secure = number == 443
         || port["appProtocol"] == "https"
-        || port["name"].as_str().is_some_and(|name| name.starts_with("https"));
-    let namespace = service["metadata"]["namespace"].as_str().unwrap_or("default").to_owned();
-    Some(Found { namespace, name: name_of(service), port: number, secure, because })
+        || port["name"]
+            .as_str()
+            .is_some_and(|name| name.starts_with("https"));
+    let namespace = service["metadata"]["namespace"]
+        .as_str()
+        .unwrap_or("default")
+        .to_owned();
+    Some(Found {
+        namespace,
+        name: name_of(service),
+        port: number,
+        secure,
+        because,
+    })
 }
 
-fn by_name(target: Target, services: &[Value], named: &ServiceName, known: &[Found]) -> Result<Found, FindError> {
-    let not_there = |why: String| FindError::NotThere { target, name: named.clone(), why };
-    let is_it = |one: &&Value| name_of(one) == named.name && one["metadata"]["namespace"] == named.namespace.as_str();
+fn by_name(
+    target: Target,
+    services: &[Value],
+    named: &ServiceName,
+    known: &[Found],
+) -> Result<Found, FindError> {
+    let not_there = |why: String| FindError::NotThere {
+        target,
+        name: named.clone(),
+        why,
+    };
+    let is_it = |one: &&Value| {
+        name_of(one) == named.name && one["metadata"]["namespace"] == named.namespace.as_str()
+    };
     let service = services.iter().find(is_it).ok_or_else(|| {
-        let may =
-            if known.is_empty() { "nor any other that may be it".to_owned() } else { format!("but {}", tell(known)) };
+        let may = if known.is_empty() {
+            "nor any other that may be it".to_owned()
+        } else {
+            format!("but {}", tell(known))
+        };
         not_there(format!("it is not there, {may}"))
     })?;
-    let has = || ports(service).map(|port| port["port"].to_string()).collect::<Vec<_>>().join(", ");
+    let has = || {
+        ports(service)
+            .map(|port| port["port"].to_string())
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
     let port = match named.port {
         Some(number) => ports(service).find(|port| port["port"] == number),
-        None => query_port(target, service).or_else(|| ports(service).next().filter(|_| ports(service).count() == 1)),
+        None => query_port(target, service).or_else(|| {
+            ports(service)
+                .next()
+                .filter(|_| ports(service).count() == 1)
+        }),
     };
-    port.and_then(|port| found(service, port, format!("named in `{}.cluster`", target.key())))
-        .ok_or_else(|| not_there(format!("say which port, {named}:PORT; it has {}", has())))
+    port.and_then(|port| {
+        found(
+            service,
+            port,
+            format!("named in `{}.cluster`", target.key()),
+        )
+    })
+    .ok_or_else(|| not_there(format!("say which port, {named}:PORT; it has {}", has())))
 }
 
 fn tell(found: &[Found]) -> String {
-    found.iter().map(Found::to_string).collect::<Vec<_>>().join(", ")
+    found
+        .iter()
+        .map(Found::to_string)
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 #[cfg(test)]

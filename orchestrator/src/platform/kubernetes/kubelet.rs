@@ -26,17 +26,25 @@ pub struct Kubelets {
 
 impl Kubelets {
     /// Begins to ask the kubelets of these nodes for the containers of a namespace.
-    pub(super) fn ask(cluster: &Arc<Cluster>, nodes: &[String], namespace: &str, interval: Duration) -> Self {
+    pub(super) fn ask(
+        cluster: &Arc<Cluster>,
+        nodes: &[String],
+        namespace: &str,
+        interval: Duration,
+    ) -> Self {
         let (known, silent) = (Known::default(), Arc::<Mutex<BTreeMap<_, _>>>::default());
         let mut asking = JoinSet::new();
         for node in nodes {
-            let (cluster, known, silent) = (Arc::clone(cluster), Arc::clone(&known), Arc::clone(&silent));
+            let (cluster, known, silent) =
+                (Arc::clone(cluster), Arc::clone(&known), Arc::clone(&silent));
             let (node, namespace) = (node.clone(), namespace.to_owned());
             asking.spawn(async move {
                 let mut looks = tokio::time::interval(interval.max(LOOK));
                 loop {
                     looks.tick().await;
-                    let answer = cluster.text(&format!("/api/v1/nodes/{node}/proxy/metrics/cadvisor")).await;
+                    let answer = cluster
+                        .text(&format!("/api/v1/nodes/{node}/proxy/metrics/cadvisor"))
+                        .await;
                     let mut silent = silent.lock().unwrap_or_else(PoisonError::into_inner);
                     match answer {
                         Ok(text) => {
@@ -48,7 +56,11 @@ impl Kubelets {
                 }
             });
         }
-        Self { known, silent, _asking: asking }
+        Self {
+            known,
+            silent,
+            _asking: asking,
+        }
     }
 
     /// What was seen.
@@ -56,18 +68,33 @@ impl Kubelets {
     /// # Errors
     /// When nothing was, since a kubelet does not answer: why.
     pub fn stop(self) -> Result<Observed, String> {
-        let silent = std::mem::take(&mut *self.silent.lock().unwrap_or_else(PoisonError::into_inner));
+        let silent =
+            std::mem::take(&mut *self.silent.lock().unwrap_or_else(PoisonError::into_inner));
         let known = std::mem::take(&mut *self.known.lock().unwrap_or_else(PoisonError::into_inner));
-        let series: Vec<_> = known.into_iter().map(|(labels, samples)| Series { labels, samples }).collect();
+        let series: Vec<_> = known
+            .into_iter()
+            .map(|(labels, samples)| Series { labels, samples })
+            .collect();
         let rows = metric_rows(&series);
-        let mut told = silent.into_iter().map(|(node, why)| format!("the kubelet of {node} (failed to {why})"));
+        let mut told = silent
+            .into_iter()
+            .map(|(node, why)| format!("the kubelet of {node} (failed to {why})"));
         if rows.is_empty()
             && let Some(first) = told.next()
         {
             return Err(format!("no answer of {first}"));
         }
-        let gone = told.map(|subject| Gone { subject, t_ns: now_ns() }).collect();
-        Ok(Observed { rows, gone, ..Observed::default() })
+        let gone = told
+            .map(|subject| Gone {
+                subject,
+                t_ns: now_ns(),
+            })
+            .collect();
+        Ok(Observed {
+            rows,
+            gone,
+            ..Observed::default()
+        })
     }
 }
 
@@ -76,10 +103,18 @@ fn keep(known: &Known, text: &str, node: &str, namespace: &str) {
     let (samples, _) = exposition::parse(text);
     let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
     for mut sample in samples {
-        let of_use = sample.labels.get("__name__").is_some_and(|name| METRICS.iter().any(|metric| metric.name == name));
-        let (true, Some(t_ns)) =
-            (of_use && sample.labels.get("namespace").is_some_and(|own| own == namespace), sample.t_ns)
-        else {
+        let of_use = sample
+            .labels
+            .get("__name__")
+            .is_some_and(|name| METRICS.iter().any(|metric| metric.name == name));
+        let (true, Some(t_ns)) = (
+            of_use
+                && sample
+                    .labels
+                    .get("namespace")
+                    .is_some_and(|own| own == namespace),
+            sample.t_ns,
+        ) else {
             continue;
         };
         sample.labels.insert("node".to_owned(), node.to_owned());
@@ -110,8 +145,18 @@ mod tests {
         ] {
             keep(&known, &text, "n1", "mine");
         }
-        let rows = Kubelets { known, silent: Arc::default(), _asking: JoinSet::new() }.stop().unwrap().rows;
+        let rows = Kubelets {
+            known,
+            silent: Arc::default(),
+            _asking: JoinSet::new(),
+        }
+        .stop()
+        .unwrap()
+        .rows;
         assert_eq!(rows.len(), 1);
-        assert_eq!((rows[0].cpu_cores, rows[0].node.as_deref()), (Some(2.0), Some("n1")));
+        assert_eq!(
+            (rows[0].cpu_cores, rows[0].node.as_deref()),
+            (Some(2.0), Some("n1"))
+        );
     }
 }

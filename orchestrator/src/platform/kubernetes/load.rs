@@ -59,13 +59,21 @@ pub(super) async fn run(
     done: &(dyn Fn(u32) + Send + Sync),
 ) -> LoadRun {
     let mut run = LoadRun::default();
-    let failed = |reason: String| PlatformError::new(Scope::Case, format!("run the load: {reason}"));
+    let failed =
+        |reason: String| PlatformError::new(Scope::Case, format!("run the load: {reason}"));
     let mut load = spec.clone();
     if let Some(sink) = &mut load.requests {
         sink.dir = WORK_DIR.into();
     }
-    let shard = ShardSpec { load_name: name.to_owned(), shards, receiver: platform.receiver.clone(), load };
-    let length = Duration::from_millis(spec.warmup_ms + spec.duration_ms + spec.timeout_ms + spec.grace_ms) + OVERTIME;
+    let shard = ShardSpec {
+        load_name: name.to_owned(),
+        shards,
+        receiver: platform.receiver.clone(),
+        load,
+    };
+    let length =
+        Duration::from_millis(spec.warmup_ms + spec.duration_ms + spec.timeout_ms + spec.grace_ms)
+            + OVERTIME;
     let jobs = load_job::jobs(
         &platform.site.owner,
         &platform.options,
@@ -94,7 +102,10 @@ pub(super) async fn run(
         trouble = platform.trouble() => Err(trouble),
     };
     run.error = match ended {
-        Ok(()) => conclude(platform, spec, &shard, &mut run, &heard).await.err().map(failed),
+        Ok(()) => conclude(platform, spec, &shard, &mut run, &heard)
+            .await
+            .err()
+            .map(failed),
         Err(error) => Some(error),
     };
     if let Err(error) = platform.site.remove(&applied).await {
@@ -120,8 +131,10 @@ async fn listen(
         let (pods, objects, sender) = (site.pods(), site.watched.now(), sender.clone());
         readers.spawn(async move {
             // Nobody hears it when the load is over for another reason.
-            let read =
-                logs::follow(&pods, &name, objects, |line| _ = sender.send(Said::Line(index, line.to_owned()))).await;
+            let read = logs::follow(&pods, &name, objects, |line| {
+                _ = sender.send(Said::Line(index, line.to_owned()))
+            })
+            .await;
             _ = sender.send(Said::End(name, read));
         });
     }
@@ -153,18 +166,35 @@ async fn listen(
 async fn pods_of_load(site: &Site, shard: &ShardSpec) -> Result<Vec<(u32, String)>, String> {
     let ours = |pod: &&Value| pod["metadata"]["labels"][LOAD_LABEL] == shard.load_name.as_str();
     let found = site.watched.until(Instant::now() + START, |objects| {
-        let all: BTreeMap<_, _> = pods(objects).filter(ours).filter_map(|pod| Some((index_of(pod)?, pod))).collect();
-        let vain = all.values().any(|pod| super::explain::is_final(pod) || has_ended(pod));
-        let run = all.values().filter(|pod| pod["status"]["phase"] == "Running").count();
+        let all: BTreeMap<_, _> = pods(objects)
+            .filter(ours)
+            .filter_map(|pod| Some((index_of(pod)?, pod)))
+            .collect();
+        let vain = all
+            .values()
+            .any(|pod| super::explain::is_final(pod) || has_ended(pod));
+        let run = all
+            .values()
+            .filter(|pod| pod["status"]["phase"] == "Running")
+            .count();
         let ready = run >= shard.shards as usize;
-        let names = || all.iter().map(|(index, pod)| (*index, super::cluster::name_of(pod))).collect::<Vec<_>>();
+        let names = || {
+            all.iter()
+                .map(|(index, pod)| (*index, super::cluster::name_of(pod)))
+                .collect::<Vec<_>>()
+        };
         (ready || vain).then(names)
     });
-    if let Some(found) = found.await.filter(|found| found.len() == shard.shards as usize) {
+    if let Some(found) = found
+        .await
+        .filter(|found| found.len() == shard.shards as usize)
+    {
         return Ok(found);
     }
     let now = site.watched.now().borrow().clone();
-    let states = pods(&now).filter(ours).filter(|pod| pod["status"]["phase"] != "Running");
+    let states = pods(&now)
+        .filter(ours)
+        .filter(|pod| pod["status"]["phase"] != "Running");
     let mut told = Vec::new();
     for pod in states.take(2) {
         told.push(site.explain(pod).await);
@@ -173,11 +203,20 @@ async fn pods_of_load(site: &Site, shard: &ShardSpec) -> Result<Vec<(u32, String
         told.push(site.why_no_pod(&shard.load_name).await);
     }
     let told = told.join("; ");
-    Err(format!("start its {} pods within {START:?}: {told}", shard.shards))
+    Err(format!(
+        "start its {} pods within {START:?}: {told}",
+        shard.shards
+    ))
 }
 
 impl Heard {
-    fn take(&mut self, index: u32, line: &str, run: &mut LoadRun, done: &(dyn Fn(u32) + Send + Sync)) {
+    fn take(
+        &mut self,
+        index: u32,
+        line: &str,
+        run: &mut LoadRun,
+        done: &(dyn Fn(u32) + Send + Sync),
+    ) {
         if let Ok(end) = serde_json::from_str::<ShardEnd>(line) {
             self.ends.insert(index, end);
             return;
@@ -185,7 +224,10 @@ impl Heard {
         match serde_json::from_str(line) {
             Ok(LoadRecord::Started { start_ns }) => run.start_ns = Some(start_ns),
             Ok(LoadRecord::Second(second)) => {
-                if self.seconds.insert((second.shard, second.phase, second.second)) {
+                if self
+                    .seconds
+                    .insert((second.shard, second.phase, second.second))
+                {
                     if index == 0 {
                         done(second.second);
                     }
@@ -208,8 +250,11 @@ async fn conclude(
     heard: &Heard,
 ) -> Result<(), String> {
     if heard.summaries.len() != shard.shards as usize {
-        let codes: Vec<_> =
-            heard.ends.iter().map(|(index, end)| format!("shard {index}: {:?}", end.exit_code)).collect();
+        let codes: Vec<_> = heard
+            .ends
+            .iter()
+            .map(|(index, end)| format!("shard {index}: {:?}", end.exit_code))
+            .collect();
         return Err(format!(
             "{} of {} shards gave no summary; exit codes: {}",
             shard.shards as usize - heard.summaries.len(),
@@ -217,10 +262,13 @@ async fn conclude(
             codes.join(", ")
         ));
     }
-    run.seconds.sort_by_key(|second| (second.second, second.shard));
+    run.seconds
+        .sort_by_key(|second| (second.second, second.shard));
     let summaries: Vec<_> = heard.summaries.values().cloned().collect();
     run.summary = merge(&summaries, &run.seconds).map_err(|error| error.to_string())?;
-    let Some(sink) = &spec.requests else { return Ok(()) };
+    let Some(sink) = &spec.requests else {
+        return Ok(());
+    };
     let mut lost = Vec::new();
     for (index, end) in &heard.ends {
         let fetched = match &end.table {
@@ -243,14 +291,37 @@ async fn fetch(way: &str, table: &Table, sink: &RequestsSink, index: u32) -> Res
     let path = format!("/files/{}", table.name);
     let mut last = String::new();
     for _ in 0..ATTEMPTS {
-        match http::send(way, http::request(Method::GET, way, &path, Bytes::new())?, MAX_TABLE).await {
+        match http::send(
+            way,
+            http::request(Method::GET, way, &path, Bytes::new())?,
+            MAX_TABLE,
+        )
+        .await
+        {
             Ok(bytes) if sha256(&bytes) == table.sha256 => {
-                write(&part_path(&sink.dir, "requests", &sink.labels.case_id), index, &bytes)
-                    .map_err(|error| format!("write its part: {error}"))?;
-                drop(http::send(way, http::request(Method::DELETE, way, &path, Bytes::new())?, 1 << 10).await);
+                write(
+                    &part_path(&sink.dir, "requests", &sink.labels.case_id),
+                    index,
+                    &bytes,
+                )
+                .map_err(|error| format!("write its part: {error}"))?;
+                drop(
+                    http::send(
+                        way,
+                        http::request(Method::DELETE, way, &path, Bytes::new())?,
+                        1 << 10,
+                    )
+                    .await,
+                );
                 return Ok(());
             }
-            Ok(bytes) => last = format!("fetch its part: {} of {} bytes came, or others", bytes.len(), table.bytes),
+            Ok(bytes) => {
+                last = format!(
+                    "fetch its part: {} of {} bytes came, or others",
+                    bytes.len(),
+                    table.bytes
+                )
+            }
             Err(reason) => last = reason,
         }
         tokio::time::sleep(Duration::from_secs(1)).await;
@@ -259,9 +330,14 @@ async fn fetch(way: &str, table: &Table, sink: &RequestsSink, index: u32) -> Res
 }
 
 fn write(first: &Path, index: u32, bytes: &[u8]) -> std::io::Result<()> {
-    let dir = first.parent().ok_or_else(|| std::io::Error::other("the dataset has no folder"))?;
+    let dir = first
+        .parent()
+        .ok_or_else(|| std::io::Error::other("the dataset has no folder"))?;
     std::fs::create_dir_all(dir)?;
-    let (hidden, path) = (dir.join(format!(".part-{index}.incoming")), dir.join(format!("part-{index}.parquet")));
+    let (hidden, path) = (
+        dir.join(format!(".part-{index}.incoming")),
+        dir.join(format!("part-{index}.parquet")),
+    );
     std::fs::write(&hidden, bytes)?;
     std::fs::rename(hidden, path)
 }

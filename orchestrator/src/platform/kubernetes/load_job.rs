@@ -28,15 +28,24 @@ pub fn jobs(
     server_minor: u32,
 ) -> Result<Vec<Value>, serde_json::Error> {
     let job = |name: &str, only: Option<u32>| {
-        let args = ["shard".to_owned(), "--spec".to_owned(), pod::argument(&serde_json::to_string(spec)?)];
+        let args = [
+            "shard".to_owned(),
+            "--spec".to_owned(),
+            pod::argument(&serde_json::to_string(spec)?),
+        ];
         let mut container = pod::container(options, "load", &args, Rights::Least);
         let mut labels = owner.labels(PURPOSE);
         labels.insert(LOAD_LABEL.into(), json!(spec.load_name));
         let mut template = json!({ "metadata": { "labels": labels } });
-        let mut job = json!({ "backoffLimit": 0, "activeDeadlineSeconds": deadline.as_secs().max(1) });
+        let mut job =
+            json!({ "backoffLimit": 0, "activeDeadlineSeconds": deadline.as_secs().max(1) });
         if let Some(index) = only {
             let own = json!({ "name": "JOB_COMPLETION_INDEX", "value": index.to_string() });
-            container.get_mut("env").and_then(Value::as_array_mut).map(|env| env.push(own)).unwrap_or_default();
+            container
+                .get_mut("env")
+                .and_then(Value::as_array_mut)
+                .map(|env| env.push(own))
+                .unwrap_or_default();
             template["metadata"]["annotations"] = json!({ INDEX: index.to_string() });
         } else {
             job["completionMode"] = json!("Indexed");
@@ -55,7 +64,9 @@ pub fn jobs(
     if server_minor >= INDEXED_SINCE {
         return Ok(vec![job(&spec.load_name, None)?]);
     }
-    (0..spec.shards).map(|index| job(&format!("{}-{index}", spec.load_name), Some(index))).collect()
+    (0..spec.shards)
+        .map(|index| job(&format!("{}-{index}", spec.load_name), Some(index)))
+        .collect()
 }
 
 /// Which shard a pod is.
@@ -76,15 +87,29 @@ mod tests {
             pull_policy: "Never".into(),
             priority_class: None,
         };
-        jobs(&RunOwner::new("r").unwrap(), &options, &[], &spec(3), Duration::from_secs(60), minor).unwrap()
+        jobs(
+            &RunOwner::new("r").unwrap(),
+            &options,
+            &[],
+            &spec(3),
+            Duration::from_secs(60),
+            minor,
+        )
+        .unwrap()
     }
 
     #[test]
     fn one_indexed_job_has_all_shards() {
         let jobs = jobs_for(34);
         let spec = &jobs[0]["spec"];
-        assert_eq!((jobs.len(), &spec["completions"], &spec["parallelism"]), (1, &json!(3), &json!(3)));
-        assert_eq!((&spec["completionMode"], &spec["backoffLimit"]), (&json!("Indexed"), &json!(0)));
+        assert_eq!(
+            (jobs.len(), &spec["completions"], &spec["parallelism"]),
+            (1, &json!(3), &json!(3))
+        );
+        assert_eq!(
+            (&spec["completionMode"], &spec["backoffLimit"]),
+            (&json!("Indexed"), &json!(0))
+        );
     }
 
     #[test]
@@ -96,7 +121,9 @@ mod tests {
             let template = &job["spec"]["template"];
             assert_eq!(index_of(template), Some(u32::try_from(at).unwrap()));
             let env = template["spec"]["containers"][0]["env"].as_array().unwrap();
-            assert!(env.contains(&json!({ "name": "JOB_COMPLETION_INDEX", "value": at.to_string() })));
+            assert!(
+                env.contains(&json!({ "name": "JOB_COMPLETION_INDEX", "value": at.to_string() }))
+            );
         }
     }
 }

@@ -28,18 +28,30 @@ pub(super) async fn follow(
 ) -> Result<(), ClusterError> {
     let mut last: Option<Instant> = None;
     let phases = ["Running", "Succeeded", "Failed"];
-    let started =
-        |pod: &serde_json::Value| pod["status"]["phase"].as_str().is_some_and(|phase| phases.contains(&phase));
+    let started = |pod: &serde_json::Value| {
+        pod["status"]["phase"]
+            .as_str()
+            .is_some_and(|phase| phases.contains(&phase))
+    };
     // A pod just made may not be known yet: what is not there is awaited, too.
-    if objects.wait_for(|objects| pod(objects, name).is_some_and(started)).await.is_err() {
+    if objects
+        .wait_for(|objects| pod(objects, name).is_some_and(started))
+        .await
+        .is_err()
+    {
         return Ok(());
     }
     loop {
         // A stream that was opened after the end has all there is.
         let state = pod(&objects.borrow(), name).map(has_ended);
         let Some(ended) = state else { return Ok(()) };
-        let since = last.map(|last| i64::try_from((last.elapsed() + OVERLAP).as_secs()).unwrap_or(i64::MAX));
-        let parameters = LogParams { follow: true, since_seconds: since, ..LogParams::default() };
+        let since = last
+            .map(|last| i64::try_from((last.elapsed() + OVERLAP).as_secs()).unwrap_or(i64::MAX));
+        let parameters = LogParams {
+            follow: true,
+            since_seconds: since,
+            ..LogParams::default()
+        };
         match pods.log_stream(name, &parameters).await {
             Ok(stream) => {
                 let mut lines = stream.lines();
@@ -59,7 +71,10 @@ pub(super) async fn follow(
                 }
             }
             Err(error) if matches!(code(&error), Some(401 | 403)) => {
-                return Err(ClusterError::refused(&format!("read the log of pod {name}"), &error));
+                return Err(ClusterError::refused(
+                    &format!("read the log of pod {name}"),
+                    &error,
+                ));
             }
             Err(error) => tracing::debug!("the log of pod {name} cannot be read now: {error}"),
         }

@@ -70,22 +70,38 @@ pub fn read(folder: &Path) -> Result<Manifests, ManifestError> {
     list(folder, &mut files)?;
     files.sort();
     let texts = files.into_iter().map(|path| {
-        let text =
-            std::fs::read_to_string(&path).map_err(|source| ManifestError::Read { path: path.clone(), source })?;
-        let name = path.strip_prefix(folder).unwrap_or(&path).display().to_string();
+        let text = std::fs::read_to_string(&path).map_err(|source| ManifestError::Read {
+            path: path.clone(),
+            source,
+        })?;
+        let name = path
+            .strip_prefix(folder)
+            .unwrap_or(&path)
+            .display()
+            .to_string();
         Ok((name, text))
     });
     let manifests = parse(&texts.collect::<Result<Vec<_>, _>>()?)?;
-    if manifests == Manifests::default() { Err(ManifestError::None(folder.to_owned())) } else { Ok(manifests) }
+    if manifests == Manifests::default() {
+        Err(ManifestError::None(folder.to_owned()))
+    } else {
+        Ok(manifests)
+    }
 }
 
 fn list(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), ManifestError> {
-    let failed = |source| ManifestError::Read { path: folder.to_owned(), source };
+    let failed = |source| ManifestError::Read {
+        path: folder.to_owned(),
+        source,
+    };
     for entry in std::fs::read_dir(folder).map_err(failed)? {
         let path = entry.map_err(failed)?.path();
         if path.is_dir() {
             list(&path, files)?;
-        } else if path.extension().is_some_and(|kind| ["yaml", "yml", "json"].iter().any(|known| kind == *known)) {
+        } else if path
+            .extension()
+            .is_some_and(|kind| ["yaml", "yml", "json"].iter().any(|known| kind == *known))
+        {
             files.push(path);
         }
     }
@@ -104,28 +120,47 @@ pub fn parse(files: &[(String, String)]) -> Result<Manifests, ManifestError> {
             let part = |value: &Value| value.as_str().unwrap_or_default().to_owned();
             let (kind, name) = (part(&object["kind"]), part(&object["metadata"]["name"]));
             // Two groups may have a kind of one name; versions of one group have the same objects.
-            let group = object["apiVersion"].as_str().and_then(|version| version.split_once('/'));
+            let group = object["apiVersion"]
+                .as_str()
+                .and_then(|version| version.split_once('/'));
             let group = group.map(|(group, _)| group.to_owned()).unwrap_or_default();
             if let Some(first) = known.insert([group, kind.clone(), name.clone()], file) {
-                return Err(ManifestError::Twice { kind, name, first: first.to_owned(), second: file.clone() });
+                return Err(ManifestError::Twice {
+                    kind,
+                    name,
+                    first: first.to_owned(),
+                    second: file.clone(),
+                });
             }
-            let infra = Path::new(file).parent().is_some_and(|dir| dir.iter().any(|part| part == "infra"));
-            if infra { manifests.infra.push(object) } else { manifests.under_test.push(object) }
+            let infra = Path::new(file)
+                .parent()
+                .is_some_and(|dir| dir.iter().any(|part| part == "infra"));
+            if infra {
+                manifests.infra.push(object)
+            } else {
+                manifests.under_test.push(object)
+            }
         }
     }
     Ok(manifests)
 }
 
 fn documents(file: &str, text: &str) -> Result<Vec<Value>, ManifestError> {
-    let failed = |reason: String| ManifestError::Yaml { file: file.to_owned(), reason };
-    let documents: Vec<Value> =
-        serde_saphyr::from_multiple(text).map_err(|error| failed(error.without_snippet().to_string()))?;
+    let failed = |reason: String| ManifestError::Yaml {
+        file: file.to_owned(),
+        reason,
+    };
+    let documents: Vec<Value> = serde_saphyr::from_multiple(text)
+        .map_err(|error| failed(error.without_snippet().to_string()))?;
     let mut objects = Vec::new();
     for (at, document) in documents.into_iter().enumerate() {
         match document {
             Value::Null => {}
             Value::Object(mut list) if list.get("kind").is_some_and(|kind| kind == "List") => {
-                let items = list.remove("items").and_then(|items| items.as_array().cloned()).unwrap_or_default();
+                let items = list
+                    .remove("items")
+                    .and_then(|items| items.as_array().cloned())
+                    .unwrap_or_default();
                 objects.extend(items.into_iter().map(|item| (at, item)));
             }
             other => objects.push((at, other)),
@@ -137,11 +172,18 @@ fn documents(file: &str, text: &str) -> Result<Vec<Value>, ManifestError> {
             ("kind", &object["kind"]),
             ("metadata.name", &object["metadata"]["name"]),
         ];
-        parts.into_iter().find(|(_, value)| value.as_str().is_none_or(str::is_empty)).map(|(name, _)| name)
+        parts
+            .into_iter()
+            .find(|(_, value)| value.as_str().is_none_or(str::is_empty))
+            .map(|(name, _)| name)
     };
     for (at, object) in &objects {
         if let Some(missing) = missing(object) {
-            return Err(ManifestError::NoObject { file: file.to_owned(), number: at + 1, missing });
+            return Err(ManifestError::NoObject {
+                file: file.to_owned(),
+                number: at + 1,
+                missing,
+            });
         }
     }
     Ok(objects.into_iter().map(|(_, object)| object).collect())
@@ -159,23 +201,42 @@ mod tests {
 
     #[test]
     fn several_documents_lists_and_empty_ones_are_read() {
-        let many = format!("---\n{MAP}---\n# nothing\n---\napiVersion: v1\nkind: Service\nmetadata: {{name: a}}\n");
+        let many = format!(
+            "---\n{MAP}---\n# nothing\n---\napiVersion: v1\nkind: Service\nmetadata: {{name: a}}\n"
+        );
         let list = "{\"apiVersion\":\"v1\",\"kind\":\"List\",\"items\":[{\"apiVersion\":\"v1\",\"kind\":\"Secret\",\"metadata\":{\"name\":\"s\"}}]}";
         let read = parse(&[file("a.yaml", &many), file("infra/l.json", list)]).unwrap();
-        assert_eq!(read.under_test.iter().map(|o| &o["kind"]).collect::<Vec<_>>(), ["ConfigMap", "Service"]);
+        assert_eq!(
+            read.under_test
+                .iter()
+                .map(|o| &o["kind"])
+                .collect::<Vec<_>>(),
+            ["ConfigMap", "Service"]
+        );
         assert_eq!(read.infra[0]["kind"], "Secret");
     }
 
     #[test]
     fn one_object_twice_names_both_files() {
-        let error = parse(&[file("a.yaml", MAP), file("infra/b.yaml", MAP)]).unwrap_err().to_string();
-        assert_eq!(error, "deploy ConfigMap `a`: it is in a.yaml and in infra/b.yaml; remove one of them");
+        let error = parse(&[file("a.yaml", MAP), file("infra/b.yaml", MAP)])
+            .unwrap_err()
+            .to_string();
+        assert_eq!(
+            error,
+            "deploy ConfigMap `a`: it is in a.yaml and in infra/b.yaml; remove one of them"
+        );
     }
 
     #[test]
     fn kinds_of_one_name_in_two_groups_are_two_kinds() {
         let other = MAP.replace("apiVersion: v1", "apiVersion: example.org/v1");
-        assert_eq!(parse(&[file("a.yaml", MAP), file("b.yaml", &other)]).unwrap().under_test.len(), 2);
+        assert_eq!(
+            parse(&[file("a.yaml", MAP), file("b.yaml", &other)])
+                .unwrap()
+                .under_test
+                .len(),
+            2
+        );
         let newer = other.replace("org/v1", "org/v2");
         assert!(parse(&[file("a.yaml", &other), file("b.yaml", &newer)]).is_err());
     }
@@ -183,7 +244,10 @@ mod tests {
     #[test]
     fn what_is_no_object_says_where() {
         let error = |text: &str| parse(&[file("a.yaml", text)]).unwrap_err().to_string();
-        assert_eq!(error(&format!("{MAP}---\nkind: X")), "use document 2 of a.yaml: it has no apiVersion");
+        assert_eq!(
+            error(&format!("{MAP}---\nkind: X")),
+            "use document 2 of a.yaml: it has no apiVersion"
+        );
         assert!(error("a: [").contains("read a.yaml as YAML"));
     }
 
@@ -195,6 +259,9 @@ mod tests {
         std::fs::write(dir.path().join("infra/deep/one.yml"), MAP).unwrap();
         std::fs::write(dir.path().join("notes.txt"), "no").unwrap();
         assert_eq!(read(dir.path()).unwrap().infra.len(), 1);
-        assert!(matches!(read(&dir.path().join("none")), Err(ManifestError::Read { .. })));
+        assert!(matches!(
+            read(&dir.path().join("none")),
+            Err(ManifestError::Read { .. })
+        ));
     }
 }

@@ -9,20 +9,34 @@ use std::collections::BTreeMap;
 ///
 /// # Errors
 /// When a histogram cannot be read.
-pub(super) fn merge(shards: &[LoadSummary], seconds: &[LoadSecond]) -> Result<Option<LoadSummary>, RecordError> {
-    let Some(first) = shards.first() else { return Ok(None) };
+pub(super) fn merge(
+    shards: &[LoadSummary],
+    seconds: &[LoadSecond],
+) -> Result<Option<LoadSummary>, RecordError> {
+    let Some(first) = shards.first() else {
+        return Ok(None);
+    };
     if shards.len() == 1 {
         return Ok(Some(first.clone()));
     }
-    let measured = || seconds.iter().filter(|second| second.phase == Phase::Measure);
+    let measured = || {
+        seconds
+            .iter()
+            .filter(|second| second.phase == Phase::Measure)
+    };
     let mut outcomes: BTreeMap<Outcome, u64> = BTreeMap::new();
     for (outcome, count) in shards.iter().flat_map(|shard| &shard.outcomes) {
         *outcomes.entry(*outcome).or_default() += count;
     }
     let say = |(at, text): (usize, &String)| format!("shard {at}: {text}");
-    let reasons =
-        shards.iter().enumerate().flat_map(|(at, shard)| shard.reasons.iter().map(move |reason| say((at, reason))));
-    let errors = shards.iter().enumerate().filter_map(|(at, shard)| Some(say((at, shard.requests_error.as_ref()?))));
+    let reasons = shards
+        .iter()
+        .enumerate()
+        .flat_map(|(at, shard)| shard.reasons.iter().map(move |reason| say((at, reason))));
+    let errors = shards
+        .iter()
+        .enumerate()
+        .filter_map(|(at, shard)| Some(say((at, shard.requests_error.as_ref()?))));
     let errors: Vec<_> = errors.collect();
     Ok(Some(LoadSummary {
         intended: shards.iter().map(|shard| shard.intended).sum(),
@@ -47,8 +61,14 @@ pub(super) fn merge(shards: &[LoadSummary], seconds: &[LoadSecond]) -> Result<Op
 /// SHA-256 over the shards' own.
 fn fingerprint(shards: &[LoadSummary]) -> String {
     let mut digest = Sha256::new();
-    shards.iter().for_each(|shard| digest.update(shard.schedule_sha256.as_bytes()));
-    digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    shards
+        .iter()
+        .for_each(|shard| digest.update(shard.schedule_sha256.as_bytes()));
+    digest
+        .finalize()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }
 
 #[cfg(test)]
@@ -62,9 +82,13 @@ mod tests {
 
     fn hdr(values: &[u64]) -> String {
         let mut histogram = Histogram::<u64>::new_with_bounds(1_000, 3_600_000_000_000, 3).unwrap();
-        values.iter().for_each(|value| histogram.record(*value).unwrap());
+        values
+            .iter()
+            .for_each(|value| histogram.record(*value).unwrap());
         let mut bytes = Vec::new();
-        V2Serializer::new().serialize(&histogram, &mut bytes).unwrap();
+        V2Serializer::new()
+            .serialize(&histogram, &mut bytes)
+            .unwrap();
         base64::engine::general_purpose::STANDARD.encode(bytes)
     }
 
@@ -93,7 +117,11 @@ mod tests {
             service_time_us: Quantiles::default(),
             send_lag_us: Quantiles::default(),
             verdict,
-            reasons: if verdict == Verdict::Suspect { vec!["late".into()] } else { Vec::new() },
+            reasons: if verdict == Verdict::Suspect {
+                vec!["late".into()]
+            } else {
+                Vec::new()
+            },
             schedule_sha256: "ab".into(),
             requests_not_logged: 1,
             requests_error: None,
@@ -119,8 +147,13 @@ mod tests {
     #[test]
     fn one_doubtful_shard_makes_the_load_doubtful_and_is_named() {
         let shards = [summary(1, Verdict::Valid), summary(1, Verdict::Suspect)];
-        let merged = merge(&shards, &[second(0, &[5_000]), second(1, &[5_000])]).unwrap().unwrap();
-        assert_eq!((merged.verdict, merged.reasons), (Verdict::Suspect, vec!["shard 1: late".to_owned()]));
+        let merged = merge(&shards, &[second(0, &[5_000]), second(1, &[5_000])])
+            .unwrap()
+            .unwrap();
+        assert_eq!(
+            (merged.verdict, merged.reasons),
+            (Verdict::Suspect, vec!["shard 1: late".to_owned()])
+        );
         assert_eq!(merge(&shards[..1], &[]).unwrap().as_ref(), Some(&shards[0]));
         assert_eq!(merge(&[], &[]).unwrap(), None);
     }

@@ -63,7 +63,9 @@ pub enum OpenError {
     #[error(transparent)]
     Entrance(#[from] EntranceError),
     /// The Service that requests go to is not among what was deployed.
-    #[error("find the Service `{0}` that requests go to: it was not deployed; name it in `kubernetes.entry`")]
+    #[error(
+        "find the Service `{0}` that requests go to: it was not deployed; name it in `kubernetes.entry`"
+    )]
     NoEntry(String),
     /// Nodes that the run was begun on are away.
     #[error("bring up the application: {lacking}; it was given {patience:?} (`kubernetes.ready`)")]
@@ -95,7 +97,11 @@ pub enum OpenError {
 impl OpenError {
     /// How far it reaches.
     pub(super) const fn scope(&self) -> Scope {
-        if matches!(self, Self::Removed(_)) { Scope::Run } else { Scope::Environment }
+        if matches!(self, Self::Removed(_)) {
+            Scope::Run
+        } else {
+            Scope::Environment
+        }
     }
 }
 
@@ -121,11 +127,23 @@ impl Kubernetes {
         let sources = Sources::open(&survey.cluster, findings).await?;
         let options = PodOptions::new(kubernetes, &namespace);
         let owner = RunOwner::new(run_id)?;
-        let watched = Arc::new(Watched::begin(&survey.cluster, &namespace, &owner.selector()));
-        let mut site = Site { cluster: Arc::clone(&survey.cluster), namespace, owner, watched, root: None };
+        let watched = Arc::new(Watched::begin(
+            &survey.cluster,
+            &namespace,
+            &owner.selector(),
+        ));
+        let mut site = Site {
+            cluster: Arc::clone(&survey.cluster),
+            namespace,
+            owner,
+            watched,
+            root: None,
+        };
         site.make_namespace(kubernetes.ready.min(NAMESPACE)).await?;
         check_alone(&site).await?;
-        site.watched.begun(Instant::now() + kubernetes.ready).await?;
+        site.watched
+            .begun(Instant::now() + kubernetes.ready)
+            .await?;
         let raised = receiver::raise(&mut site, &options, &survey.load, kubernetes.ready).await;
         let opened = match raised {
             Ok(address) => receiver::way(&site).await.map(|forward| (address, forward)),
@@ -179,8 +197,14 @@ impl Kubernetes {
             return;
         }
         // What the root owned goes in its own time; a run is over when nothing runs any more.
-        let going = |objects: &Objects| pods(objects).any(|pod| silent_node(objects, pod).is_none());
-        let empty = self.site.watched.until(Instant::now() + LEAVING, |objects| (!going(objects)).then_some(()));
+        let going =
+            |objects: &Objects| pods(objects).any(|pod| silent_node(objects, pod).is_none());
+        let empty = self
+            .site
+            .watched
+            .until(Instant::now() + LEAVING, |objects| {
+                (!going(objects)).then_some(())
+            });
         if empty.await.is_none() {
             tracing::warn!("some pods of the run are on their way out after {LEAVING:?}");
         }
@@ -189,11 +213,23 @@ impl Kubernetes {
 
 /// Two runs in one namespace would take each other's objects.
 async fn check_alone(site: &Site) -> Result<(), OpenError> {
-    let roots = ListParams::default().labels(&format!("{}={}", super::ownership::PURPOSE_LABEL, root::PURPOSE));
-    let roots = site.cluster.list("batch/v1", "Job", Some(&site.namespace), &roots).await?;
-    let run = roots.iter().find_map(|root| root["metadata"]["labels"][super::ownership::RUN_LABEL].as_str());
+    let roots = ListParams::default().labels(&format!(
+        "{}={}",
+        super::ownership::PURPOSE_LABEL,
+        root::PURPOSE
+    ));
+    let roots = site
+        .cluster
+        .list("batch/v1", "Job", Some(&site.namespace), &roots)
+        .await?;
+    let run = roots
+        .iter()
+        .find_map(|root| root["metadata"]["labels"][super::ownership::RUN_LABEL].as_str());
     match run.filter(|run| *run != site.owner.id()) {
-        Some(run) => Err(OpenError::Occupied { namespace: site.namespace.clone(), run: run.to_owned() }),
+        Some(run) => Err(OpenError::Occupied {
+            namespace: site.namespace.clone(),
+            run: run.to_owned(),
+        }),
         None => Ok(()),
     }
 }

@@ -38,7 +38,9 @@ const AFTER: [&str; 11] = [
 pub fn rank(kind: &str) -> usize {
     let at = |kinds: &[&str]| kinds.iter().position(|known| *known == kind);
     let after = |place: usize| BEFORE.len() + 1 + place;
-    at(&BEFORE).or_else(|| at(&AFTER).map(after)).unwrap_or(BEFORE.len())
+    at(&BEFORE)
+        .or_else(|| at(&AFTER).map(after))
+        .unwrap_or(BEFORE.len())
 }
 
 /// Sorts objects for applying; those of one kind keep their order.
@@ -73,9 +75,17 @@ mod tests {
 
     #[test]
     fn one_kind_keeps_its_order() {
-        let mut objects: Vec<_> = (0..4).map(|n| json!({ "kind": "Service", "n": n })).collect();
+        let mut objects: Vec<_> = (0..4)
+            .map(|n| json!({ "kind": "Service", "n": n }))
+            .collect();
         objects.insert(2, json!({ "kind": "Namespace", "n": 9 }));
         sort(&mut objects);
-        assert_eq!(objects.iter().map(|object| object["n"].as_u64().unwrap()).collect::<Vec<_>>(), [9, 0, 1, 2, 3]);
+        assert_eq!(
+            objects
+                .iter()
+                .map(|object| object["n"].as_u64().unwrap())
+                .collect::<Vec<_>>(),
+            [9, 0, 1, 2, 3]
+        );
     }
 }

@@ -18,7 +18,9 @@ pub struct RunOwner {
 
 /// A run's id that no label can hold.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("label objects with the run `{0}`: a label is 1 to 40 letters, digits and `-`, a letter or digit at both ends")]
+#[error(
+    "label objects with the run `{0}`: a label is 1 to 40 letters, digits and `-`, a letter or digit at both ends"
+)]
 pub struct BadRunId(pub String);
 
 /// The root object, once the cluster gave it a uid.
@@ -39,14 +41,22 @@ impl RunOwner {
     /// When the id cannot be a part of names and labels.
     pub fn new(run: &str) -> Result<Self, BadRunId> {
         let id = run.to_ascii_lowercase();
-        let body = id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+        let body = id
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
         let ends = !id.starts_with('-') && !id.ends_with('-');
-        if body && ends && (1..=40).contains(&id.len()) { Ok(Self { id }) } else { Err(BadRunId(run.to_owned())) }
+        if body && ends && (1..=40).contains(&id.len()) {
+            Ok(Self { id })
+        } else {
+            Err(BadRunId(run.to_owned()))
+        }
     }
 
     /// What `aefm doctor` makes, so that `aefm clean` removes it should doctor die.
     pub(super) fn doctor() -> Self {
-        Self { id: "doctor".to_owned() }
+        Self {
+            id: "doctor".to_owned(),
+        }
     }
 
     /// The id in names and labels.
@@ -64,8 +74,15 @@ impl RunOwner {
     /// Labels of an object of that purpose.
     #[must_use]
     pub fn labels(&self, purpose: &str) -> Map<String, Value> {
-        let pairs = [("app.kubernetes.io/managed-by", FIELD_MANAGER), (RUN_LABEL, &self.id), (PURPOSE_LABEL, purpose)];
-        pairs.into_iter().map(|(key, value)| (key.to_owned(), json!(value))).collect()
+        let pairs = [
+            ("app.kubernetes.io/managed-by", FIELD_MANAGER),
+            (RUN_LABEL, &self.id),
+            (PURPOSE_LABEL, purpose),
+        ];
+        pairs
+            .into_iter()
+            .map(|(key, value)| (key.to_owned(), json!(value)))
+            .collect()
     }
 
     /// Name and labels of an object of ours.
@@ -80,7 +97,10 @@ impl RunOwner {
         let labels = self.labels(purpose);
         extend(&mut object["metadata"]["labels"], &labels);
         if object["spec"]["template"].is_object() {
-            extend(&mut object["spec"]["template"]["metadata"]["labels"], &labels);
+            extend(
+                &mut object["spec"]["template"]["metadata"]["labels"],
+                &labels,
+            );
         }
         for claim in claim_templates_mut(object) {
             extend(&mut claim["metadata"]["labels"], &labels);
@@ -104,7 +124,8 @@ impl Root {
     }
 
     fn own(&self, metadata: &mut Value) {
-        let reference = json!({ "apiVersion": "batch/v1", "kind": "Job", "name": self.name, "uid": self.uid });
+        let reference =
+            json!({ "apiVersion": "batch/v1", "kind": "Job", "name": self.name, "uid": self.uid });
         let owners = &mut metadata["ownerReferences"];
         match owners.as_array_mut() {
             Some(owners) if owners.iter().any(|owner| owner["uid"] == self.uid.as_str()) => {}
@@ -126,22 +147,43 @@ pub fn claim(object: &Value, owner: &RunOwner) -> Result<(), Option<String>> {
 }
 
 fn claim_templates_mut(object: &mut Value) -> impl Iterator<Item = &mut Value> {
-    object.pointer_mut("/spec/volumeClaimTemplates").and_then(Value::as_array_mut).into_iter().flatten()
+    object
+        .pointer_mut("/spec/volumeClaimTemplates")
+        .and_then(Value::as_array_mut)
+        .into_iter()
+        .flatten()
 }
 
 /// The claims that a StatefulSet's pods have, by name alone.
 #[must_use]
 pub fn claims(object: &Value) -> Vec<Value> {
     let spec = &object["spec"];
-    let (first, count) = (spec["ordinals"]["start"].as_u64().unwrap_or(0), spec["replicas"].as_u64().unwrap_or(1));
-    let templates = spec["volumeClaimTemplates"].as_array().into_iter().flatten();
+    let (first, count) = (
+        spec["ordinals"]["start"].as_u64().unwrap_or(0),
+        spec["replicas"].as_u64().unwrap_or(1),
+    );
+    let templates = spec["volumeClaimTemplates"]
+        .as_array()
+        .into_iter()
+        .flatten();
     let claim = |template: &Value, ordinal: u64| {
-        let text = |object: &Value, field: &str| object["metadata"][field].as_str().unwrap_or_default().to_owned();
-        let name = format!("{}-{}-{ordinal}", text(template, "name"), text(object, "name"));
+        let text = |object: &Value, field: &str| {
+            object["metadata"][field]
+                .as_str()
+                .unwrap_or_default()
+                .to_owned()
+        };
+        let name = format!(
+            "{}-{}-{ordinal}",
+            text(template, "name"),
+            text(object, "name")
+        );
         let metadata = json!({ "name": name, "namespace": text(object, "namespace") });
         json!({ "apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": metadata })
     };
-    templates.flat_map(|template| (first..first + count).map(move |ordinal| claim(template, ordinal))).collect()
+    templates
+        .flat_map(|template| (first..first + count).map(move |ordinal| claim(template, ordinal)))
+        .collect()
 }
 
 fn extend(labels: &mut Value, ours: &Map<String, Value>) {
@@ -170,7 +212,11 @@ mod tests {
 
     #[test]
     fn every_object_and_its_pods_are_labelled_and_selectors_stay() {
-        let rendered = render::render(&Application::by_name("train").unwrap(), &render::Options::default()).unwrap();
+        let rendered = render::render(
+            &Application::by_name("train").unwrap(),
+            &render::Options::default(),
+        )
+        .unwrap();
         for mut object in rendered.infra.into_iter().chain(rendered.under_test) {
             let selector = object["spec"]["selector"].clone();
             let name = object["metadata"]["labels"]["app.kubernetes.io/name"].clone();
@@ -179,23 +225,43 @@ mod tests {
             assert_eq!(object["metadata"]["labels"]["app.kubernetes.io/name"], name);
             assert_eq!(object["spec"]["selector"], selector);
             if object["kind"] == "Deployment" {
-                assert_eq!(object["spec"]["template"]["metadata"]["labels"][PURPOSE_LABEL], "application");
+                assert_eq!(
+                    object["spec"]["template"]["metadata"]["labels"][PURPOSE_LABEL],
+                    "application"
+                );
             }
         }
     }
 
     #[test]
     fn a_root_owns_once_and_only_in_its_namespace() {
-        let root = Root { name: "aefm-run-x".into(), namespace: "mine".into(), uid: "u1".into() };
+        let root = Root {
+            name: "aefm-run-x".into(),
+            namespace: "mine".into(),
+            uid: "u1".into(),
+        };
         let other = json!([{ "uid": "u0" }]);
         let mut object = json!({ "metadata": { "namespace": "mine", "ownerReferences": other } });
         assert!(root.adopt(&mut object) && root.adopt(&mut object));
-        let owners: Vec<_> = object["metadata"]["ownerReferences"].as_array().unwrap().iter().collect();
-        assert_eq!(owners.iter().map(|owner| &owner["uid"]).collect::<Vec<_>>(), ["u0", "u1"]);
-        for mut foreign in [json!({ "metadata": { "namespace": "other" } }), json!({ "metadata": { "name": "pv" } })] {
+        let owners: Vec<_> = object["metadata"]["ownerReferences"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .collect();
+        assert_eq!(
+            owners.iter().map(|owner| &owner["uid"]).collect::<Vec<_>>(),
+            ["u0", "u1"]
+        );
+        for mut foreign in [
+            json!({ "metadata": { "namespace": "other" } }),
+            json!({ "metadata": { "name": "pv" } }),
+        ] {
             let before = foreign.clone();
             assert!(!root.adopt(&mut foreign));
-            assert_eq!(foreign["metadata"].get("ownerReferences"), before["metadata"].get("ownerReferences"));
+            assert_eq!(
+                foreign["metadata"].get("ownerReferences"),
+                before["metadata"].get("ownerReferences")
+            );
         }
     }
 
@@ -212,15 +278,25 @@ mod tests {
         let template = json!({ "metadata": { "name": "data" } });
         let mut set = json!({ "kind": "StatefulSet", "metadata": { "name": "db", "namespace": "mine" },
             "spec": { "replicas": 2, "volumeClaimTemplates": [template] } });
-        let names: Vec<_> = claims(&set).iter().map(|claim| claim["metadata"]["name"].clone()).collect();
+        let names: Vec<_> = claims(&set)
+            .iter()
+            .map(|claim| claim["metadata"]["name"].clone())
+            .collect();
         assert_eq!(names, ["data-db-0", "data-db-1"]);
         assert_eq!(claims(&set)[0]["metadata"]["namespace"], "mine");
         assert!(claims(&json!({ "kind": "Deployment", "spec": { "replicas": 2 } })).is_empty());
         owner().label(&mut set, "application");
-        let root = Root { name: "r".into(), namespace: "mine".into(), uid: "u".into() };
+        let root = Root {
+            name: "r".into(),
+            namespace: "mine".into(),
+            uid: "u".into(),
+        };
         assert!(root.adopt(&mut set) && root.adopt(&mut set));
         let metadata = &set["spec"]["volumeClaimTemplates"][0]["metadata"];
-        assert_eq!((&metadata["labels"][RUN_LABEL], &metadata["name"]), (&json!("01hx5z"), &json!("data")));
+        assert_eq!(
+            (&metadata["labels"][RUN_LABEL], &metadata["name"]),
+            (&json!("01hx5z"), &json!("data"))
+        );
         assert_eq!(metadata["ownerReferences"].as_array().unwrap().len(), 1);
     }
 }

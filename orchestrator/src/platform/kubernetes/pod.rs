@@ -46,7 +46,12 @@ pub enum Rights {
 
 /// The container, with that name and those arguments.
 #[must_use]
-pub fn container(options: &PodOptions, name: &str, args: &[String], rights: Rights) -> Map<String, Value> {
+pub fn container(
+    options: &PodOptions,
+    name: &str,
+    args: &[String],
+    rights: Rights,
+) -> Map<String, Value> {
     let (user, add) = match rights {
         Rights::Least => (65_532, json!([])),
         Rights::Nice => (0, json!(["SYS_NICE"])),
@@ -60,23 +65,37 @@ pub fn container(options: &PodOptions, name: &str, args: &[String], rights: Righ
         "seccompProfile": { "type": "RuntimeDefault" },
     });
     let from = |path: &str| json!({ "fieldRef": { "fieldPath": path } });
-    let env = [("AEFM_NODE", from("spec.nodeName")), ("AEFM_POD", from("metadata.name"))];
+    let env = [
+        ("AEFM_NODE", from("spec.nodeName")),
+        ("AEFM_POD", from("metadata.name")),
+    ];
     let fields = [
         ("name", json!(name)),
         ("image", json!(options.image)),
         ("imagePullPolicy", json!(options.pull_policy)),
         ("args", json!(args)),
-        ("env", env.into_iter().map(|(name, source)| json!({ "name": name, "valueFrom": source })).collect()),
+        (
+            "env",
+            env.into_iter()
+                .map(|(name, source)| json!({ "name": name, "valueFrom": source }))
+                .collect(),
+        ),
         ("securityContext", security),
     ];
-    fields.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
+    fields
+        .into_iter()
+        .map(|(key, value)| (key.to_owned(), value))
+        .collect()
 }
 
 /// Gives a container requests and limits, where there are any.
 pub fn limit(container: &mut Map<String, Value>, limits: &Limits) {
     let amounts = amounts(limits);
     if !amounts.is_empty() {
-        container.insert("resources".into(), json!({ "requests": amounts, "limits": amounts }));
+        container.insert(
+            "resources".into(),
+            json!({ "requests": amounts, "limits": amounts }),
+        );
     }
 }
 
@@ -90,14 +109,23 @@ pub const POD: &str = "$(AEFM_POD)";
 #[must_use]
 pub fn argument(spec: &str) -> String {
     let escaped = spec.replace('$', "$$");
-    [NODE, POD].into_iter().fold(escaped, |argument, name| argument.replace(&format!("${name}"), name))
+    [NODE, POD].into_iter().fold(escaped, |argument, name| {
+        argument.replace(&format!("${name}"), name)
+    })
 }
 
 /// A pod of that container, which may write to [`WORK_DIR`]: no account to talk to the cluster with, gone soon after it
 /// is told to.
 #[must_use]
-pub fn spec(options: &PodOptions, mut container: Map<String, Value>, restart: &str) -> Map<String, Value> {
-    container.insert("volumeMounts".into(), json!([{ "name": "work", "mountPath": WORK_DIR }]));
+pub fn spec(
+    options: &PodOptions,
+    mut container: Map<String, Value>,
+    restart: &str,
+) -> Map<String, Value> {
+    container.insert(
+        "volumeMounts".into(),
+        json!([{ "name": "work", "mountPath": WORK_DIR }]),
+    );
     let mut spec = Map::new();
     spec.insert("restartPolicy".into(), json!(restart));
     spec.insert("automountServiceAccountToken".into(), json!(false));
@@ -106,7 +134,10 @@ pub fn spec(options: &PodOptions, mut container: Map<String, Value>, restart: &s
     // The volume belongs to the group that our user is in.
     spec.insert("securityContext".into(), json!({ "fsGroup": 65_532 }));
     spec.insert("containers".into(), json!([container]));
-    spec.insert("volumes".into(), json!([{ "name": "work", "emptyDir": {} }]));
+    spec.insert(
+        "volumes".into(),
+        json!([{ "name": "work", "emptyDir": {} }]),
+    );
     if let Some(class) = &options.priority_class {
         spec.insert("priorityClassName".into(), json!(class));
     }

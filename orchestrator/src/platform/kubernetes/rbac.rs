@@ -33,7 +33,10 @@ impl Grant {
     /// The rights for some needs, and those to deploy objects of the user's own.
     #[must_use]
     pub fn new(namespace: &str, needs: &[Need], deployed: &[Value]) -> Self {
-        let mut grant = Self { namespace: namespace.to_owned(), rules: BTreeMap::new() };
+        let mut grant = Self {
+            namespace: namespace.to_owned(),
+            rules: BTreeMap::new(),
+        };
         for right in needed(needs) {
             grant.add(right.reach, &Rule::from(right));
         }
@@ -41,14 +44,37 @@ impl Grant {
             let kind = object["kind"].as_str().unwrap_or_default();
             let version = object["apiVersion"].as_str().unwrap_or_default();
             let (group, version) = version.split_once('/').unwrap_or(("", version));
-            let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, kind)).plural;
-            let reach = if is_cluster_scoped(kind) { Reach::Cluster } else { Reach::Namespace };
+            let resource =
+                ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, kind)).plural;
+            let reach = if is_cluster_scoped(kind) {
+                Reach::Cluster
+            } else {
+                Reach::Namespace
+            };
             let purpose = format!("deploy objects of kind {kind}");
-            grant.add(reach, &Rule { group: group.to_owned(), resource, verbs: APPLIED.to_vec(), purpose });
+            grant.add(
+                reach,
+                &Rule {
+                    group: group.to_owned(),
+                    resource,
+                    verbs: APPLIED.to_vec(),
+                    purpose,
+                },
+            );
             if !claims(object).is_empty() {
-                let (resource, purpose) =
-                    ("persistentvolumeclaims".to_owned(), "remove what stores claimed".to_owned());
-                grant.add(reach, &Rule { group: String::new(), resource, verbs: vec!["get", "delete"], purpose });
+                let (resource, purpose) = (
+                    "persistentvolumeclaims".to_owned(),
+                    "remove what stores claimed".to_owned(),
+                );
+                grant.add(
+                    reach,
+                    &Rule {
+                        group: String::new(),
+                        resource,
+                        verbs: vec!["get", "delete"],
+                        purpose,
+                    },
+                );
             }
         }
         grant
@@ -58,10 +84,23 @@ impl Grant {
     fn add(&mut self, reach: Reach, rule: &Rule) {
         let rules = self.rules.entry(reach).or_default();
         let same = |known: &&Rule| known.group == rule.group && known.resource == rule.resource;
-        let has = |verb: &&'static str| rules.iter().filter(same).any(|known| known.verbs.contains(verb));
-        let verbs: Vec<_> = rule.verbs.iter().filter(|verb| !has(verb)).copied().collect();
+        let has = |verb: &&'static str| {
+            rules
+                .iter()
+                .filter(same)
+                .any(|known| known.verbs.contains(verb))
+        };
+        let verbs: Vec<_> = rule
+            .verbs
+            .iter()
+            .filter(|verb| !has(verb))
+            .copied()
+            .collect();
         if !verbs.is_empty() {
-            rules.push(Rule { verbs, ..rule.clone() });
+            rules.push(Rule {
+                verbs,
+                ..rule.clone()
+            });
         }
     }
 
@@ -76,12 +115,22 @@ impl Grant {
             json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": namespace } }),
             json!({ "apiVersion": "v1", "kind": "ServiceAccount", "metadata": here }),
         ];
-        for (reach, kind, metadata) in [(Reach::Namespace, "Role", here), (Reach::Cluster, "ClusterRole", everywhere)] {
-            let rules = self.rules.get(&reach).map(Vec::as_slice).unwrap_or_default();
+        for (reach, kind, metadata) in [
+            (Reach::Namespace, "Role", here),
+            (Reach::Cluster, "ClusterRole", everywhere),
+        ] {
+            let rules = self
+                .rules
+                .get(&reach)
+                .map(Vec::as_slice)
+                .unwrap_or_default();
             let role = json!({ "apiGroup": GROUP, "kind": kind, "name": metadata["name"] });
-            let subject = json!({ "kind": "ServiceAccount", "name": ACCOUNT, "namespace": namespace });
-            objects.push(json!({ "apiVersion": VERSION, "kind": kind, "metadata": metadata,
-                "rules": rules.iter().map(Rule::to_json).collect::<Vec<_>>() }));
+            let subject =
+                json!({ "kind": "ServiceAccount", "name": ACCOUNT, "namespace": namespace });
+            objects.push(
+                json!({ "apiVersion": VERSION, "kind": kind, "metadata": metadata,
+                "rules": rules.iter().map(Rule::to_json).collect::<Vec<_>>() }),
+            );
             objects.push(json!({ "apiVersion": VERSION, "kind": format!("{kind}Binding"), "metadata": metadata,
                 "roleRef": role, "subjects": [subject] }));
         }
@@ -98,7 +147,13 @@ impl Grant {
                 Reach::Namespace => format!("namespace {}", self.namespace),
             };
             let _ = writeln!(lines, "in {place}:");
-            for Rule { resource, verbs, purpose, .. } in rules {
+            for Rule {
+                resource,
+                verbs,
+                purpose,
+                ..
+            } in rules
+            {
                 let _ = writeln!(lines, "  {resource} ({}) to {purpose}", verbs.join(", "));
             }
         }
@@ -111,8 +166,17 @@ const VERSION: &str = "rbac.authorization.k8s.io/v1";
 
 impl From<&Right> for Rule {
     fn from(right: &Right) -> Self {
-        let (group, resource, purpose) = (right.group.into(), right.resource.into(), right.purpose.into());
-        Self { group, resource, verbs: right.verbs.to_vec(), purpose }
+        let (group, resource, purpose) = (
+            right.group.into(),
+            right.resource.into(),
+            right.purpose.into(),
+        );
+        Self {
+            group,
+            resource,
+            verbs: right.verbs.to_vec(),
+            purpose,
+        }
     }
 }
 
@@ -133,13 +197,19 @@ mod tests {
 
     /// What a role allows: (group, resource, verb).
     fn allowed(objects: &[Value], kind: &str) -> Vec<(String, String, String)> {
-        let role = objects.iter().find(|object| object["kind"] == kind).unwrap();
+        let role = objects
+            .iter()
+            .find(|object| object["kind"] == kind)
+            .unwrap();
         let text = |value: &Value| value.as_str().unwrap().to_owned();
         let rules = role["rules"].as_array().unwrap().iter();
         let of = |rule: &Value| {
             let verbs = rule["verbs"].as_array().unwrap().clone();
             let (group, resource) = (text(&rule["apiGroups"][0]), text(&rule["resources"][0]));
-            verbs.into_iter().map(move |verb| (group.clone(), resource.clone(), text(&verb))).collect::<Vec<_>>()
+            verbs
+                .into_iter()
+                .map(move |verb| (group.clone(), resource.clone(), text(&verb)))
+                .collect::<Vec<_>>()
         };
         rules.flat_map(of).collect()
     }
@@ -151,9 +221,17 @@ mod tests {
             let granted = allowed(&objects, kind);
             let set: BTreeSet<_> = granted.iter().cloned().collect();
             assert_eq!(set.len(), granted.len(), "twice in {granted:?}");
-            let wanted = needed(&[Need::Run]).filter(|right| right.reach == reach).flat_map(|right| {
-                right.verbs.iter().map(|verb| (right.group.to_owned(), right.resource.to_owned(), (*verb).to_owned()))
-            });
+            let wanted = needed(&[Need::Run])
+                .filter(|right| right.reach == reach)
+                .flat_map(|right| {
+                    right.verbs.iter().map(|verb| {
+                        (
+                            right.group.to_owned(),
+                            right.resource.to_owned(),
+                            (*verb).to_owned(),
+                        )
+                    })
+                });
             assert_eq!(set, wanted.collect());
             assert!(granted.iter().all(|(_, _, verb)| verb != "*"));
         }
@@ -172,17 +250,34 @@ mod tests {
         let objects = Grant::new("mine", &[Need::Run], &deployed).objects();
         let role = allowed(&objects, "Role");
         let verbs = |group: &str, resource: &str| -> BTreeSet<&str> {
-            let of = |(known, name, _): &&(String, String, String)| known == group && name == resource;
-            role.iter().filter(of).map(|(_, _, verb)| verb.as_str()).collect()
+            let of =
+                |(known, name, _): &&(String, String, String)| known == group && name == resource;
+            role.iter()
+                .filter(of)
+                .map(|(_, _, verb)| verb.as_str())
+                .collect()
         };
         for resource in ["networkpolicies", "ingresses"] {
-            assert_eq!(verbs("networking.k8s.io", resource), APPLIED.iter().copied().collect());
+            assert_eq!(
+                verbs("networking.k8s.io", resource),
+                APPLIED.iter().copied().collect()
+            );
         }
-        assert_eq!(verbs("", "persistentvolumeclaims"), ["delete", "get"].into());
+        assert_eq!(
+            verbs("", "persistentvolumeclaims"),
+            ["delete", "get"].into()
+        );
         let all = ["get", "list", "watch", "create", "patch", "delete"];
         assert_eq!(verbs("apps", "statefulsets"), all.into_iter().collect());
-        assert!(allowed(&objects, "ClusterRole").contains(&("".into(), "persistentvolumes".into(), "delete".into())));
-        let lines = role.iter().filter(|(_, resource, verb)| resource == "statefulsets" && verb == "create").count();
+        assert!(allowed(&objects, "ClusterRole").contains(&(
+            "".into(),
+            "persistentvolumes".into(),
+            "delete".into()
+        )));
+        let lines = role
+            .iter()
+            .filter(|(_, resource, verb)| resource == "statefulsets" && verb == "create")
+            .count();
         assert_eq!(lines, 1);
     }
 
@@ -190,14 +285,23 @@ mod tests {
     fn bindings_lead_from_the_account_to_its_roles() {
         let objects = Grant::new("mine", &[Need::Run], &[]).objects();
         for (kind, role) in [("RoleBinding", "aefm"), ("ClusterRoleBinding", "aefm-mine")] {
-            let binding = objects.iter().find(|object| object["kind"] == kind).unwrap();
-            assert_eq!((&binding["roleRef"]["name"], &binding["metadata"]["name"]), (&json!(role), &json!(role)));
+            let binding = objects
+                .iter()
+                .find(|object| object["kind"] == kind)
+                .unwrap();
+            assert_eq!(
+                (&binding["roleRef"]["name"], &binding["metadata"]["name"]),
+                (&json!(role), &json!(role))
+            );
             assert_eq!(
                 binding["subjects"][0],
                 json!({ "kind": "ServiceAccount", "name": "aefm", "namespace": "mine" })
             );
         }
         let explained = Grant::new("mine", &[Need::Run], &[]).explained();
-        assert!(explained.contains("in namespace mine:\n") && explained.contains("pods/attach (get, create) to steer"));
+        assert!(
+            explained.contains("in namespace mine:\n")
+                && explained.contains("pods/attach (get, create) to steer")
+        );
     }
 }

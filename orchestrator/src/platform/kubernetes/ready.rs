@@ -21,8 +21,10 @@ fn count(value: &Value) -> u64 {
 
 /// What all of them have in common.
 fn workload(object: &Value, pods: &[Value], wanted: u64, counts: &[(&str, u64)]) -> Option<String> {
-    let (generation, observed) =
-        (count(&object["metadata"]["generation"]), count(&object["status"]["observedGeneration"]));
+    let (generation, observed) = (
+        count(&object["metadata"]["generation"]),
+        count(&object["status"]["observedGeneration"]),
+    );
     if observed < generation {
         return Some("the cluster has not looked at it yet".to_owned());
     }
@@ -33,7 +35,10 @@ fn workload(object: &Value, pods: &[Value], wanted: u64, counts: &[(&str, u64)])
     if let Some((what, there)) = short {
         return Some(format!("{there} of {wanted} pods are {what}"));
     }
-    let leaving = pods.iter().filter(|pod| pod["metadata"]["deletionTimestamp"].is_string()).count();
+    let leaving = pods
+        .iter()
+        .filter(|pod| pod["metadata"]["deletionTimestamp"].is_string())
+        .count();
     (leaving > 0).then(|| format!("{leaving} pods are on their way out"))
 }
 
@@ -66,20 +71,29 @@ fn daemon_set(object: &Value, pods: &[Value]) -> Option<String> {
         ("there in all", count(&status["currentNumberScheduled"])),
         ("available", count(&status["numberAvailable"])),
     ];
-    workload(object, pods, count(&status["desiredNumberScheduled"]), &counts)
+    workload(
+        object,
+        pods,
+        count(&status["desiredNumberScheduled"]),
+        &counts,
+    )
 }
 
 /// A Job of an application's is ready when it is complete.
 fn job(object: &Value) -> Option<String> {
     let conditions = object["status"]["conditions"].as_array();
     let holds = |kind: &str| {
-        conditions.into_iter().flatten().find(|condition| condition["type"] == kind && condition["status"] == "True")
+        conditions
+            .into_iter()
+            .flatten()
+            .find(|condition| condition["type"] == kind && condition["status"] == "True")
     };
     match (holds("Complete"), holds("Failed")) {
         (Some(_), _) => None,
-        (None, Some(failed)) => {
-            Some(format!("it failed: {}", failed["message"].as_str().unwrap_or("no reason is given")))
-        }
+        (None, Some(failed)) => Some(format!(
+            "it failed: {}",
+            failed["message"].as_str().unwrap_or("no reason is given")
+        )),
         (None, None) => Some("it is not complete".to_owned()),
     }
 }
@@ -90,9 +104,18 @@ fn pod(object: &Value) -> Option<String> {
         return Some("it is on its way out".to_owned());
     }
     let conditions = object["status"]["conditions"].as_array();
-    let ready =
-        conditions.into_iter().flatten().any(|condition| condition["type"] == "Ready" && condition["status"] == "True");
-    (!ready).then(|| format!("it is {}", object["status"]["phase"].as_str().unwrap_or("not looked at yet")))
+    let ready = conditions
+        .into_iter()
+        .flatten()
+        .any(|condition| condition["type"] == "Ready" && condition["status"] == "True");
+    (!ready).then(|| {
+        format!(
+            "it is {}",
+            object["status"]["phase"]
+                .as_str()
+                .unwrap_or("not looked at yet")
+        )
+    })
 }
 
 #[cfg(test)]
@@ -120,8 +143,14 @@ mod tests {
 
     #[test]
     fn reasons_say_what_is_awaited() {
-        assert_eq!(waits_for(&deployment_of(2, 2, 3, 2, 0), &[]).unwrap(), "3 of 2 pods are there in all");
-        assert_eq!(waits_for(&deployment_of(0, 0, 0, 0, 0), &[]).unwrap(), "no pod is asked for");
+        assert_eq!(
+            waits_for(&deployment_of(2, 2, 3, 2, 0), &[]).unwrap(),
+            "3 of 2 pods are there in all"
+        );
+        assert_eq!(
+            waits_for(&deployment_of(0, 0, 0, 0, 0), &[]).unwrap(),
+            "no pod is asked for"
+        );
         let failed = json!({ "kind": "Job", "status": { "conditions": [{ "type": "Failed", "status": "True", "message": "no" }] } });
         assert_eq!(waits_for(&failed, &[]).unwrap(), "it failed: no");
     }

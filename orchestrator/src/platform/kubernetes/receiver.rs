@@ -33,7 +33,11 @@ pub(super) async fn raise(
     let begun = Instant::now();
     let job = |deadline| root::job(&site.owner, options, nodes, deadline);
     let (first, last) = (job(Some(HOLD))?, job(None)?);
-    let applied = site.apply(vec![first], root::PURPOSE).await?.pop().unwrap_or_default();
+    let applied = site
+        .apply(vec![first], root::PURPOSE)
+        .await?
+        .pop()
+        .unwrap_or_default();
     site.root = root_of(&applied, &site.namespace);
     let ready = address(site, patience);
     tokio::pin!(ready);
@@ -55,7 +59,12 @@ async fn address(site: &Site, patience: Duration) -> Result<String, OpenError> {
     let ready = site.watched.until(Instant::now() + patience, |objects| {
         let pod = root::pod(objects)?;
         let ready = waits_for(pod, &[]).is_none();
-        (ready || is_final(pod)).then(|| pod["status"]["podIP"].as_str().filter(|_| ready).map(str::to_owned))
+        (ready || is_final(pod)).then(|| {
+            pod["status"]["podIP"]
+                .as_str()
+                .filter(|_| ready)
+                .map(str::to_owned)
+        })
     });
     if let Some(address) = ready.await.flatten() {
         return Ok(format!("{address}:{PORT}"));
@@ -65,7 +74,11 @@ async fn address(site: &Site, patience: Duration) -> Result<String, OpenError> {
         Some(pod) => site.explain(pod).await,
         None => site.why_no_pod(&root::name(&site.owner)).await,
     };
-    Err(DeployError::NotReady { what: "the run's receiver".to_owned(), reasons }.into())
+    Err(DeployError::NotReady {
+        what: "the run's receiver".to_owned(),
+        reasons,
+    }
+    .into())
 }
 
 /// The way to the receiver from here; tried, since without it the receiver would take us for dead.
@@ -78,7 +91,13 @@ pub(super) async fn way(site: &Site) -> Result<Forward, OpenError> {
     if let Some(pod) = finder() {
         let (action, pods) = (format!("forward a port of pod {pod}"), site.pods());
         let (pods, pod) = (&pods, pod.as_str());
-        let tried = site.cluster.ask(&action, || async move { pods.portforward(pod, &[PORT]).await }).await;
+        let tried = site
+            .cluster
+            .ask(
+                &action,
+                || async move { pods.portforward(pod, &[PORT]).await },
+            )
+            .await;
         tried.map_err(|error| error.naming("pods/portforward"))?;
     }
     Ok(Forward::listen(site.pods(), finder, PORT).await?)
@@ -86,7 +105,11 @@ pub(super) async fn way(site: &Site) -> Result<Forward, OpenError> {
 
 fn root_of(applied: &Value, namespace: &str) -> Option<Root> {
     let text = |name: &str| applied["metadata"][name].as_str().map(str::to_owned);
-    Some(Root { name: text("name")?, namespace: namespace.to_owned(), uid: text("uid")? })
+    Some(Root {
+        name: text("name")?,
+        namespace: namespace.to_owned(),
+        uid: text("uid")?,
+    })
 }
 
 impl Site {
@@ -97,26 +120,43 @@ impl Site {
     }
 
     fn root_object(&self) -> Option<Value> {
-        let Root { name, namespace, uid } = self.root.as_ref()?;
+        let Root {
+            name,
+            namespace,
+            uid,
+        } = self.root.as_ref()?;
         let metadata = json!({ "name": name, "namespace": namespace, "uid": uid });
         Some(json!({ "apiVersion": "batch/v1", "kind": "Job", "metadata": metadata }))
     }
 
     /// Removes the root, and with it whatever is left; whether it is gone. If not, its lease ends it.
     pub(super) async fn remove_root(&mut self) -> bool {
-        let Some(object) = self.root_object() else { return true };
+        let Some(object) = self.root_object() else {
+            return true;
+        };
         self.root = None;
         let removed = self.remove(&[object]).await;
-        removed.inspect_err(|error| tracing::error!("the run's root is left to its lease: failed to {error}")).is_ok()
+        removed
+            .inspect_err(|error| {
+                tracing::error!("the run's root is left to its lease: failed to {error}")
+            })
+            .is_ok()
     }
 
     /// Whether the root is there, and to stay.
     async fn has_root(&self) -> Result<bool, ClusterError> {
-        let Some(object) = self.root_object() else { return Ok(false) };
-        let stays = |there: &Value| {
-            there["metadata"]["uid"] == object["metadata"]["uid"] && there["metadata"]["deletionTimestamp"].is_null()
+        let Some(object) = self.root_object() else {
+            return Ok(false);
         };
-        Ok(self.cluster.get(&object).await?.is_some_and(|there| stays(&there)))
+        let stays = |there: &Value| {
+            there["metadata"]["uid"] == object["metadata"]["uid"]
+                && there["metadata"]["deletionTimestamp"].is_null()
+        };
+        Ok(self
+            .cluster
+            .get(&object)
+            .await?
+            .is_some_and(|there| stays(&there)))
     }
 }
 
@@ -129,8 +169,12 @@ impl Kubernetes {
         let patience = self.experiment.kubernetes.ready;
         let survey = &self.survey;
         let lacks = |objects: &Objects| survey.lacks(objects);
-        let there =
-            self.site.watched.until(Instant::now() + patience, |objects| lacks(objects).is_none().then_some(()));
+        let there = self
+            .site
+            .watched
+            .until(Instant::now() + patience, |objects| {
+                lacks(objects).is_none().then_some(())
+            });
         if there.await.is_none()
             && let Some(lacking) = lacks(&self.site.watched.now().borrow())
         {

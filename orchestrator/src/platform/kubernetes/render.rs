@@ -43,7 +43,9 @@ pub struct Settings {
 
 /// A setting for something that is not there.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("deploy: `kubernetes.{key}` names `{name}`, and no object is called that; there are {known}")]
+#[error(
+    "deploy: `kubernetes.{key}` names `{name}`, and no object is called that; there are {known}"
+)]
 pub struct UnknownName {
     key: &'static str,
     name: String,
@@ -55,19 +57,41 @@ pub struct UnknownName {
 /// # Errors
 /// One that is not.
 pub fn check(objects: &[Value], settings: &Settings) -> Result<(), UnknownName> {
-    let names: Vec<_> = objects.iter().filter(|object| pods_of(object).is_some()).flat_map(names).collect();
-    let lost = |key, name: &String| UnknownName { key, name: name.clone(), known: names.join(", ") };
-    if let Some(name) = settings.replicas.keys().find(|name| !names.contains(&name.as_str())) {
+    let names: Vec<_> = objects
+        .iter()
+        .filter(|object| pods_of(object).is_some())
+        .flat_map(names)
+        .collect();
+    let lost = |key, name: &String| UnknownName {
+        key,
+        name: name.clone(),
+        known: names.join(", "),
+    };
+    if let Some(name) = settings
+        .replicas
+        .keys()
+        .find(|name| !names.contains(&name.as_str()))
+    {
         return Err(lost("replicas", name));
     }
-    let image = settings.images.keys().find(|name| *name != PLACEHOLDER && !names.contains(&name.as_str()));
+    let image = settings
+        .images
+        .keys()
+        .find(|name| *name != PLACEHOLDER && !names.contains(&name.as_str()));
     image.map_or(Ok(()), |name| Err(lost("images", name)))
 }
 
 fn names(object: &Value) -> Vec<&str> {
     let containers = pods_of(object).and_then(|pod| pod["containers"].as_array());
-    let own = containers.into_iter().flatten().filter_map(|container| container["name"].as_str());
-    let mut names: Vec<_> = object["metadata"]["name"].as_str().into_iter().chain(own).collect();
+    let own = containers
+        .into_iter()
+        .flatten()
+        .filter_map(|container| container["name"].as_str());
+    let mut names: Vec<_> = object["metadata"]["name"]
+        .as_str()
+        .into_iter()
+        .chain(own)
+        .collect();
     names.dedup();
     names
 }
@@ -91,12 +115,17 @@ pub fn settle(object: &mut Value, namespace: &str) {
 /// Applies all settings to an object. Requests and limits go to the first container, as sidecars have their own.
 pub fn apply(object: &mut Value, settings: &Settings) {
     settle(object, &settings.namespace);
-    let name = object["metadata"]["name"].as_str().unwrap_or_default().to_owned();
+    let name = object["metadata"]["name"]
+        .as_str()
+        .unwrap_or_default()
+        .to_owned();
     let scalable = matches!(object["kind"].as_str(), Some("Deployment" | "StatefulSet"));
     if let Some(replicas) = settings.replicas.get(&name).filter(|_| scalable) {
         object["spec"]["replicas"] = json!(replicas);
     }
-    let Some(pod) = pods_of_mut(object) else { return };
+    let Some(pod) = pods_of_mut(object) else {
+        return;
+    };
     if !settings.nodes.is_empty() {
         pod.insert("affinity".into(), pod::on_nodes(&settings.nodes));
     }
@@ -111,8 +140,14 @@ pub fn apply(object: &mut Value, settings: &Settings) {
 fn contain(container: &mut Value, name: &str, settings: &Settings, first: bool) {
     container["imagePullPolicy"] = json!(settings.pull_policy);
     let own = container["name"].as_str().unwrap_or_default();
-    let named = settings.images.get(own).or_else(|| settings.images.get(name).filter(|_| first));
-    let placeholder = settings.images.get(PLACEHOLDER).filter(|_| container["image"] == PLACEHOLDER);
+    let named = settings
+        .images
+        .get(own)
+        .or_else(|| settings.images.get(name).filter(|_| first));
+    let placeholder = settings
+        .images
+        .get(PLACEHOLDER)
+        .filter(|_| container["image"] == PLACEHOLDER);
     if let Some(image) = named.or(placeholder) {
         container["image"] = json!(image);
     }
@@ -126,7 +161,10 @@ fn contain(container: &mut Value, name: &str, settings: &Settings, first: bool) 
 #[must_use]
 pub fn amounts(limits: &Limits) -> Map<String, Value> {
     let named = [("cpu", &limits.cpu), ("memory", &limits.memory)];
-    named.into_iter().filter_map(|(name, amount)| Some((name.to_owned(), json!(amount.as_ref()?)))).collect()
+    named
+        .into_iter()
+        .filter_map(|(name, amount)| Some((name.to_owned(), json!(amount.as_ref()?))))
+        .collect()
 }
 
 /// The spec of the pods that an object has.
@@ -135,7 +173,9 @@ fn pods_of(object: &Value) -> Option<&Value> {
     match object["kind"].as_str()? {
         "Pod" => Some(spec),
         "CronJob" => Some(&spec["jobTemplate"]["spec"]["template"]["spec"]),
-        "Deployment" | "StatefulSet" | "DaemonSet" | "ReplicaSet" | "Job" => Some(&spec["template"]["spec"]),
+        "Deployment" | "StatefulSet" | "DaemonSet" | "ReplicaSet" | "Job" => {
+            Some(&spec["template"]["spec"])
+        }
         _ => None,
     }
 }
@@ -155,9 +195,9 @@ mod tests {
     use super::*;
 
     fn deployment(name: &str, image: &str) -> Value {
-        let containers = json!([{ "name": "main", "image": image }, { "name": "side", "image": "proxy" }]);
-        let template =
-            json!({ "spec": { "containers": containers, "initContainers": [{ "name": "i", "image": "x" }] } });
+        let containers =
+            json!([{ "name": "main", "image": image }, { "name": "side", "image": "proxy" }]);
+        let template = json!({ "spec": { "containers": containers, "initContainers": [{ "name": "i", "image": "x" }] } });
         json!({ "apiVersion": "apps/v1", "kind": "Deployment", "metadata": { "name": name, "namespace": "theirs" },
             "spec": { "replicas": 1, "template": template } })
     }
@@ -167,7 +207,10 @@ mod tests {
             namespace: "mine".into(),
             images: [("APP_IMG".into(), "app:1".into())].into(),
             replicas: [("web".into(), 3)].into(),
-            limits: Limits { cpu: Some("100m".into()), memory: None },
+            limits: Limits {
+                cpu: Some("100m".into()),
+                memory: None,
+            },
             pull_policy: "Never".into(),
             nodes: vec!["n1".into()],
         }
@@ -177,14 +220,25 @@ mod tests {
     fn all_settings_arrive() {
         let mut object = deployment("web", "APP_IMG");
         apply(&mut object, &settings());
-        assert_eq!((&object["metadata"]["namespace"], &object["spec"]["replicas"]), (&json!("mine"), &json!(3)));
+        assert_eq!(
+            (
+                &object["metadata"]["namespace"],
+                &object["spec"]["replicas"]
+            ),
+            (&json!("mine"), &json!(3))
+        );
         let pod = &object["spec"]["template"]["spec"];
         assert_eq!(
-            (&pod["containers"][0]["image"], &pod["containers"][1]["image"]),
+            (
+                &pod["containers"][0]["image"],
+                &pod["containers"][1]["image"]
+            ),
             (&json!("app:1"), &json!("proxy"))
         );
-        let (requests, limits) =
-            (&pod["containers"][0]["resources"]["requests"], &pod["containers"][0]["resources"]["limits"]);
+        let (requests, limits) = (
+            &pod["containers"][0]["resources"]["requests"],
+            &pod["containers"][0]["resources"]["limits"],
+        );
         assert_eq!((requests, limits), (&json!({ "cpu": "100m" }), requests));
         assert!(pod["containers"][1].get("resources").is_none());
         assert_eq!(pod["initContainers"][0]["imagePullPolicy"], "Never");
@@ -198,11 +252,17 @@ mod tests {
         let mut object = deployment("web", "old");
         apply(&mut object, &settings);
         let containers = &object["spec"]["template"]["spec"]["containers"];
-        assert_eq!((&containers[0]["image"], &containers[1]["image"]), (&json!("a"), &json!("b")));
+        assert_eq!(
+            (&containers[0]["image"], &containers[1]["image"]),
+            (&json!("a"), &json!("b"))
+        );
         // Another object's first container keeps its own.
         let mut other = deployment("db", "old");
         apply(&mut other, &settings);
-        assert_eq!(other["spec"]["template"]["spec"]["containers"][0]["image"], "old");
+        assert_eq!(
+            other["spec"]["template"]["spec"]["containers"][0]["image"],
+            "old"
+        );
     }
 
     #[test]
@@ -214,7 +274,10 @@ mod tests {
 
     #[test]
     fn names_that_are_not_there_are_refused() {
-        let objects = [deployment("web", "x"), json!({ "kind": "Service", "metadata": { "name": "front" } })];
+        let objects = [
+            deployment("web", "x"),
+            json!({ "kind": "Service", "metadata": { "name": "front" } }),
+        ];
         assert_eq!(check(&objects, &settings()), Ok(()));
         for (replicas, images) in [("front", "web"), ("web", "front")] {
             let settings = Settings {
@@ -223,7 +286,10 @@ mod tests {
                 ..settings()
             };
             let error = check(&objects, &settings).unwrap_err().to_string();
-            assert!(error.contains("`front`") && error.contains("web, main, side"), "{error}");
+            assert!(
+                error.contains("`front`") && error.contains("web, main, side"),
+                "{error}"
+            );
         }
     }
 }

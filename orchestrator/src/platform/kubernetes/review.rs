@@ -3,7 +3,9 @@
 use super::cluster::{Cluster, ClusterError};
 use super::rights::{APPLIED, Need, RIGHTS, Reach, needed};
 use futures_util::{StreamExt, stream};
-use k8s_openapi::api::authorization::v1::{ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec};
+use k8s_openapi::api::authorization::v1::{
+    ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec,
+};
 use kube::api::{Api, PostParams};
 use std::collections::BTreeSet;
 
@@ -52,20 +54,31 @@ pub fn questions(needs: &[Need], namespace: &str, applied: &BTreeSet<Applied>) -
             is_optional: right.need == Need::Look,
         }));
     }
-    for Applied { group, plural, namespaced } in applied {
+    for Applied {
+        group,
+        plural,
+        namespaced,
+    } in applied
+    {
         // What the list has for the kind already is asked once.
         let known = |verb: &str| {
             let of = RIGHTS.iter().filter(|right| needs.contains(&right.need));
-            of.filter(|right| right.group == group && right.resource == plural).any(|right| right.verbs.contains(&verb))
+            of.filter(|right| right.group == group && right.resource == plural)
+                .any(|right| right.verbs.contains(&verb))
         };
-        questions.extend(APPLIED.iter().filter(|verb| !known(verb)).map(|verb| Question {
-            verb,
-            group: group.clone(),
-            resource: plural.clone(),
-            namespace: namespaced.then(|| namespace.to_owned()),
-            purpose: "make the application's objects".to_owned(),
-            is_optional: false,
-        }));
+        questions.extend(
+            APPLIED
+                .iter()
+                .filter(|verb| !known(verb))
+                .map(|verb| Question {
+                    verb,
+                    group: group.clone(),
+                    resource: plural.clone(),
+                    namespace: namespaced.then(|| namespace.to_owned()),
+                    purpose: "make the application's objects".to_owned(),
+                    is_optional: false,
+                }),
+        );
     }
     questions
 }
@@ -74,7 +87,10 @@ pub fn questions(needs: &[Need], namespace: &str, applied: &BTreeSet<Applied>) -
 ///
 /// # Errors
 /// When the server does not say.
-pub async fn ask(cluster: &Cluster, questions: Vec<Question>) -> Result<Vec<(Question, bool)>, ClusterError> {
+pub async fn ask(
+    cluster: &Cluster,
+    questions: Vec<Question>,
+) -> Result<Vec<(Question, bool)>, ClusterError> {
     let answers = stream::iter(questions).map(|question| async {
         let allowed = may(cluster, &question).await?;
         Ok((question, allowed))
@@ -89,7 +105,10 @@ async fn may(cluster: &Cluster, question: &Question) -> Result<bool, ClusterErro
         None => (question.resource.as_str(), None),
     };
     // A namespace is an object of itself.
-    let name = question.namespace.clone().filter(|_| resource == "namespaces");
+    let name = question
+        .namespace
+        .clone()
+        .filter(|_| resource == "namespaces");
     let attributes = ResourceAttributes {
         group: Some(question.group.clone()),
         name,
@@ -99,11 +118,19 @@ async fn may(cluster: &Cluster, question: &Question) -> Result<bool, ClusterErro
         verb: Some(question.verb.to_owned()),
         ..ResourceAttributes::default()
     };
-    let spec = SelfSubjectAccessReviewSpec { resource_attributes: Some(attributes), ..Default::default() };
-    let review = SelfSubjectAccessReview { spec, ..Default::default() };
+    let spec = SelfSubjectAccessReviewSpec {
+        resource_attributes: Some(attributes),
+        ..Default::default()
+    };
+    let review = SelfSubjectAccessReview {
+        spec,
+        ..Default::default()
+    };
     let api: Api<SelfSubjectAccessReview> = Api::all(cluster.client());
     let parameters = PostParams::default();
-    let answer = cluster.ask("ask what we may do", || api.create(&parameters, &review)).await?;
+    let answer = cluster
+        .ask("ask what we may do", || api.create(&parameters, &review))
+        .await?;
     Ok(answer.status.is_some_and(|status| status.allowed))
 }
 
@@ -113,14 +140,42 @@ mod tests {
 
     #[test]
     fn each_verb_is_asked_once_where_it_must_hold() {
-        let widget = Applied { group: "x.io".into(), plural: "widgets".into(), namespaced: true };
-        let service = Applied { group: String::new(), plural: "services".into(), namespaced: true };
+        let widget = Applied {
+            group: "x.io".into(),
+            plural: "widgets".into(),
+            namespaced: true,
+        };
+        let service = Applied {
+            group: String::new(),
+            plural: "services".into(),
+            namespaced: true,
+        };
         let asked = questions(&[Need::Run, Need::Look], "n", &[widget, service].into());
-        let of = |resource: &str| asked.iter().filter(|one| one.resource == resource).collect::<Vec<_>>();
-        assert_eq!(of("widgets").iter().map(|one| one.verb).collect::<Vec<_>>(), APPLIED);
+        let of = |resource: &str| {
+            asked
+                .iter()
+                .filter(|one| one.resource == resource)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(
+            of("widgets").iter().map(|one| one.verb).collect::<Vec<_>>(),
+            APPLIED
+        );
         assert_eq!(of("services").len(), 4);
-        assert!(of("nodes").iter().all(|one| one.namespace.is_none() && !one.is_optional));
-        assert!(of("pods/log").iter().all(|one| one.namespace.as_deref() == Some("n")));
-        assert!(of("pods").iter().any(|one| one.is_optional && one.namespace.is_none()));
+        assert!(
+            of("nodes")
+                .iter()
+                .all(|one| one.namespace.is_none() && !one.is_optional)
+        );
+        assert!(
+            of("pods/log")
+                .iter()
+                .all(|one| one.namespace.as_deref() == Some("n"))
+        );
+        assert!(
+            of("pods")
+                .iter()
+                .any(|one| one.is_optional && one.namespace.is_none())
+        );
     }
 }

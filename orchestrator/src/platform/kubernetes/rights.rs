@@ -63,21 +63,88 @@ const fn right(
     verbs: &'static [&'static str],
     purpose: &'static str,
 ) -> Right {
-    Right { need, reach, group, resource, verbs, purpose }
+    Right {
+        need,
+        reach,
+        group,
+        resource,
+        verbs,
+        purpose,
+    }
 }
 
 /// All of them.
 pub const RIGHTS: &[Right] = &[
-    right(Need::Run, Reach::Cluster, ("", "nodes"), WATCHED, "know the nodes, and that they stay ready"),
-    right(Need::Run, Reach::Cluster, ("", "nodes/proxy"), &["get"], "read containers' CPU and memory from kubelets"),
-    right(Need::Run, Reach::Namespace, ("", "namespaces"), &["get"], "see whether the namespace is there"),
-    right(Need::Run, Reach::Namespace, ("batch", "jobs"), APPLIED_AND_WATCHED, "run the run's root and its load"),
-    right(Need::Run, Reach::Namespace, ("", "pods"), APPLIED_AND_WATCHED, "run stressors, and watch all pods"),
-    right(Need::Run, Reach::Namespace, ("", "pods/log"), &["get"], "read what load and stressors report"),
-    right(Need::Run, Reach::Namespace, ("", "pods/attach"), STREAMED, "steer stressors"),
-    right(Need::Run, Reach::Namespace, ("", "pods/portforward"), STREAMED, "fetch spans and tables, and enter"),
-    right(Need::Run, Reach::Namespace, ("", "events"), &["list"], "say why a pod is not ready"),
-    right(Need::Run, Reach::Namespace, ("", "services"), APPLIED, "make the application's Services"),
+    right(
+        Need::Run,
+        Reach::Cluster,
+        ("", "nodes"),
+        WATCHED,
+        "know the nodes, and that they stay ready",
+    ),
+    right(
+        Need::Run,
+        Reach::Cluster,
+        ("", "nodes/proxy"),
+        &["get"],
+        "read containers' CPU and memory from kubelets",
+    ),
+    right(
+        Need::Run,
+        Reach::Namespace,
+        ("", "namespaces"),
+        &["get"],
+        "see whether the namespace is there",
+    ),
+    right(
+        Need::Run,
+        Reach::Namespace,
+        ("batch", "jobs"),
+        APPLIED_AND_WATCHED,
+        "run the run's root and its load",
+    ),
+    right(
+        Need::Run,
+        Reach::Namespace,
+        ("", "pods"),
+        APPLIED_AND_WATCHED,
+        "run stressors, and watch all pods",
+    ),
+    right(
+        Need::Run,
+        Reach::Namespace,
+        ("", "pods/log"),
+        &["get"],
+        "read what load and stressors report",
+    ),
+    right(
+        Need::Run,
+        Reach::Namespace,
+        ("", "pods/attach"),
+        STREAMED,
+        "steer stressors",
+    ),
+    right(
+        Need::Run,
+        Reach::Namespace,
+        ("", "pods/portforward"),
+        STREAMED,
+        "fetch spans and tables, and enter",
+    ),
+    right(
+        Need::Run,
+        Reach::Namespace,
+        ("", "events"),
+        &["list"],
+        "say why a pod is not ready",
+    ),
+    right(
+        Need::Run,
+        Reach::Namespace,
+        ("", "services"),
+        APPLIED,
+        "make the application's Services",
+    ),
     right(
         Need::Run,
         Reach::Namespace,
@@ -85,11 +152,41 @@ pub const RIGHTS: &[Right] = &[
         APPLIED_AND_WATCHED,
         "make the application's workloads",
     ),
-    right(Need::Run, Reach::Namespace, ("apps", "statefulsets"), WATCHED, "wait until all workloads are ready"),
-    right(Need::Run, Reach::Namespace, ("apps", "daemonsets"), WATCHED, "wait until all workloads are ready"),
-    right(Need::MakeNamespace, Reach::Cluster, ("", "namespaces"), &["create", "patch"], "make the namespace"),
-    right(Need::Deploy, Reach::Namespace, ("", "persistentvolumeclaims"), APPLIED, "give stores their volumes"),
-    right(Need::Deploy, Reach::Cluster, ("", "persistentvolumes"), APPLIED, "give stores their volumes"),
+    right(
+        Need::Run,
+        Reach::Namespace,
+        ("apps", "statefulsets"),
+        WATCHED,
+        "wait until all workloads are ready",
+    ),
+    right(
+        Need::Run,
+        Reach::Namespace,
+        ("apps", "daemonsets"),
+        WATCHED,
+        "wait until all workloads are ready",
+    ),
+    right(
+        Need::MakeNamespace,
+        Reach::Cluster,
+        ("", "namespaces"),
+        &["create", "patch"],
+        "make the namespace",
+    ),
+    right(
+        Need::Deploy,
+        Reach::Namespace,
+        ("", "persistentvolumeclaims"),
+        APPLIED,
+        "give stores their volumes",
+    ),
+    right(
+        Need::Deploy,
+        Reach::Cluster,
+        ("", "persistentvolumes"),
+        APPLIED,
+        "give stores their volumes",
+    ),
     right(
         Need::Find,
         Reach::Cluster,
@@ -97,9 +194,27 @@ pub const RIGHTS: &[Right] = &[
         &["list"],
         "find a Prometheus or Jaeger that runs in the cluster",
     ),
-    right(Need::Find, Reach::Cluster, ("", "services/proxy"), &["get", "create"], "ask it through the API server"),
-    right(Need::Ingress, Reach::Namespace, ("networking.k8s.io", "ingresses"), &["list"], "enter by an Ingress"),
-    right(Need::Look, Reach::Cluster, ("", "pods"), &["list"], "know what runs on each node already"),
+    right(
+        Need::Find,
+        Reach::Cluster,
+        ("", "services/proxy"),
+        &["get", "create"],
+        "ask it through the API server",
+    ),
+    right(
+        Need::Ingress,
+        Reach::Namespace,
+        ("networking.k8s.io", "ingresses"),
+        &["list"],
+        "enter by an Ingress",
+    ),
+    right(
+        Need::Look,
+        Reach::Cluster,
+        ("", "pods"),
+        &["list"],
+        "know what runs on each node already",
+    ),
     right(
         Need::Look,
         Reach::Cluster,
@@ -113,13 +228,19 @@ impl Right {
     /// Resource and group as RBAC's messages have them: `jobs.batch`.
     #[must_use]
     pub fn qualified(&self) -> String {
-        if self.group.is_empty() { self.resource.to_owned() } else { format!("{}.{}", self.resource, self.group) }
+        if self.group.is_empty() {
+            self.resource.to_owned()
+        } else {
+            format!("{}.{}", self.resource, self.group)
+        }
     }
 }
 
 /// The rights for some needs, in the order of the list.
 pub fn needed(needs: &[Need]) -> impl Iterator<Item = &'static Right> {
-    RIGHTS.iter().filter(move |right| needs.contains(&right.need))
+    RIGHTS
+        .iter()
+        .filter(move |right| needs.contains(&right.need))
 }
 
 #[cfg(test)]
@@ -131,7 +252,10 @@ mod tests {
     fn no_verb_is_listed_twice_for_one_need_and_every_purpose_reads_on() {
         let mut known = BTreeSet::new();
         for right in RIGHTS {
-            assert!(!right.verbs.is_empty() && !right.purpose.ends_with('.'), "{right:?}");
+            assert!(
+                !right.verbs.is_empty() && !right.purpose.ends_with('.'),
+                "{right:?}"
+            );
             for verb in right.verbs {
                 let key = (right.need, right.reach, right.group, right.resource, *verb);
                 assert!(known.insert(key), "{key:?} twice");
@@ -141,10 +265,14 @@ mod tests {
 
     #[test]
     fn what_is_not_needed_is_not_asked_for() {
-        let resources = |needs: &[Need]| needed(needs).map(Right::qualified).collect::<BTreeSet<_>>();
+        let resources =
+            |needs: &[Need]| needed(needs).map(Right::qualified).collect::<BTreeSet<_>>();
         let run = resources(&[Need::Run]);
         assert!(run.contains("jobs.batch") && run.contains("pods/attach"));
         assert!(!run.contains("persistentvolumes") && !run.contains("services/proxy"));
-        assert!(resources(&[Need::Find]).is_subset(&["services", "services/proxy"].map(str::to_owned).into()));
+        assert!(
+            resources(&[Need::Find])
+                .is_subset(&["services", "services/proxy"].map(str::to_owned).into())
+        );
     }
 }

@@ -13,7 +13,9 @@ pub(super) struct Link {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum RingError {
     /// No link between nodes can be pressed on.
-    #[error("press on the network between nodes: there is one node, `{0}`; name a second one, or press on loopback")]
+    #[error(
+        "press on the network between nodes: there is one node, `{0}`; name a second one, or press on loopback"
+    )]
     One(String),
     /// None at all.
     #[error("press on the network between nodes: there is no node")]
@@ -36,7 +38,14 @@ pub(super) fn ring(nodes: &[String]) -> Result<Vec<Link>, RingError> {
         [node] => Err(RingError::One(node.clone())),
         _ => {
             let next = nodes.iter().cycle().skip(1);
-            Ok(nodes.iter().zip(next).map(|(from, to)| Link { from: from.clone(), to: to.clone() }).collect())
+            Ok(nodes
+                .iter()
+                .zip(next)
+                .map(|(from, to)| Link {
+                    from: from.clone(),
+                    to: to.clone(),
+                })
+                .collect())
         }
     }
 }
@@ -67,6 +76,9 @@ mod tests {
     fn fewer_than_two_are_refused() {
         assert_eq!(ring(&[]), Err(RingError::None));
         assert_eq!(ring(&["a".into()]), Err(RingError::One("a".into())));
-        assert_eq!(ring(&["a".into(), "b".into(), "a".into()]), Err(RingError::Twice("a".into())));
+        assert_eq!(
+            ring(&["a".into(), "b".into(), "a".into()]),
+            Err(RingError::Twice("a".into()))
+        );
     }
 }

@@ -45,11 +45,19 @@ pub fn job(
         lease_ms: millis(LEASE),
         outage_ms: millis(OUTAGE),
     };
-    let args = ["receive".to_owned(), "--spec".to_owned(), pod::argument(&serde_json::to_string(&spec)?)];
+    let args = [
+        "receive".to_owned(),
+        "--spec".to_owned(),
+        pod::argument(&serde_json::to_string(&spec)?),
+    ];
     let mut container = pod::container(options, "receive", &args, Rights::Least);
     container.insert("ports".into(), json!([{ "containerPort": PORT }]));
     let address = json!({ "name": NODE_ADDRESS, "valueFrom": { "fieldRef": { "fieldPath": "status.hostIP" } } });
-    container.get_mut("env").and_then(Value::as_array_mut).map(|env| env.push(address)).unwrap_or_default();
+    container
+        .get_mut("env")
+        .and_then(Value::as_array_mut)
+        .map(|env| env.push(address))
+        .unwrap_or_default();
     let probe = json!({ "httpGet": { "path": "/health", "port": PORT }, "periodSeconds": 1 });
     container.insert("readinessProbe".into(), probe);
     // Started again in the same pod it finds its spool again.
@@ -59,7 +67,8 @@ pub fn job(
     }
     let metadata = owner.metadata(&name(owner), &options.namespace, PURPOSE);
     let template = json!({ "metadata": { "labels": owner.labels(PURPOSE) }, "spec": pod });
-    let mut spec = json!({ "backoffLimit": 20, "ttlSecondsAfterFinished": 0, "template": template });
+    let mut spec =
+        json!({ "backoffLimit": 20, "ttlSecondsAfterFinished": 0, "template": template });
     if let Some(deadline) = deadline {
         spec["activeDeadlineSeconds"] = json!(deadline.as_secs().max(1));
     }
@@ -90,14 +99,24 @@ mod tests {
             pull_policy: "Never".into(),
             priority_class: None,
         };
-        let job = job(&RunOwner::new("r1").unwrap(), &options, &["node".to_owned()], Some(LEASE)).unwrap();
+        let job = job(
+            &RunOwner::new("r1").unwrap(),
+            &options,
+            &["node".to_owned()],
+            Some(LEASE),
+        )
+        .unwrap();
         assert_eq!(
-            (&job["metadata"]["name"], &job["spec"]["ttlSecondsAfterFinished"]),
+            (
+                &job["metadata"]["name"],
+                &job["spec"]["ttlSecondsAfterFinished"]
+            ),
             (&json!("aefm-run-r1"), &json!(0))
         );
         assert_eq!(job["spec"]["activeDeadlineSeconds"], 15);
         let pod = &job["spec"]["template"]["spec"];
-        let spec: ReceiveSpec = serde_json::from_str(pod["containers"][0]["args"][2].as_str().unwrap()).unwrap();
+        let spec: ReceiveSpec =
+            serde_json::from_str(pod["containers"][0]["args"][2].as_str().unwrap()).unwrap();
         assert_eq!((spec.lease_ms, spec.outage_ms), (15_000, 60_000));
         assert_eq!(pod["automountServiceAccountToken"], false);
     }

@@ -71,33 +71,59 @@ impl Drop for ServiceProxy {
 /// Where the API server has the Service: <https://kubernetes.io/docs/tasks/access-application-cluster/access-cluster-services/>.
 fn path(to: &Found) -> String {
     let scheme = if to.secure { "https:" } else { "" };
-    format!("/api/v1/namespaces/{}/services/{scheme}{}:{}/proxy", to.namespace, to.name, to.port)
+    format!(
+        "/api/v1/namespaces/{}/services/{scheme}{}:{}/proxy",
+        to.namespace, to.name, to.port
+    )
 }
 
 async fn serve(stream: TcpStream, client: Client, base: Arc<str>) {
     let service = service_fn(move |request| {
         let (client, base) = (client.clone(), Arc::clone(&base));
-        async move { Ok::<_, Infallible>(pass(&client, &base, request).await.unwrap_or_else(|reason| gone(&reason))) }
+        async move {
+            Ok::<_, Infallible>(
+                pass(&client, &base, request)
+                    .await
+                    .unwrap_or_else(|reason| gone(&reason)),
+            )
+        }
     });
-    let connection = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+    let connection =
+        hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
     if let Err(error) = connection.await {
         tracing::debug!("a question to a Service ended: {error}");
     }
 }
 
-async fn pass(client: &Client, base: &str, request: Request<Incoming>) -> Result<Response<Body>, String> {
+async fn pass(
+    client: &Client,
+    base: &str,
+    request: Request<Incoming>,
+) -> Result<Response<Body>, String> {
     let (mut parts, body) = request.into_parts();
     let question = parts.uri.path_and_query().map_or("/", |path| path.as_str());
-    parts.uri = format!("{base}{question}").parse().map_err(|_| format!("ask for {question}: it is no path"))?;
+    parts.uri = format!("{base}{question}")
+        .parse()
+        .map_err(|_| format!("ask for {question}: it is no path"))?;
     // These are between two neighbours; and the API server is told who we are by the client.
     for header in [HOST, CONNECTION, TRANSFER_ENCODING, AUTHORIZATION] {
         parts.headers.remove(header);
     }
-    let body = Limited::new(body, MAX_QUESTION).collect().await.map_err(|error| error.to_string())?.to_bytes();
+    let body = Limited::new(body, MAX_QUESTION)
+        .collect()
+        .await
+        .map_err(|error| error.to_string())?
+        .to_bytes();
     // The client asks again by itself while nobody is there, which takes minutes. Whoever asks here does that himself.
-    let answer = tokio::time::timeout(PATIENCE, client.send(Request::from_parts(parts, Body::from(body)))).await;
-    let answer = answer.map_err(|_| format!("ask through the API server: no answer within {PATIENCE:?}"))?;
-    let mut answer = answer.map_err(|error| format!("ask through the API server: {}", reason(&error)))?;
+    let answer = tokio::time::timeout(
+        PATIENCE,
+        client.send(Request::from_parts(parts, Body::from(body))),
+    )
+    .await;
+    let answer =
+        answer.map_err(|_| format!("ask through the API server: no answer within {PATIENCE:?}"))?;
+    let mut answer =
+        answer.map_err(|error| format!("ask through the API server: {}", reason(&error)))?;
     answer.headers_mut().remove(CONNECTION);
     answer.headers_mut().remove(TRANSFER_ENCODING);
     Ok(answer)
@@ -116,10 +142,18 @@ mod tests {
 
     #[test]
     fn the_path_names_scheme_service_and_port() {
-        let mut found =
-            Found { namespace: "m".into(), name: "p".into(), port: 9090, secure: false, because: String::new() };
+        let mut found = Found {
+            namespace: "m".into(),
+            name: "p".into(),
+            port: 9090,
+            secure: false,
+            because: String::new(),
+        };
         assert_eq!(path(&found), "/api/v1/namespaces/m/services/p:9090/proxy");
         found.secure = true;
-        assert_eq!(path(&found), "/api/v1/namespaces/m/services/https:p:9090/proxy");
+        assert_eq!(
+            path(&found),
+            "/api/v1/namespaces/m/services/https:p:9090/proxy"
+        );
     }
 }

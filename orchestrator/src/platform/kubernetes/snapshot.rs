@@ -71,7 +71,8 @@ impl Node {
     #[must_use]
     pub fn is_like(&self, other: &Self) -> bool {
         let near = |one: f64, other: f64, share: f64| (one - other).abs() <= share * one.max(other);
-        near(self.capacity.cpu, other.capacity.cpu, 0.001) && near(self.capacity.memory, other.capacity.memory, 0.03)
+        near(self.capacity.cpu, other.capacity.cpu, 0.001)
+            && near(self.capacity.memory, other.capacity.memory, 0.03)
     }
 }
 
@@ -79,24 +80,36 @@ impl Room {
     /// The sum.
     #[must_use]
     pub fn with(self, more: Self) -> Self {
-        Self { cpu: self.cpu + more.cpu, memory: self.memory + more.memory }
+        Self {
+            cpu: self.cpu + more.cpu,
+            memory: self.memory + more.memory,
+        }
     }
 
     /// What is left, none where more is taken than there is.
     #[must_use]
     pub fn without(self, taken: Self) -> Self {
-        Self { cpu: (self.cpu - taken.cpu).max(0.0), memory: (self.memory - taken.memory).max(0.0) }
+        Self {
+            cpu: (self.cpu - taken.cpu).max(0.0),
+            memory: (self.memory - taken.memory).max(0.0),
+        }
     }
 
     fn most(self, other: Self) -> Self {
-        Self { cpu: self.cpu.max(other.cpu), memory: self.memory.max(other.memory) }
+        Self {
+            cpu: self.cpu.max(other.cpu),
+            memory: self.memory.max(other.memory),
+        }
     }
 
     /// In a map of resources.
     #[must_use]
     pub fn of(resources: &Value) -> Self {
         let amount = |name: &str| amount::of(&resources[name]).unwrap_or_default();
-        Self { cpu: amount("cpu"), memory: amount("memory") }
+        Self {
+            cpu: amount("cpu"),
+            memory: amount("memory"),
+        }
     }
 }
 
@@ -104,7 +117,11 @@ impl std::fmt::Display for Room {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let cores = format!("{:.2}", self.cpu);
         let cores = cores.trim_end_matches('0').trim_end_matches('.');
-        write!(f, "{cores} cores and {:.1} GiB", self.memory / 1_073_741_824.0)
+        write!(
+            f,
+            "{cores} cores and {:.1} GiB",
+            self.memory / 1_073_741_824.0
+        )
     }
 }
 
@@ -114,30 +131,50 @@ impl Snapshot {
     ///
     /// # Errors
     /// When it does not tell its nodes.
-    pub async fn take(cluster: &Cluster) -> Result<(Self, Result<Vec<Value>, String>), ClusterError> {
+    pub async fn take(
+        cluster: &Cluster,
+    ) -> Result<(Self, Result<Vec<Value>, String>), ClusterError> {
         let all = ListParams::default();
         let nodes = cluster.list("v1", "Node", None, &all).await?;
         let mut unknown = Vec::new();
         let mut told = |answer: Result<Vec<Value>, ClusterError>| {
-            answer.map_err(|error| error.to_string()).inspect_err(|reason| unknown.push(reason.clone()))
+            answer
+                .map_err(|error| error.to_string())
+                .inspect_err(|reason| unknown.push(reason.clone()))
         };
         let pods = told(cluster.list("v1", "Pod", None, &all).await);
         let services = told(services(cluster).await);
         let known = services.as_deref().unwrap_or_default();
         let snapshot = Self::of(&nodes, pods.as_deref().ok(), known);
-        Ok((Self { minor: cluster.server_minor, unknown, ..snapshot }, services))
+        Ok((
+            Self {
+                minor: cluster.server_minor,
+                unknown,
+                ..snapshot
+            },
+            services,
+        ))
     }
 
     /// From the cluster's objects; without pods it is not known what they have asked for.
     #[must_use]
     pub fn of(nodes: &[Value], pods: Option<&[Value]>, services: &[Value]) -> Self {
         let mut asked: BTreeMap<&str, Room> = BTreeMap::new();
-        for pod in pods.unwrap_or_default().iter().filter(|pod| !super::watched::has_ended(pod)) {
-            let sum = asked.entry(pod["spec"]["nodeName"].as_str().unwrap_or_default()).or_default();
+        for pod in pods
+            .unwrap_or_default()
+            .iter()
+            .filter(|pod| !super::watched::has_ended(pod))
+        {
+            let sum = asked
+                .entry(pod["spec"]["nodeName"].as_str().unwrap_or_default())
+                .or_default();
             *sum = sum.with(pod_asks(&pod["spec"]));
         }
         let asked_of = |name: &str| pods.map(|_| asked.get(name).copied().unwrap_or_default());
-        let mut nodes: Vec<_> = nodes.iter().map(|node| node_of(node, asked_of(&name_of(node)))).collect();
+        let mut nodes: Vec<_> = nodes
+            .iter()
+            .map(|node| node_of(node, asked_of(&name_of(node))))
+            .collect();
         nodes.sort_by(|one, other| one.name.cmp(&other.name));
         let candidates = |target| found::candidates(target, services);
         Self {
@@ -163,9 +200,16 @@ impl Snapshot {
 fn node_of(node: &Value, asked: Option<Room>) -> Node {
     let (labels, status) = (&node["metadata"]["labels"], &node["status"]);
     let texts = |list: &Value| list.as_array().cloned().unwrap_or_default();
-    let internal = texts(&status["addresses"]).into_iter().find(|address| address["type"] == "InternalIP");
-    let control = ["node-role.kubernetes.io/control-plane", "node-role.kubernetes.io/master"];
-    let images = texts(&status["images"]).into_iter().flat_map(|image| texts(&image["names"]));
+    let internal = texts(&status["addresses"])
+        .into_iter()
+        .find(|address| address["type"] == "InternalIP");
+    let control = [
+        "node-role.kubernetes.io/control-plane",
+        "node-role.kubernetes.io/master",
+    ];
+    let images = texts(&status["images"])
+        .into_iter()
+        .flat_map(|image| texts(&image["names"]));
     Node {
         name: name_of(node),
         address: internal.and_then(|address| address["address"].as_str().map(str::to_owned)),
@@ -175,7 +219,9 @@ fn node_of(node: &Value, asked: Option<Room>) -> Node {
         capacity: Room::of(&status["capacity"]),
         allocatable: Room::of(&status["allocatable"]),
         asked,
-        images: images.filter_map(|name| name.as_str().map(str::to_owned)).collect(),
+        images: images
+            .filter_map(|name| name.as_str().map(str::to_owned))
+            .collect(),
     }
 }
 
@@ -187,18 +233,30 @@ pub fn pod_asks(spec: &Value) -> Room {
     let asks = |container: &Value| {
         // What is not asked for is what is limited.
         let resources = &container["resources"];
-        let (asked, limit) = (Room::of(&resources["requests"]), Room::of(&resources["limits"]));
+        let (asked, limit) = (
+            Room::of(&resources["requests"]),
+            Room::of(&resources["limits"]),
+        );
         let has = |name: &str| !resources["requests"][name].is_null();
         Room {
             cpu: if has("cpu") { asked.cpu } else { limit.cpu },
-            memory: if has("memory") { asked.memory } else { limit.memory },
+            memory: if has("memory") {
+                asked.memory
+            } else {
+                limit.memory
+            },
         }
     };
     let beside = |container: &Value| container["restartPolicy"] == "Always";
-    let (sidecars, before): (Vec<_>, Vec<_>) = containers("initContainers").into_iter().partition(beside);
+    let (sidecars, before): (Vec<_>, Vec<_>) =
+        containers("initContainers").into_iter().partition(beside);
     let sum = |of: &[Value]| of.iter().map(asks).fold(Room::default(), Room::with);
     let running = sum(&containers("containers")).with(sum(&sidecars));
-    before.iter().map(asks).fold(running, Room::most).with(Room::of(&spec["overhead"]))
+    before
+        .iter()
+        .map(asks)
+        .fold(running, Room::most)
+        .with(Room::of(&spec["overhead"]))
 }
 
 #[cfg(test)]
@@ -212,10 +270,23 @@ mod tests {
 
     #[test]
     fn a_pod_asks_for_what_the_scheduler_counts() {
-        let mut spec = json!({ "containers": [container("500m", "1Gi"), container("0.25", "1Gi")] });
-        assert_eq!(pod_asks(&spec), Room { cpu: 0.75, memory: 2_147_483_648.0 });
+        let mut spec =
+            json!({ "containers": [container("500m", "1Gi"), container("0.25", "1Gi")] });
+        assert_eq!(
+            pod_asks(&spec),
+            Room {
+                cpu: 0.75,
+                memory: 2_147_483_648.0
+            }
+        );
         spec["initContainers"] = json!([container("2", "1Mi")]);
-        assert_eq!(pod_asks(&spec), Room { cpu: 2.0, memory: 2_147_483_648.0 });
+        assert_eq!(
+            pod_asks(&spec),
+            Room {
+                cpu: 2.0,
+                memory: 2_147_483_648.0
+            }
+        );
         let mut sidecar = container("1", "0");
         sidecar["restartPolicy"] = json!("Always");
         spec["initContainers"] = json!([sidecar]);
@@ -233,20 +304,44 @@ mod tests {
                 "addresses": [{ "type": "Hostname", "address": "n1" }, { "type": "InternalIP", "address": "10.0.0.1" }],
                 "images": [{ "names": ["a@sha256:1", "a:1"] }] } });
         let pod = |phase: &str, on: &str| json!({ "spec": { "nodeName": on, "containers": [container("1", "5M")] }, "status": { "phase": phase } });
-        let pods = [pod("Running", "n1"), pod("Succeeded", "n1"), pod("Pending", "n1"), pod("Running", "n2")];
+        let pods = [
+            pod("Running", "n1"),
+            pod("Succeeded", "n1"),
+            pod("Pending", "n1"),
+            pod("Running", "n2"),
+        ];
         let snapshot = Snapshot::of(std::slice::from_ref(&node), Some(&pods), &[]);
         let n1 = snapshot.node("n1").expect("it is there");
-        assert!((n1.free().cpu - 1.92).abs() < 1e-9 && (n1.free().memory - 5e6).abs() < 1.0, "{n1:?}");
-        assert_eq!((n1.address.as_deref(), n1.role.as_deref()), (Some("10.0.0.1"), Some("testbed")));
-        assert_eq!((n1.control_plane, n1.images.len(), n1.closed.clone()), (true, 2, None));
+        assert!(
+            (n1.free().cpu - 1.92).abs() < 1e-9 && (n1.free().memory - 5e6).abs() < 1.0,
+            "{n1:?}"
+        );
+        assert_eq!(
+            (n1.address.as_deref(), n1.role.as_deref()),
+            (Some("10.0.0.1"), Some("testbed"))
+        );
+        assert_eq!(
+            (n1.control_plane, n1.images.len(), n1.closed.clone()),
+            (true, 2, None)
+        );
         let without = Snapshot::of(&[node], None, &[]);
-        assert_eq!((without.nodes[0].asked, without.nodes[0].free().cpu), (None, 3.92));
+        assert_eq!(
+            (without.nodes[0].asked, without.nodes[0].free().cpu),
+            (None, 3.92)
+        );
     }
 
     #[test]
     fn a_snapshot_comes_back_from_json() {
-        let snapshot = Snapshot { minor: 34, unknown: vec!["x".into()], ..Snapshot::default() };
+        let snapshot = Snapshot {
+            minor: 34,
+            unknown: vec!["x".into()],
+            ..Snapshot::default()
+        };
         let text = serde_json::to_string(&snapshot).expect("it can be written");
-        assert_eq!(serde_json::from_str::<Snapshot>(&text).expect("it can be read"), snapshot);
+        assert_eq!(
+            serde_json::from_str::<Snapshot>(&text).expect("it can be read"),
+            snapshot
+        );
     }
 }

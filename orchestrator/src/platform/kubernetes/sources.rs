@@ -65,16 +65,31 @@ impl Findings {
         }
         let services = services(cluster).await?;
         let choose = |target, named| found::choose(target, &services, named, None);
-        let prometheus = prometheus.map(|source| choose(Target::Prometheus, source.cluster.as_ref())).transpose()?;
-        let jaeger = jaeger.map(|source| choose(Target::Jaeger, source.cluster.as_ref())).transpose()?;
-        let otlp = jaeger.as_ref().and_then(|found| otlp_beside(found, &services));
-        Ok(Self { prometheus, jaeger, otlp })
+        let prometheus = prometheus
+            .map(|source| choose(Target::Prometheus, source.cluster.as_ref()))
+            .transpose()?;
+        let jaeger = jaeger
+            .map(|source| choose(Target::Jaeger, source.cluster.as_ref()))
+            .transpose()?;
+        let otlp = jaeger
+            .as_ref()
+            .and_then(|found| otlp_beside(found, &services));
+        Ok(Self {
+            prometheus,
+            jaeger,
+            otlp,
+        })
     }
 
     /// A line for each, for people.
     pub fn lines(&self) -> impl Iterator<Item = String> {
-        let named = [(Target::Prometheus, &self.prometheus), (Target::Jaeger, &self.jaeger)];
-        named.into_iter().filter_map(|(target, found)| Some(format!("{target} is {}", found.as_ref()?)))
+        let named = [
+            (Target::Prometheus, &self.prometheus),
+            (Target::Jaeger, &self.jaeger),
+        ];
+        named
+            .into_iter()
+            .filter_map(|(target, found)| Some(format!("{target} is {}", found.as_ref()?)))
     }
 }
 
@@ -137,9 +152,18 @@ impl Sources {
 /// The sources whose place the experiment does not say.
 fn left_open(experiment: &Experiment) -> (Option<&PrometheusSource>, Option<&JaegerSource>) {
     let collect = &experiment.collect;
-    let prometheus = collect.prometheus.as_ref().filter(|source| source.url.is_none());
-    let jaeger = collect.jaeger.as_ref().filter(|source| source.url.is_none());
-    (prometheus, jaeger.filter(|source| source.cluster.is_some() || experiment.is_emulated()))
+    let prometheus = collect
+        .prometheus
+        .as_ref()
+        .filter(|source| source.url.is_none());
+    let jaeger = collect
+        .jaeger
+        .as_ref()
+        .filter(|source| source.url.is_none());
+    (
+        prometheus,
+        jaeger.filter(|source| source.cluster.is_some() || experiment.is_emulated()),
+    )
 }
 
 /// All Services of the cluster.
@@ -147,7 +171,9 @@ fn left_open(experiment: &Experiment) -> (Option<&PrometheusSource>, Option<&Jae
 /// # Errors
 /// When the cluster does not say.
 pub async fn services(cluster: &Cluster) -> Result<Vec<Value>, ClusterError> {
-    cluster.list("v1", "Service", None, &ListParams::default()).await
+    cluster
+        .list("v1", "Service", None, &ListParams::default())
+        .await
 }
 
 /// Where the Jaeger behind a Service takes OTLP: at that Service, or at another one of the same namespace that Jaeger's
@@ -160,9 +186,15 @@ fn otlp_beside(jaeger: &Found, services: &[Value]) -> Option<String> {
     };
     let own = |service: &&Value| service["metadata"]["name"] == jaeger.name.as_str();
     let named = |service: &&Value| {
-        service["metadata"]["name"].as_str().is_some_and(|name| name.contains("jaeger") || name.ends_with("-collector"))
+        service["metadata"]["name"]
+            .as_str()
+            .is_some_and(|name| name.contains("jaeger") || name.ends_with("-collector"))
     };
-    let found = services.iter().filter(takes).find(own).or_else(|| services.iter().filter(takes).find(named))?;
+    let found = services
+        .iter()
+        .filter(takes)
+        .find(own)
+        .or_else(|| services.iter().filter(takes).find(named))?;
     Some(from_inside(found, OTLP))
 }
 
@@ -176,12 +208,30 @@ mod tests {
             json!({ "metadata": { "namespace": namespace, "name": name },
                 "spec": { "clusterIP": address, "ports": [{ "port": 16686 }, { "port": port }] } })
         };
-        let jaeger =
-            Found { namespace: "t".into(), name: "q".into(), port: 16_686, secure: false, because: String::new() };
+        let jaeger = Found {
+            namespace: "t".into(),
+            name: "q".into(),
+            port: 16_686,
+            secure: false,
+            because: String::new(),
+        };
         let other = service("t", "simplest-collector", OTLP, "10.0.0.2");
-        let all = [service("u", "q", OTLP, "10.0.0.9"), other, service("t", "q", OTLP, "10.0.0.1")];
-        assert_eq!(otlp_beside(&jaeger, &all).as_deref(), Some("http://10.0.0.1:4318"));
-        assert_eq!(otlp_beside(&jaeger, &all[..2]).as_deref(), Some("http://10.0.0.2:4318"));
-        assert_eq!(otlp_beside(&jaeger, &[service("t", "q", 4317, "10.0.0.1")]), None);
+        let all = [
+            service("u", "q", OTLP, "10.0.0.9"),
+            other,
+            service("t", "q", OTLP, "10.0.0.1"),
+        ];
+        assert_eq!(
+            otlp_beside(&jaeger, &all).as_deref(),
+            Some("http://10.0.0.1:4318")
+        );
+        assert_eq!(
+            otlp_beside(&jaeger, &all[..2]).as_deref(),
+            Some("http://10.0.0.2:4318")
+        );
+        assert_eq!(
+            otlp_beside(&jaeger, &[service("t", "q", 4317, "10.0.0.1")]),
+            None
+        );
     }
 }

@@ -39,10 +39,17 @@ pub(super) struct Stressor {
 
 impl Stressor {
     /// Makes the pod. What it says and does comes later: see [`Self::hold`].
-    pub(super) async fn start(site: &Site, node: &str, kind: Kind, pod: StressorPod) -> Result<Self, String> {
+    pub(super) async fn start(
+        site: &Site,
+        node: &str,
+        kind: Kind,
+        pod: StressorPod,
+    ) -> Result<Self, String> {
         let StressorPod { object, first_line } = pod;
-        let applied =
-            site.apply(vec![object], super::stressor_pod::PURPOSE).await.map_err(|error| error.to_string())?;
+        let applied = site
+            .apply(vec![object], super::stressor_pod::PURPOSE)
+            .await
+            .map_err(|error| error.to_string())?;
         let object = applied.into_iter().next().unwrap_or_default();
         let name = super::cluster::name_of(&object);
         let (intensity, wanted) = watch::channel(0.0);
@@ -51,14 +58,32 @@ impl Stressor {
         let (refusal, refused) = watch::channel(None);
         let told = refusal.clone();
         let reader = tokio::spawn(async move {
-            if let Err(refused) = logs::follow(&pods, &listened, objects, |line| take(&sender, line)).await {
+            if let Err(refused) =
+                logs::follow(&pods, &listened, objects, |line| take(&sender, line)).await
+            {
                 told.send_replace(Some(refused));
             }
         });
-        let keeper =
-            Keeper { pods: site.pods(), name: name.clone(), first_line, wanted, samples: samples.clone(), refusal };
+        let keeper = Keeper {
+            pods: site.pods(),
+            name: name.clone(),
+            first_line,
+            wanted,
+            samples: samples.clone(),
+            refusal,
+        };
         let keeper = tokio::spawn(keeper.keep(site.watched.now()));
-        Ok(Self { node: node.to_owned(), name, kind, object, intensity, samples, refused, keeper, reader })
+        Ok(Self {
+            node: node.to_owned(),
+            name,
+            kind,
+            object,
+            intensity,
+            samples,
+            refused,
+            keeper,
+            reader,
+        })
     }
 
     /// Waits until it says something: then it does what it was told.
@@ -70,20 +95,35 @@ impl Stressor {
             Ok(refused) = refused.wait_for(Option::is_some) => return Err(tell(&refused)),
             () = tokio::time::sleep(START) => false,
         };
-        if spoke { Ok(()) } else { Err(format!("hear of pod {} within {START:?}", self.name)) }
+        if spoke {
+            Ok(())
+        } else {
+            Err(format!("hear of pod {} within {START:?}", self.name))
+        }
     }
 
     /// Asks for an intensity and waits until it is held, or the node has no room for more.
     pub(super) async fn hold(&mut self, site: &Site, intensity: f64) -> Result<Held, String> {
-        let what = format!("hold {} interference of {intensity} on {}", self.kind.name(), self.node);
+        let what = format!(
+            "hold {} interference of {intensity} on {}",
+            self.kind.name(),
+            self.node
+        );
         let fresh = self.samples.borrow().is_empty();
         self.intensity.send_replace(intensity);
         let deadline = Instant::now() + if fresh { START + HOLD } else { HOLD };
         let before = self.samples.borrow_and_update().len();
         let mut samples = self.samples.clone();
-        let held = samples.wait_for(|samples| samples[before..].iter().any(|sample| is_held(sample, intensity)));
-        let ended =
-            site.watched.until(deadline, |objects| pod(objects, &self.name).is_some_and(has_ended).then_some(()));
+        let held = samples.wait_for(|samples| {
+            samples[before..]
+                .iter()
+                .any(|sample| is_held(sample, intensity))
+        });
+        let ended = site.watched.until(deadline, |objects| {
+            pod(objects, &self.name)
+                .is_some_and(has_ended)
+                .then_some(())
+        });
         let mut refused = self.refused.clone();
         let reached = tokio::select! {
             held = held => held.is_ok(),
@@ -91,31 +131,50 @@ impl Stressor {
             Ok(refused) = refused.wait_for(Option::is_some) => return Err(format!("{what}: {}", tell(&refused))),
             () = tokio::time::sleep_until(deadline) => false,
         };
-        let last = self.samples.borrow().last().map(|last| (last.achieved, last.saturated));
+        let last = self
+            .samples
+            .borrow()
+            .last()
+            .map(|last| (last.achieved, last.saturated));
         if reached {
             let (achieved, saturated) = last.unwrap_or_default();
-            return Ok(Held { achieved, saturated });
+            return Ok(Held {
+                achieved,
+                saturated,
+            });
         }
         let now = site.watched.now().borrow().clone();
         let state = match pod(&now, &self.name) {
             Some(pod) => site.explain(pod).await,
             None => format!("pod {} is not there", self.name),
         };
-        let reached =
-            last.map_or_else(|| "nothing was reported".to_owned(), |(achieved, _)| format!("it reached {achieved:.1}"));
+        let reached = last.map_or_else(
+            || "nothing was reported".to_owned(),
+            |(achieved, _)| format!("it reached {achieved:.1}"),
+        );
         Err(format!("{what}: {reached}; {state}"))
     }
 
     /// Samples that end in a window of wall-clock time.
     pub(super) fn between(&self, from_ns: i64, to_ns: i64) -> Vec<InterferenceSample> {
-        let within = |sample: &&InterferenceSample| !sample.summary && (from_ns..to_ns).contains(&sample.wall_ns);
-        self.samples.borrow().iter().filter(within).cloned().collect()
+        let within = |sample: &&InterferenceSample| {
+            !sample.summary && (from_ns..to_ns).contains(&sample.wall_ns)
+        };
+        self.samples
+            .borrow()
+            .iter()
+            .filter(within)
+            .cloned()
+            .collect()
     }
 
     /// Removes the pod and waits until it is gone.
     pub(super) async fn stop(self, site: &Site) -> Result<(), String> {
         self.keeper.abort();
-        let removed = site.remove(std::slice::from_ref(&self.object)).await.map_err(|error| error.to_string());
+        let removed = site
+            .remove(std::slice::from_ref(&self.object))
+            .await
+            .map_err(|error| error.to_string());
         self.reader.abort();
         removed
     }
@@ -135,7 +194,9 @@ fn take(samples: &watch::Sender<Vec<InterferenceSample>>, line: &str) {
         return;
     };
     samples.send_if_modified(|samples| {
-        let later = samples.last().is_none_or(|last| last.mono_ns < sample.mono_ns);
+        let later = samples
+            .last()
+            .is_none_or(|last| last.mono_ns < sample.mono_ns);
         if later {
             samples.push(sample);
         }
@@ -144,11 +205,17 @@ fn take(samples: &watch::Sender<Vec<InterferenceSample>>, line: &str) {
 }
 
 fn tell(refused: &Option<ClusterError>) -> String {
-    refused.as_ref().map(ToString::to_string).unwrap_or_default()
+    refused
+        .as_ref()
+        .map(ToString::to_string)
+        .unwrap_or_default()
 }
 
 fn is_held(sample: &InterferenceSample, intensity: f64) -> bool {
-    #[expect(clippy::float_cmp, reason = "the sample repeats the number that was sent")]
+    #[expect(
+        clippy::float_cmp,
+        reason = "the sample repeats the number that was sent"
+    )]
     let same = sample.requested == intensity;
     same && (sample.held || sample.saturated || intensity == 0.0)
 }
@@ -167,23 +234,33 @@ impl Keeper {
     async fn keep(mut self, mut objects: watch::Receiver<super::watched::Objects>) {
         loop {
             let name = self.name.clone();
-            let running =
-                objects.wait_for(|objects| pod(objects, &name).is_some_and(|pod| pod["status"]["phase"] == "Running"));
+            let running = objects.wait_for(|objects| {
+                pod(objects, &name).is_some_and(|pod| pod["status"]["phase"] == "Running")
+            });
             if running.await.is_err() {
                 return;
             }
-            let parameters = AttachParams { stdin: true, stdout: false, stderr: false, ..AttachParams::default() };
+            let parameters = AttachParams {
+                stdin: true,
+                stdout: false,
+                stderr: false,
+                ..AttachParams::default()
+            };
             match self.pods.attach(&self.name, &parameters).await {
                 Ok(attached) => {
                     let ended = self.serve(attached).await;
                     tracing::debug!("the stream to pod {} is opened again: {ended}", self.name);
                 }
                 Err(error) if matches!(code(&error), Some(401 | 403)) => {
-                    let refused = ClusterError::refused(&format!("attach to pod {}", self.name), &error);
-                    self.refusal.send_replace(Some(refused.naming("pods/attach")));
+                    let refused =
+                        ClusterError::refused(&format!("attach to pod {}", self.name), &error);
+                    self.refusal
+                        .send_replace(Some(refused.naming("pods/attach")));
                     return;
                 }
-                Err(error) => tracing::debug!("pod {} cannot be attached to now: {error}", self.name),
+                Err(error) => {
+                    tracing::debug!("pod {} cannot be attached to now: {error}", self.name)
+                }
             }
             tokio::time::sleep(RETRY).await;
         }
@@ -197,7 +274,11 @@ impl Keeper {
         tokio::pin!(status);
         // A spec that is already obeyed is no control, and is refused without harm.
         let begun = !self.samples.borrow().is_empty();
-        let mut line = if begun { String::new() } else { format!("{}\n", self.first_line) };
+        let mut line = if begun {
+            String::new()
+        } else {
+            format!("{}\n", self.first_line)
+        };
         line += &self.order();
         loop {
             if let Err(error) = stdin.write_all(line.as_bytes()).await {
@@ -218,7 +299,9 @@ impl Keeper {
 
     fn order(&mut self) -> String {
         let intensity = *self.wanted.borrow_and_update();
-        serde_json::to_string(&Control { intensity }).map(|order| order + "\n").unwrap_or_default()
+        serde_json::to_string(&Control { intensity })
+            .map(|order| order + "\n")
+            .unwrap_or_default()
     }
 }
 
@@ -245,6 +328,13 @@ mod tests {
             take(&sender, &serde_json::to_string(&sample(mono_ns)).unwrap());
         }
         take(&sender, "not a sample");
-        assert_eq!(samples.borrow().iter().map(|sample| sample.mono_ns).collect::<Vec<_>>(), [1, 2, 3]);
+        assert_eq!(
+            samples
+                .borrow()
+                .iter()
+                .map(|sample| sample.mono_ns)
+                .collect::<Vec<_>>(),
+            [1, 2, 3]
+        );
     }
 }

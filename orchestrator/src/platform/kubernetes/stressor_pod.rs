@@ -50,7 +50,12 @@ pub fn stressor_pod(
     spec: &InterferenceSpec,
     placed: &Placed<'_>,
 ) -> Result<StressorPod, serde_json::Error> {
-    let Placed { node, role, deadline, limits } = placed;
+    let Placed {
+        node,
+        role,
+        deadline,
+        limits,
+    } = placed;
     let mut spec = spec.clone();
     spec.lease_ms = Some(millis(LEASE));
     spec.deadline_ms = millis(*deadline);
@@ -59,28 +64,49 @@ pub fn stressor_pod(
         // The volume lies on the node's own disk.
         spec.options.dir = Some(WORK_DIR.into());
     }
-    let rights = if spec.options.class == CpuClass::Fair { Rights::Least } else { Rights::Nice };
+    let rights = if spec.options.class == CpuClass::Fair {
+        Rights::Least
+    } else {
+        Rights::Nice
+    };
     let args = ["interfere", "--spec", "-"].map(str::to_owned);
     let mut container = pod::container(options, "stressor", &args, rights);
     pod::limit(&mut container, limits);
     container.insert("stdin".into(), json!(true));
     container.insert("stdinOnce".into(), json!(false));
     let mut pod = pod::spec(options, container, "Never");
-    pod.insert("activeDeadlineSeconds".into(), json!(deadline.as_secs().max(1)));
+    pod.insert(
+        "activeDeadlineSeconds".into(),
+        json!(deadline.as_secs().max(1)),
+    );
     pod.insert("affinity".into(), pod::on_nodes(&[(*node).to_owned()]));
     pod.insert("tolerations".into(), json!([{ "operator": "Exists" }]));
-    let mut metadata = owner.metadata(&name(owner, spec.kind, node, role), &options.namespace, PURPOSE);
+    let mut metadata = owner.metadata(
+        &name(owner, spec.kind, node, role),
+        &options.namespace,
+        PURPOSE,
+    );
     metadata["labels"]["aefm.io/kind"] = json!(spec.kind.name());
     metadata["annotations"] = json!({ "aefm.io/node": node });
     let object = json!({ "apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": pod });
-    Ok(StressorPod { object, first_line: serde_json::to_string(&spec)? })
+    Ok(StressorPod {
+        object,
+        first_line: serde_json::to_string(&spec)?,
+    })
 }
 
 /// A name that fits and is the node's own: nodes' names are longer than a pod's may be, and differ past any cut.
 fn name(owner: &RunOwner, kind: Kind, node: &str, role: &str) -> String {
     let digest = Sha256::digest(format!("{role}/{node}").as_bytes());
-    let short = format!("{:02x}{:02x}{:02x}{:02x}", digest[0], digest[1], digest[2], digest[3]);
-    format!("aefm-{}-{}-{short}", kind.name().replace('_', "-"), owner.id())
+    let short = format!(
+        "{:02x}{:02x}{:02x}{:02x}",
+        digest[0], digest[1], digest[2], digest[3]
+    );
+    format!(
+        "aefm-{}-{}-{short}",
+        kind.name().replace('_', "-"),
+        owner.id()
+    )
 }
 
 fn millis(duration: Duration) -> u64 {
@@ -94,12 +120,25 @@ mod tests {
 
     fn options() -> PodOptions {
         let (image, namespace, pull_policy) = ("aefm:1".into(), "mine".into(), "Never".into());
-        PodOptions { image, namespace, pull_policy, priority_class: Some("low".into()) }
+        PodOptions {
+            image,
+            namespace,
+            pull_policy,
+            priority_class: Some("low".into()),
+        }
     }
 
     fn pod_of(spec: &InterferenceSpec, node: &str, role: &str) -> StressorPod {
-        let limits = Limits { cpu: Some("2".into()), memory: None };
-        let placed = Placed { node, role, deadline: Duration::from_secs(90), limits: &limits };
+        let limits = Limits {
+            cpu: Some("2".into()),
+            memory: None,
+        };
+        let placed = Placed {
+            node,
+            role,
+            deadline: Duration::from_secs(90),
+            limits: &limits,
+        };
         stressor_pod(&RunOwner::new("run1").unwrap(), &options(), spec, &placed).unwrap()
     }
 
@@ -117,7 +156,10 @@ mod tests {
             let pod = &object["spec"];
             assert_eq!(pod["activeDeadlineSeconds"], 90);
             // A Deployment, or a policy to restart, would bring it back.
-            assert_eq!((&object["kind"], &pod["restartPolicy"]), (&json!("Pod"), &json!("Never")));
+            assert_eq!(
+                (&object["kind"], &pod["restartPolicy"]),
+                (&json!("Pod"), &json!("Never"))
+            );
             assert_eq!(object["metadata"]["labels"]["aefm.io/run"], "run1");
             assert_eq!(pod["containers"][0]["stdinOnce"], false);
             assert_eq!(pod["containers"][0]["resources"]["limits"]["cpu"], "2");
@@ -130,7 +172,10 @@ mod tests {
         let pod = pod(Kind::Cpu, "06");
         let terms = &pod.object["spec"]["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"];
         let field = json!({ "key": "metadata.name", "operator": "In", "values": ["06"] });
-        assert_eq!(terms["nodeSelectorTerms"], json!([{ "matchFields": [field] }]));
+        assert_eq!(
+            terms["nodeSelectorTerms"],
+            json!([{ "matchFields": [field] }])
+        );
     }
 
     #[test]
@@ -141,8 +186,11 @@ mod tests {
             let pod = pod_of(&InterferenceSpec::new(kind, 1.0), node, role);
             pod.object["metadata"]["name"].as_str().unwrap().to_owned()
         };
-        let of_node =
-            |node| Kind::ALL.into_iter().flat_map(move |kind| ["press", "serve"].map(|role| name(kind, node, role)));
+        let of_node = |node| {
+            Kind::ALL
+                .into_iter()
+                .flat_map(move |kind| ["press", "serve"].map(|role| name(kind, node, role)))
+        };
         let names: BTreeSet<_> = nodes.iter().flat_map(|node| of_node(node)).collect();
         assert_eq!(names.len(), 88);
         assert!(names.iter().all(|name| name.len() <= 63));
@@ -155,10 +203,16 @@ mod tests {
         };
         let mut spec = InterferenceSpec::new(Kind::Cpu, 1.0);
         let least = security(&spec);
-        assert_eq!((&least["runAsNonRoot"], &least["capabilities"]["add"]), (&json!(true), &json!([])));
+        assert_eq!(
+            (&least["runAsNonRoot"], &least["capabilities"]["add"]),
+            (&json!(true), &json!([]))
+        );
         spec.options.class = CpuClass::Weight;
         let nice = security(&spec);
-        assert_eq!((&nice["runAsUser"], &nice["capabilities"]["add"]), (&json!(0), &json!(["SYS_NICE"])));
+        assert_eq!(
+            (&nice["runAsUser"], &nice["capabilities"]["add"]),
+            (&json!(0), &json!(["SYS_NICE"]))
+        );
         for rights in [least, nice] {
             assert_eq!(rights["capabilities"]["drop"], json!(["ALL"]));
             assert_eq!(rights["readOnlyRootFilesystem"], true);
@@ -170,6 +224,9 @@ mod tests {
         let StressorPod { object, first_line } = pod(Kind::Disk, "n");
         let spec: InterferenceSpec = serde_json::from_str(&first_line).unwrap();
         let mount = &object["spec"]["containers"][0]["volumeMounts"][0]["mountPath"];
-        assert_eq!(Some(mount.as_str().unwrap()), spec.options.dir.as_ref().and_then(|dir| dir.to_str()));
+        assert_eq!(
+            Some(mount.as_str().unwrap()),
+            spec.options.dir.as_ref().and_then(|dir| dir.to_str())
+        );
     }
 }

@@ -57,22 +57,44 @@ impl Survey {
     /// # Errors
     /// When it does not tell them, or a role has no node.
     pub async fn on(cluster: Arc<Cluster>, experiment: &Kubernetes) -> Result<Self, SurveyError> {
-        let nodes = cluster.list("v1", "Node", None, &ListParams::default()).await?;
-        let usable: Vec<_> = nodes.iter().filter(|node| closed_because(node).is_none()).cloned().collect();
+        let nodes = cluster
+            .list("v1", "Node", None, &ListParams::default())
+            .await?;
+        let usable: Vec<_> = nodes
+            .iter()
+            .filter(|node| closed_because(node).is_none())
+            .cloned()
+            .collect();
         let roles = &experiment.nodes;
         let testbed = choose(&cluster, "testbed", &roles.testbed, &nodes).await?;
         let infra = choose(&cluster, "infra", &roles.infra, &nodes).await?;
         let mut load = choose(&cluster, "load", &roles.load, &nodes).await?;
         if roles.load == Nodes::All {
             // Load disturbs what it measures where it shares a node with it.
-            let apart: Vec<_> = load.iter().filter(|node| !testbed.contains(node)).cloned().collect();
+            let apart: Vec<_> = load
+                .iter()
+                .filter(|node| !testbed.contains(node))
+                .cloned()
+                .collect();
             load = if apart.is_empty() { load } else { apart };
         }
-        let on_testbed = usable.iter().filter(|node| testbed.contains(&name_of(node)));
-        let cores =
-            on_testbed.clone().filter_map(|node| cores_of(&node["status"]["allocatable"]["cpu"])).min().unwrap_or(1);
+        let on_testbed = usable
+            .iter()
+            .filter(|node| testbed.contains(&name_of(node)));
+        let cores = on_testbed
+            .clone()
+            .filter_map(|node| cores_of(&node["status"]["allocatable"]["cpu"]))
+            .min()
+            .unwrap_or(1);
         let nodes = on_testbed.cloned().collect();
-        Ok(Self { cluster, testbed, infra, load, cores, nodes })
+        Ok(Self {
+            cluster,
+            testbed,
+            infra,
+            load,
+            cores,
+            nodes,
+        })
     }
 
     /// Whether load and components under test share a node.
@@ -86,11 +108,16 @@ impl Survey {
     #[must_use]
     pub(super) fn lacks(&self, objects: &Objects) -> Option<String> {
         let away = |name: &String| match objects.get(&("Node", name.clone())) {
-            Some(node) => unready_because(node).map(|why| format!("node {name} is not ready: {why}")),
+            Some(node) => {
+                unready_because(node).map(|why| format!("node {name} is not ready: {why}"))
+            }
             None => Some(format!("node {name} is gone")),
         };
         let load: Option<Vec<_>> = self.load.iter().map(away).collect();
-        self.testbed.iter().find_map(away).or_else(|| load.map(|all| all.join("; ")))
+        self.testbed
+            .iter()
+            .find_map(away)
+            .or_else(|| load.map(|all| all.join("; ")))
     }
 
     /// What `run.json` tells of it.
@@ -112,25 +139,56 @@ async fn choose(
     wanted: &Nodes,
     nodes: &[Value],
 ) -> Result<Vec<String>, SurveyError> {
-    let known: Vec<_> = nodes.iter().filter(|node| closed_because(node).is_none()).map(name_of).collect();
+    let known: Vec<_> = nodes
+        .iter()
+        .filter(|node| closed_because(node).is_none())
+        .map(name_of)
+        .collect();
     let (chosen, asked) = match wanted {
         Nodes::All => (known.clone(), "all are asked for".to_owned()),
         Nodes::Named(names) => {
-            let missing: Vec<_> = names.iter().filter(|name| !known.contains(name)).cloned().collect();
-            let chosen = if missing.is_empty() { names.clone() } else { Vec::new() };
+            let missing: Vec<_> = names
+                .iter()
+                .filter(|name| !known.contains(name))
+                .cloned()
+                .collect();
+            let chosen = if missing.is_empty() {
+                names.clone()
+            } else {
+                Vec::new()
+            };
             (chosen, format!("{} is asked for", missing.join(", ")))
         }
         Nodes::Selected(selector) => {
-            let selected = cluster.list("v1", "Node", None, &ListParams::default().labels(selector)).await?;
-            let names = selected.iter().map(name_of).filter(|name| known.contains(name)).collect();
+            let selected = cluster
+                .list("v1", "Node", None, &ListParams::default().labels(selector))
+                .await?;
+            let names = selected
+                .iter()
+                .map(name_of)
+                .filter(|name| known.contains(name))
+                .collect();
             (names, format!("the label selector {selector} is asked for"))
         }
     };
-    if chosen.is_empty() { Err(SurveyError::NoNode { role, wanted: asked, known: tell(nodes) }) } else { Ok(chosen) }
+    if chosen.is_empty() {
+        Err(SurveyError::NoNode {
+            role,
+            wanted: asked,
+            known: tell(nodes),
+        })
+    } else {
+        Ok(chosen)
+    }
 }
 
 fn tell(nodes: &[Value]) -> String {
-    tell_open(nodes.iter().map(|node| (name_of(node), closed_because(node)))).unwrap_or("there is none".to_owned())
+    tell_open(
+        nodes
+            .iter()
+            .map(|node| (name_of(node), closed_because(node))),
+    )
+    .unwrap_or("there is none".to_owned())
 }
 
 /// `node-1 takes pods, node-2 does not (disk-pressure)` of names and why each takes none; nothing where there is no node.
@@ -146,7 +204,10 @@ pub fn tell_open(nodes: impl Iterator<Item = (String, Option<String>)>) -> Optio
 /// Why a node takes no pods; `None` where it is ready and open for them.
 pub(super) fn closed_because(node: &Value) -> Option<String> {
     let taints = node["spec"]["taints"].as_array();
-    let closing = taints.into_iter().flatten().find(|taint| taint["effect"] != "PreferNoSchedule");
+    let closing = taints
+        .into_iter()
+        .flatten()
+        .find(|taint| taint["effect"] != "PreferNoSchedule");
     if let Some(why) = unready_because(node) {
         Some(why)
     } else if node["spec"]["unschedulable"] == true {
@@ -160,17 +221,29 @@ pub(super) fn closed_because(node: &Value) -> Option<String> {
 #[must_use]
 pub(super) fn unready_because(node: &Value) -> Option<String> {
     let conditions = node["status"]["conditions"].as_array();
-    let ready = conditions.into_iter().flatten().find(|condition| condition["type"] == "Ready");
+    let ready = conditions
+        .into_iter()
+        .flatten()
+        .find(|condition| condition["type"] == "Ready");
     if ready.is_some_and(|ready| ready["status"] == "True") {
         return None;
     }
-    Some(ready.and_then(|it| it["message"].as_str()).unwrap_or("it never said that it is ready").to_owned())
+    Some(
+        ready
+            .and_then(|it| it["message"].as_str())
+            .unwrap_or("it never said that it is ready")
+            .to_owned(),
+    )
 }
 
 /// Whole cores of an amount, at least one.
 fn cores_of(amount: &Value) -> Option<usize> {
     let cores = amount::of(amount).filter(|cores| *cores > 0.0)?;
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a number of cores")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a number of cores"
+    )]
     Some((cores.floor() as usize).max(1))
 }
 
@@ -180,7 +253,13 @@ mod tests {
 
     #[test]
     fn cores_come_in_any_form() {
-        for (amount, cores) in [("4", Some(4)), ("3920m", Some(3)), ("0.5", Some(1)), ("many", None), ("-1", None)] {
+        for (amount, cores) in [
+            ("4", Some(4)),
+            ("3920m", Some(3)),
+            ("0.5", Some(1)),
+            ("many", None),
+            ("-1", None),
+        ] {
             assert_eq!(cores_of(&json!(amount)), cores, "{amount}");
         }
     }
@@ -190,7 +269,10 @@ mod tests {
         let ready = json!([{ "type": "Ready", "status": "True" }]);
         let node = |name: &str, spec: Value| json!({ "metadata": { "name": name }, "spec": spec, "status": { "conditions": ready } });
         let open = node("a", json!({ "taints": [{ "effect": "PreferNoSchedule" }] }));
-        let full = node("b", json!({ "taints": [{ "key": "disk-pressure", "effect": "NoSchedule" }] }));
+        let full = node(
+            "b",
+            json!({ "taints": [{ "key": "disk-pressure", "effect": "NoSchedule" }] }),
+        );
         let cordoned = node("c", json!({ "unschedulable": true }));
         let away = json!([{ "type": "Ready", "status": "Unknown", "message": "Kubelet stopped posting node status." }]);
         let lost = json!({ "metadata": { "name": "d" }, "status": { "conditions": away } });

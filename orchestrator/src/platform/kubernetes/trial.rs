@@ -43,7 +43,10 @@ impl Trial<'_> {
     /// When there is no image, for people.
     pub async fn run(&self, cluster: &Cluster) -> Result<(), String> {
         let pod = self.pod();
-        cluster.apply(&pod, false).await.map_err(|error| error.to_string())?;
+        cluster
+            .apply(&pod, false)
+            .await
+            .map_err(|error| error.to_string())?;
         let outcome = wait(cluster, &pod).await;
         if let Err(error) = cluster.delete(&pod).await {
             tracing::warn!("a pod is left to its deadline: failed to {error}");
@@ -68,7 +71,11 @@ async fn wait(cluster: &Cluster, pod: &Value) -> Result<(), String> {
     let deadline = Instant::now() + PATIENCE;
     loop {
         let told = |error: ClusterError| error.to_string();
-        let now = cluster.get(pod).await.map_err(told)?.ok_or("its pod was removed by somebody else")?;
+        let now = cluster
+            .get(pod)
+            .await
+            .map_err(told)?
+            .ok_or("its pod was removed by somebody else")?;
         if let Some(outcome) = outcome(&now) {
             return outcome;
         }
@@ -88,13 +95,19 @@ fn outcome(pod: &Value) -> Option<Result<(), String>> {
         let message = waiting["message"].as_str().unwrap_or_default();
         return Some(Err(format!("{reason}: {message}")));
     }
-    let created = container["imageID"].as_str().is_some_and(|id| !id.is_empty());
-    let begun = !container["state"]["terminated"].is_null() || !container["state"]["running"].is_null();
+    let created = container["imageID"]
+        .as_str()
+        .is_some_and(|id| !id.is_empty());
+    let begun =
+        !container["state"]["terminated"].is_null() || !container["state"]["running"].is_null();
     if created || begun || reason == "RunContainerError" || reason == "CreateContainerError" {
         return Some(Ok(()));
     }
     let ended = pod["status"]["phase"] == "Failed";
-    ended.then(|| Err(super::explain::state(pod).unwrap_or_else(|| "its pod failed without a word".to_owned())))
+    ended.then(|| {
+        Err(super::explain::state(pod)
+            .unwrap_or_else(|| "its pod failed without a word".to_owned()))
+    })
 }
 
 #[cfg(test)]
@@ -103,15 +116,24 @@ mod tests {
 
     #[test]
     fn a_program_that_is_not_there_proves_that_the_image_is() {
-        let with =
-            |state: Value| json!({ "status": { "phase": "Pending", "containerStatuses": [{ "state": state }] } });
-        let waiting = |reason: &str| with(json!({ "waiting": { "reason": reason, "message": "m" } }));
+        let with = |state: Value| json!({ "status": { "phase": "Pending", "containerStatuses": [{ "state": state }] } });
+        let waiting =
+            |reason: &str| with(json!({ "waiting": { "reason": reason, "message": "m" } }));
         assert_eq!(outcome(&waiting("ContainerCreating")), None);
         assert_eq!(outcome(&json!({ "status": { "phase": "Pending" } })), None);
-        assert_eq!(outcome(&waiting("ErrImagePull")), Some(Err("ErrImagePull: m".to_owned())));
+        assert_eq!(
+            outcome(&waiting("ErrImagePull")),
+            Some(Err("ErrImagePull: m".to_owned()))
+        );
         assert_eq!(outcome(&waiting("RunContainerError")), Some(Ok(())));
-        assert_eq!(outcome(&with(json!({ "terminated": { "reason": "StartError", "exitCode": 128 } }))), Some(Ok(())));
-        let evicted = json!({ "status": { "phase": "Failed", "reason": "Evicted", "message": "disk" } });
+        assert_eq!(
+            outcome(&with(
+                json!({ "terminated": { "reason": "StartError", "exitCode": 128 } })
+            )),
+            Some(Ok(()))
+        );
+        let evicted =
+            json!({ "status": { "phase": "Failed", "reason": "Evicted", "message": "disk" } });
         assert_eq!(outcome(&evicted), Some(Err("Evicted: disk".to_owned())));
     }
 }

@@ -28,7 +28,10 @@ impl Baseline {
     pub(super) fn of<'a>(pods: impl IntoIterator<Item = &'a Value>) -> Self {
         let mut baseline = Self::default();
         for pod in pods {
-            baseline.pods.insert(name_of(pod), (pod["metadata"]["uid"].clone(), restarts(pod)));
+            baseline.pods.insert(
+                name_of(pod),
+                (pod["metadata"]["uid"].clone(), restarts(pod)),
+            );
         }
         baseline
     }
@@ -37,13 +40,23 @@ impl Baseline {
     #[must_use]
     pub(super) fn broken(&self, objects: &Objects) -> Option<Broken> {
         // Whatever runs there, load and stressors too: a silent node tells nothing of its pods.
-        let at_work = pods(objects).filter(|pod| pod["metadata"]["deletionTimestamp"].is_null() && !has_ended(pod));
+        let at_work = pods(objects)
+            .filter(|pod| pod["metadata"]["deletionTimestamp"].is_null() && !has_ended(pod));
         if let Some((node, why)) = at_work.filter_map(|pod| silent_node(objects, pod)).next() {
-            return Some(Broken { what: format!("node {node} is not ready any more: {why}"), pod: None });
+            return Some(Broken {
+                what: format!("node {node} is not ready any more: {why}"),
+                pod: None,
+            });
         }
         self.pods.iter().find_map(|(name, (uid, before))| {
-            let broken = |what: String, pod: Option<&Value>| Some(Broken { what, pod: pod.cloned() });
-            let Some(there) = pod(objects, name).filter(|there| there["metadata"]["uid"] == *uid) else {
+            let broken = |what: String, pod: Option<&Value>| {
+                Some(Broken {
+                    what,
+                    pod: pod.cloned(),
+                })
+            };
+            let Some(there) = pod(objects, name).filter(|there| there["metadata"]["uid"] == *uid)
+            else {
                 return broken(format!("pod {name} is gone"), None);
             };
             if restarts(there) > *before {
@@ -52,7 +65,11 @@ impl Baseline {
             if there["metadata"]["deletionTimestamp"].is_string() {
                 return broken(format!("pod {name} is being deleted"), Some(there));
             }
-            if has_ended(there) { broken(format!("pod {name} ended"), Some(there)) } else { None }
+            if has_ended(there) {
+                broken(format!("pod {name} ended"), Some(there))
+            } else {
+                None
+            }
         })
     }
 }
@@ -74,8 +91,7 @@ mod tests {
     use serde_json::json;
 
     fn objects(pods: &[Value], ready: &str) -> Objects {
-        let node =
-            json!({ "metadata": { "name": "n" }, "status": { "conditions": [{ "type": "Ready", "status": ready }] } });
+        let node = json!({ "metadata": { "name": "n" }, "status": { "conditions": [{ "type": "Ready", "status": ready }] } });
         let mut objects = Objects::from([(("Node", "n".to_owned()), node)]);
         objects.extend(pods.iter().map(|pod| (("Pod", name_of(pod)), pod.clone())));
         objects
@@ -89,16 +105,38 @@ mod tests {
     #[test]
     fn whatever_ends_in_mid_case_is_noticed() {
         let baseline = Baseline::of([&web("u", 1, "Running")]);
-        let told = |pods: &[Value], ready| baseline.broken(&objects(pods, ready)).map(|broken| broken.what);
+        let told = |pods: &[Value], ready| {
+            baseline
+                .broken(&objects(pods, ready))
+                .map(|broken| broken.what)
+        };
         assert_eq!(told(&[web("u", 1, "Running")], "True"), None);
         let silent = "node n is not ready any more: it never said that it is ready";
         assert_eq!(told(&[web("u", 1, "Running")], "Unknown").unwrap(), silent);
         // A pod of load or a stressor, which are no part of the application.
-        assert_eq!(Baseline::default().broken(&objects(&[web("u", 1, "Running")], "Unknown")).unwrap().what, silent);
-        assert_eq!(Baseline::default().broken(&objects(&[web("u", 1, "Succeeded")], "Unknown")), None);
-        assert_eq!(told(&[web("u", 2, "Running")], "True").unwrap(), "pod web was started again");
-        assert_eq!(told(&[web("u", 1, "Failed")], "True").unwrap(), "pod web ended");
-        assert_eq!(told(&[web("v", 1, "Running")], "True").unwrap(), "pod web is gone");
+        assert_eq!(
+            Baseline::default()
+                .broken(&objects(&[web("u", 1, "Running")], "Unknown"))
+                .unwrap()
+                .what,
+            silent
+        );
+        assert_eq!(
+            Baseline::default().broken(&objects(&[web("u", 1, "Succeeded")], "Unknown")),
+            None
+        );
+        assert_eq!(
+            told(&[web("u", 2, "Running")], "True").unwrap(),
+            "pod web was started again"
+        );
+        assert_eq!(
+            told(&[web("u", 1, "Failed")], "True").unwrap(),
+            "pod web ended"
+        );
+        assert_eq!(
+            told(&[web("v", 1, "Running")], "True").unwrap(),
+            "pod web is gone"
+        );
         assert_eq!(told(&[], "True").unwrap(), "pod web is gone");
         assert_eq!(Baseline::default().broken(&objects(&[], "True")), None);
     }

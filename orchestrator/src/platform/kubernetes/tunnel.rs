@@ -52,10 +52,18 @@ impl Drop for Tunnel {
 async fn travel(from: &str, to: &str, after: &mut u64) -> Result<(), String> {
     let (mut source, mut sink) = (connect(from).await?, connect(to).await?);
     loop {
-        let request = http::request(Method::GET, from, &format!("/spool?after={after}"), Bytes::new())?;
+        let request = http::request(
+            Method::GET,
+            from,
+            &format!("/spool?after={after}"),
+            Bytes::new(),
+        )?;
         let (status, batch) = send(&mut source, request).await?;
         if status != StatusCode::OK {
-            return Err(format!("fetch spans: status {status}: {}", String::from_utf8_lossy(&batch).trim()));
+            return Err(format!(
+                "fetch spans: status {status}: {}",
+                String::from_utf8_lossy(&batch).trim()
+            ));
         }
         for (number, parcel) in spool::decode(batch).ok_or("fetch spans: the batch is broken")? {
             deliver(&mut sink, to, parcel).await?;
@@ -66,10 +74,17 @@ async fn travel(from: &str, to: &str, after: &mut u64) -> Result<(), String> {
 }
 
 /// Exports a request again for as long as our receiver has no room.
-async fn deliver(sink: &mut SendRequest<Full<Bytes>>, to: &str, parcel: Parcel) -> Result<(), String> {
+async fn deliver(
+    sink: &mut SendRequest<Full<Bytes>>,
+    to: &str,
+    parcel: Parcel,
+) -> Result<(), String> {
     loop {
         let mut request = http::request(Method::POST, to, "/v1/traces", parcel.body.clone())?;
-        for (name, value) in [(CONTENT_TYPE, &parcel.content_type), (CONTENT_ENCODING, &parcel.encoding)] {
+        for (name, value) in [
+            (CONTENT_TYPE, &parcel.content_type),
+            (CONTENT_ENCODING, &parcel.encoding),
+        ] {
             if let Ok(value) = value.parse()
                 && !parcel.encoding.is_empty() | (name == CONTENT_TYPE)
             {
@@ -81,7 +96,10 @@ async fn deliver(sink: &mut SendRequest<Full<Bytes>>, to: &str, parcel: Parcel) 
             (status, _) if status.is_success() => return Ok(()),
             (status, said) => {
                 // Whoever exported it must know better; our receiver has counted it.
-                tracing::warn!("spans were refused: status {status}: {}", String::from_utf8_lossy(&said).trim());
+                tracing::warn!(
+                    "spans were refused: status {status}: {}",
+                    String::from_utf8_lossy(&said).trim()
+                );
                 return Ok(());
             }
         }
@@ -90,7 +108,9 @@ async fn deliver(sink: &mut SendRequest<Full<Bytes>>, to: &str, parcel: Parcel) 
 
 async fn connect(address: &str) -> Result<SendRequest<Full<Bytes>>, String> {
     let failed = |error: &dyn std::fmt::Display| format!("connect to {address}: {error}");
-    let stream = TcpStream::connect(address).await.map_err(|error| failed(&error))?;
+    let stream = TcpStream::connect(address)
+        .await
+        .map_err(|error| failed(&error))?;
     let handshake = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await;
     let (sender, connection) = handshake.map_err(|error| failed(&error))?;
     // It ends when the sender is dropped.
@@ -104,9 +124,15 @@ async fn send(
 ) -> Result<(StatusCode, Bytes), String> {
     let path = request.uri().path().to_owned();
     let exchange = async {
-        let answer = sender.send_request(request).await.map_err(|error| error.to_string())?;
+        let answer = sender
+            .send_request(request)
+            .await
+            .map_err(|error| error.to_string())?;
         let status = answer.status();
-        let body = Limited::new(answer.into_body(), MAX_BATCH).collect().await.map_err(|error| error.to_string())?;
+        let body = Limited::new(answer.into_body(), MAX_BATCH)
+            .collect()
+            .await
+            .map_err(|error| error.to_string())?;
         Ok::<_, String>((status, body.to_bytes()))
     };
     let outcome = tokio::time::timeout(DEADLINE, exchange)

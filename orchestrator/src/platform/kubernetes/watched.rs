@@ -51,9 +51,14 @@ impl Watched {
     /// Watches a run's workloads and pods in a namespace, by the labels that it has put on them, and all nodes.
     #[must_use]
     pub fn begin(cluster: &Cluster, namespace: &str, selector: &str) -> Self {
-        let ((objects, state), (standing, stands)) =
-            (watch::channel(Objects::new()), watch::channel(Standing::default()));
-        let told = Told { objects: Arc::new(objects), standing: Arc::new(standing) };
+        let ((objects, state), (standing, stands)) = (
+            watch::channel(Objects::new()),
+            watch::channel(Standing::default()),
+        );
+        let told = Told {
+            objects: Arc::new(objects),
+            standing: Arc::new(standing),
+        };
         let mut watches = JoinSet::new();
         let kinds: [(&'static str, ApiResource); KINDS - 1] = [
             ("Pod", ApiResource::erase::<Pod>(&())),
@@ -69,7 +74,11 @@ impl Watched {
         }
         let nodes = Api::all_with(cluster.client(), &ApiResource::erase::<Node>(&()));
         watches.spawn(follow("Node", nodes, watcher::Config::default(), told));
-        Self { state, standing: stands, _watches: watches }
+        Self {
+            state,
+            standing: stands,
+            _watches: watches,
+        }
     }
 
     /// Waits until everything has been listed once.
@@ -78,10 +87,13 @@ impl Watched {
     /// When something must not be listed or watched, or is not listed by the deadline.
     pub(super) async fn begun(&self, deadline: Instant) -> Result<(), ClusterError> {
         let mut standing = self.standing.clone();
-        let begun = standing.wait_for(|standing| standing.listed.len() == KINDS || standing.refused.is_some());
+        let begun = standing
+            .wait_for(|standing| standing.listed.len() == KINDS || standing.refused.is_some());
         match tokio::time::timeout_at(deadline, begun).await {
             Ok(Ok(standing)) => standing.refused.clone().map_or(Ok(()), Err),
-            _ => Err(ClusterError::Reach("it does not list the run's objects".to_owned())),
+            _ => Err(ClusterError::Reach(
+                "it does not list the run's objects".to_owned(),
+            )),
         }
     }
 
@@ -92,7 +104,11 @@ impl Watched {
     }
 
     /// Waits until `found` finds something, at most until the deadline.
-    pub async fn until<T>(&self, deadline: Instant, mut found: impl FnMut(&Objects) -> Option<T>) -> Option<T> {
+    pub async fn until<T>(
+        &self,
+        deadline: Instant,
+        mut found: impl FnMut(&Objects) -> Option<T>,
+    ) -> Option<T> {
         let mut state = self.state.clone();
         let mut value = None;
         let told = state.wait_for(|objects| {
@@ -106,7 +122,10 @@ impl Watched {
 
 /// The pods among objects.
 pub fn pods(objects: &Objects) -> impl Iterator<Item = &Value> {
-    objects.iter().filter(|((kind, _), _)| *kind == "Pod").map(|(_, pod)| pod)
+    objects
+        .iter()
+        .filter(|((kind, _), _)| *kind == "Pod")
+        .map(|(_, pod)| pod)
 }
 
 /// The pod of that name.
@@ -118,7 +137,10 @@ pub fn pod<'a>(objects: &'a Objects, name: &str) -> Option<&'a Value> {
 /// Whether a pod has come to its end.
 #[must_use]
 pub fn has_ended(pod: &Value) -> bool {
-    matches!(pod["status"]["phase"].as_str(), Some("Succeeded" | "Failed"))
+    matches!(
+        pod["status"]["phase"].as_str(),
+        Some("Succeeded" | "Failed")
+    )
 }
 
 async fn follow(kind: &'static str, api: Api<DynamicObject>, config: watcher::Config, told: Told) {
@@ -128,23 +150,31 @@ async fn follow(kind: &'static str, api: Api<DynamicObject>, config: watcher::Co
     while let Some(event) = events.next().await {
         match event {
             Ok(Event::Init) => fresh.clear(),
-            Ok(Event::InitApply(object)) => _ = fresh.insert(key(kind, &object), named(kind, &object)),
+            Ok(Event::InitApply(object)) => {
+                _ = fresh.insert(key(kind, &object), named(kind, &object))
+            }
             Ok(Event::InitDone) => {
                 let listed = std::mem::take(&mut fresh);
                 sender.send_modify(|objects| {
                     objects.retain(|(known, _), _| *known != kind);
                     objects.extend(listed);
                 });
-                told.standing.send_modify(|standing| _ = standing.listed.insert(kind));
+                told.standing
+                    .send_modify(|standing| _ = standing.listed.insert(kind));
             }
             Ok(Event::Apply(object)) => {
-                sender.send_modify(|objects| _ = objects.insert(key(kind, &object), named(kind, &object)));
+                sender.send_modify(|objects| {
+                    _ = objects.insert(key(kind, &object), named(kind, &object))
+                });
             }
-            Ok(Event::Delete(object)) => sender.send_modify(|objects| _ = objects.remove(&key(kind, &object))),
+            Ok(Event::Delete(object)) => {
+                sender.send_modify(|objects| _ = objects.remove(&key(kind, &object)))
+            }
             Err(error) => {
                 tracing::debug!("the watch of {kind} begins anew: {error}");
                 if let Some(refused) = refusal(kind, &error) {
-                    told.standing.send_modify(|standing| standing.refused = Some(refused));
+                    told.standing
+                        .send_modify(|standing| standing.refused = Some(refused));
                 }
             }
         }
@@ -153,7 +183,9 @@ async fn follow(kind: &'static str, api: Api<DynamicObject>, config: watcher::Co
 
 /// What the server says to a watch that it will never allow.
 fn refusal(kind: &str, error: &Error) -> Option<ClusterError> {
-    let (Error::InitialListFailed(error) | Error::WatchStartFailed(error)) = error else { return None };
+    let (Error::InitialListFailed(error) | Error::WatchStartFailed(error)) = error else {
+        return None;
+    };
     matches!(code(error), Some(401 | 403))
         .then(|| ClusterError::refused(&format!("watch objects of kind {kind}"), error))
 }

@@ -36,14 +36,18 @@ impl Exit {
     /// Watches a child from a thread of its own, which reaps it.
     pub(super) fn watch(pid: Pid, process: Arc<Mutex<std::process::Child>>) -> io::Result<Self> {
         let (sender, receiver) = watch::channel(None);
-        std::thread::Builder::new().name("reaper".to_owned()).spawn(move || {
-            // Waiting without reaping leaves the pid taken until the lock is held, so that nobody signals a stranger.
-            while waitid(Id::Pid(pid), WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT) == Err(nix::errno::Errno::EINTR) {}
-            let mut process = process.lock().unwrap_or_else(PoisonError::into_inner);
-            let status = process.wait().unwrap_or_else(|_| unknown());
-            // Told while the lock is held: between reaping and telling, the pid is nobody's.
-            let _ = sender.send(Some(status));
-        })?;
+        std::thread::Builder::new()
+            .name("reaper".to_owned())
+            .spawn(move || {
+                // Waiting without reaping leaves the pid taken until the lock is held, so that nobody signals a stranger.
+                while waitid(Id::Pid(pid), WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT)
+                    == Err(nix::errno::Errno::EINTR)
+                {}
+                let mut process = process.lock().unwrap_or_else(PoisonError::into_inner);
+                let status = process.wait().unwrap_or_else(|_| unknown());
+                // Told while the lock is held: between reaping and telling, the pid is nobody's.
+                let _ = sender.send(Some(status));
+            })?;
         Ok(Self(receiver))
     }
 
@@ -96,7 +100,9 @@ impl Child {
 
     /// Its standard output by lines; can be taken once.
     pub(super) fn lines(&mut self) -> Option<Lines<BufReader<pipe::Receiver>>> {
-        self.stdout.take().map(|stdout| BufReader::new(stdout).lines())
+        self.stdout
+            .take()
+            .map(|stdout| BufReader::new(stdout).lines())
     }
 
     /// Writes one line to its standard input.
@@ -112,7 +118,10 @@ impl Child {
     /// Asks it to end (SIGTERM), makes it end after `patience`, and waits until it is gone.
     pub(super) async fn stop(mut self, patience: Duration) -> ExitStatus {
         self.signal(Signal::SIGTERM);
-        if tokio::time::timeout(patience, self.exit.wait()).await.is_err() {
+        if tokio::time::timeout(patience, self.exit.wait())
+            .await
+            .is_err()
+        {
             self.signal(Signal::SIGKILL);
         }
         self.exit.wait().await
@@ -130,10 +139,23 @@ impl Child {
     /// How it ended, with its last words: for reasons in tables.
     #[must_use]
     pub(super) fn obituary(&self) -> String {
-        let how = self.exit.ended().map_or_else(|| "is running".to_owned(), |status| format!("ended with {status}"));
+        let how = self.exit.ended().map_or_else(
+            || "is running".to_owned(),
+            |status| format!("ended with {status}"),
+        );
         let tail = self.tail.lock().unwrap_or_else(PoisonError::into_inner);
-        let words: Vec<_> = tail.iter().rev().take(3).rev().map(String::as_str).collect();
-        let said = if words.is_empty() { String::new() } else { format!(": {}", words.join(" / ")) };
+        let words: Vec<_> = tail
+            .iter()
+            .rev()
+            .take(3)
+            .rev()
+            .map(String::as_str)
+            .collect();
+        let said = if words.is_empty() {
+            String::new()
+        } else {
+            format!(": {}", words.join(" / "))
+        };
         format!("{} (pid {}) {how}{said}", self.name, self.pid)
     }
 }
@@ -145,18 +167,24 @@ impl Drop for Child {
 }
 
 /// Copies standard error into the log and keeps its end.
-fn follow(name: &str, stderr: std::process::ChildStderr, tail: Arc<Mutex<VecDeque<String>>>) -> io::Result<()> {
+fn follow(
+    name: &str,
+    stderr: std::process::ChildStderr,
+    tail: Arc<Mutex<VecDeque<String>>>,
+) -> io::Result<()> {
     let name = name.to_owned();
-    std::thread::Builder::new().name("stderr".to_owned()).spawn(move || {
-        let lines = io::BufRead::lines(io::BufReader::new(stderr));
-        for line in lines.map_while(Result::ok) {
-            tracing::debug!(child = name, "{line}");
-            let mut tail = tail.lock().unwrap_or_else(PoisonError::into_inner);
-            if tail.len() == TAIL_LINES {
-                tail.pop_front();
+    std::thread::Builder::new()
+        .name("stderr".to_owned())
+        .spawn(move || {
+            let lines = io::BufRead::lines(io::BufReader::new(stderr));
+            for line in lines.map_while(Result::ok) {
+                tracing::debug!(child = name, "{line}");
+                let mut tail = tail.lock().unwrap_or_else(PoisonError::into_inner);
+                if tail.len() == TAIL_LINES {
+                    tail.pop_front();
+                }
+                tail.push_back(line);
             }
-            tail.push_back(line);
-        }
-    })?;
+        })?;
     Ok(())
 }

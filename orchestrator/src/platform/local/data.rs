@@ -34,10 +34,21 @@ pub(in crate::platform) async fn initialise(
         return Ok(());
     }
     let failed = |reason: String| format!("initialise the data of {app}: {reason}");
-    let args = ["init-data", app, "--url", entrance, "--json"].map(str::to_owned).to_vec();
-    let program = Program { name: "init-data".to_owned(), args, cores: cores.to_vec() };
-    let mut child = spawner.spawn(program).await.map_err(|error| failed(error.to_string()))?;
-    let mut lines = child.lines().ok_or_else(|| failed("its output is taken".to_owned()))?;
+    let args = ["init-data", app, "--url", entrance, "--json"]
+        .map(str::to_owned)
+        .to_vec();
+    let program = Program {
+        name: "init-data".to_owned(),
+        args,
+        cores: cores.to_vec(),
+    };
+    let mut child = spawner
+        .spawn(program)
+        .await
+        .map_err(|error| failed(error.to_string()))?;
+    let mut lines = child
+        .lines()
+        .ok_or_else(|| failed("its output is taken".to_owned()))?;
     let line = match tokio::time::timeout(DEADLINE, lines.next_line()).await {
         Ok(line) => line.ok().flatten(),
         Err(_) => return Err(failed(format!("it is not done after {DEADLINE:?}"))),
@@ -46,13 +57,30 @@ pub(in crate::platform) async fn initialise(
         drop(tokio::time::timeout(LAST_WORDS, child.exit().wait()).await);
         return Err(failed(child.obituary()));
     };
-    let report: Report = serde_json::from_str(&line).map_err(|error| failed(format!("it said `{line}`: {error}")))?;
+    let report: Report = serde_json::from_str(&line)
+        .map_err(|error| failed(format!("it said `{line}`: {error}")))?;
     let ended = tokio::time::timeout(LAST_WORDS, child.exit().wait()).await;
     if ended.is_ok_and(|status| status.success()) {
-        let done = if report.skipped { "were there already" } else { "are there now" };
-        tracing::info!("the data of {app} {done}: {} of {} questions", report.confirmed, report.asked);
+        let done = if report.skipped {
+            "were there already"
+        } else {
+            "are there now"
+        };
+        tracing::info!(
+            "the data of {app} {done}: {} of {} questions",
+            report.confirmed,
+            report.asked
+        );
         return Ok(());
     }
-    let Report { asked, confirmed, reasons, .. } = report;
-    Err(failed(format!("{confirmed} of {asked} questions are answered as expected: {}", reasons.join("; "))))
+    let Report {
+        asked,
+        confirmed,
+        reasons,
+        ..
+    } = report;
+    Err(failed(format!(
+        "{confirmed} of {asked} questions are answered as expected: {}",
+        reasons.join("; ")
+    )))
 }

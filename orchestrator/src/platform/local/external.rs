@@ -8,12 +8,25 @@ pub(super) fn processes(names: &[String]) -> Vec<(String, u32)> {
     let pids = fs::read_dir("/proc").into_iter().flatten().flatten();
     let pids = pids.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
     let name = |pid: u32| fs::read_to_string(format!("/proc/{pid}/comm")).ok();
-    let known =
-        |comm: &str| names.iter().find(|name| name.as_bytes().get(..15).unwrap_or(name.as_bytes()) == comm.as_bytes());
-    let found: Vec<(String, u32)> = pids.filter_map(|pid| Some((known(name(pid)?.trim_end())?.clone(), pid))).collect();
+    let known = |comm: &str| {
+        names
+            .iter()
+            .find(|name| name.as_bytes().get(..15).unwrap_or(name.as_bytes()) == comm.as_bytes())
+    };
+    let found: Vec<(String, u32)> = pids
+        .filter_map(|pid| Some((known(name(pid)?.trim_end())?.clone(), pid)))
+        .collect();
     let is_one = |name: &String| found.iter().filter(|(other, _)| other == name).count() == 1;
-    let subject =
-        |(name, pid): &(String, u32)| (if is_one(name) { name.clone() } else { format!("{name}-{pid}") }, *pid);
+    let subject = |(name, pid): &(String, u32)| {
+        (
+            if is_one(name) {
+                name.clone()
+            } else {
+                format!("{name}-{pid}")
+            },
+            *pid,
+        )
+    };
     found.iter().map(subject).collect()
 }
 
@@ -24,16 +37,28 @@ mod tests {
 
     #[test]
     fn processes_go_by_their_whole_name() {
-        let mut child = std::process::Command::new("sleep").arg("60").spawn().expect("it is everywhere");
+        let mut child = std::process::Command::new("sleep")
+            .arg("60")
+            .spawn()
+            .expect("it is everywhere");
         // The kernel gives a process its new name a moment after it told that it runs.
         let look = || {
             let found = processes(&["sleep".to_owned(), "slee".to_owned()]);
-            found.iter().any(|(_, pid)| *pid == child.id()).then_some(found)
+            found
+                .iter()
+                .any(|(_, pid)| *pid == child.id())
+                .then_some(found)
         };
         let found = aefm_tests::processes::wait_for(Duration::from_secs(10), look);
-        child.kill().and_then(|()| child.wait()).expect("it can be ended");
+        child
+            .kill()
+            .and_then(|()| child.wait())
+            .expect("it can be ended");
         let found = found.expect("it is found by its name");
-        assert!(found.iter().all(|(name, _)| name.starts_with("sleep")), "{found:?}");
+        assert!(
+            found.iter().all(|(name, _)| name.starts_with("sleep")),
+            "{found:?}"
+        );
         assert_eq!(processes(&["no such process".to_owned()]), []);
     }
 }

@@ -46,14 +46,27 @@ async fn run_into(
     trouble: impl Future<Output = PlatformError>,
     run: &mut LoadRun,
 ) -> Result<(), PlatformError> {
-    let failed = |error: &dyn std::fmt::Display| PlatformError::new(Scope::Case, format!("run the load: {error}"));
+    let failed = |error: &dyn std::fmt::Display| {
+        PlatformError::new(Scope::Case, format!("run the load: {error}"))
+    };
     let args = ["load", "--spec", "-"].map(str::to_owned).to_vec();
-    let program = Program { name: "load".to_owned(), args, cores: spec.cores.clone() };
-    let mut child = spawner.spawn(program).await.map_err(|error| failed(&error))?;
+    let program = Program {
+        name: "load".to_owned(),
+        args,
+        cores: spec.cores.clone(),
+    };
+    let mut child = spawner
+        .spawn(program)
+        .await
+        .map_err(|error| failed(&error))?;
     let line = serde_json::to_string(spec).map_err(|error| failed(&error))?;
     child.tell(&line).await.map_err(|error| failed(&error))?;
-    let mut lines = child.lines().ok_or_else(|| failed(&"its output is taken"))?;
-    let limit = Duration::from_millis(spec.warmup_ms + spec.duration_ms + spec.timeout_ms + spec.grace_ms) + OVERTIME;
+    let mut lines = child
+        .lines()
+        .ok_or_else(|| failed(&"its output is taken"))?;
+    let limit =
+        Duration::from_millis(spec.warmup_ms + spec.duration_ms + spec.timeout_ms + spec.grace_ms)
+            + OVERTIME;
 
     let mut trouble = tokio::select! {
         ended = listen(&mut lines, run, done) => ended.err().map(|error| failed(&error)),
@@ -84,7 +97,11 @@ async fn listen(
                 run.start_ns = Some(start_ns);
             }
             LoadRecord::Second(second) => {
-                tracing::debug!("second {} of the load has all its {} outcomes", second.second, second.intended);
+                tracing::debug!(
+                    "second {} of the load has all its {} outcomes",
+                    second.second,
+                    second.intended
+                );
                 done(second.second);
                 run.seconds.push(second);
             }
@@ -103,6 +120,9 @@ async fn stressor_end(local: &Local) -> &'static str {
     if local.stressors.is_empty() {
         return std::future::pending().await;
     }
-    let ends = local.stressors.iter().map(|(kind, stressor)| stressor.end().map(|()| kind.name()).boxed());
+    let ends = local
+        .stressors
+        .iter()
+        .map(|(kind, stressor)| stressor.end().map(|()| kind.name()).boxed());
     select_all(ends).await.0
 }

@@ -44,20 +44,31 @@ impl Placement {
     pub fn new(allowed: &[usize], wish: &Local) -> Result<Self, PlacementError> {
         let mut named = wish.instrument_cores.iter().chain(&wish.testbed_cores);
         if let Some(core) = named.find(|core| !allowed.contains(core)) {
-            return Err(PlacementError::NoSuchCore { core: *core, allowed: allowed.to_vec() });
+            return Err(PlacementError::NoSuchCore {
+                core: *core,
+                allowed: allowed.to_vec(),
+            });
         }
         if !wish.instrument_cores.is_empty() {
-            return Ok(Self { instrument: wish.instrument_cores.clone(), testbed: wish.testbed_cores.clone() });
+            return Ok(Self {
+                instrument: wish.instrument_cores.clone(),
+                testbed: wish.testbed_cores.clone(),
+            });
         }
         let last = *allowed.last().ok_or(PlacementError::NoCores)?;
         let instruments = if allowed.len() >= 4 { 2 } else { 1 };
-        Ok(Self { instrument: allowed[..instruments].to_vec(), testbed: vec![last] })
+        Ok(Self {
+            instrument: allowed[..instruments].to_vec(),
+            testbed: vec![last],
+        })
     }
 
     /// Whether some core both measures and is measured.
     #[must_use]
     pub fn shared(&self) -> bool {
-        self.instrument.iter().any(|core| self.testbed.contains(core))
+        self.instrument
+            .iter()
+            .any(|core| self.testbed.contains(core))
     }
 }
 
@@ -67,7 +78,9 @@ impl Placement {
 /// When the system does not say.
 pub fn allowed_cores() -> Result<Vec<usize>, PlacementError> {
     let set = sched_getaffinity(Pid::from_raw(0)).map_err(PlacementError::Ask)?;
-    Ok((0..CpuSet::count()).filter(|core| set.is_set(*core) == Ok(true)).collect())
+    Ok((0..CpuSet::count())
+        .filter(|core| set.is_set(*core) == Ok(true))
+        .collect())
 }
 
 /// Keeps this thread, and those it starts from now on, on these cores.
@@ -91,17 +104,41 @@ mod tests {
 
     #[test]
     fn two_cores_are_shared_out_and_one_is_shared() {
-        assert_eq!(place(&[0, 1]), Placement { instrument: vec![0], testbed: vec![1] });
+        assert_eq!(
+            place(&[0, 1]),
+            Placement {
+                instrument: vec![0],
+                testbed: vec![1]
+            }
+        );
         assert!(place(&[3]).shared());
-        assert!(matches!(Placement::new(&[], &Local::default()), Err(PlacementError::NoCores)));
+        assert!(matches!(
+            Placement::new(&[], &Local::default()),
+            Err(PlacementError::NoCores)
+        ));
     }
 
     #[test]
     fn a_wish_is_obeyed_or_refused_with_the_cores_there_are() {
-        let wish = Local { instrument_cores: vec![1], testbed_cores: vec![0, 2], ..Local::default() };
-        assert_eq!(Placement::new(&[0, 1, 2], &wish).expect("all there").testbed, [0, 2]);
+        let wish = Local {
+            instrument_cores: vec![1],
+            testbed_cores: vec![0, 2],
+            ..Local::default()
+        };
+        assert_eq!(
+            Placement::new(&[0, 1, 2], &wish)
+                .expect("all there")
+                .testbed,
+            [0, 2]
+        );
         let error = Placement::new(&[0, 1], &wish).expect_err("core 2 is missing");
-        assert_eq!(error, PlacementError::NoSuchCore { core: 2, allowed: vec![0, 1] });
+        assert_eq!(
+            error,
+            PlacementError::NoSuchCore {
+                core: 2,
+                allowed: vec![0, 1]
+            }
+        );
     }
 
     proptest! {

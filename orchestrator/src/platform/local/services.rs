@@ -25,7 +25,10 @@ impl Services {
     /// Starts all services of the application, each when those it calls listen.
     pub(super) async fn start(local: &Local) -> Result<Self, String> {
         let graph = ServiceGraph::of_app(&local.app).map_err(|error| error.to_string())?;
-        let mut services = Self { entry: graph.entry().to_owned(), running: Vec::new() };
+        let mut services = Self {
+            entry: graph.entry().to_owned(),
+            running: Vec::new(),
+        };
         for service in graph.services_in_start_order() {
             let peers = graph
                 .children(service)
@@ -47,12 +50,19 @@ impl Services {
     }
 
     fn address(&self, service: &str) -> Option<&str> {
-        self.running.iter().find(|(_, ready)| ready.service == service).map(|(_, ready)| ready.address.as_str())
+        self.running
+            .iter()
+            .find(|(_, ready)| ready.service == service)
+            .map(|(_, ready)| ready.address.as_str())
     }
 
     /// Whether there are services, and none has ended.
     pub(super) fn all_run(&self) -> bool {
-        !self.running.is_empty() && self.running.iter().all(|(child, _)| child.exit().ended().is_none())
+        !self.running.is_empty()
+            && self
+                .running
+                .iter()
+                .all(|(child, _)| child.exit().ended().is_none())
     }
 
     /// Where requests go.
@@ -62,7 +72,10 @@ impl Services {
 
     /// Service and process id of each.
     pub(super) fn subjects(&self) -> Vec<(String, u32)> {
-        self.running.iter().map(|(_, ready)| (ready.service.clone(), ready.pid)).collect()
+        self.running
+            .iter()
+            .map(|(_, ready)| (ready.service.clone(), ready.pid))
+            .collect()
     }
 
     /// Waits until some service ends (for ever, when none runs) and says which and how.
@@ -76,39 +89,73 @@ impl Services {
     }
 
     pub(super) fn census(&self) -> CensusTaker {
-        let addresses: Arc<Vec<(String, String)>> =
-            Arc::new(self.running.iter().map(|(_, ready)| (ready.service.clone(), ready.address.clone())).collect());
+        let addresses: Arc<Vec<(String, String)>> = Arc::new(
+            self.running
+                .iter()
+                .map(|(_, ready)| (ready.service.clone(), ready.address.clone()))
+                .collect(),
+        );
         Arc::new(move |prefix| {
             let addresses = Arc::clone(&addresses);
-            async move { join_all(addresses.iter().map(|(service, address)| census::ask(service, address, prefix))).await }
-                .boxed()
+            async move {
+                join_all(
+                    addresses
+                        .iter()
+                        .map(|(service, address)| census::ask(service, address, prefix)),
+                )
+                .await
+            }
+            .boxed()
         })
     }
 
     /// Ends all services, those that call first, and waits until they are gone.
     pub(super) async fn stop(self, patience: Duration) {
-        join_all(self.running.into_iter().map(|(child, _)| child.stop(patience))).await;
+        join_all(
+            self.running
+                .into_iter()
+                .map(|(child, _)| child.stop(patience)),
+        )
+        .await;
     }
 }
 
 async fn start_one(local: &Local, spec: &ServiceSpec) -> Result<(Child, ServiceReady), String> {
     let failed = |reason: String| format!("start service {}: {reason}", spec.service);
-    let args = ["testbed", &spec.service, "--app", &spec.app, "--spec", "-"].map(str::to_owned).to_vec();
-    let program = Program { name: spec.service.clone(), args, cores: local.placement.testbed.clone() };
-    let mut child = local.spawner.spawn(program).await.map_err(|error| failed(error.to_string()))?;
+    let args = ["testbed", &spec.service, "--app", &spec.app, "--spec", "-"]
+        .map(str::to_owned)
+        .to_vec();
+    let program = Program {
+        name: spec.service.clone(),
+        args,
+        cores: local.placement.testbed.clone(),
+    };
+    let mut child = local
+        .spawner
+        .spawn(program)
+        .await
+        .map_err(|error| failed(error.to_string()))?;
     let line = serde_json::to_string(spec).map_err(|error| failed(error.to_string()))?;
-    child.tell(&line).await.map_err(|error| failed(error.to_string()))?;
-    let mut lines = child.lines().ok_or_else(|| failed("its output is taken".to_owned()))?;
+    child
+        .tell(&line)
+        .await
+        .map_err(|error| failed(error.to_string()))?;
+    let mut lines = child
+        .lines()
+        .ok_or_else(|| failed("its output is taken".to_owned()))?;
     let first = tokio::time::timeout(READY_DEADLINE, lines.next_line()).await;
     match first {
         Ok(Ok(Some(line))) => {
-            let ready = serde_json::from_str(&line).map_err(|error| failed(format!("it said `{line}`: {error}")))?;
+            let ready = serde_json::from_str(&line)
+                .map_err(|error| failed(format!("it said `{line}`: {error}")))?;
             Ok((child, ready))
         }
         Ok(_) => {
             child.exit().wait().await;
             Err(failed(child.obituary()))
         }
-        Err(_) => Err(failed(format!("it did not listen within {READY_DEADLINE:?}"))),
+        Err(_) => Err(failed(format!(
+            "it did not listen within {READY_DEADLINE:?}"
+        ))),
     }
 }

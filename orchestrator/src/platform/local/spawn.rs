@@ -41,14 +41,16 @@ impl Spawner {
     /// When no thread can be started.
     pub(in crate::platform) fn start() -> io::Result<Self> {
         let (orders, queue) = mpsc::channel::<Order>();
-        std::thread::Builder::new().name("spawner".to_owned()).spawn(move || {
-            for Order { program, reply } in queue {
-                // Nobody waits for it any more: it must not stay.
-                if let Err(Ok(mut unwanted)) = reply.send(fork(&program)) {
-                    drop(unwanted.kill().and_then(|()| unwanted.wait()));
+        std::thread::Builder::new()
+            .name("spawner".to_owned())
+            .spawn(move || {
+                for Order { program, reply } in queue {
+                    // Nobody waits for it any more: it must not stay.
+                    if let Err(Ok(mut unwanted)) = reply.send(fork(&program)) {
+                        drop(unwanted.kill().and_then(|()| unwanted.wait()));
+                    }
                 }
-            }
-        })?;
+            })?;
         Ok(Self { orders })
     }
 
@@ -60,7 +62,9 @@ impl Spawner {
         let (reply, answer) = oneshot::channel();
         let gone = || io::Error::other("the spawner thread is gone");
         let name = program.name.clone();
-        self.orders.send(Order { program, reply }).map_err(|_| gone())?;
+        self.orders
+            .send(Order { program, reply })
+            .map_err(|_| gone())?;
         Child::new(name, answer.await.map_err(|_| gone())??)
     }
 }
@@ -69,13 +73,20 @@ fn fork(program: &Program) -> io::Result<std::process::Child> {
     // By this link and not by its path: the file may have been replaced or removed since we started.
     let mut command = Command::new("/proc/self/exe");
     command.arg0("aefm").args(&program.args);
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
+    command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .process_group(0);
     die_with_thread(&mut command, &program.cores);
     command.spawn()
 }
 
 /// The command's process is killed when the thread that starts it ends, and starts on these cores (none: any).
-#[expect(unsafe_code, reason = "what runs between fork and exec can only be given to std through an unsafe hook")]
+#[expect(
+    unsafe_code,
+    reason = "what runs between fork and exec can only be given to std through an unsafe hook"
+)]
 pub(crate) fn die_with_thread(command: &mut Command, cores: &[usize]) {
     use nix::sched::{CpuSet, sched_setaffinity};
     let parent = nix::unistd::getpid();

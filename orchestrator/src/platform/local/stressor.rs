@@ -33,23 +33,42 @@ pub(super) struct Stressor {
 
 impl Stressor {
     /// Starts a stressor at the intensity of its spec, with our lease and pace of reports.
-    pub(super) async fn start(spawner: &Spawner, mut spec: InterferenceSpec) -> Result<Self, String> {
+    pub(super) async fn start(
+        spawner: &Spawner,
+        mut spec: InterferenceSpec,
+    ) -> Result<Self, String> {
         let (kind, cores) = (spec.kind, spec.cores.clone());
         spec.report_ms = millis(REPORT);
         spec.lease_ms = Some(millis(LEASE));
-        let failed = |error: &dyn std::fmt::Display| format!("start {} interference: {error}", kind.name());
+        let failed =
+            |error: &dyn std::fmt::Display| format!("start {} interference: {error}", kind.name());
         let args = ["interfere", "--spec", "-"].map(str::to_owned).to_vec();
-        let program = Program { name: format!("{} interference", kind.name()), args, cores };
-        let mut child = spawner.spawn(program).await.map_err(|error| failed(&error))?;
+        let program = Program {
+            name: format!("{} interference", kind.name()),
+            args,
+            cores,
+        };
+        let mut child = spawner
+            .spawn(program)
+            .await
+            .map_err(|error| failed(&error))?;
         let spec = serde_json::to_string(&spec).map_err(|error| failed(&error))?;
         child.tell(&spec).await.map_err(|error| failed(&error))?;
-        let lines = child.lines().ok_or_else(|| failed(&"its output is taken"))?;
+        let lines = child
+            .lines()
+            .ok_or_else(|| failed(&"its output is taken"))?;
         let exit = child.exit();
         let (sender, samples) = watch::channel(Vec::new());
         tokio::spawn(read(lines, sender));
         let (orders, queue) = mpsc::channel(4);
         let keeper = tokio::spawn(keep(child, queue));
-        Ok(Self { kind, orders, samples, exit, keeper })
+        Ok(Self {
+            kind,
+            orders,
+            samples,
+            exit,
+            keeper,
+        })
     }
 
     /// Whether its process is gone.
@@ -65,24 +84,41 @@ impl Stressor {
     /// Asks for an intensity and waits until it is held, or the machine has no room for more.
     pub(super) async fn set(&mut self, intensity: f64) -> Result<Held, String> {
         let name = self.kind.name();
-        let order = serde_json::to_string(&Control { intensity }).map_err(|error| error.to_string())?;
+        let order =
+            serde_json::to_string(&Control { intensity }).map_err(|error| error.to_string())?;
         let before = self.samples.borrow_and_update().len();
-        self.orders.send(order).await.map_err(|_| format!("steer {name} interference: its process is gone"))?;
-        let told =
-            |samples: &Vec<InterferenceSample>| samples[before..].iter().any(|sample| is_held(sample, intensity));
-        let held = tokio::time::timeout(HOLD_DEADLINE, self.samples.wait_for(told)).await.map(|told| told.is_ok());
+        self.orders
+            .send(order)
+            .await
+            .map_err(|_| format!("steer {name} interference: its process is gone"))?;
+        let told = |samples: &Vec<InterferenceSample>| {
+            samples[before..]
+                .iter()
+                .any(|sample| is_held(sample, intensity))
+        };
+        let held = tokio::time::timeout(HOLD_DEADLINE, self.samples.wait_for(told))
+            .await
+            .map(|told| told.is_ok());
         match held {
             Ok(true) => {
-                let last = self
+                let last = self.samples.borrow().last().map(|sample| Held {
+                    achieved: sample.achieved,
+                    saturated: sample.saturated,
+                });
+                Ok(last.unwrap_or(Held {
+                    achieved: 0.0,
+                    saturated: false,
+                }))
+            }
+            Ok(false) => Err(format!(
+                "hold {name} interference of {intensity}: its process ended"
+            )),
+            Err(_) => {
+                let reached = self
                     .samples
                     .borrow()
                     .last()
-                    .map(|sample| Held { achieved: sample.achieved, saturated: sample.saturated });
-                Ok(last.unwrap_or(Held { achieved: 0.0, saturated: false }))
-            }
-            Ok(false) => Err(format!("hold {name} interference of {intensity}: its process ended")),
-            Err(_) => {
-                let reached = self.samples.borrow().last().map_or(0.0, |sample| sample.achieved);
+                    .map_or(0.0, |sample| sample.achieved);
                 Err(format!(
                     "hold {name} interference of {intensity} within {HOLD_DEADLINE:?}: it reached {reached:.1}"
                 ))
@@ -92,8 +128,15 @@ impl Stressor {
 
     /// The samples that end in a window of wall-clock time.
     pub(super) fn between(&self, from_ns: i64, to_ns: i64) -> Vec<InterferenceSample> {
-        let within = |sample: &&InterferenceSample| !sample.summary && (from_ns..to_ns).contains(&sample.wall_ns);
-        self.samples.borrow().iter().filter(within).cloned().collect()
+        let within = |sample: &&InterferenceSample| {
+            !sample.summary && (from_ns..to_ns).contains(&sample.wall_ns)
+        };
+        self.samples
+            .borrow()
+            .iter()
+            .filter(within)
+            .cloned()
+            .collect()
     }
 
     /// Ends the process and waits until it is gone.
@@ -106,7 +149,10 @@ impl Stressor {
 }
 
 fn is_held(sample: &InterferenceSample, intensity: f64) -> bool {
-    #[expect(clippy::float_cmp, reason = "the sample repeats the number that was sent")]
+    #[expect(
+        clippy::float_cmp,
+        reason = "the sample repeats the number that was sent"
+    )]
     let same = sample.requested == intensity;
     same && (sample.held || sample.saturated || intensity == 0.0)
 }

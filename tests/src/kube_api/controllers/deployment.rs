@@ -22,19 +22,35 @@ fn roll(store: &mut Store, deployment: &Value, now: Timestamp) {
     let wanted = number(deployment, "/spec/replicas").unwrap_or(1);
     let hash = fingerprint(&deployment["spec"]["template"]);
     let sets = owned(store, "ReplicaSet", deployment);
-    let (new, old): (Vec<_>, Vec<_>) = sets.into_iter().partition(|(_, set)| set["metadata"]["labels"][HASH] == *hash);
+    let (new, old): (Vec<_>, Vec<_>) = sets
+        .into_iter()
+        .partition(|(_, set)| set["metadata"]["labels"][HASH] == *hash);
     let old_size: i64 = old.iter().map(|(_, set)| size(set)).sum();
     let recreate = text(deployment, "/spec/strategy/type") == "Recreate";
-    let old_pods: i64 = old.iter().map(|(_, set)| number(set, "/status/replicas").unwrap_or(0)).sum();
+    let old_pods: i64 = old
+        .iter()
+        .map(|(_, set)| number(set, "/status/replicas").unwrap_or(0))
+        .sum();
     let (surge, unavailable) = ((wanted + 3) / 4, wanted / 4);
-    let room = if recreate { if old_pods == 0 { wanted } else { 0 } } else { (wanted + surge - old_size).max(0) };
+    let room = if recreate {
+        if old_pods == 0 { wanted } else { 0 }
+    } else {
+        (wanted + surge - old_size).max(0)
+    };
     match new.first() {
         None => create_set(store, deployment, &hash, wanted.min(room), now),
         Some((key, set)) => resize(store, key, set, wanted.min(room.max(size(set)))),
     }
-    let available: i64 =
-        old.iter().chain(&new).map(|(_, set)| number(set, "/status/availableReplicas").unwrap_or(0)).sum();
-    let mut spare = if recreate { old_size } else { available - (wanted - unavailable) };
+    let available: i64 = old
+        .iter()
+        .chain(&new)
+        .map(|(_, set)| number(set, "/status/availableReplicas").unwrap_or(0))
+        .sum();
+    let mut spare = if recreate {
+        old_size
+    } else {
+        available - (wanted - unavailable)
+    };
     for (key, set) in &old {
         // A pod that is not available is no loss.
         let idle = size(set) - number(set, "/status/availableReplicas").unwrap_or(0);
@@ -52,7 +68,8 @@ fn resize(store: &mut Store, key: &Key, set: &Arc<Value>, replicas: i64) {
     if size(set) != replicas {
         let mut set = (**set).clone();
         set["spec"]["replicas"] = json!(replicas);
-        set["metadata"]["generation"] = json!(number(&set, "/metadata/generation").unwrap_or(0) + 1);
+        set["metadata"]["generation"] =
+            json!(number(&set, "/metadata/generation").unwrap_or(0) + 1);
         store.put(key.clone(), set);
     }
 }
@@ -82,8 +99,12 @@ fn status(store: &Store, deployment: &Value, now: Timestamp) -> Value {
     let hash = fingerprint(&deployment["spec"]["template"]);
     let sets = owned(store, "ReplicaSet", deployment);
     let sum = |field: &str, only_new: bool| -> i64 {
-        let counted = sets.iter().filter(|(_, set)| !only_new || set["metadata"]["labels"][HASH] == *hash);
-        counted.map(|(_, set)| number(set, field).unwrap_or(0)).sum()
+        let counted = sets
+            .iter()
+            .filter(|(_, set)| !only_new || set["metadata"]["labels"][HASH] == *hash);
+        counted
+            .map(|(_, set)| number(set, field).unwrap_or(0))
+            .sum()
     };
     let available = sum("/status/availableReplicas", false);
     let mut status = json!({"observedGeneration": deployment["metadata"]["generation"]});
@@ -102,14 +123,22 @@ fn status(store: &Store, deployment: &Value, now: Timestamp) -> Value {
         status["conditions"] = deployment["status"]["conditions"].clone();
     }
     let enough = available >= wanted - wanted / 4;
-    let reason = if enough { "MinimumReplicasAvailable" } else { "MinimumReplicasUnavailable" };
+    let reason = if enough {
+        "MinimumReplicasAvailable"
+    } else {
+        "MinimumReplicasUnavailable"
+    };
     set_condition(&mut status, "Available", enough, reason, "", now);
     let done = sum("/status/availableReplicas", true) >= wanted;
     set_condition(
         &mut status,
         "Progressing",
         true,
-        if done { "NewReplicaSetAvailable" } else { "ReplicaSetUpdated" },
+        if done {
+            "NewReplicaSetAvailable"
+        } else {
+            "ReplicaSetUpdated"
+        },
         "",
         now,
     );
@@ -118,7 +147,14 @@ fn status(store: &Store, deployment: &Value, now: Timestamp) -> Value {
             .as_array()
             .and_then(|all| all.iter().find(|one| one["type"] == "ReplicaFailure"));
         if let Some(failed) = failed {
-            set_condition(&mut status, "ReplicaFailure", true, text(failed, "/reason"), text(failed, "/message"), now);
+            set_condition(
+                &mut status,
+                "ReplicaFailure",
+                true,
+                text(failed, "/reason"),
+                text(failed, "/message"),
+                now,
+            );
         }
     }
     status

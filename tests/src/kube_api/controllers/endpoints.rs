@@ -7,28 +7,62 @@ use serde_json::{Value, json};
 
 pub(super) fn step(store: &mut Store, now: Timestamp) {
     for (key, service) in all(store, "Service") {
-        let Some(selector) = service["spec"]["selector"].as_object() else { continue };
+        let Some(selector) = service["spec"]["selector"].as_object() else {
+            continue;
+        };
         if is_terminating(&service) {
             continue;
         }
-        let selects = |pod: &Value| selector.iter().all(|(label, value)| pod["metadata"]["labels"][label] == *value);
+        let selects = |pod: &Value| {
+            selector
+                .iter()
+                .all(|(label, value)| pod["metadata"]["labels"][label] == *value)
+        };
         let pods = store.list(super::resource::of("Pod"), Some(&key.namespace));
         let pods: Vec<Value> = pods
-            .filter(|(_, pod)| selects(pod) && !text(pod, "/status/podIP").is_empty() && !is_terminating(pod))
+            .filter(|(_, pod)| {
+                selects(pod) && !text(pod, "/status/podIP").is_empty() && !is_terminating(pod)
+            })
             .map(|(_, pod)| (**pod).clone())
             .collect();
-        write(store, "Endpoints", &key, &key.name, &endpoints(&service, &pods), now);
-        write(store, "EndpointSlice", &key, &format!("{}-slice", key.name), &slice(&service, &pods), now);
+        write(
+            store,
+            "Endpoints",
+            &key,
+            &key.name,
+            &endpoints(&service, &pods),
+            now,
+        );
+        write(
+            store,
+            "EndpointSlice",
+            &key,
+            &format!("{}-slice", key.name),
+            &slice(&service, &pods),
+            now,
+        );
     }
 }
 
-fn write(store: &mut Store, kind: &'static str, service: &Key, name: &str, body: &Value, now: Timestamp) {
+fn write(
+    store: &mut Store,
+    kind: &'static str,
+    service: &Key,
+    name: &str,
+    body: &Value,
+    now: Timestamp,
+) {
     let key = Key::new(super::resource::of(kind), &service.namespace, name);
     match store.get(&key) {
         None => drop(store.create(&key, body, &controller_writer(), now)),
         Some(known) => {
             let mut object = (**known).clone();
-            for (field, value) in body.as_object().into_iter().flatten().filter(|(field, _)| *field != "metadata") {
+            for (field, value) in body
+                .as_object()
+                .into_iter()
+                .flatten()
+                .filter(|(field, _)| *field != "metadata")
+            {
                 object[field] = value.clone();
             }
             store.put(key, object);
@@ -46,8 +80,12 @@ fn ports(service: &Value, pod: Option<&Value>) -> Vec<Value> {
         None => target.clone(),
         Some(name) => {
             let containers = pod.map_or(&[][..], |pod| list(pod, "/spec/containers"));
-            let mut ports = containers.iter().flat_map(|container| list(container, "/ports"));
-            ports.find(|port| port["name"] == name).map_or(Value::Null, |port| port["containerPort"].clone())
+            let mut ports = containers
+                .iter()
+                .flat_map(|container| list(container, "/ports"));
+            ports
+                .find(|port| port["name"] == name)
+                .map_or(Value::Null, |port| port["containerPort"].clone())
         }
     };
     let port = |port: &Value| {
@@ -63,7 +101,10 @@ fn ports(service: &Value, pod: Option<&Value>) -> Vec<Value> {
 fn endpoints(service: &Value, pods: &[Value]) -> Value {
     let of = |ready: bool| -> Vec<Value> {
         let address = |pod: &Value| json!({"ip": pod["status"]["podIP"], "nodeName": pod["spec"]["nodeName"], "targetRef": target(pod)});
-        pods.iter().filter(|pod| holds(pod, "Ready") == ready).map(address).collect()
+        pods.iter()
+            .filter(|pod| holds(pod, "Ready") == ready)
+            .map(address)
+            .collect()
     };
     let (ready, waiting) = (of(true), of(false));
     let mut subsets = json!([]);

@@ -8,11 +8,18 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 pub(super) fn step(store: &mut Store, now: Timestamp) {
-    let everything: Vec<_> = store.all().map(|(key, object)| (key.clone(), object.clone())).collect();
-    let there: BTreeSet<&str> = everything.iter().map(|(_, object)| text(object, "/metadata/uid")).collect();
+    let everything: Vec<_> = store
+        .all()
+        .map(|(key, object)| (key.clone(), object.clone()))
+        .collect();
+    let there: BTreeSet<&str> = everything
+        .iter()
+        .map(|(_, object)| text(object, "/metadata/uid"))
+        .collect();
     for (key, object) in &everything {
         if is_terminating(object) {
-            let waits_for = |finalizer: &str| list(object, "/metadata/finalizers").contains(&json!(finalizer));
+            let waits_for =
+                |finalizer: &str| list(object, "/metadata/finalizers").contains(&json!(finalizer));
             if waits_for("foregroundDeletion") {
                 foreground(store, key, object, &everything, now);
             } else if waits_for("orphan") {
@@ -30,26 +37,48 @@ fn owners(object: &Value) -> &[Value] {
 }
 
 fn is_left_alone(object: &Value, there: &BTreeSet<&str>) -> bool {
-    !owners(object).is_empty() && owners(object).iter().all(|owner| !there.contains(text(owner, "/uid")))
+    !owners(object).is_empty()
+        && owners(object)
+            .iter()
+            .all(|owner| !there.contains(text(owner, "/uid")))
 }
 
 type Everything = [(Key, Arc<Value>)];
 
-fn dependents<'a>(of: &'a Value, everything: &'a Everything) -> impl Iterator<Item = &'a (Key, Arc<Value>)> {
+fn dependents<'a>(
+    of: &'a Value,
+    everything: &'a Everything,
+) -> impl Iterator<Item = &'a (Key, Arc<Value>)> {
     let uid = &of["metadata"]["uid"];
-    everything.iter().filter(move |(_, object)| owners(object).iter().any(|owner| owner["uid"] == *uid))
+    everything
+        .iter()
+        .filter(move |(_, object)| owners(object).iter().any(|owner| owner["uid"] == *uid))
 }
 
-fn foreground(store: &mut Store, key: &Key, object: &Value, everything: &Everything, now: Timestamp) {
+fn foreground(
+    store: &mut Store,
+    key: &Key,
+    object: &Value,
+    everything: &Everything,
+    now: Timestamp,
+) {
     let mut blocked = false;
     for (dependent, body) in dependents(object, everything) {
-        let blocks =
-            owners(body).iter().any(|one| one["uid"] == object["metadata"]["uid"] && one["blockOwnerDeletion"] == true);
+        let blocks = owners(body).iter().any(|one| {
+            one["uid"] == object["metadata"]["uid"] && one["blockOwnerDeletion"] == true
+        });
         blocked |= blocks;
         if !is_terminating(body) {
             let policy = if blocks { "Foreground" } else { "Background" };
             // Gone meanwhile is as good.
-            let _ = store.delete(dependent, &Deletion { policy: policy.to_owned(), ..Deletion::default() }, now);
+            let _ = store.delete(
+                dependent,
+                &Deletion {
+                    policy: policy.to_owned(),
+                    ..Deletion::default()
+                },
+                now,
+            );
         }
     }
     if !blocked {
@@ -74,7 +103,9 @@ pub(super) fn drop_finalizer(store: &mut Store, key: &Key, finalizer: &str, now:
     let mut object = (**object).clone();
     let mut left = list(&object, "/metadata/finalizers").to_vec();
     left.retain(|one| one != finalizer);
-    let metadata = object["metadata"].as_object_mut().expect("every object has metadata");
+    let metadata = object["metadata"]
+        .as_object_mut()
+        .expect("every object has metadata");
     if left.is_empty() {
         metadata.remove("finalizers");
     } else {

@@ -21,8 +21,12 @@ fn place(store: &mut Store, key: &Key, pod: &Value, nodes: &[(Key, Arc<Value>)],
     let suited = fitting.len();
     fitting.retain(|(node, body)| has_room(store, &node.name, body, pod));
     // The emptiest one.
-    let pods_on =
-        |node: &str| store.list(key.resource, None).filter(|(_, pod)| text(pod, "/spec/nodeName") == node).count();
+    let pods_on = |node: &str| {
+        store
+            .list(key.resource, None)
+            .filter(|(_, pod)| text(pod, "/spec/nodeName") == node)
+            .count()
+    };
     let best = fitting
         .iter()
         .min_by_key(|(node, _)| (pods_on(&node.name), node.name.clone()))
@@ -33,7 +37,10 @@ fn place(store: &mut Store, key: &Key, pod: &Value, nodes: &[(Key, Arc<Value>)],
         placed["spec"]["nodeName"] = json!(node);
         store.put(key.clone(), placed);
         set_condition(&mut status, "PodScheduled", true, "", "", now);
-        let message = format!("Successfully assigned {}/{} to {node}", key.namespace, key.name);
+        let message = format!(
+            "Successfully assigned {}/{} to {node}",
+            key.namespace, key.name
+        );
         event(store, pod, false, "Scheduled", &message, now);
     } else {
         let (all, short) = (nodes.len(), suited);
@@ -41,7 +48,14 @@ fn place(store: &mut Store, key: &Key, pod: &Value, nodes: &[(Key, Arc<Value>)],
             "0/{all} nodes are available: {} node(s) didn't match Pod's node affinity/selector or are not ready, {short} Insufficient cpu or memory.",
             all - suited
         );
-        set_condition(&mut status, "PodScheduled", false, "Unschedulable", &message, now);
+        set_condition(
+            &mut status,
+            "PodScheduled",
+            false,
+            "Unschedulable",
+            &message,
+            now,
+        );
         event(store, pod, true, "FailedScheduling", &message, now);
     }
     set_status(store, key, status);
@@ -49,26 +63,37 @@ fn place(store: &mut Store, key: &Key, pod: &Value, nodes: &[(Key, Arc<Value>)],
 
 fn suits(node: &Value, pod: &Value) -> bool {
     let labels = &node["metadata"]["labels"];
-    let wanted = pod["spec"]["nodeSelector"].as_object().into_iter().flatten();
+    let wanted = pod["spec"]["nodeSelector"]
+        .as_object()
+        .into_iter()
+        .flatten();
     let affinity = "/spec/affinity/nodeAffinity/requiredDuringSchedulingIgnoredDuringExecution/nodeSelectorTerms";
     let terms = list(pod, affinity);
     let name = json!({"metadata.name": node["metadata"]["name"]});
     let term_holds = |term: &Value| {
-        list(term, "/matchExpressions").iter().all(|one| expression_holds(one, labels))
-            && list(term, "/matchFields").iter().all(|one| expression_holds(one, &name))
+        list(term, "/matchExpressions")
+            .iter()
+            .all(|one| expression_holds(one, labels))
+            && list(term, "/matchFields")
+                .iter()
+                .all(|one| expression_holds(one, &name))
     };
     holds(node, "Ready")
         && node["spec"]["unschedulable"] != true
         && wanted.into_iter().all(|(key, value)| labels[key] == *value)
         && (terms.is_empty() || terms.iter().any(term_holds))
-        && list(node, "/spec/taints").iter().all(|taint| tolerates(pod, taint))
+        && list(node, "/spec/taints")
+            .iter()
+            .all(|taint| tolerates(pod, taint))
 }
 
 fn tolerates(pod: &Value, taint: &Value) -> bool {
     let covers = |toleration: &Value| {
         let key = toleration["key"].is_null() || toleration["key"] == taint["key"];
-        let effect = text(toleration, "/effect").is_empty() || toleration["effect"] == taint["effect"];
-        let value = text(toleration, "/operator") == "Exists" || text(toleration, "/value") == text(taint, "/value");
+        let effect =
+            text(toleration, "/effect").is_empty() || toleration["effect"] == taint["effect"];
+        let value = text(toleration, "/operator") == "Exists"
+            || text(toleration, "/value") == text(taint, "/value");
         key && effect && value
     };
     taint["effect"] == "PreferNoSchedule" || list(pod, "/spec/tolerations").iter().any(covers)
@@ -76,21 +101,32 @@ fn tolerates(pod: &Value, taint: &Value) -> bool {
 
 fn has_room(store: &Store, name: &str, node: &Value, pod: &Value) -> bool {
     ["cpu", "memory"].into_iter().all(|what| {
-        let there =
-            store.list(super::resource::of("Pod"), None).filter(|(_, other)| text(other, "/spec/nodeName") == name);
-        let used: f64 = there.filter(|(_, other)| is_active(other)).map(|(_, other)| requested(other, what)).sum();
+        let there = store
+            .list(super::resource::of("Pod"), None)
+            .filter(|(_, other)| text(other, "/spec/nodeName") == name);
+        let used: f64 = there
+            .filter(|(_, other)| is_active(other))
+            .map(|(_, other)| requested(other, what))
+            .sum();
         used + requested(pod, what) <= quantity(&node["status"]["allocatable"][what])
     })
 }
 
 fn requested(pod: &Value, what: &str) -> f64 {
-    list(pod, "/spec/containers").iter().map(|container| quantity(&container["resources"]["requests"][what])).sum()
+    list(pod, "/spec/containers")
+        .iter()
+        .map(|container| quantity(&container["resources"]["requests"][what]))
+        .sum()
 }
 
 /// `100m`, `2`, `0.5`, `200Mi`, `1G`, ...
 fn quantity(value: &Value) -> f64 {
-    let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-    let digits = text.find(|character: char| !(character.is_ascii_digit() || character == '.')).unwrap_or(text.len());
+    let text = value
+        .as_str()
+        .map_or_else(|| value.to_string(), str::to_owned);
+    let digits = text
+        .find(|character: char| !(character.is_ascii_digit() || character == '.'))
+        .unwrap_or(text.len());
     let scale = match &text[digits..] {
         "m" => 1e-3,
         "k" => 1e3,

@@ -18,22 +18,35 @@ pub(super) fn step(store: &mut Store, now: Timestamp) {
 }
 
 fn revision(set: &Value) -> String {
-    format!("{}-{}", text(set, "/metadata/name"), fingerprint(&set["spec"]["template"]))
+    format!(
+        "{}-{}",
+        text(set, "/metadata/name"),
+        fingerprint(&set["spec"]["template"])
+    )
 }
 
 fn fit(store: &mut Store, set: &Value, now: Timestamp) {
     let wanted = number(set, "/spec/replicas").unwrap_or(1);
-    let (namespace, base) = (text(set, "/metadata/namespace"), text(set, "/metadata/name"));
+    let (namespace, base) = (
+        text(set, "/metadata/namespace"),
+        text(set, "/metadata/name"),
+    );
     let ordered = text(set, "/spec/podManagementPolicy") != "Parallel";
     for ordinal in 0..wanted {
         let name = format!("{base}-{ordinal}");
         let key = Key::new(super::resource::of("Pod"), namespace, &name);
         match store.get(&key).cloned() {
             None => create(store, set, &key, ordinal, now),
-            Some(pod) if ["Succeeded", "Failed"].contains(&text(&pod, "/status/phase")) => store.delete_now(&key, now),
+            Some(pod) if ["Succeeded", "Failed"].contains(&text(&pod, "/status/phase")) => {
+                store.delete_now(&key, now)
+            }
             Some(_) => {}
         }
-        if ordered && !store.get(&key).is_some_and(|pod| holds(pod, "Ready") && !is_terminating(pod)) {
+        if ordered
+            && !store
+                .get(&key)
+                .is_some_and(|pod| holds(pod, "Ready") && !is_terminating(pod))
+        {
             return;
         }
     }
@@ -41,7 +54,9 @@ fn fit(store: &mut Store, set: &Value, now: Timestamp) {
     let mut pods = owned(store, "Pod", set);
     pods.sort_by_key(|(_, pod)| -ordinal_of(pod));
     let too_many = pods.iter().find(|(_, pod)| ordinal_of(pod) >= wanted);
-    let old = pods.iter().find(|(_, pod)| text(pod, &format!("/metadata/labels/{REVISION}")) != revision(set));
+    let old = pods
+        .iter()
+        .find(|(_, pod)| text(pod, &format!("/metadata/labels/{REVISION}")) != revision(set));
     if let Some((key, pod)) = too_many.or(old)
         && !is_terminating(pod)
     {
@@ -51,7 +66,10 @@ fn fit(store: &mut Store, set: &Value, now: Timestamp) {
 }
 
 fn ordinal_of(pod: &Value) -> i64 {
-    text(pod, "/metadata/name").rsplit_once('-').and_then(|(_, ordinal)| ordinal.parse().ok()).unwrap_or(-1)
+    text(pod, "/metadata/name")
+        .rsplit_once('-')
+        .and_then(|(_, ordinal)| ordinal.parse().ok())
+        .unwrap_or(-1)
 }
 
 fn create(store: &mut Store, set: &Value, key: &Key, ordinal: i64, now: Timestamp) {
@@ -66,8 +84,11 @@ fn create(store: &mut Store, set: &Value, key: &Key, ordinal: i64, now: Timestam
     pod["spec"]["subdomain"] = set["spec"]["serviceName"].clone();
     for template in list(set, "/spec/volumeClaimTemplates") {
         let volume = text(template, "/metadata/name");
-        let claim =
-            Key::new(super::resource::of("PersistentVolumeClaim"), &key.namespace, &format!("{volume}-{}", key.name));
+        let claim = Key::new(
+            super::resource::of("PersistentVolumeClaim"),
+            &key.namespace,
+            &format!("{volume}-{}", key.name),
+        );
         let mut body = template.clone();
         (body["apiVersion"], body["kind"]) = (json!("v1"), json!("PersistentVolumeClaim"));
         body["metadata"]["name"] = json!(claim.name);
@@ -88,10 +109,16 @@ fn status(store: &Store, set: &Value) -> Value {
     let live = || pods.iter().filter(|(_, pod)| !is_terminating(pod));
     let ready = live().filter(|(_, pod)| holds(pod, "Ready")).count();
     let new = revision(set);
-    let updated = live().filter(|(_, pod)| text(pod, &format!("/metadata/labels/{REVISION}")) == new).count();
+    let updated = live()
+        .filter(|(_, pod)| text(pod, &format!("/metadata/labels/{REVISION}")) == new)
+        .count();
     let all_new = updated == live().count();
     let before = text(set, "/status/currentRevision");
-    let current = if all_new || before.is_empty() { &new } else { before };
+    let current = if all_new || before.is_empty() {
+        &new
+    } else {
+        before
+    };
     json!({
         "observedGeneration": set["metadata"]["generation"], "replicas": pods.len(), "readyReplicas": ready,
         "availableReplicas": ready, "updatedReplicas": updated, "currentReplicas": if all_new { updated } else { pods.len() - updated },

@@ -20,10 +20,14 @@ pub(super) fn step(store: &mut Store, now: Timestamp) {
     }
     for (key, volume) in all(store, "PersistentVolume") {
         let claim = &volume["spec"]["claimRef"];
-        let claim =
-            Key::new(super::resource::of("PersistentVolumeClaim"), text(claim, "/namespace"), text(claim, "/name"));
-        let bound =
-            store.get(&claim).is_some_and(|there| there["metadata"]["uid"] == volume["spec"]["claimRef"]["uid"]);
+        let claim = Key::new(
+            super::resource::of("PersistentVolumeClaim"),
+            text(claim, "/namespace"),
+            text(claim, "/name"),
+        );
+        let bound = store
+            .get(&claim)
+            .is_some_and(|there| there["metadata"]["uid"] == volume["spec"]["claimRef"]["uid"]);
         let phase = if bound {
             "Bound"
         } else if volume["spec"]["claimRef"]["uid"].is_null() {
@@ -40,7 +44,9 @@ pub(super) fn step(store: &mut Store, now: Timestamp) {
 
 fn is_used(store: &Store, claim: &Key) -> bool {
     let names = |pod: &Value| {
-        list(pod, "/spec/volumes").iter().any(|one| one["persistentVolumeClaim"]["claimName"] == claim.name)
+        list(pod, "/spec/volumes")
+            .iter()
+            .any(|one| one["persistentVolumeClaim"]["claimName"] == claim.name)
     };
     let mut pods = store.list(super::resource::of("Pod"), Some(&claim.namespace));
     pods.any(|(_, pod)| names(pod) && (is_active(pod) || is_terminating(pod)))
@@ -49,15 +55,20 @@ fn is_used(store: &Store, claim: &Key) -> bool {
 fn bind(store: &mut Store, key: &Key, claim: &Value) {
     let fits = |volume: &Value| {
         let reference = &volume["spec"]["claimRef"];
-        let reserved =
-            reference["name"] == key.name && reference["namespace"] == key.namespace && reference["uid"].is_null();
+        let reserved = reference["name"] == key.name
+            && reference["namespace"] == key.namespace
+            && reference["uid"].is_null();
         let modes = list(volume, "/spec/accessModes");
         text(volume, "/spec/storageClassName") == text(claim, "/spec/storageClassName")
             && (reference.is_null() || reserved)
-            && list(claim, "/spec/accessModes").iter().all(|mode| modes.contains(mode))
+            && list(claim, "/spec/accessModes")
+                .iter()
+                .all(|mode| modes.contains(mode))
             && selects(&claim["spec"]["selector"], &volume["metadata"]["labels"])
     };
-    let volume = all(store, "PersistentVolume").into_iter().find(|(_, volume)| !is_terminating(volume) && fits(volume));
+    let volume = all(store, "PersistentVolume")
+        .into_iter()
+        .find(|(_, volume)| !is_terminating(volume) && fits(volume));
     let Some((at, volume)) = volume else { return };
     let mut volume = (*volume).clone();
     volume["spec"]["claimRef"] = json!({

@@ -22,8 +22,13 @@ impl Container {
     /// One that only pretends to run; with a code: that has already ended.
     pub(crate) fn pretended(code: Option<i32>) -> (Self, mpsc::UnboundedReceiver<Signal>) {
         let (signals, received) = mpsc::unbounded_channel();
-        let container =
-            Self { log: Log::default(), stdin: None, stdin_once: false, signals, ended: watch::Sender::new(code) };
+        let container = Self {
+            log: Log::default(),
+            stdin: None,
+            stdin_once: false,
+            signals,
+            ended: watch::Sender::new(code),
+        };
         if code.is_some() {
             container.log.close();
         }
@@ -43,7 +48,12 @@ impl Container {
             signals,
             ended: watch::Sender::new(None),
         });
-        tokio::spawn(process::supervise(child, container.clone(), input, received));
+        tokio::spawn(process::supervise(
+            child,
+            container.clone(),
+            input,
+            received,
+        ));
         Ok(container)
     }
 
@@ -64,6 +74,11 @@ impl Container {
     /// Waits for its end.
     pub(crate) async fn ended(&self) -> i32 {
         let mut ended = self.ended.subscribe();
-        ended.wait_for(Option::is_some).await.ok().and_then(|code| *code).unwrap_or(0)
+        ended
+            .wait_for(Option::is_some)
+            .await
+            .ok()
+            .and_then(|code| *code)
+            .unwrap_or(0)
     }
 }

@@ -23,7 +23,10 @@ pub(crate) struct Log {
 
 impl Default for Log {
     fn default() -> Self {
-        Self { lines: Mutex::default(), progress: watch::Sender::new((0, false)) }
+        Self {
+            lines: Mutex::default(),
+            progress: watch::Sender::new((0, false)),
+        }
     }
 }
 
@@ -31,7 +34,11 @@ impl Log {
     pub(crate) fn push(&self, channel: u8, text: Bytes) {
         let count = {
             let mut lines = super::open(&self.lines);
-            lines.push(Line { at: Timestamp::now(), channel, text });
+            lines.push(Line {
+                at: Timestamp::now(),
+                channel,
+                text,
+            });
             lines.len()
         };
         self.progress.send_modify(|progress| progress.0 = count);
@@ -47,13 +54,18 @@ impl Log {
 
     /// Lines from `from` on.
     pub(crate) fn since(&self, from: usize) -> Vec<Line> {
-        super::open(&self.lines).get(from..).unwrap_or_default().to_vec()
+        super::open(&self.lines)
+            .get(from..)
+            .unwrap_or_default()
+            .to_vec()
     }
 
     /// Waits until there is more after `from`; false when there never will be.
     pub(crate) async fn more(&self, from: usize) -> bool {
         let mut progress = self.progress.subscribe();
-        let there = progress.wait_for(|(count, closed)| *count > from || *closed).await;
+        let there = progress
+            .wait_for(|(count, closed)| *count > from || *closed)
+            .await;
         there.is_ok_and(|progress| progress.0 > from)
     }
 }

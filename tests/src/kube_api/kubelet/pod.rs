@@ -32,23 +32,44 @@ struct Pod {
 /// Runs a pod until it is gone from the store.
 pub(super) async fn live(cluster: Arc<Cluster>, key: Key, uid: String) {
     let folder = tempfile::tempdir().expect("a folder for the pod's volumes");
-    let setting = Setting { folder: folder.path().to_owned(), address: cluster.kubelet.next_address().to_string() };
+    let setting = Setting {
+        folder: folder.path().to_owned(),
+        address: cluster.kubelet.next_address().to_string(),
+    };
     let mut changes = cluster.changes();
-    let mut pod = Pod { cluster, key, uid, setting, init: Vec::new(), main: Vec::new(), verdict: None, kill_at: None };
+    let mut pod = Pod {
+        cluster,
+        key,
+        uid,
+        setting,
+        init: Vec::new(),
+        main: Vec::new(),
+        verdict: None,
+        kill_at: None,
+    };
     loop {
         changes.borrow_and_update();
         let Some(object) = pod.object() else { break };
         if pod.node_is_up(&object) {
             pod.step(&object).await;
             if is_terminating(&object) && pod.all_ended() {
-                pod.cluster.write(|store, now| store.delete_now(&pod.key, now));
+                pod.cluster
+                    .write(|store, now| store.delete_now(&pod.key, now));
                 break;
             }
             pod.publish(&object);
         }
-        let running: Vec<_> = pod.running().map(|container| Box::pin(async move { container.ended().await })).collect();
-        let some_end =
-            async { if running.is_empty() { std::future::pending().await } else { select_all(running).await.0 } };
+        let running: Vec<_> = pod
+            .running()
+            .map(|container| Box::pin(async move { container.ended().await }))
+            .collect();
+        let some_end = async {
+            if running.is_empty() {
+                std::future::pending().await
+            } else {
+                select_all(running).await.0
+            }
+        };
         tokio::select! {
             changed = changes.changed() => if changed.is_err() { break },
             _ = some_end => {}
@@ -68,7 +89,8 @@ impl Pod {
     fn node_is_up(&self, pod: &Value) -> bool {
         let node = Key::new(resource::of("Node"), "", text(pod, "/spec/nodeName"));
         // A node that nobody made is one of a test that cares for none.
-        self.cluster.read(|store| store.get(&node).is_none_or(|node| holds(node, "Ready")))
+        self.cluster
+            .read(|store| store.get(&node).is_none_or(|node| holds(node, "Ready")))
     }
 
     fn slots(&mut self) -> impl Iterator<Item = &mut Slot> {
@@ -76,7 +98,11 @@ impl Pod {
     }
 
     fn running(&self) -> impl Iterator<Item = Arc<super::Container>> {
-        self.init.iter().chain(&self.main).filter_map(|slot| slot.container.clone()).filter(|one| one.code().is_none())
+        self.init
+            .iter()
+            .chain(&self.main)
+            .filter_map(|slot| slot.container.clone())
+            .filter(|one| one.code().is_none())
     }
 
     fn all_ended(&self) -> bool {
@@ -84,31 +110,45 @@ impl Pod {
     }
 
     fn signal(&self, signal: Signal) {
-        self.running().for_each(|container| container.signal(signal));
+        self.running()
+            .for_each(|container| container.signal(signal));
     }
 
     async fn step(&mut self, object: &Value) {
         if self.main.is_empty() {
-            self.init = list(object, "/spec/initContainers").iter().map(Slot::new).collect();
-            self.main = list(object, "/spec/containers").iter().map(Slot::new).collect();
+            self.init = list(object, "/spec/initContainers")
+                .iter()
+                .map(Slot::new)
+                .collect();
+            self.main = list(object, "/spec/containers")
+                .iter()
+                .map(Slot::new)
+                .collect();
         }
         self.suffer(object);
         let policy = text(object, "/spec/restartPolicy").to_owned();
         // A container that prepares is run until it succeeds, or for good if it never is to be run again.
-        let init_policy = if policy == "Never" { "Never" } else { "OnFailure" };
+        let init_policy = if policy == "Never" {
+            "Never"
+        } else {
+            "OnFailure"
+        };
         self.init.iter_mut().for_each(|slot| slot.look(init_policy));
         self.main.iter_mut().for_each(|slot| slot.look(&policy));
         if is_terminating(object) || self.verdict.is_some() {
             self.end(object);
             return;
         }
-        let (cluster, uid, setting) = (self.cluster.clone(), self.uid.clone(), self.setting.clone());
+        let (cluster, uid, setting) =
+            (self.cluster.clone(), self.uid.clone(), self.setting.clone());
         for slot in &mut self.init {
             match slot.view.state {
                 State::Ended { code: 0, .. } => {}
                 State::Ended { .. } => {
-                    self.verdict =
-                        Some(Verdict { reason: "InitFailed", message: format!("{} failed", slot.view.name) });
+                    self.verdict = Some(Verdict {
+                        reason: "InitFailed",
+                        message: format!("{} failed", slot.view.name),
+                    });
                     return;
                 }
                 _ => return slot.advance(&cluster, object, &uid, &setting).await,
@@ -123,7 +163,10 @@ impl Pod {
     fn suffer(&mut self, object: &Value) {
         if let Some(blow) = self.cluster.kubelet.blow(&self.uid) {
             if blow.evicted {
-                self.verdict = Some(Verdict { reason: blow.reason, message: blow.message });
+                self.verdict = Some(Verdict {
+                    reason: blow.reason,
+                    message: blow.message,
+                });
             } else {
                 self.slots().for_each(|slot| slot.fate = Some(blow.reason));
                 self.signal(Signal::SIGKILL);
@@ -132,11 +175,17 @@ impl Pod {
         let started: Option<Timestamp> = text(object, "/status/startTime").parse().ok();
         let limit = number(object, "/spec/activeDeadlineSeconds");
         if let (Some(started), Some(limit), None) = (started, limit, &self.verdict)
-            && started.checked_add(limit.seconds()).is_ok_and(|end| end <= Timestamp::now())
+            && started
+                .checked_add(limit.seconds())
+                .is_ok_and(|end| end <= Timestamp::now())
             && !self.all_ended()
         {
-            let message = "Pod was active on the node longer than the specified deadline".to_owned();
-            self.verdict = Some(Verdict { reason: "DeadlineExceeded", message });
+            let message =
+                "Pod was active on the node longer than the specified deadline".to_owned();
+            self.verdict = Some(Verdict {
+                reason: "DeadlineExceeded",
+                message,
+            });
         }
     }
 
@@ -144,7 +193,8 @@ impl Pod {
     fn end(&mut self, object: &Value) {
         let grace = number(object, "/metadata/deletionGracePeriodSeconds")
             .or(number(object, "/spec/terminationGracePeriodSeconds"));
-        let at = Instant::now() + Duration::from_secs(u64::try_from(grace.unwrap_or(30)).unwrap_or(0));
+        let at =
+            Instant::now() + Duration::from_secs(u64::try_from(grace.unwrap_or(30)).unwrap_or(0));
         let kill_at = *self.kill_at.get_or_insert_with(|| {
             self.init
                 .iter()
@@ -161,17 +211,33 @@ impl Pod {
     }
 
     fn publish(&mut self, object: &Value) {
-        let views = |slots: &[Slot]| slots.iter().map(|slot| slot.view.clone()).collect::<Vec<View>>();
+        let views = |slots: &[Slot]| {
+            slots
+                .iter()
+                .map(|slot| slot.view.clone())
+                .collect::<Vec<View>>()
+        };
         let (init, main) = (views(&self.init), views(&self.main));
-        let warnings: Vec<_> = self.slots().filter_map(|slot| slot.warning.take()).collect();
-        let status =
-            status::status(object, &init, &main, &self.setting.address, self.verdict.as_ref(), Timestamp::now());
+        let warnings: Vec<_> = self
+            .slots()
+            .filter_map(|slot| slot.warning.take())
+            .collect();
+        let status = status::status(
+            object,
+            &init,
+            &main,
+            &self.setting.address,
+            self.verdict.as_ref(),
+            Timestamp::now(),
+        );
         if object["status"] != status || !warnings.is_empty() {
             self.cluster.write(|store, now| {
                 for (reason, message) in &warnings {
                     event(store, object, true, reason, message, now);
                 }
-                let same = store.get(&self.key).is_some_and(|pod| text(pod, "/metadata/uid") == self.uid);
+                let same = store
+                    .get(&self.key)
+                    .is_some_and(|pod| text(pod, "/metadata/uid") == self.uid);
                 if same {
                     set_status(store, &self.key, status);
                 }

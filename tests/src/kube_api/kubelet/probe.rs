@@ -10,7 +10,9 @@ use tokio::net::TcpStream;
 /// Whether a container of a pod with this address passes its probe; without one it does.
 pub(crate) async fn passes(container: &Value, address: &str) -> bool {
     let probe = &container["readinessProbe"];
-    let limit = Duration::from_secs(u64::try_from(number(probe, "/timeoutSeconds").unwrap_or(1)).unwrap_or(1));
+    let limit = Duration::from_secs(
+        u64::try_from(number(probe, "/timeoutSeconds").unwrap_or(1)).unwrap_or(1),
+    );
     let port = |port: &Value| match port.as_str() {
         Some(name) => list(container, "/ports")
             .iter()
@@ -22,7 +24,12 @@ pub(crate) async fn passes(container: &Value, address: &str) -> bool {
     let reached = if let Some(port) = port(&get["port"]) {
         tokio::time::timeout(limit, ask(address, port, text(get, "/path"))).await
     } else if let Some(port) = port(&connect["port"]) {
-        tokio::time::timeout(limit, async { TcpStream::connect(format!("{address}:{port}")).await.map(|_| true) }).await
+        tokio::time::timeout(limit, async {
+            TcpStream::connect(format!("{address}:{port}"))
+                .await
+                .map(|_| true)
+        })
+        .await
     } else {
         return true;
     };
@@ -32,7 +39,8 @@ pub(crate) async fn passes(container: &Value, address: &str) -> bool {
 async fn ask(address: &str, port: u64, path: &str) -> io::Result<bool> {
     let mut stream = TcpStream::connect(format!("{address}:{port}")).await?;
     let path = if path.is_empty() { "/" } else { path };
-    let request = format!("GET {path} HTTP/1.1\r\nHost: {address}:{port}\r\nConnection: close\r\n\r\n");
+    let request =
+        format!("GET {path} HTTP/1.1\r\nHost: {address}:{port}\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await?;
     let mut head = [0; 12];
     stream.read_exact(&mut head).await?;

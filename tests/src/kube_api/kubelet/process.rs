@@ -31,9 +31,20 @@ pub(crate) fn spawn(start: &Start) -> io::Result<Child> {
     if let Some((name, rest)) = start.arguments.split_first() {
         command.arg0(name).args(rest);
     }
-    command.env_clear().envs(start.environment.iter().cloned()).current_dir(&start.folder).kill_on_drop(true);
-    command.stdin(if start.stdin { Stdio::piped() } else { Stdio::null() });
-    command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()
+    command
+        .env_clear()
+        .envs(start.environment.iter().cloned())
+        .current_dir(&start.folder)
+        .kill_on_drop(true);
+    command.stdin(if start.stdin {
+        Stdio::piped()
+    } else {
+        Stdio::null()
+    });
+    command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
 }
 
 /// Lives as long as the process: its output into the log, bytes to its input, signals.
@@ -43,10 +54,19 @@ pub(crate) async fn supervise(
     input: mpsc::UnboundedReceiver<Bytes>,
     mut signals: mpsc::UnboundedReceiver<Signal>,
 ) {
-    let pid = child.id().and_then(|pid| i32::try_from(pid).ok()).map(Pid::from_raw);
+    let pid = child
+        .id()
+        .and_then(|pid| i32::try_from(pid).ok())
+        .map(Pid::from_raw);
     let outputs = tokio::task::JoinSet::from_iter([
-        read_to_log(Output::Out(child.stdout.take().expect("it is piped")), container.clone()),
-        read_to_log(Output::Err(child.stderr.take().expect("it is piped")), container.clone()),
+        read_to_log(
+            Output::Out(child.stdout.take().expect("it is piped")),
+            container.clone(),
+        ),
+        read_to_log(
+            Output::Err(child.stderr.take().expect("it is piped")),
+            container.clone(),
+        ),
     ]);
     if let Some(stdin) = child.stdin.take() {
         tokio::spawn(write_input(stdin, input));
@@ -61,7 +81,9 @@ pub(crate) async fn supervise(
         }
     };
     outputs.join_all().await;
-    let code = status.ok().and_then(|status| status.code().or(status.signal().map(|signal| 128 + signal)));
+    let code = status
+        .ok()
+        .and_then(|status| status.code().or(status.signal().map(|signal| 128 + signal)));
     container.end(code.unwrap_or(255));
 }
 
@@ -80,8 +102,14 @@ async fn read_to_log(output: Output, container: Arc<Container>) {
 async fn read_lines(output: impl AsyncRead + Unpin, channel: u8, container: &Container) {
     let mut output = BufReader::new(output);
     let mut line = Vec::new();
-    while output.read_until(b'\n', &mut line).await.is_ok_and(|count| count > 0) {
-        container.log.push(channel, Bytes::from(std::mem::take(&mut line)));
+    while output
+        .read_until(b'\n', &mut line)
+        .await
+        .is_ok_and(|count| count > 0)
+    {
+        container
+            .log
+            .push(channel, Bytes::from(std::mem::take(&mut line)));
     }
 }
 

@@ -44,7 +44,14 @@ impl Slot {
     pub(super) fn new(spec: &Value) -> Self {
         let text = |field: &str| text(spec, field).to_owned();
         let state = State::Waiting("ContainerCreating", String::new());
-        let view = View { name: text("/name"), image: text("/image"), state, last: None, restarts: 0, ready: false };
+        let view = View {
+            name: text("/name"),
+            image: text("/image"),
+            state,
+            last: None,
+            restarts: 0,
+            ready: false,
+        };
         let not_before = Instant::now();
         Self {
             spec: spec.clone(),
@@ -67,21 +74,39 @@ impl Slot {
         {
             container.end(128 + signal as i32);
         }
-        let (State::Running(begun), Some(code)) =
-            (&self.view.state, self.container.as_ref().and_then(|one| one.code()))
-        else {
+        let (State::Running(begun), Some(code)) = (
+            &self.view.state,
+            self.container.as_ref().and_then(|one| one.code()),
+        ) else {
             return;
         };
-        let reason = self.fate.take().unwrap_or(if code == 0 { "Completed" } else { "Error" });
-        let ended = State::Ended { code, reason, begun: *begun, ended: Timestamp::now() };
+        let reason = self
+            .fate
+            .take()
+            .unwrap_or(if code == 0 { "Completed" } else { "Error" });
+        let ended = State::Ended {
+            code,
+            reason,
+            begun: *begun,
+            ended: Timestamp::now(),
+        };
         self.view.ready = false;
         self.next_probe = None;
         if policy == "Always" || (policy == "OnFailure" && code != 0) {
-            let pause = PAUSE.saturating_mul(2_u32.saturating_pow(self.view.restarts)).min(PAUSE_MAX);
+            let pause = PAUSE
+                .saturating_mul(2_u32.saturating_pow(self.view.restarts))
+                .min(PAUSE_MAX);
             self.not_before = Instant::now() + pause;
             self.view.last = Some(ended);
-            let message = format!("back-off {}ms restarting failed container={}", pause.as_millis(), self.view.name);
-            self.warning = Some(("BackOff", format!("Back-off restarting failed container {}", self.view.name)));
+            let message = format!(
+                "back-off {}ms restarting failed container={}",
+                pause.as_millis(),
+                self.view.name
+            );
+            self.warning = Some((
+                "BackOff",
+                format!("Back-off restarting failed container {}", self.view.name),
+            ));
             self.view.state = State::Waiting("CrashLoopBackOff", message);
         } else {
             self.view.state = ended;
@@ -89,9 +114,17 @@ impl Slot {
     }
 
     /// Starts it if it is not, and asks whether it is ready if it runs.
-    pub(super) async fn advance(&mut self, cluster: &Cluster, pod: &Value, uid: &str, setting: &Setting) {
+    pub(super) async fn advance(
+        &mut self,
+        cluster: &Cluster,
+        pod: &Value,
+        uid: &str,
+        setting: &Setting,
+    ) {
         match self.view.state {
-            State::Waiting(..) if Instant::now() >= self.not_before => self.start(cluster, pod, uid, setting),
+            State::Waiting(..) if Instant::now() >= self.not_before => {
+                self.start(cluster, pod, uid, setting)
+            }
             State::Running(_) => self.probe(&setting.address).await,
             _ => {}
         }
@@ -105,20 +138,33 @@ impl Slot {
             Image::Program(program) => cluster
                 .read(|store| {
                     let Setting { folder, address } = setting;
-                    start::start(store, pod, &self.spec, &program, folder, address, cluster.kubelet.port())
+                    start::start(
+                        store,
+                        pod,
+                        &self.spec,
+                        &program,
+                        folder,
+                        address,
+                        cluster.kubelet.port(),
+                    )
                 })
                 .map_err(|error| ("CreateContainerConfigError", error))
-                .and_then(|start| Container::started(&start).map_err(|error| ("RunContainerError", error))),
+                .and_then(|start| {
+                    Container::started(&start).map_err(|error| ("RunContainerError", error))
+                }),
         };
         match made {
             Ok(container) => {
-                cluster.kubelet.set_container(uid, &self.view.name, container.clone());
+                cluster
+                    .kubelet
+                    .set_container(uid, &self.view.name, container.clone());
                 self.view.restarts += u32::from(self.view.last.is_some());
                 self.view.state = State::Running(Timestamp::now());
                 self.container = Some(container);
                 self.failed_probes = 0;
                 let delay = number(&self.spec, "/readinessProbe/initialDelaySeconds").unwrap_or(0);
-                self.next_probe = Some(Instant::now() + Duration::from_secs(u64::try_from(delay).unwrap_or(0)));
+                self.next_probe =
+                    Some(Instant::now() + Duration::from_secs(u64::try_from(delay).unwrap_or(0)));
             }
             Err((reason, message)) => {
                 self.not_before = Instant::now() + PAUSE;
@@ -142,7 +188,10 @@ impl Slot {
                 format!("Container image \"{image}\" is not present with pull policy of Never"),
             );
         }
-        ("ImagePullBackOff", format!("Back-off pulling image \"{image}\": not found"))
+        (
+            "ImagePullBackOff",
+            format!("Back-off pulling image \"{image}\": not found"),
+        )
     }
 
     async fn probe(&mut self, address: &str) {
@@ -150,14 +199,17 @@ impl Slot {
             return;
         }
         let period = number(&self.spec, "/readinessProbe/periodSeconds").unwrap_or(10);
-        self.next_probe = Some(Instant::now() + Duration::from_secs(u64::try_from(period).unwrap_or(10)));
+        self.next_probe =
+            Some(Instant::now() + Duration::from_secs(u64::try_from(period).unwrap_or(10)));
         // A container that only pretends has no port to ask.
         if self.told.is_some() || probe::passes(&self.spec, address).await {
             self.view.ready = true;
             self.failed_probes = 0;
         } else {
             self.failed_probes += 1;
-            if self.failed_probes >= number(&self.spec, "/readinessProbe/failureThreshold").unwrap_or(3) {
+            if self.failed_probes
+                >= number(&self.spec, "/readinessProbe/failureThreshold").unwrap_or(3)
+            {
                 self.view.ready = false;
             }
         }

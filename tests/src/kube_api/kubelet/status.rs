@@ -14,7 +14,12 @@ pub(crate) enum State {
     /// Since.
     Running(Timestamp),
     /// Code, reason, begin and end.
-    Ended { code: i32, reason: &'static str, begun: Timestamp, ended: Timestamp },
+    Ended {
+        code: i32,
+        reason: &'static str,
+        begun: Timestamp,
+        ended: Timestamp,
+    },
 }
 
 /// One container as the status has it.
@@ -43,8 +48,7 @@ pub(crate) fn status(
     verdict: Option<&Verdict>,
     now: Timestamp,
 ) -> Value {
-    let mut status =
-        json!({"phase": phase(pod, main, verdict), "qosClass": "Burstable", "hostIP": "127.0.0.1", "podIP": address});
+    let mut status = json!({"phase": phase(pod, main, verdict), "qosClass": "Burstable", "hostIP": "127.0.0.1", "podIP": address});
     status["podIPs"] = json!([{"ip": address}]);
     status["startTime"] = pod["status"]["startTime"].clone();
     if status["startTime"].is_null() {
@@ -59,12 +63,18 @@ pub(crate) fn status(
         status["initContainerStatuses"] = init.iter().map(container).collect();
     }
     status["containerStatuses"] = main.iter().map(container).collect();
-    let initialized = init.iter().all(|one| matches!(one.state, State::Ended { code: 0, .. }));
+    let initialized = init
+        .iter()
+        .all(|one| matches!(one.state, State::Ended { code: 0, .. }));
     set_condition(
         &mut status,
         "Initialized",
         initialized,
-        if initialized { "" } else { "ContainersNotInitialized" },
+        if initialized {
+            ""
+        } else {
+            "ContainersNotInitialized"
+        },
         "",
         now,
     );
@@ -86,7 +96,10 @@ fn phase(pod: &Value, main: &[View], verdict: Option<&Verdict>) -> &'static str 
     }
     let never = text(pod, "/spec/restartPolicy");
     let ended = |code_fits: fn(i32) -> bool| move |one: &View| matches!(&one.state, State::Ended { code, .. } if code_fits(*code));
-    if main.iter().any(|one| matches!(one.state, State::Waiting(..)) && one.last.is_none()) {
+    if main
+        .iter()
+        .any(|one| matches!(one.state, State::Waiting(..)) && one.last.is_none())
+    {
         "Pending"
     } else if never != "Always" && main.iter().all(ended(|code| code == 0)) {
         "Succeeded"
@@ -108,9 +121,16 @@ fn container(view: &View) -> Value {
 
 fn state(state: &State) -> Value {
     match state {
-        State::Waiting(reason, message) => json!({"waiting": {"reason": reason, "message": message}}),
+        State::Waiting(reason, message) => {
+            json!({"waiting": {"reason": reason, "message": message}})
+        }
         State::Running(since) => json!({"running": {"startedAt": stamp(*since)}}),
-        State::Ended { code, reason, begun, ended } => {
+        State::Ended {
+            code,
+            reason,
+            begun,
+            ended,
+        } => {
             json!({"terminated": {"exitCode": code, "reason": reason, "startedAt": stamp(*begun), "finishedAt": stamp(*ended)}})
         }
     }

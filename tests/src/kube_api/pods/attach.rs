@@ -20,7 +20,12 @@ pub(super) struct Wanted {
 }
 
 /// Carries bytes both ways until the container or the client ends. What was written before is in the log alone.
-pub(super) async fn serve(socket: Socket, container: &Container, wanted: Wanted, cuts: watch::Receiver<u64>) {
+pub(super) async fn serve(
+    socket: Socket,
+    container: &Container,
+    wanted: Wanted,
+    cuts: watch::Receiver<u64>,
+) {
     carry(socket, container, &wanted, cuts).await;
     if wanted.stdin && container.stdin_once {
         close_input(container);
@@ -34,7 +39,12 @@ fn close_input(container: &Container) {
     }
 }
 
-async fn carry(socket: Socket, container: &Container, wanted: &Wanted, mut cuts: watch::Receiver<u64>) {
+async fn carry(
+    socket: Socket,
+    container: &Container,
+    wanted: &Wanted,
+    mut cuts: watch::Receiver<u64>,
+) {
     let (mut send, mut receive) = socket.split();
     let mut at = container.log.len();
     loop {
@@ -65,7 +75,9 @@ async fn carry(socket: Socket, container: &Container, wanted: &Wanted, mut cuts:
 }
 
 fn input(container: &Container, wanted: &Wanted, bytes: &Bytes) {
-    let Some(stdin) = container.stdin.as_ref().filter(|_| wanted.stdin) else { return };
+    let Some(stdin) = container.stdin.as_ref().filter(|_| wanted.stdin) else {
+        return;
+    };
     let bytes = match bytes.first() {
         Some(&STDIN) if bytes.len() > 1 => bytes.slice(1..),
         Some(&CLOSE) if bytes.get(1) == Some(&STDIN) => Bytes::new(),

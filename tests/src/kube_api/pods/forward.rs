@@ -10,13 +10,20 @@ use tokio::sync::{mpsc, watch};
 use tokio_tungstenite::tungstenite::Message;
 
 /// Carries bytes both ways until a side ends.
-pub(super) async fn serve(socket: Socket, address: &str, ports: &[u16], mut cuts: watch::Receiver<u64>) {
+pub(super) async fn serve(
+    socket: Socket,
+    address: &str,
+    ports: &[u16],
+    mut cuts: watch::Receiver<u64>,
+) {
     let (mut send, mut receive) = socket.split();
     let (tell, mut told) = mpsc::channel(16);
     let mut writers = Vec::new();
     for (channel, port) in (0..).step_by(2).zip(ports) {
         let number = port.to_le_bytes();
-        if send.send(frame(channel, &number)).await.is_err() || send.send(frame(channel + 1, &number)).await.is_err() {
+        if send.send(frame(channel, &number)).await.is_err()
+            || send.send(frame(channel + 1, &number)).await.is_err()
+        {
             return;
         }
         writers.push(open(&mut send, channel, address, *port, tell.clone()).await);
@@ -65,7 +72,9 @@ async fn open(
             Some(write)
         }
         Err(error) => {
-            let why = format!("error forwarding port {port} to pod: failed to connect to {address}:{port}: {error}");
+            let why = format!(
+                "error forwarding port {port} to pod: failed to connect to {address}:{port}: {error}"
+            );
             // The client may be gone by now.
             let _ = send.send(frame(channel + 1, why.as_bytes())).await;
             None
@@ -74,8 +83,12 @@ async fn open(
 }
 
 async fn write(writers: &mut [Option<OwnedWriteHalf>], message: &[u8]) {
-    let Some((channel, bytes)) = message.split_first() else { return };
-    let place = writers.get_mut(usize::from(channel / 2)).filter(|_| channel % 2 == 0);
+    let Some((channel, bytes)) = message.split_first() else {
+        return;
+    };
+    let place = writers
+        .get_mut(usize::from(channel / 2))
+        .filter(|_| channel % 2 == 0);
     if let Some(place) = place
         && let Some(writer) = place
         && writer.write_all(bytes).await.is_err()

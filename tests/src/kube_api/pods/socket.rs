@@ -25,10 +25,20 @@ pub(super) fn upgrade<F>(
 where
     F: Future<Output = ()> + Send,
 {
-    let header =
-        |name: header::HeaderName| http.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let offered: Vec<&str> = header(header::SEC_WEBSOCKET_PROTOCOL).split(',').map(str::trim).collect();
-    let protocol = protocols.iter().find(|protocol| offered.contains(protocol)).copied();
+    let header = |name: header::HeaderName| {
+        http.headers()
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default()
+    };
+    let offered: Vec<&str> = header(header::SEC_WEBSOCKET_PROTOCOL)
+        .split(',')
+        .map(str::trim)
+        .collect();
+    let protocol = protocols
+        .iter()
+        .find(|protocol| offered.contains(protocol))
+        .copied();
     let key = header(header::SEC_WEBSOCKET_KEY).to_owned();
     if key.is_empty() {
         return Err(Refusal::bad_request("Upgrade request required"));
@@ -37,18 +47,30 @@ where
     tokio::spawn(async move {
         // A client that went away before the switch wants nothing.
         if let Ok(upgraded) = upgraded.await {
-            serve(WebSocketStream::from_raw_socket(TokioIo::new(upgraded), Role::Server, None).await).await;
+            serve(
+                WebSocketStream::from_raw_socket(TokioIo::new(upgraded), Role::Server, None).await,
+            )
+            .await;
         }
     });
     let mut response = Response::builder()
         .status(StatusCode::SWITCHING_PROTOCOLS)
         .header(header::CONNECTION, "Upgrade")
         .header(header::UPGRADE, "websocket")
-        .header(header::SEC_WEBSOCKET_ACCEPT, derive_accept_key(key.as_bytes()));
+        .header(
+            header::SEC_WEBSOCKET_ACCEPT,
+            derive_accept_key(key.as_bytes()),
+        );
     if let Some(protocol) = protocol {
         response = response.header(header::SEC_WEBSOCKET_PROTOCOL, protocol);
     }
-    Ok(response.body(Empty::<Bytes>::new().map_err(|never| match never {}).boxed()).expect("its parts are valid"))
+    Ok(response
+        .body(
+            Empty::<Bytes>::new()
+                .map_err(|never| match never {})
+                .boxed(),
+        )
+        .expect("its parts are valid"))
 }
 
 /// Bytes on a channel.

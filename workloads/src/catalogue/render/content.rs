@@ -23,7 +23,11 @@ pub fn entry(to: &str) -> &str {
 pub(super) fn fetched(content: &Content, image: &str, namespace: &str) -> (Value, Value) {
     (
         json!([{ "name": "content", "emptyDir": {} }]),
-        filler(image, &script(content, namespace), &[("content", "/content")]),
+        filler(
+            image,
+            &script(content, namespace),
+            &[("content", "/content")],
+        ),
     )
 }
 
@@ -33,12 +37,25 @@ pub(super) fn unpacked(config_map: &str, image: &str, namespace: &str) -> (Value
         { "name": "content", "emptyDir": {} },
         { "name": "given", "configMap": { "name": config_map } },
     ]);
-    let script = format!("tar -xzf /given/content.tar.gz -C /content\n{}", fit(namespace));
-    (volumes, filler(image, &script, &[("content", "/content"), ("given", "/given")]))
+    let script = format!(
+        "tar -xzf /given/content.tar.gz -C /content\n{}",
+        fit(namespace)
+    );
+    (
+        volumes,
+        filler(
+            image,
+            &script,
+            &[("content", "/content"), ("given", "/given")],
+        ),
+    )
 }
 
 fn filler(image: &str, script: &str, mounts: &[(&str, &str)]) -> Value {
-    let mounts: Vec<_> = mounts.iter().map(|(name, path)| json!({ "name": name, "mountPath": path })).collect();
+    let mounts: Vec<_> = mounts
+        .iter()
+        .map(|(name, path)| json!({ "name": name, "mountPath": path }))
+        .collect();
     json!({
         "name": "content",
         "image": image,
@@ -55,9 +72,19 @@ fn script(content: &Content, namespace: &str) -> String {
     );
     for copy in &content.copies {
         // Into a volume that may be there from an earlier attempt of the same pod.
-        let _ = writeln!(script, "rm -rf /content/{0} && cp -r {1} /content/{0}", entry(&copy.to), copy.from);
+        let _ = writeln!(
+            script,
+            "rm -rf /content/{0} && cp -r {1} /content/{0}",
+            entry(&copy.to),
+            copy.from
+        );
     }
-    let _ = write!(script, "{}cat > /content/{TRACER} <<'END'\n{}END\n", fit(namespace), tracer(content));
+    let _ = write!(
+        script,
+        "{}cat > /content/{TRACER} <<'END'\n{}END\n",
+        fit(namespace),
+        tracer(content)
+    );
     script
 }
 

@@ -6,7 +6,10 @@ use super::*;
 
 fn kind(request: &Request) -> (&'static str, String) {
     assert!(request.headers.is_empty() && request.body.is_empty());
-    (request.method, request.target.split('?').next().unwrap().to_owned())
+    (
+        request.method,
+        request.target.split('?').next().unwrap().to_owned(),
+    )
 }
 
 #[test]
@@ -18,7 +21,10 @@ fn the_mix_is_that_of_the_original() {
         ("POST", "/reservation", 0.005),
     ];
     let shares = shares.map(|(method, path, share)| ((method, path.to_owned()), share));
-    assert_shares(requests("hotel-reservation/mixed", 1).map(|request| kind(&request)), shares);
+    assert_shares(
+        requests("hotel-reservation/mixed", 1).map(|request| kind(&request)),
+        shares,
+    );
 }
 
 #[test]
@@ -40,7 +46,14 @@ fn a_search_is_between_two_days_of_april_at_a_place_on_the_grid() {
     let (mut days_in, mut lats, mut lons) = (Vec::new(), Vec::new(), Vec::new());
     for request in requests("hotel-reservation/search", 3) {
         let target = &request.target;
-        let day = |name| number(value(target, name).strip_prefix("2015-04-").filter(|day| day.len() == 2).unwrap());
+        let day = |name| {
+            number(
+                value(target, name)
+                    .strip_prefix("2015-04-")
+                    .filter(|day| day.len() == 2)
+                    .unwrap(),
+            )
+        };
         let (day_in, day_out) = (day("inDate"), day("outDate"));
         assert!(day_in < day_out && day_out <= 24, "{target}");
         days_in.push(day_in);
@@ -56,27 +69,41 @@ fn a_search_is_between_two_days_of_april_at_a_place_on_the_grid() {
     assert_uniform(days_in.into_iter(), 9, 23);
     assert_uniform(lats.into_iter(), 37_783, 38_264);
     assert_uniform(lons.into_iter(), -122_252, -121_927);
-    assert!(places.len() > 15_000, "latitude and longitude are drawn apart: {}", places.len());
+    assert!(
+        places.len() > 15_000,
+        "latitude and longitude are drawn apart: {}",
+        places.len()
+    );
 }
 
 #[test]
 fn the_last_day_is_uniform_after_the_first() {
     let day = |request: &Request, name| number(&value(&request.target, name)[8..]);
-    let of_day_20 = requests("hotel-reservation/search", 4).filter(|request| day(request, "inDate") == 20);
+    let of_day_20 =
+        requests("hotel-reservation/search", 4).filter(|request| day(request, "inDate") == 20);
     assert_uniform(of_day_20.map(|request| day(&request, "outDate")), 21, 24);
 }
 
 #[test]
 fn recommendations_are_by_distance_rating_or_price() {
-    let by =
-        requests("hotel-reservation/recommendation", 5).map(|request| value(&request.target, "require").to_owned());
-    assert_shares(by, [("dis".into(), 0.33), ("rate".into(), 0.33), ("price".into(), 0.34)]);
+    let by = requests("hotel-reservation/recommendation", 5)
+        .map(|request| value(&request.target, "require").to_owned());
+    assert_shares(
+        by,
+        [
+            ("dis".into(), 0.33),
+            ("rate".into(), 0.33),
+            ("price".into(), 0.34),
+        ],
+    );
 }
 
 #[test]
 fn a_user_logs_in_with_their_number_ten_times() {
     let users = requests("hotel-reservation/login", 6).map(|request| {
-        let user = value(&request.target, "username").strip_prefix("Cornell_").unwrap();
+        let user = value(&request.target, "username")
+            .strip_prefix("Cornell_")
+            .unwrap();
         assert_eq!(value(&request.target, "password"), user.repeat(10));
         number(user)
     });
@@ -91,7 +118,10 @@ fn a_reservation_takes_one_to_five_nights() {
         nights.push(day("outDate") - day("inDate"));
         hotels.push(number(value(&request.target, "hotelId")));
         assert!((9..=23).contains(&day("inDate")));
-        assert_eq!(value(&request.target, "customerName"), value(&request.target, "username"));
+        assert_eq!(
+            value(&request.target, "customerName"),
+            value(&request.target, "username")
+        );
     }
     assert_uniform(nights.into_iter(), 1, 5);
     assert_uniform(hotels.into_iter(), 1, 80);

@@ -76,7 +76,10 @@ mod tests {
 
     fn ids(answer: &Value) -> Vec<u64> {
         let features = answer["features"].as_array().unwrap();
-        features.iter().map(|feature| feature["id"].as_str().unwrap().parse().unwrap()).collect()
+        features
+            .iter()
+            .map(|feature| feature["id"].as_str().unwrap().parse().unwrap())
+            .collect()
     }
 
     #[test]
@@ -94,7 +97,13 @@ mod tests {
         let all = || (1..=HOTELS).map(Hotel::number);
         let cheapest = all().map(|hotel| hotel.price).fold(f64::MAX, f64::min);
         let highest = all().map(|hotel| hotel.rating).fold(f64::MIN, f64::max);
-        assert_eq!(Hotel::number(ids(&best("price", (0.0, 0.0)))[0]).price, cheapest);
-        assert_eq!(Hotel::number(ids(&best("rate", (0.0, 0.0)))[0]).rating, highest);
+        assert_eq!(
+            Hotel::number(ids(&best("price", (0.0, 0.0)))[0]).price,
+            cheapest
+        );
+        assert_eq!(
+            Hotel::number(ids(&best("rate", (0.0, 0.0)))[0]).rating,
+            highest
+        );
     }
 }

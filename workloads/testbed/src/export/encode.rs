@@ -3,7 +3,9 @@
 use crate::trace::EndedSpan;
 use bytes::Bytes;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
-use opentelemetry_proto::tonic::common::v1::{AnyValue, InstrumentationScope, KeyValue, any_value::Value};
+use opentelemetry_proto::tonic::common::v1::{
+    AnyValue, InstrumentationScope, KeyValue, any_value::Value,
+};
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::trace::v1::{
     ResourceSpans, ScopeSpans, Span, Status, span::SpanKind, status::StatusCode,
@@ -25,13 +27,23 @@ impl Source {
     /// The body of an export request with these spans.
     pub(crate) fn encode(&self, spans: &[EndedSpan]) -> Bytes {
         let scope_spans = ScopeSpans {
-            scope: Some(InstrumentationScope { name: "aefm-testbed".to_owned(), ..Default::default() }),
+            scope: Some(InstrumentationScope {
+                name: "aefm-testbed".to_owned(),
+                ..Default::default()
+            }),
             spans: spans.iter().map(span).collect(),
             ..Default::default()
         };
-        let resource_spans =
-            ResourceSpans { resource: Some(self.resource()), scope_spans: vec![scope_spans], ..Default::default() };
-        ExportTraceServiceRequest { resource_spans: vec![resource_spans] }.encode_to_vec().into()
+        let resource_spans = ResourceSpans {
+            resource: Some(self.resource()),
+            scope_spans: vec![scope_spans],
+            ..Default::default()
+        };
+        ExportTraceServiceRequest {
+            resource_spans: vec![resource_spans],
+        }
+        .encode_to_vec()
+        .into()
     }
 
     fn resource(&self) -> Resource {
@@ -42,23 +54,35 @@ impl Source {
             text("host.name", &self.node),
             text("k8s.node.name", &self.node),
         ];
-        Resource { attributes, ..Default::default() }
+        Resource {
+            attributes,
+            ..Default::default()
+        }
     }
 }
 
 fn span(span: &EndedSpan) -> Span {
-    let failed = span.error.as_ref().map(|reason| Status { code: StatusCode::Error as i32, message: reason.clone() });
+    let failed = span.error.as_ref().map(|reason| Status {
+        code: StatusCode::Error as i32,
+        message: reason.clone(),
+    });
     Span {
         trace_id: span.trace.0.to_vec(),
         span_id: span.span.0.to_vec(),
-        parent_span_id: span.parent.map(|parent| parent.0.to_vec()).unwrap_or_default(),
+        parent_span_id: span
+            .parent
+            .map(|parent| parent.0.to_vec())
+            .unwrap_or_default(),
         name: span.name.clone(),
         kind: SpanKind::Server as i32,
         start_time_unix_nano: span.start_ns,
         end_time_unix_nano: span.end_ns,
         attributes: vec![
             text("http.request.method", &span.method),
-            attribute("http.response.status_code", Value::IntValue(span.status.into())),
+            attribute(
+                "http.response.status_code",
+                Value::IntValue(span.status.into()),
+            ),
             text("url.path", &span.path),
         ],
         status: failed,
@@ -73,5 +97,9 @@ fn text(key: &str, value: &str) -> KeyValue {
 }
 
 fn attribute(key: &str, value: Value) -> KeyValue {
-    KeyValue { key: key.to_owned(), value: Some(AnyValue { value: Some(value) }), ..Default::default() }
+    KeyValue {
+        key: key.to_owned(),
+        value: Some(AnyValue { value: Some(value) }),
+        ..Default::default()
+    }
 }

@@ -58,7 +58,10 @@ impl Caller {
         let mut connector = HttpConnector::new();
         connector.set_nodelay(true);
         let client = Client::builder(TokioExecutor::new()).build(connector);
-        Some(Self { client, base: url.trim_end_matches('/').to_owned() })
+        Some(Self {
+            client,
+            base: url.trim_end_matches('/').to_owned(),
+        })
     }
 
     pub(super) async fn call(&self, request: &Request) -> Outcome {
@@ -81,8 +84,9 @@ impl Caller {
     }
 
     async fn attempt(&self, request: &Request) -> Attempt {
-        let mut built =
-            hyper::Request::builder().method(request.method).uri(format!("{}{}", self.base, request.target));
+        let mut built = hyper::Request::builder()
+            .method(request.method)
+            .uri(format!("{}{}", self.base, request.target));
         for (name, value) in &request.headers {
             built = built.header(*name, value.as_ref());
         }
@@ -109,9 +113,14 @@ impl Caller {
                 (Outcome::Done(_), Expect::Success) => confirmed += 1,
                 (Outcome::Done(body), Expect::Items(wanted)) => match items(&body) {
                     count if count >= wanted => confirmed += 1,
-                    count => reasons.push(format!("{}: {count} of {wanted} are there", probe.request.target)),
+                    count => reasons.push(format!(
+                        "{}: {count} of {wanted} are there",
+                        probe.request.target
+                    )),
                 },
-                (Outcome::There, _) => reasons.push(format!("{}: no answer to that", probe.request.target)),
+                (Outcome::There, _) => {
+                    reasons.push(format!("{}: no answer to that", probe.request.target))
+                }
                 (Outcome::Refused(reason) | Outcome::Failed(reason), _) => {
                     reasons.push(format!("{}: {reason}", probe.request.target));
                 }
@@ -121,7 +130,12 @@ impl Caller {
     }
 
     /// By user, how much of a stage is there already; what cannot be known counts as none.
-    pub(super) async fn present(self: &Arc<Self>, stage: &Stage, users: u32, connections: usize) -> Vec<usize> {
+    pub(super) async fn present(
+        self: &Arc<Self>,
+        stage: &Stage,
+        users: u32,
+        connections: usize,
+    ) -> Vec<usize> {
         let next = Arc::new(AtomicU32::new(0));
         let mut workers = JoinSet::new();
         for _ in 0..connections.max(1) {
@@ -142,7 +156,10 @@ impl Caller {
         }
         let mut present = vec![0; users as usize];
         while let Some(found) = workers.join_next().await {
-            found.unwrap_or_default().into_iter().for_each(|(user, count)| present[user as usize] = count);
+            found
+                .unwrap_or_default()
+                .into_iter()
+                .for_each(|(user, count)| present[user as usize] = count);
         }
         present
     }
@@ -160,7 +177,11 @@ fn judge(status: StatusCode, body: Bytes) -> Attempt {
     let start: String = text.trim().chars().take(120).collect();
     let reason = format!("answered {status}: {start}");
     let again = status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS;
-    if again { Attempt::Refused(reason) } else { Attempt::Never(reason) }
+    if again {
+        Attempt::Refused(reason)
+    } else {
+        Attempt::Never(reason)
+    }
 }
 
 /// Items of a JSON array. An empty Lua table is encoded as an object: no items.

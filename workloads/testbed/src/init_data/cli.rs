@@ -58,7 +58,10 @@ enum PlanError {
     #[error("find data for `{0}`: there are some for social-network and media-microservices")]
     App(String),
     #[error("read {}: {source}", path.display())]
-    File { path: PathBuf, source: std::io::Error },
+    File {
+        path: PathBuf,
+        source: std::io::Error,
+    },
     #[error("{source} (in {})", path.display())]
     Graph { path: PathBuf, source: FollowsError },
     #[error(transparent)]
@@ -93,8 +96,16 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 fn initialised(args: &Args) -> Result<Report, PlanError> {
     let plan = plan(args)?;
-    let options = Options { url: args.url.clone(), connections: args.connections, force: args.force, sample: 50 };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(PlanError::Start)?;
+    let options = Options {
+        url: args.url.clone(),
+        connections: args.connections,
+        force: args.force,
+        sample: 50,
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(PlanError::Start)?;
     Ok(runtime.block_on(initialise(&plan, &options, show))?)
 }
 
@@ -102,9 +113,10 @@ fn plan(args: &Args) -> Result<Plan, PlanError> {
     match names::application(&args.app) {
         Some("social-network") => {
             let follows = match &args.graph {
-                Some(path) => {
-                    Follows::parse(&text(path)?).map_err(|source| PlanError::Graph { path: path.clone(), source })?
-                }
+                Some(path) => Follows::parse(&text(path)?).map_err(|source| PlanError::Graph {
+                    path: path.clone(),
+                    source,
+                })?,
                 None => Follows::generate(args.seed),
             };
             Ok(Plan::social_network(args.seed, follows, args.posts))
@@ -121,12 +133,22 @@ fn plan(args: &Args) -> Result<Plan, PlanError> {
 }
 
 fn text(path: &Path) -> Result<String, PlanError> {
-    std::fs::read_to_string(path).map_err(|source| PlanError::File { path: path.to_owned(), source })
+    std::fs::read_to_string(path).map_err(|source| PlanError::File {
+        path: path.to_owned(),
+        source,
+    })
 }
 
 /// A line of progress, for whoever waits.
 fn show(stage: &StageReport) {
-    let StageReport { kind, planned, done, there, refused, failed } = stage;
+    let StageReport {
+        kind,
+        planned,
+        done,
+        there,
+        refused,
+        failed,
+    } = stage;
     let _ = writeln!(
         std::io::stderr(),
         "{kind}: {done} of {planned} done, {there} there already, {refused} refused, {failed} failed"
@@ -140,7 +162,14 @@ fn tell(report: &Report, json: bool) {
         return;
     }
     for stage in &report.stages {
-        let StageReport { kind, planned, done, there, refused, failed } = stage;
+        let StageReport {
+            kind,
+            planned,
+            done,
+            there,
+            refused,
+            failed,
+        } = stage;
         let _ = writeln!(
             out,
             "{kind:<12} {planned:>7} planned {done:>7} done {there:>7} there already {refused:>7} refused {failed:>7} failed"
@@ -149,7 +178,11 @@ fn tell(report: &Report, json: bool) {
     if report.skipped {
         let _ = writeln!(out, "the data of {} are there already", report.app);
     }
-    let _ = writeln!(out, "{} of {} questions about the data answered as expected", report.confirmed, report.asked);
+    let _ = writeln!(
+        out,
+        "{} of {} questions about the data answered as expected",
+        report.confirmed, report.asked
+    );
     for reason in &report.reasons {
         let _ = writeln!(out, "  {reason}");
     }

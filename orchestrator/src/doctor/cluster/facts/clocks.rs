@@ -14,7 +14,10 @@ const LEASES: &str = "kube-node-lease";
 
 /// What the cluster tells of its clocks; what it does not tell is left out.
 pub(super) async fn look(cluster: &Cluster) -> Clocks {
-    Clocks { server_ahead_s: server(cluster).await, nodes_ahead_s: nodes(cluster).await }
+    Clocks {
+        server_ahead_s: server(cluster).await,
+        nodes_ahead_s: nodes(cluster).await,
+    }
 }
 
 /// The header `Date` of an answer, between the times of question and answer.
@@ -23,7 +26,11 @@ async fn server(cluster: &Cluster) -> Option<(f64, f64)> {
     let asked_ns = now_ns();
     let answer = cluster.client().send(request).await.ok()?;
     let answered_ns = now_ns();
-    ahead(answer.headers().get(DATE)?.to_str().ok()?, asked_ns, answered_ns)
+    ahead(
+        answer.headers().get(DATE)?.to_str().ok()?,
+        asked_ns,
+        answered_ns,
+    )
 }
 
 /// The time was read between question and answer, and has lost up to a second.
@@ -36,7 +43,9 @@ fn ahead(date: &str, asked_ns: i64, answered_ns: i64) -> Option<(f64, f64)> {
 
 async fn nodes(cluster: &Cluster) -> Vec<(String, f64)> {
     let api: Api<Lease> = Api::namespaced(cluster.client(), LEASES);
-    let Ok(leases) = api.list(&ListParams::default()).await else { return Vec::new() };
+    let Ok(leases) = api.list(&ListParams::default()).await else {
+        return Vec::new();
+    };
     let now_ns = now_ns();
     let ahead = |lease: Lease| {
         let renewed: Timestamp = lease.spec?.renew_time?.0;
@@ -55,7 +64,11 @@ mod tests {
     fn a_date_tells_a_range() {
         let s = 1_000_000_000;
         let at = 1_795_866_293;
-        let told = ahead("Sat, 28 Nov 2026 11:44:53 GMT", at * s + s / 2, at * s + s * 3 / 4);
+        let told = ahead(
+            "Sat, 28 Nov 2026 11:44:53 GMT",
+            at * s + s / 2,
+            at * s + s * 3 / 4,
+        );
         assert_eq!(told, Some((-0.75, 0.5)));
         assert_eq!(ahead("yesterday", 0, 0), None);
     }

@@ -21,27 +21,43 @@ pub(super) fn of(experiment: &Experiment, roles: &Roles) -> Result<Deployment, S
     let kubernetes = &experiment.kubernetes;
     let told = |error: application::ApplicationError| error.to_string();
     let (infra, under_test) = if kubernetes.deploy == Source::Emulated {
-        (Vec::new(), application::planned(experiment, &roles.testbed, &roles.infra).map_err(told)?)
+        (
+            Vec::new(),
+            application::planned(experiment, &roles.testbed, &roles.infra).map_err(told)?,
+        )
     } else {
-        let found = application::objects(&experiment.app, kubernetes, &roles.testbed, &roles.infra).map_err(told)?;
+        let found = application::objects(&experiment.app, kubernetes, &roles.testbed, &roles.infra)
+            .map_err(told)?;
         (found.infra, found.under_test)
     };
-    let mut asks =
-        Asks { under_test: rooms(&under_test, roles.testbed.len()), infra: rooms(&infra, roles.infra.len()) };
-    let stressor =
-        Room::of(&json!({ "cpu": kubernetes.stressor_limits.cpu, "memory": kubernetes.stressor_limits.memory }));
+    let mut asks = Asks {
+        under_test: rooms(&under_test, roles.testbed.len()),
+        infra: rooms(&infra, roles.infra.len()),
+    };
+    let stressor = Room::of(
+        &json!({ "cpu": kubernetes.stressor_limits.cpu, "memory": kubernetes.stressor_limits.memory }),
+    );
     if stressor != Room::default() {
-        asks.under_test.extend(vec![stressor; experiment.interference.len() * roles.testbed.len()]);
+        asks.under_test.extend(vec![
+            stressor;
+            experiment.interference.len() * roles.testbed.len()
+        ]);
     }
     let mut images = Images::default();
     images.add_all(&under_test, &roles.testbed);
     images.add_all(&infra, &roles.infra);
     // The receiver is beside the load, also where that comes from outside.
     images.add(&kubernetes.image, kubernetes.pull_policy, &roles.load);
-    if !experiment.interference.is_empty() || matches!(kubernetes.load, LoadFrom::Inside(_)) && roles.load.is_empty() {
+    if !experiment.interference.is_empty()
+        || matches!(kubernetes.load, LoadFrom::Inside(_)) && roles.load.is_empty()
+    {
         images.add(&kubernetes.image, kubernetes.pull_policy, &roles.testbed);
     }
-    Ok(Deployment { objects: [infra, under_test].concat(), asks, images: images.list() })
+    Ok(Deployment {
+        objects: [infra, under_test].concat(),
+        asks,
+        images: images.list(),
+    })
 }
 
 /// What each pod of workloads asks for, replicas counted.
@@ -50,9 +66,10 @@ fn rooms(objects: &[Value], nodes: usize) -> Vec<Room> {
         .iter()
         .flat_map(|object| {
             let (spec, replicas) = match object["kind"].as_str() {
-                Some("Deployment" | "StatefulSet" | "ReplicaSet") => {
-                    (&object["spec"]["template"]["spec"], object["spec"]["replicas"].as_u64().unwrap_or(1))
-                }
+                Some("Deployment" | "StatefulSet" | "ReplicaSet") => (
+                    &object["spec"]["template"]["spec"],
+                    object["spec"]["replicas"].as_u64().unwrap_or(1),
+                ),
                 Some("DaemonSet") => (&object["spec"]["template"]["spec"], nodes as u64),
                 Some("Job") => (&object["spec"]["template"]["spec"], 1),
                 Some("Pod") => (&object["spec"], 1),
@@ -68,17 +85,29 @@ struct Images(BTreeMap<(String, String), BTreeSet<String>>);
 
 impl Images {
     fn add(&mut self, name: &str, policy: &str, nodes: &[String]) {
-        self.0.entry((name.to_owned(), policy.to_owned())).or_default().extend(nodes.iter().cloned());
+        self.0
+            .entry((name.to_owned(), policy.to_owned()))
+            .or_default()
+            .extend(nodes.iter().cloned());
     }
 
     fn add_all(&mut self, objects: &[Value], nodes: &[String]) {
-        let specs = objects
-            .iter()
-            .map(|object| if object["kind"] == "Pod" { &object["spec"] } else { &object["spec"]["template"]["spec"] });
+        let specs = objects.iter().map(|object| {
+            if object["kind"] == "Pod" {
+                &object["spec"]
+            } else {
+                &object["spec"]["template"]["spec"]
+            }
+        });
         for spec in specs {
-            for container in ["initContainers", "containers"].iter().filter_map(|kind| spec[*kind].as_array()).flatten()
+            for container in ["initContainers", "containers"]
+                .iter()
+                .filter_map(|kind| spec[*kind].as_array())
+                .flatten()
             {
-                let policy = container["imagePullPolicy"].as_str().unwrap_or("IfNotPresent");
+                let policy = container["imagePullPolicy"]
+                    .as_str()
+                    .unwrap_or("IfNotPresent");
                 if let Some(name) = container["image"].as_str() {
                     self.add(name, policy, nodes);
                 }
@@ -102,10 +131,16 @@ mod tests {
 
     fn of_text(text: &str) -> Deployment {
         let experiment = Experiment::read(
-            &format!("platform: kubernetes\naxes: {{rate: [1], cpu: [0, 10]}}\nkubernetes: {{{text}}}"),
+            &format!(
+                "platform: kubernetes\naxes: {{rate: [1], cpu: [0, 10]}}\nkubernetes: {{{text}}}"
+            ),
             &|_| false,
         );
-        let roles = Roles { testbed: vec!["t".into(), "u".into()], infra: vec!["i".into()], load: vec!["l".into()] };
+        let roles = Roles {
+            testbed: vec!["t".into(), "u".into()],
+            infra: vec!["i".into()],
+            load: vec!["l".into()],
+        };
         of(&experiment.expect("valid"), &roles).expect("it can be deployed")
     }
 
@@ -116,16 +151,37 @@ mod tests {
         );
         let asks = &found.asks;
         assert_eq!(
-            asks.under_test.iter().filter(|room| room.cpu == 0.1).count(),
+            asks.under_test
+                .iter()
+                .filter(|room| room.cpu == 0.1)
+                .count(),
             11,
             "8 services, one of them 4 times"
         );
-        assert_eq!(asks.under_test.iter().filter(|room| room.cpu == 2.0).count(), 2, "a stressor a node");
-        assert!(asks.infra.iter().any(|room| room.cpu == 1.0), "Jaeger has limits of its own");
-        let nodes =
-            |name: &str| found.images.iter().find(|image| image.name == name).map(|image| image.nodes.join(" "));
+        assert_eq!(
+            asks.under_test
+                .iter()
+                .filter(|room| room.cpu == 2.0)
+                .count(),
+            2,
+            "a stressor a node"
+        );
+        assert!(
+            asks.infra.iter().any(|room| room.cpu == 1.0),
+            "Jaeger has limits of its own"
+        );
+        let nodes = |name: &str| {
+            found
+                .images
+                .iter()
+                .find(|image| image.name == name)
+                .map(|image| image.nodes.join(" "))
+        };
         assert_eq!(nodes("mongo:4.4.6").as_deref(), Some("i"));
-        assert_eq!(nodes(&format!("aefm:{}", env!("CARGO_PKG_VERSION"))).as_deref(), Some("l t u"));
+        assert_eq!(
+            nodes(&format!("aefm:{}", env!("CARGO_PKG_VERSION"))).as_deref(),
+            Some("l t u")
+        );
         assert_eq!(of_text("image: 'x:1'").images.len(), 1);
     }
 }

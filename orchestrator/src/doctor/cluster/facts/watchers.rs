@@ -32,9 +32,14 @@ pub(super) async fn prometheus(
             return Ok((url.clone(), scrape::measure(url, http).await?));
         }
         let found = choose(Target::Prometheus, services, source.cluster.as_ref())?;
-        let way = ServiceProxy::listen(cluster.client(), &found).await.map_err(|error| error.to_string())?;
+        let way = ServiceProxy::listen(cluster.client(), &found)
+            .await
+            .map_err(|error| error.to_string())?;
         let scraped = scrape::measure(way.url(), HttpOptions::default()).await;
-        Ok((found.to_string(), scraped.map_err(|reason| format!("{found}: {reason}"))?))
+        Ok((
+            found.to_string(),
+            scraped.map_err(|reason| format!("{found}: {reason}"))?,
+        ))
     };
     Some(measured.await)
 }
@@ -47,21 +52,43 @@ pub(super) async fn jaeger(
     objects: &[Value],
 ) -> Option<Watched<Jaeger>> {
     let source = experiment.collect.jaeger.as_ref()?;
-    if source.url.is_none() && source.cluster.is_none() && experiment.kubernetes.deploy != Source::Emulated {
-        let own = objects.iter().find_map(|object| store(&object["spec"]["template"]["spec"]));
+    if source.url.is_none()
+        && source.cluster.is_none()
+        && experiment.kubernetes.deploy != Source::Emulated
+    {
+        let own = objects
+            .iter()
+            .find_map(|object| store(&object["spec"]["template"]["spec"]));
         return own.map(|jaeger| Ok(("the application's own".to_owned(), jaeger)));
     }
     let found = async {
         if let Some(url) = &source.url {
             let http = source.access.http().map_err(|error| error.to_string())?;
             let api = Some(api(url, source.grpc.clone(), http).await?);
-            return Ok((url.clone(), Jaeger { api, ..Jaeger::default() }));
+            return Ok((
+                url.clone(),
+                Jaeger {
+                    api,
+                    ..Jaeger::default()
+                },
+            ));
         }
         let found = choose(Target::Jaeger, services, source.cluster.as_ref())?;
-        let way = ServiceProxy::listen(cluster.client(), &found).await.map_err(|error| error.to_string())?;
+        let way = ServiceProxy::listen(cluster.client(), &found)
+            .await
+            .map_err(|error| error.to_string())?;
         let api = api(way.url(), None, HttpOptions::default()).await?;
-        let known = pods_behind(cluster, services, &found).await.iter().find_map(|pod| store(&pod["spec"]));
-        Ok((found.to_string(), Jaeger { api: Some(api), ..known.unwrap_or_default() }))
+        let known = pods_behind(cluster, services, &found)
+            .await
+            .iter()
+            .find_map(|pod| store(&pod["spec"]));
+        Ok((
+            found.to_string(),
+            Jaeger {
+                api: Some(api),
+                ..known.unwrap_or_default()
+            },
+        ))
     };
     Some(found.await)
 }
@@ -77,8 +104,17 @@ fn choose(
 
 /// How the Jaeger there is asked; the error is for people.
 async fn api(url: &str, grpc: Option<String>, http: HttpOptions) -> Result<String, String> {
-    let http = HttpOptions { timeout: PATIENCE, attempts: 2, ..http };
-    let client = Client::connect(JaegerOptions { url: url.to_owned(), grpc, http }).await;
+    let http = HttpOptions {
+        timeout: PATIENCE,
+        attempts: 2,
+        ..http
+    };
+    let client = Client::connect(JaegerOptions {
+        url: url.to_owned(),
+        grpc,
+        http,
+    })
+    .await;
     use aefm_collector::jaeger::Api;
     client.map_err(|error| error.to_string()).map(|client| {
         match client.api() {
@@ -92,15 +128,25 @@ async fn api(url: &str, grpc: Option<String>, http: HttpOptions) -> Result<Strin
 
 async fn pods_behind(cluster: &Cluster, services: &Services, found: &Found) -> Vec<Value> {
     let is_it = |one: &&Value| {
-        one["metadata"]["name"] == found.name.as_str() && one["metadata"]["namespace"] == found.namespace.as_str()
+        one["metadata"]["name"] == found.name.as_str()
+            && one["metadata"]["namespace"] == found.namespace.as_str()
     };
     let service = services.iter().flatten().find(is_it);
     let Some(selector) = service.and_then(|service| service["spec"]["selector"].as_object()) else {
         return Vec::new();
     };
-    let pairs = selector.iter().filter_map(|(label, value)| Some(format!("{label}={}", value.as_str()?)));
+    let pairs = selector
+        .iter()
+        .filter_map(|(label, value)| Some(format!("{label}={}", value.as_str()?)));
     let labels = pairs.collect::<Vec<_>>().join(",");
-    let pods = cluster.list("v1", "Pod", Some(&found.namespace), &ListParams::default().labels(&labels)).await;
+    let pods = cluster
+        .list(
+            "v1",
+            "Pod",
+            Some(&found.namespace),
+            &ListParams::default().labels(&labels),
+        )
+        .await;
     pods.unwrap_or_default()
 }
 
@@ -108,12 +154,21 @@ async fn pods_behind(cluster: &Cluster, services: &Services, found: &Found) -> V
 /// keeps traces in memory unless it is told otherwise.
 fn store(pod: &Value) -> Option<Jaeger> {
     let containers = pod["containers"].as_array()?;
-    let is_jaeger = |container: &&Value| container["image"].as_str().is_some_and(|image| image.contains("jaeger"));
+    let is_jaeger = |container: &&Value| {
+        container["image"]
+            .as_str()
+            .is_some_and(|image| image.contains("jaeger"))
+    };
     let container = containers.iter().find(is_jaeger)?;
     let env = |name: &str| {
         let list = container["env"].as_array();
-        let found = list.into_iter().flatten().find(|variable| variable["name"] == name);
-        found.and_then(|variable| variable["value"].as_str()).map(str::to_owned)
+        let found = list
+            .into_iter()
+            .flatten()
+            .find(|variable| variable["name"] == name);
+        found
+            .and_then(|variable| variable["value"].as_str())
+            .map(str::to_owned)
     };
     let argument = |name: &str| {
         let all = container["args"].as_array();
@@ -122,13 +177,19 @@ fn store(pod: &Value) -> Option<Jaeger> {
             .filter_map(Value::as_str)
             .find_map(|argument| Some(argument.strip_prefix(name)?.to_owned()))
     };
-    let all_in_one = container["image"].as_str().is_some_and(|image| image.contains("all-in-one"));
+    let all_in_one = container["image"]
+        .as_str()
+        .is_some_and(|image| image.contains("all-in-one"));
     let most = env("MEMORY_MAX_TRACES").or_else(|| argument("--memory.max-traces="));
     Some(Jaeger {
         api: None,
         storage: env("SPAN_STORAGE_TYPE").or_else(|| all_in_one.then(|| "memory".to_owned())),
-        max_traces: most.and_then(|most| most.parse().ok()).filter(|most| *most > 0),
-        memory: container["resources"]["limits"]["memory"].as_str().map(str::to_owned),
+        max_traces: most
+            .and_then(|most| most.parse().ok())
+            .filter(|most| *most > 0),
+        memory: container["resources"]["limits"]["memory"]
+            .as_str()
+            .map(str::to_owned),
     })
 }
 
@@ -143,13 +204,27 @@ mod tests {
         let by_env = json!({ "image": "jaegertracing/all-in-one:1.57", "env": [{ "name": "MEMORY_MAX_TRACES", "value": "200000" }],
             "resources": { "limits": { "memory": "6Gi" } } });
         let memory = Some("memory".to_owned());
-        let expected =
-            Jaeger { api: None, storage: memory.clone(), max_traces: Some(200_000), memory: Some("6Gi".into()) };
+        let expected = Jaeger {
+            api: None,
+            storage: memory.clone(),
+            max_traces: Some(200_000),
+            memory: Some("6Gi".into()),
+        };
         assert_eq!(store(&pod(by_env)), Some(expected));
-        let by_argument = json!({ "image": "jaegertracing/all-in-one", "args": ["--memory.max-traces=5000"] });
-        assert_eq!(store(&pod(by_argument)).map(|one| (one.storage, one.max_traces)), Some((memory, Some(5_000))));
+        let by_argument =
+            json!({ "image": "jaegertracing/all-in-one", "args": ["--memory.max-traces=5000"] });
+        assert_eq!(
+            store(&pod(by_argument)).map(|one| (one.storage, one.max_traces)),
+            Some((memory, Some(5_000)))
+        );
         let elastic = json!({ "image": "jaegertracing/jaeger-query", "env": [{ "name": "SPAN_STORAGE_TYPE", "value": "elasticsearch" }] });
-        assert_eq!(store(&pod(elastic)).and_then(|one| one.storage).as_deref(), Some("elasticsearch"));
-        assert_eq!(store(&json!({ "containers": [{ "image": "mongo" }] })), None);
+        assert_eq!(
+            store(&pod(elastic)).and_then(|one| one.storage).as_deref(),
+            Some("elasticsearch")
+        );
+        assert_eq!(
+            store(&json!({ "containers": [{ "image": "mongo" }] })),
+            None
+        );
     }
 }

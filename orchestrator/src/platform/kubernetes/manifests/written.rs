@@ -8,15 +8,26 @@ use serde_json::Value;
 /// # Errors
 /// When an object cannot be written as YAML.
 pub fn files(manifests: &Manifests) -> Result<Vec<(String, String)>, String> {
-    let parts = [("infra", &manifests.infra), ("under-test", &manifests.under_test)];
-    let objects = parts.into_iter().flat_map(|(folder, objects)| objects.iter().map(move |object| (folder, object)));
-    objects.map(|(folder, object)| Ok((format!("{folder}/{}", file_name(object)), yaml(object)?))).collect()
+    let parts = [
+        ("infra", &manifests.infra),
+        ("under-test", &manifests.under_test),
+    ];
+    let objects = parts
+        .into_iter()
+        .flat_map(|(folder, objects)| objects.iter().map(move |object| (folder, object)));
+    objects
+        .map(|(folder, object)| Ok((format!("{folder}/{}", file_name(object)), yaml(object)?)))
+        .collect()
 }
 
 /// Kinds have no `.`, so no two objects have one name.
 fn file_name(object: &Value) -> String {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    format!("{}.{}.yaml", text(&object["metadata"]["name"]), text(&object["kind"]).to_lowercase())
+    format!(
+        "{}.{}.yaml",
+        text(&object["metadata"]["name"]),
+        text(&object["kind"]).to_lowercase()
+    )
 }
 
 /// An object as YAML that any reader takes the same way, those of YAML 1.1 included.
@@ -45,10 +56,18 @@ mod tests {
     fn every_application_comes_back_as_it_was_written() {
         for app in Application::shipped().unwrap() {
             let rendered = render(&app, &Options::default()).unwrap();
-            let manifests = Manifests { infra: rendered.infra, under_test: rendered.under_test };
+            let manifests = Manifests {
+                infra: rendered.infra,
+                under_test: rendered.under_test,
+            };
             let back = parse(&files(&manifests).unwrap()).unwrap();
             assert_eq!(sorted(back.infra), sorted(manifests.infra), "{}", app.name);
-            assert_eq!(sorted(back.under_test), sorted(manifests.under_test), "{}", app.name);
+            assert_eq!(
+                sorted(back.under_test),
+                sorted(manifests.under_test),
+                "{}",
+                app.name
+            );
         }
     }
 
