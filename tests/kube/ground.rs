@@ -126,6 +126,8 @@ fn resource(kind: &str) -> ApiResource {
     let (group, version) = match kind {
         "Deployment" | "ReplicaSet" | "StatefulSet" => ("apps", "v1"),
         "Job" => ("batch", "v1"),
+        "Role" | "ClusterRole" => ("rbac.authorization.k8s.io", "v1"),
+        "RuntimeClass" => ("node.k8s.io", "v1"),
         "SelfSubjectAccessReview" => ("authorization.k8s.io", "v1"),
         _ => ("", "v1"),
     };
@@ -151,9 +153,12 @@ fn answer(result: Result<DynamicObject, kube::Error>) -> Answer {
 impl Ground {
     pub(crate) fn api(&self, kind: &str) -> Api<DynamicObject> {
         match kind {
-            "Namespace" | "Node" | "PersistentVolume" | "SelfSubjectAccessReview" => {
-                Api::all_with(self.client.clone(), &resource(kind))
-            }
+            "Namespace"
+            | "Node"
+            | "PersistentVolume"
+            | "ClusterRole"
+            | "RuntimeClass"
+            | "SelfSubjectAccessReview" => Api::all_with(self.client.clone(), &resource(kind)),
             _ => Api::namespaced_with(self.client.clone(), &self.namespace, &resource(kind)),
         }
     }

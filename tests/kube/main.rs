@@ -6,6 +6,7 @@
 //! (`.ci/cluster image FOLDER aefm.local/busybox:1 /bin/busybox`).
 
 mod attaching;
+mod contents;
 mod failing;
 mod faults;
 mod ground;

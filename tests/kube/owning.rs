@@ -10,6 +10,9 @@ on_both! {
     foreground_deletion_ends_with_the_owner => super::foreground;
     an_orphan_stays => super::orphan;
     a_uid_keeps_a_deletion_from_hitting_another => super::precondition;
+    what_has_no_namespace_goes_with_an_owner_that_has_none => super::without_namespace;
+    and_stays_where_the_owner_leaves_it => super::orphan_without_namespace;
+    a_claim_has_the_marks_of_its_template => super::claims;
     a_namespace_takes_everything_with_it => super::namespace;
     a_collection_is_deleted_by_its_labels => super::collection;
     a_volume_binds_and_is_held_by_its_claim => super::volumes;
@@ -133,21 +136,96 @@ async fn orphan(ground: Ground) {
     );
 }
 
+fn only(uid: &Value, revision: Option<&str>) -> DeleteParams {
+    DeleteParams::default().preconditions(kube::api::Preconditions {
+        uid: uid.as_str().map(str::to_owned),
+        resource_version: revision.map(str::to_owned),
+    })
+}
+
 async fn precondition(ground: Ground) {
-    ground.apply(&config_map("a", "k", "v")).await;
-    let other = kube::api::Preconditions {
-        uid: Some("00000000-0000-4000-8000-0000000000ff".to_owned()),
-        ..Default::default()
+    let object = config_map("a", "k", "v");
+    let first = ground.create(&object).await.expect("it is made");
+    let uid = &first["metadata"]["uid"];
+    let refused = async |how: DeleteParams| {
+        let refused = ground.delete("ConfigMap", "a", &how).await;
+        let (code, message) = refused.expect_err("another one is meant");
+        assert_eq!(code, 409, "{message}");
+        assert!(message.contains("Precondition failed"), "{message}");
     };
-    let (code, message) = ground
-        .delete(
-            "ConfigMap",
-            "a",
-            &DeleteParams::default().preconditions(other),
-        )
+    refused(only(&json!("00000000-0000-4000-8000-0000000000ff"), None)).await;
+    refused(only(uid, Some("1"))).await;
+    ground
+        .delete("ConfigMap", "a", &only(uid, None))
         .await
-        .expect_err("another one");
-    assert_eq!(code, 409, "{message}");
+        .expect("it is the one that is meant");
+    // One of the same name is another one.
+    let second = ground.create(&object).await.expect("the name is free");
+    assert_ne!(second["metadata"]["uid"], *uid);
+    refused(only(uid, None)).await;
+    let left = ground.get("ConfigMap", "a").await.expect("it stays");
+    assert_eq!(left["metadata"]["uid"], second["metadata"]["uid"]);
+}
+
+/// An owner and what it owns, both without a namespace.
+async fn owner_of_a_role(ground: &Ground) -> (String, Value) {
+    let name = format!("{}-r", ground.namespace);
+    let metadata = json!({ "name": name });
+    let class = json!({ "apiVersion": "node.k8s.io/v1", "kind": "RuntimeClass", "metadata": metadata, "handler": "none" });
+    let owner = ground.create(&class).await.expect("it is made");
+    let role = json!({ "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": metadata, "rules": [] });
+    let role = ground.create(&owned_by(&owner, role)).await;
+    role.expect("it is made");
+    (name, owner)
+}
+
+async fn without_namespace(ground: Ground) {
+    let (name, owner) = owner_of_a_role(&ground).await;
+    let mut how = only(&owner["metadata"]["uid"], None);
+    how.propagation_policy = Some(kube::api::PropagationPolicy::Background);
+    let gone = ground.delete("RuntimeClass", &name, &how).await;
+    gone.expect("it goes");
+    ground.until_gone("ClusterRole", &name).await;
+}
+
+async fn orphan_without_namespace(ground: Ground) {
+    let (name, owner) = owner_of_a_role(&ground).await;
+    let mut how = only(&owner["metadata"]["uid"], None);
+    how.propagation_policy = Some(kube::api::PropagationPolicy::Orphan);
+    let gone = ground.delete("RuntimeClass", &name, &how).await;
+    gone.expect("it goes");
+    ground.until_gone("RuntimeClass", &name).await;
+    let left = ground.get("ClusterRole", &name).await.expect("it stays");
+    let owners = &left["metadata"]["ownerReferences"];
+    assert!(owners.is_null() || *owners == json!([]), "{left}");
+    let left = ground.delete("ClusterRole", &name, &DeleteParams::default());
+    left.await.expect("it goes");
+}
+
+/// What the cluster makes of a template of claims has the template's marks, and the set's name and a number.
+async fn claims(ground: Ground) {
+    let owner = ground.create(&config_map("owner", "k", "v")).await;
+    let owner = owner.expect("it is made");
+    let mut template = owned_by(
+        &owner,
+        json!({ "metadata": { "name": "data", "annotations": { "aefm.test/mark": "x" } } }),
+    );
+    template["spec"] = json!({ "accessModes": ["ReadWriteOnce"], "storageClassName": "aefm-none", "resources": { "requests": { "storage": "1Mi" } } });
+    let set = json!({
+        "apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": { "name": "db" },
+        "spec": {
+            "serviceName": "db", "selector": { "matchLabels": { "app": "db" } }, "volumeClaimTemplates": [template],
+            "template": { "metadata": { "labels": { "app": "db" } }, "spec": ground.pod_spec("sleep 1000") },
+        },
+    });
+    ground.create(&set).await.expect("it is made");
+    let claim = ground
+        .until("PersistentVolumeClaim", "data-db-0", "is made", |_| true)
+        .await;
+    let metadata = &claim["metadata"];
+    assert_eq!(metadata["annotations"]["aefm.test/mark"], "x", "{claim}");
+    let owner = &owner["metadata"]["uid"];
+    assert_eq!(metadata["ownerReferences"][0]["uid"], *owner, "{claim}");
 }
 
 async fn namespace(ground: Ground) {

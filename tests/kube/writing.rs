@@ -12,6 +12,7 @@ on_both! {
     a_dry_run_answers_and_leaves_nothing => super::dry_run;
     a_stale_write_is_refused => super::stale;
     refusals_have_their_codes => super::refusals;
+    a_change_that_is_meant_for_another_uid_is_refused => super::another_uid;
     a_list_comes_in_pages => super::pages;
     metadata_alone_can_be_listed => super::metadata;
     access_can_be_asked_for => super::access;
@@ -183,6 +184,26 @@ async fn stale(ground: Ground) {
         .await
         .expect("a merge patch");
     assert_eq!(merged["data"], json!({"l": "x"}), "null takes away");
+}
+
+async fn another_uid(ground: Ground) {
+    let made = ground
+        .create(&config_map("a", "k", "v"))
+        .await
+        .expect("it is made");
+    let change = |uid: &serde_json::Value| json!({"metadata": {"uid": uid}, "data": {"k": "w"}});
+    let own = ground.merge("ConfigMap", "a", &change(&made["metadata"]["uid"]));
+    assert_eq!(own.await.expect("it is meant")["data"]["k"], "w");
+    let other = json!("00000000-0000-4000-8000-0000000000ff");
+    let mut wrong = change(&other);
+    wrong["data"]["k"] = json!("x");
+    let (code, message) = ground
+        .merge("ConfigMap", "a", &wrong)
+        .await
+        .expect_err("another one is meant");
+    assert!([409, 422].contains(&code), "{code} {message}");
+    let after = ground.get("ConfigMap", "a").await.expect("it is there");
+    assert_eq!(after["data"]["k"], "w");
 }
 
 async fn refusals(ground: Ground) {

@@ -242,6 +242,66 @@ fn code_lives_in_the_six_folders() {
     }
 }
 
+/// The one file that deletes in a cluster, and what only it may say. What a removal may hit is a type's matter:
+/// `provenance::Made`, which nobody else can make.
+const REMOVAL: &str = "orchestrator/src/platform/kubernetes/provenance/removal.rs";
+const DELETES: &[&str] = &[
+    ".delete(",
+    "delete_collection",
+    "delete_opt",
+    "DeleteParams",
+    "DeleteOptions",
+    ".evict(",
+    "Eviction",
+    "Request::delete",
+    "PropagationPolicy",
+    "finalizer(",
+];
+/// A method of HTTP, for a file that a run's own receiver keeps: not a cluster's object.
+const RECEIVERS: &[&str] = &[
+    "orchestrator/src/platform/kubernetes/load.rs",
+    "orchestrator/src/receive/serve.rs",
+];
+/// Writing that takes fields from others who have written them, or makes what may be there already.
+const TAKES: &[&str] = &[
+    "Patch::Apply",
+    "PatchParams::apply",
+    ".force()",
+    "force: true",
+];
+
+/// What of these a text has in code: comments may speak of it.
+fn says<'a>(text: &str, words: &[&'a str]) -> Vec<&'a str> {
+    let code = |line: &&str| !line.trim_start().starts_with("//");
+    let is_said = |word: &&&str| text.lines().filter(code).any(|line| line.contains(**word));
+    words.iter().filter(is_said).copied().collect()
+}
+
+#[test]
+fn one_file_deletes_in_a_cluster_and_none_takes_what_is_there() {
+    for path in sources()
+        .iter()
+        .filter(|path| path.starts_with(root().join("orchestrator/src")))
+    {
+        let text = fs::read_to_string(path).expect("a file");
+        let of = |names: &[&str]| names.iter().any(|name| *path == root().join(name));
+        let taken = says(&text, TAKES);
+        assert!(taken.is_empty(), "{} says {taken:?}", path.display());
+        let deletes = says(&text, DELETES);
+        if of(&[REMOVAL]) {
+            assert!(deletes.contains(&".delete("), "{REMOVAL} deletes");
+        } else {
+            assert!(deletes.is_empty(), "{} says {deletes:?}", path.display());
+        }
+        let method = says(&text, &["Method::DELETE", "\"DELETE\""]);
+        assert!(
+            method.is_empty() || of(RECEIVERS),
+            "{} says {method:?}",
+            path.display()
+        );
+    }
+}
+
 #[test]
 fn sizes() {
     let mut by_package: BTreeMap<String, Vec<(usize, PathBuf)>> = BTreeMap::new();

@@ -2,7 +2,7 @@
 
 use super::{Exit, complain};
 use crate::cli::CleanArgs;
-use crate::platform::kubernetes::cluster::{Cluster, ClusterError};
+use crate::platform::kubernetes::cluster::{Cluster, ClusterError, title};
 use crate::platform::kubernetes::leftovers;
 use std::io::{self, Write};
 
@@ -30,21 +30,21 @@ async fn clean(args: &CleanArgs) -> Result<Exit, ClusterError> {
     let cluster = Cluster::connect(args.context.as_deref()).await?;
     let mut found = leftovers::find(&cluster, args.namespace.as_deref()).await?;
     let refused = std::mem::take(&mut found.refused);
-    let left = leftovers::choose(found, args.run.as_deref());
+    let left = leftovers::choose(&found, args.run.as_deref());
     let verb = if args.dry_run {
         "would remove"
     } else {
         "removes"
     };
     let mut exit = Exit::Ok;
-    for object in &left.objects {
+    for made in &left.objects {
         // Nobody reads: it is removed all the same.
-        drop(writeln!(io::stdout(), "{verb} {}", leftovers::show(object)));
+        drop(writeln!(io::stdout(), "{verb} {}", leftovers::show(made)));
         if args.dry_run {
             continue;
         }
-        if let Err(error) = cluster.delete(object).await {
-            complain(&format!("failed to {error}"));
+        if let Err(reason) = leftovers::remove(&cluster, made).await {
+            complain(&format!("failed to {reason}"));
             exit = Exit::Failed;
         }
     }
@@ -53,6 +53,12 @@ async fn clean(args: &CleanArgs) -> Result<Exit, ClusterError> {
             io::stdout(),
             "nothing is left of {}",
             args.run.as_deref().unwrap_or("any run that is over")
+        ));
+    }
+    for object in &left.unproven {
+        let (title, why) = (title(object), leftovers::unproven(object));
+        complain(&format!(
+            "{title} is left alone: {why}; remove it yourself if nobody needs it"
         ));
     }
     for run in &left.live {

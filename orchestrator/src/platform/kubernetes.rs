@@ -2,6 +2,7 @@
 //! machinery there is. One root object owns them; see [`root`].
 
 pub mod amount;
+pub mod anchor;
 pub mod application;
 pub mod cluster;
 pub mod content;
@@ -25,6 +26,7 @@ mod opening;
 pub mod order;
 pub mod ownership;
 pub mod pod;
+pub mod provenance;
 pub mod rbac;
 pub mod ready;
 mod receiver;
@@ -65,6 +67,7 @@ use futures_util::FutureExt;
 use interference::{Interference, Making};
 use kubelet::Kubelets;
 use pod::PodOptions;
+use provenance::Made;
 use serde_json::Value;
 use sources::Sources;
 use std::collections::BTreeMap;
@@ -97,7 +100,7 @@ pub struct Kubernetes {
     url: String,
     /// The Service and port that they go to.
     entry: (Value, u16),
-    application: Vec<Value>,
+    application: Vec<Made>,
     baseline: Baseline,
     /// Services that tell how many spans they have, and where.
     services: Vec<(String, String)>,

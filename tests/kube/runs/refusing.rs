@@ -29,11 +29,12 @@ fn a_verb_that_is_denied_is_named_with_its_resource_before_anything_is_begun() {
     for (verb, resource, words) in [
         ("list", "nodes", "cannot list resource \"nodes\""),
         (
-            "patch",
+            "create",
             "namespaces",
-            "cannot patch resource \"namespaces\"",
+            "cannot create resource \"namespaces\"",
         ),
         ("watch", "pods", "cannot watch resource \"pods\""),
+        ("create", "jobs", "cannot create resource \"jobs\""),
         ("patch", "jobs", "cannot patch resource \"jobs\""),
         (
             "get",
@@ -52,10 +53,10 @@ fn a_verb_that_is_denied_is_named_with_its_resource_before_anything_is_begun() {
 fn a_verb_that_is_denied_later_is_a_case_s_reason() {
     for (verb, resource, axes, words) in [
         (
-            "patch",
+            "create",
             "deployments",
             "rate: [10]",
-            "cannot patch resource \"deployments\"",
+            "cannot create resource \"deployments\"",
         ),
         (
             "get",

@@ -12,7 +12,9 @@ use std::sync::Arc;
 pub(crate) struct Deletion {
     pub(crate) policy: String,
     pub(crate) grace_s: Option<i64>,
+    /// Preconditions; empty where nothing is asked.
     pub(crate) uid: String,
+    pub(crate) revision: String,
 }
 
 const FOREGROUND: &str = "foregroundDeletion";
@@ -30,9 +32,21 @@ impl Store {
             .get(key)
             .cloned()
             .ok_or_else(|| Refusal::not_found(key.resource, &key.name))?;
-        if !how.uid.is_empty() && how.uid != text(&live, "/metadata/uid") {
-            let why = "Precondition failed: UID in precondition differs from UID in object meta";
-            return Err(Refusal::conflict(key.resource, &key.name, why));
+        for (what, wanted, pointer) in [
+            ("UID", &how.uid, "/metadata/uid"),
+            (
+                "ResourceVersion",
+                &how.revision,
+                "/metadata/resourceVersion",
+            ),
+        ] {
+            let there = text(&live, pointer);
+            if !wanted.is_empty() && wanted != there {
+                let why = format!(
+                    "Precondition failed: {what} in precondition: {wanted}, {what} in object meta: {there}"
+                );
+                return Err(Refusal::conflict(key.resource, &key.name, &why));
+            }
         }
         let mut object = (*live).clone();
         let marker = match how.policy.as_str() {

@@ -233,6 +233,7 @@ fn deletion(request: &Request, body: &Value) -> Deletion {
             .and_then(|text| text.parse().ok())
             .or(body["gracePeriodSeconds"].as_i64()),
         uid: text(body, "/preconditions/uid").to_owned(),
+        revision: text(body, "/preconditions/resourceVersion").to_owned(),
     }
 }
 

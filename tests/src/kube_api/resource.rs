@@ -124,6 +124,14 @@ pub(crate) static RESOURCES: &[Resource] = &[
         false,
     ),
     resource(
+        "node.k8s.io",
+        "v1",
+        "runtimeclasses",
+        "RuntimeClass",
+        false,
+        false,
+    ),
+    resource(
         "networking.k8s.io",
         "v1",
         "ingresses",

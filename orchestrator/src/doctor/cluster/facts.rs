@@ -192,7 +192,14 @@ pub async fn gather(
         asks = Err(reason);
         BTreeSet::new()
     });
-    let asked = review::questions(&needs(experiment, &namespace), &namespace.name, &applied);
+    let mut needs = needs(experiment, &namespace);
+    needs.extend(
+        applied
+            .iter()
+            .any(Applied::needs_anchor)
+            .then_some(Need::Anchor),
+    );
+    let asked = review::questions(&needs, &namespace.name, &applied);
     let rights = review::ask(cluster, asked)
         .await
         .map_err(|error| error.to_string());

@@ -1,13 +1,18 @@
-//! The cluster as we use it: objects as plain JSON, applied, fetched, deleted; and patience with a server that is gone
-//! for a moment.
+//! The cluster as we use it: objects as plain JSON, made, changed, fetched; and patience with a server that is gone for a
+//! moment. What deletes is elsewhere: [`super::provenance::removal`].
+
+mod refusal;
+
+pub use refusal::ClusterError;
+pub(super) use refusal::{code, reason};
 
 use super::ownership::FIELD_MANAGER;
-use kube::api::{Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams};
-use kube::client::UpgradeConnectionError;
+use kube::api::{Api, DynamicObject, ListParams, Patch, PatchParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::core::GroupVersionKind;
 use kube::discovery::{ApiResource, Scope};
 use kube::{Client, Config};
+use refusal::{passes, retry_after, silent};
 use serde_json::Value;
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -21,48 +26,6 @@ const ATTEMPT: Duration = Duration::from_secs(20);
 /// Between two attempts: the first and the longest pause.
 pub(super) const PAUSES: (Duration, Duration) =
     (Duration::from_millis(200), Duration::from_secs(3));
-
-/// What the cluster would not do.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ClusterError {
-    /// Nothing says where it is, or it cannot be reached.
-    #[error("reach the cluster: {0}")]
-    Reach(String),
-    /// It refused.
-    #[error("{action}: {reason}")]
-    Refused {
-        /// What was asked.
-        action: String,
-        /// Why not.
-        reason: String,
-        /// The status code, if it answered.
-        code: Option<u16>,
-    },
-}
-
-impl ClusterError {
-    pub(super) fn refused(action: &str, error: &kube::Error) -> Self {
-        Self::Refused {
-            action: action.to_owned(),
-            reason: reason(error),
-            code: code(error),
-        }
-    }
-
-    /// A refused stream says no more than its code: what it takes is told in the server's place.
-    pub(super) fn naming(mut self, subresource: &str) -> Self {
-        if let Self::Refused {
-            reason,
-            code: Some(code @ (401 | 403)),
-            ..
-        } = &mut self
-        {
-            *reason =
-                format!("forbidden ({code}): it takes the verbs get and create on {subresource}");
-        }
-        self
-    }
-}
 
 /// A connection to a cluster.
 pub struct Cluster {
@@ -158,7 +121,7 @@ impl Cluster {
     }
 
     /// What handles objects of that kind in that namespace.
-    async fn api(&self, object: &Value) -> Result<Api<DynamicObject>, ClusterError> {
+    pub(super) async fn api(&self, object: &Value) -> Result<Api<DynamicObject>, ClusterError> {
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         let (version, kind) = (text(&object["apiVersion"]), text(&object["kind"]));
         let (resource, scope) = self.kind(&version, &kind).await?;
@@ -202,21 +165,54 @@ impl Cluster {
         Ok(found)
     }
 
-    /// Applies an object as its field manager; what came of it. A dry run changes nothing and is checked all the same.
+    /// Makes an object that is not there yet; what came of it. A dry run makes nothing and is checked all the same.
     ///
     /// # Errors
-    /// When the cluster refuses; a conflict names the other manager.
-    pub async fn apply(&self, object: &Value, dry_run: bool) -> Result<Value, ClusterError> {
+    /// When the cluster refuses; with status code 409 where something of that name is there, whoever made it.
+    pub async fn create(&self, object: &Value, dry_run: bool) -> Result<Value, ClusterError> {
+        let api = self.api(object).await?;
+        // Strict: a field that the server does not know is a fault, and not left out.
+        let url = format!(
+            "{}?fieldManager={FIELD_MANAGER}&fieldValidation=Strict{}",
+            api.resource_url(),
+            if dry_run { "&dryRun=All" } else { "" }
+        );
+        let request = || {
+            hyper::Request::post(&url)
+                .header("content-type", "application/json")
+                .body(object.to_string().into_bytes())
+                .map_err(kube::Error::HttpError)
+        };
+        self.ask(&format!("make {}", title(object)), || async {
+            self.client.request(request()?).await
+        })
+        .await
+    }
+
+    /// Changes some fields of the object that has this uid, and of no other; what came of it.
+    ///
+    /// # Errors
+    /// When the cluster refuses, or another object of that name is there.
+    pub(super) async fn change(
+        &self,
+        object: &Value,
+        uid: &str,
+        mut fields: Value,
+    ) -> Result<Value, ClusterError> {
         let (api, name) = (self.api(object).await?, name_of(object));
-        let mut parameters = PatchParams::apply(FIELD_MANAGER);
-        parameters.dry_run = dry_run;
-        let patch = Patch::Apply(object);
-        let applied = self
-            .ask(&format!("apply {}", title(object)), || {
+        // A server refuses to change a uid, so that this holds for the one object that has it.
+        fields["metadata"]["uid"] = uid.into();
+        let parameters = PatchParams {
+            field_manager: Some(FIELD_MANAGER.to_owned()),
+            ..PatchParams::default()
+        };
+        let patch = Patch::Merge(&fields);
+        let changed = self
+            .ask(&format!("change {}", title(object)), || {
                 api.patch(&name, &parameters, &patch)
             })
             .await?;
-        Ok(plain(&applied))
+        Ok(plain(&changed))
     }
 
     /// The object as it is there, if it is.
@@ -231,27 +227,6 @@ impl Cluster {
             })
             .await?;
         Ok(found.map(|found| plain(&found)))
-    }
-
-    /// Deletes an object with all that it owns, if it is there.
-    ///
-    /// # Errors
-    /// When the cluster refuses.
-    pub async fn delete(&self, object: &Value) -> Result<(), ClusterError> {
-        let (api, name) = (self.api(object).await?, name_of(object));
-        let parameters = DeleteParams::background();
-        match self
-            .ask(&format!("delete {}", title(object)), || {
-                api.delete(&name, &parameters)
-            })
-            .await
-        {
-            Ok(_)
-            | Err(ClusterError::Refused {
-                code: Some(404), ..
-            }) => Ok(()),
-            Err(error) => Err(error),
-        }
     }
 
     /// What the server answers at a path, as text.
@@ -352,71 +327,4 @@ pub fn title(object: &Value) -> String {
         object["kind"].as_str().unwrap_or("object"),
         name_of(object)
     )
-}
-
-fn silent(action: &str) -> ClusterError {
-    ClusterError::Refused {
-        action: action.to_owned(),
-        reason: format!("no answer within {ATTEMPT:?}"),
-        code: None,
-    }
-}
-
-/// The status code of an answer that is a refusal.
-pub(super) fn code(error: &kube::Error) -> Option<u16> {
-    match error {
-        kube::Error::Api(status) => Some(status.code),
-        kube::Error::UpgradeConnection(UpgradeConnectionError::ProtocolSwitch(status)) => {
-            Some(status.as_u16())
-        }
-        _ => None,
-    }
-}
-
-/// Whether the same request may succeed in a moment.
-fn passes(error: &kube::Error) -> bool {
-    match (error, code(error)) {
-        // Two writers met; who owns a field does not change by asking again.
-        (kube::Error::Api(status), Some(409)) => {
-            let causes = status.details.iter().flat_map(|details| &details.causes);
-            causes
-                .into_iter()
-                .all(|cause| cause.reason != "FieldManagerConflict")
-        }
-        (_, Some(code)) => matches!(code, 410 | 429 | 500 | 502 | 503 | 504),
-        (
-            kube::Error::HyperError(_) | kube::Error::Service(_) | kube::Error::ReadEvents(_),
-            None,
-        ) => true,
-        _ => false,
-    }
-}
-
-/// How long the server wants to be left alone; never longer than it is worth to wait.
-fn retry_after(error: &kube::Error) -> Duration {
-    let kube::Error::Api(status) = error else {
-        return Duration::ZERO;
-    };
-    let seconds = status
-        .details
-        .as_ref()
-        .map_or(0, |details| details.retry_after_seconds);
-    Duration::from_secs(seconds.into()).min(PATIENCE)
-}
-
-/// Why, for people: the server's own words where there are any, else the last cause.
-pub(super) fn reason(error: &kube::Error) -> String {
-    if let kube::Error::Api(status) = error {
-        return format!("{} ({})", status.message, status.code);
-    }
-    let mut told = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(deeper) = cause {
-        let words = deeper.to_string();
-        if !told.contains(&words) {
-            told += &format!(": {words}");
-        }
-        cause = deeper.source();
-    }
-    told
 }

@@ -1,11 +1,11 @@
-//! Brings objects up and takes them away: labelled, owned, in order, awaited.
+//! A run's place in a cluster: its namespace, and what is awaited and told of its objects.
 
-use super::cluster::{Cluster, ClusterError, name_of, title};
+use super::cluster::{Cluster, ClusterError, name_of};
 use super::explain;
-use super::order;
-use super::ownership::{self, Root, RunOwner, claim};
+use super::ownership::RunOwner;
+use super::provenance::removal::REMOVAL;
+use super::provenance::{Made, RootObject};
 use super::ready::waits_for;
-use super::trouble::silent_node;
 use super::watched::{Objects, Watched, pods};
 use k8s_openapi::api::core::v1::Pod;
 use kube::Api;
@@ -19,10 +19,8 @@ use tokio::time::Instant;
 const LOG_LINES: i64 = 5;
 /// How many objects are told of when several do not come up.
 const TOLD: usize = 3;
-/// Between two looks at whether an object that is not watched is gone.
+/// Between two looks at whether a namespace is gone.
 const LOOK: Duration = Duration::from_millis(500);
-/// How long objects may take to be gone.
-const REMOVAL: Duration = Duration::from_secs(120);
 
 /// Why objects are not there, or not gone.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -31,9 +29,7 @@ pub enum DeployError {
     #[error(transparent)]
     Cluster(#[from] ClusterError),
     /// Something of that name is there already.
-    #[error(
-        "deploy {object}: it is there already and {whose}; choose another namespace, or {way_out}"
-    )]
+    #[error("deploy {object}: it is there already and {whose}; it is left as it is: {way_out}")]
     Taken {
         /// The object.
         object: String,
@@ -79,7 +75,9 @@ pub(super) struct Site {
     /// What the cluster says of the run's objects.
     pub watched: Arc<Watched>,
     /// The root, once it is there.
-    pub root: Option<Root>,
+    pub root: Option<RootObject>,
+    /// What owns the run's objects that have no namespace, where it has any.
+    pub anchor: Option<RootObject>,
 }
 
 impl Site {
@@ -89,24 +87,17 @@ impl Site {
         Api::namespaced(self.cluster.client(), &self.namespace)
     }
 
-    /// Makes the namespace if it is missing, and waits for one that is on its way out to be gone first.
+    /// Waits until a namespace that is on its way out is gone; whether one is there that stays.
     ///
     /// # Errors
-    /// When it cannot be made, or does not go in time; with what holds it.
-    pub(super) async fn make_namespace(&self, patience: Duration) -> Result<(), DeployError> {
-        let wanted = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": self.namespace } });
+    /// When it does not go in time; with what holds it.
+    pub(super) async fn find_namespace(&self, patience: Duration) -> Result<bool, DeployError> {
+        let wanted = self.namespace_object();
         let deadline = Instant::now() + patience;
         loop {
             match self.cluster.get(&wanted).await? {
-                None => {
-                    return self
-                        .cluster
-                        .apply(&wanted, false)
-                        .await
-                        .map(drop)
-                        .map_err(DeployError::from);
-                }
-                Some(there) if there["metadata"]["deletionTimestamp"].is_null() => return Ok(()),
+                None => return Ok(false),
+                Some(there) if there["metadata"]["deletionTimestamp"].is_null() => return Ok(true),
                 Some(there) if Instant::now() >= deadline => {
                     let (namespace, why) = (self.namespace.clone(), explain::held(&there));
                     return Err(DeployError::Terminating {
@@ -120,59 +111,9 @@ impl Site {
         }
     }
 
-    /// Applies objects in their order; those that are there are as they should be after that. Nothing that is not this
-    /// run's is touched.
-    ///
-    /// # Errors
-    /// When the cluster refuses one, or one is somebody else's.
-    pub(super) async fn apply(
-        &self,
-        mut objects: Vec<Value>,
-        purpose: &str,
-    ) -> Result<Vec<Value>, DeployError> {
-        order::sort(&mut objects);
-        let mut applied = Vec::new();
-        for mut object in objects {
-            self.owner.label(&mut object, purpose);
-            if let Some(root) = &self.root {
-                root.adopt(&mut object);
-            }
-            self.check_claim(&object).await?;
-            applied.push(self.cluster.apply(&object, false).await?);
-        }
-        Ok(applied)
-    }
-
-    /// Whether an object's name is free, or its bearer ours. One of ours that is on its way out is awaited: applied to, it
-    /// would go all the same.
-    async fn check_claim(&self, object: &Value) -> Result<(), DeployError> {
-        let deadline = Instant::now() + REMOVAL;
-        let taken = |whose, way_out| {
-            Err(DeployError::Taken {
-                object: title(object),
-                whose,
-                way_out,
-            })
-        };
-        while let Some(there) = self.cluster.get(object).await? {
-            match claim(&there, &self.owner) {
-                Err(Some(run)) => {
-                    return taken(
-                        format!("belongs to run {run}"),
-                        format!("`aefm clean --run {run}`"),
-                    );
-                }
-                Err(None) => {
-                    return taken("no run of ours made it".to_owned(), "delete it".to_owned());
-                }
-                Ok(()) if there["metadata"]["deletionTimestamp"].is_null() => return Ok(()),
-                Ok(()) if Instant::now() >= deadline => {
-                    return Err(DeployError::NotGone(title(object)));
-                }
-                Ok(()) => tokio::time::sleep(LOOK).await,
-            }
-        }
-        Ok(())
+    /// The run's namespace, as it is made where nobody says more of it.
+    pub(super) fn namespace_object(&self) -> Value {
+        json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": self.namespace } })
     }
 
     /// Waits until all workloads among these objects are ready.
@@ -182,10 +123,11 @@ impl Site {
     pub(super) async fn wait_ready(
         &self,
         what: &str,
-        objects: &[Value],
+        made: &[Made],
         patience: Duration,
     ) -> Result<(), DeployError> {
-        let wanted: Vec<_> = objects.iter().filter_map(Awaited::of).collect();
+        let objects = made.iter().map(Made::object);
+        let wanted: Vec<_> = objects.filter_map(Awaited::of).collect();
         let deadline = Instant::now() + patience;
         let vain = |objects: &Objects| pods(objects).any(explain::is_final);
         let all = self.watched.until(deadline, |objects| {
@@ -268,59 +210,6 @@ impl Site {
             .await
             .unwrap_or_default();
         explain::explain(pod, &events, &log)
-    }
-
-    /// Deletes objects in the order that is opposite to applying, and waits until they, their pods and what stores have
-    /// claimed for those are gone.
-    ///
-    /// # Errors
-    /// When the cluster refuses, or they do not go.
-    pub(super) async fn remove(&self, objects: &[Value]) -> Result<(), DeployError> {
-        for object in objects.iter().rev() {
-            self.cluster.delete(object).await?;
-        }
-        let mut claims = Vec::new();
-        for wanted in objects.iter().flat_map(ownership::claims) {
-            let there = self.cluster.get(&wanted).await?;
-            claims.extend(there.filter(|there| claim(there, &self.owner).is_ok()));
-        }
-        for claimed in &claims {
-            self.cluster.delete(claimed).await?;
-        }
-        let deadline = Instant::now() + REMOVAL;
-        for object in objects.iter().chain(&claims) {
-            let uid = &object["metadata"]["uid"];
-            let same = |there: &Value| uid.is_null() || there["metadata"]["uid"] == *uid;
-            while let Some(there) = self.cluster.get(object).await?.filter(same) {
-                if self.is_stranded(&there) {
-                    break;
-                }
-                if Instant::now() >= deadline {
-                    return Err(DeployError::NotGone(title(object)));
-                }
-                tokio::time::sleep(LOOK).await;
-            }
-        }
-        let gone = |now: &Objects| {
-            let left = objects
-                .iter()
-                .flat_map(|object| pods_of(now, object))
-                .any(|pod| silent_node(now, pod).is_none());
-            (!left).then_some(())
-        };
-        let pods_gone = self.watched.until(deadline, gone).await;
-        pods_gone.ok_or_else(|| DeployError::NotGone("pods of the application".to_owned()))
-    }
-
-    /// Whether this is a pod whose node says nothing any more. It is removed when the node is back; until then nobody can
-    /// tell, and nobody waits.
-    fn is_stranded(&self, object: &Value) -> bool {
-        let now = self.watched.now();
-        let silent = silent_node(&now.borrow(), object).filter(|_| object["kind"] == "Pod");
-        if let Some((node, why)) = &silent {
-            tracing::warn!("{} goes when node {node} is back: {why}", title(object));
-        }
-        silent.is_some()
     }
 }
 

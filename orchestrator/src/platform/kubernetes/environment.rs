@@ -1,12 +1,14 @@
 //! The application in the cluster: brought up from nothing, reloaded, given its initial data, taken away.
 
 use super::application;
+use super::cluster::name_of;
 use super::deploy::{DeployError, pods_of};
 use super::emulated::{self, Emulation};
 use super::entrance::{self, Way};
 use super::opening::OpenError;
 use super::ownership::PURPOSE_LABEL;
 use super::pod::PORT;
+use super::provenance::Made;
 use super::trouble::Baseline;
 use super::watched::{Objects, pods};
 use super::{Kubernetes, root};
@@ -52,20 +54,25 @@ impl Kubernetes {
             testbed,
             infra,
         )?;
-        let mut workloads = objects.under_test;
-        workloads.retain(|object| {
-            ["Deployment", "StatefulSet", "DaemonSet"]
-                .iter()
-                .any(|kind| object["kind"] == *kind)
-        });
-        for object in &mut workloads {
-            object["spec"]["template"]["metadata"]["annotations"][RELOADED] =
-                json!(self.deployments.to_string());
+        let kinds = ["Deployment", "StatefulSet", "DaemonSet"];
+        let anew = json!({ RELOADED: self.deployments.to_string() });
+        let fields = json!({ "spec": { "template": { "metadata": { "annotations": anew } } } });
+        let mut reloaded = Vec::new();
+        for made in &mut self.application {
+            let object = made.object();
+            let same = |other: &Value| {
+                other["kind"] == object["kind"] && name_of(other) == name_of(object)
+            };
+            if kinds.iter().any(|kind| object["kind"] == *kind)
+                && objects.under_test.iter().any(same)
+            {
+                *made = self.site.cluster.amend(made, fields.clone()).await?;
+                reloaded.push(made.clone());
+            }
         }
-        let applied = self.site.apply(workloads, PURPOSE).await?;
         let patience = self.experiment.kubernetes.ready;
         self.site
-            .wait_ready("the components under test", &applied, patience)
+            .wait_ready("the components under test", &reloaded, patience)
             .await?;
         self.enter().await
     }
@@ -138,7 +145,7 @@ impl Kubernetes {
         let own = self
             .application
             .iter()
-            .flat_map(|object| pods_of(&now, object));
+            .flat_map(|made| pods_of(&now, made.object()));
         self.baseline = Baseline::of(own.chain(root::pod(&now)));
         Ok(())
     }
@@ -169,7 +176,7 @@ impl Kubernetes {
                     .flatten()
                     .any(|there| there["port"] == port)
         };
-        let service = self.application.iter().find(serves)?;
+        let service = self.application.iter().map(Made::object).find(serves)?;
         let way = entrance::from_outside(
             &self.site,
             &Entrance::PortForward,
@@ -233,12 +240,14 @@ impl Kubernetes {
                     .filter_map(|child| Some((child.to_owned(), addresses.get(child)?.clone())));
                 objects.extend(emulated::objects(&emulation, service, peers.collect())?);
             }
-            let applied = self.site.apply(objects, PURPOSE).await?;
-            self.application.extend(applied.iter().cloned());
+            let known = self.application.len();
+            self.site
+                .make(objects, PURPOSE, &mut self.application)
+                .await?;
             self.site
                 .wait_ready(
                     &format!("services {}", step.join(", ")),
-                    &applied,
+                    &self.application[known..],
                     kubernetes.ready,
                 )
                 .await?;
@@ -266,13 +275,10 @@ impl Kubernetes {
             ("the infrastructure", objects.infra),
             ("the components under test", objects.under_test),
         ] {
-            // Remembered before they are there: whatever ends this in between, they are removed.
             let known = self.application.len();
-            self.application.extend(part.iter().cloned());
-            let applied = self.site.apply(part, PURPOSE).await?;
-            self.application.splice(known.., applied.iter().cloned());
+            self.site.make(part, PURPOSE, &mut self.application).await?;
             self.site
-                .wait_ready(what, &applied, kubernetes.ready)
+                .wait_ready(what, &self.application[known..], kubernetes.ready)
                 .await?;
         }
         let (name, port) = match &kubernetes.entry {
@@ -292,6 +298,7 @@ impl Kubernetes {
             |object: &&Value| object["kind"] == "Service" && object["metadata"]["name"] == name;
         self.application
             .iter()
+            .map(Made::object)
             .find(called)
             .cloned()
             .ok_or_else(|| OpenError::NoEntry(name.to_owned()))

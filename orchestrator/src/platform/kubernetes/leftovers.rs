@@ -1,9 +1,11 @@
-//! What runs have left in a cluster, found by their labels whatever kind it has.
+//! What runs have left in a cluster: found by their labels whatever kind it has, told apart by what proves whose it is.
 
-use super::cluster::{Cluster, ClusterError, name_of, title};
+use super::anchor;
+use super::cluster::{Cluster, ClusterError, title};
 use super::order::rank;
-use super::ownership::{PURPOSE_LABEL, RUN_LABEL};
-use super::ready::waits_for;
+use super::ownership::{PURPOSE_LABEL, RUN_LABEL, Root, owners};
+use super::provenance::Made;
+use super::provenance::removal::Dependents;
 use super::root;
 use kube::api::ListParams;
 use serde_json::Value;
@@ -16,7 +18,9 @@ pub struct Found {
     pub objects: Vec<Value>,
     /// Runs that are under way.
     pub live: BTreeSet<String>,
-    /// Whether those of all namespaces are known.
+    /// Runs that are known to be over, wherever their roots were.
+    pub over: BTreeSet<String>,
+    /// Whether the roots of all namespaces are known.
     pub everywhere: bool,
     /// What the cluster would not tell.
     pub refused: Vec<String>,
@@ -25,46 +29,45 @@ pub struct Found {
 /// What is to be removed.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Leftovers {
-    /// Objects to delete, in that order.
-    pub objects: Vec<Value>,
+    /// What runs provably made, in the order of removing.
+    pub objects: Vec<Made>,
+    /// What carries a run's label, and nothing proves that the run made it.
+    pub unproven: Vec<Value>,
     /// Runs that are under way and are left alone.
     pub live: BTreeSet<String>,
 }
 
 /// Chooses among all labelled objects: those of one run, or those of every run that is over.
 #[must_use]
-pub fn choose(found: Found, run: Option<&str>) -> Leftovers {
-    let Found {
-        objects,
-        live,
-        everywhere,
-        ..
-    } = found;
-    if let Some(run) = run {
-        let wanted = run.to_ascii_lowercase();
-        let objects = sorted(
-            objects
-                .into_iter()
-                .filter(|object| run_of(object) == wanted),
-        );
-        return Leftovers {
-            objects,
-            live: BTreeSet::new(),
-        };
+pub fn choose(found: &Found, run: Option<&str>) -> Leftovers {
+    let roots: Vec<_> = found.objects.iter().filter_map(Root::read).collect();
+    let wanted = run.map(str::to_ascii_lowercase);
+    let is_chosen = |object: &&Value| match (&wanted, run_of(object)) {
+        (Some(wanted), run) => run == wanted,
+        (None, run) if found.live.contains(run) => false,
+        // What has no namespace may be a run's in any.
+        (None, run) => {
+            found.everywhere
+                || object["metadata"]["namespace"].is_string()
+                || found.over.contains(run)
+        }
+    };
+    let mut left = Leftovers::default();
+    let along = going_along(&found.objects, &roots);
+    for object in found.objects.iter().filter(is_chosen) {
+        match Made::proven(object, &roots) {
+            Some(made) => left.objects.push(made),
+            None if along.contains(uid_of(object)) => {}
+            None => left.unproven.push(object.clone()),
+        }
     }
-    let (left_alone, over): (Vec<_>, Vec<_>) = objects
-        .into_iter()
-        .partition(|object| live.contains(run_of(object)));
-    let live = left_alone
-        .iter()
-        .map(|object| run_of(object).to_owned())
-        .collect();
-    // What has no namespace may be a run's in any.
-    let known = |object: &Value| everywhere || object["metadata"]["namespace"].is_string();
-    Leftovers {
-        objects: sorted(over.into_iter().filter(known)),
-        live,
+    if wanted.is_none() {
+        let runs = found.objects.iter().map(run_of);
+        let live = runs.filter(|run| found.live.contains(*run));
+        left.live = live.map(str::to_owned).collect();
     }
+    left.objects.sort_by_key(order);
+    left
 }
 
 fn run_of(object: &Value) -> &str {
@@ -73,19 +76,65 @@ fn run_of(object: &Value) -> &str {
         .unwrap_or_default()
 }
 
-/// Roots first, since the cluster then removes what they own; the rest as objects are removed.
-fn sorted(objects: impl Iterator<Item = Value>) -> Vec<Value> {
-    let mut objects: Vec<_> = objects.collect();
-    let root = |object: &Value| {
-        object["metadata"]["labels"][PURPOSE_LABEL] == root::PURPOSE && object["kind"] == "Job"
+fn uid_of(object: &Value) -> &str {
+    object["metadata"]["uid"].as_str().unwrap_or_default()
+}
+
+/// Whether an object owns what has no namespace.
+#[must_use]
+pub fn is_anchor(object: &Value) -> bool {
+    object["kind"] == anchor::KIND.1
+}
+
+/// What the cluster removes when what is proven goes: what has it for an owner, and so on.
+fn going_along<'a>(objects: &'a [Value], roots: &[Root]) -> BTreeSet<&'a str> {
+    let proven = objects
+        .iter()
+        .filter(|object| Made::proven(object, roots).is_some());
+    let proven: Vec<_> = proven.collect();
+    let mut along: BTreeSet<&str> = proven
+        .iter()
+        // An anchor leaves behind what it does not prove.
+        .filter(|object| !is_anchor(object))
+        .map(|object| uid_of(object))
+        .collect();
+    // Endpoints have their Service's labels and its name, and no owner.
+    let same = |one: &Value, field: &str, other: &Value| {
+        one["metadata"][field] == other["metadata"][field]
     };
-    objects.sort_by_key(|object| {
-        (
-            !root(object),
-            std::cmp::Reverse(rank(object["kind"].as_str().unwrap_or_default())),
-        )
-    });
-    objects
+    let serves = |object: &Value| {
+        object["kind"] == "Endpoints"
+            && proven.iter().any(|service| {
+                service["kind"] == "Service"
+                    && same(object, "name", service)
+                    && same(object, "namespace", service)
+            })
+    };
+    along.extend(objects.iter().filter(|object| serves(object)).map(uid_of));
+    loop {
+        let known = along.len();
+        let owned = objects.iter().filter(|object| {
+            owners(object).any(|owner| owner["uid"].as_str().is_some_and(|uid| along.contains(uid)))
+        });
+        let owned: Vec<_> = owned.map(uid_of).collect();
+        along.extend(owned);
+        if along.len() == known {
+            return along;
+        }
+    }
+}
+
+/// Roots first, since the cluster then removes what they own; the rest as objects are removed; what proves the rest last.
+fn order(made: &Made) -> (u8, std::cmp::Reverse<usize>) {
+    let object = made.object();
+    let is_root = object["metadata"]["labels"][PURPOSE_LABEL] == root::PURPOSE;
+    let place = match object["kind"].as_str() {
+        Some("Job") if is_root => 0,
+        _ if is_anchor(object) => 2,
+        _ => 1,
+    };
+    let kind = object["kind"].as_str().unwrap_or_default();
+    (place, std::cmp::Reverse(rank(kind)))
 }
 
 /// Finds everything that carries a run's label, in one namespace or in all. Kinds that may not be listed are named.
@@ -94,16 +143,9 @@ fn sorted(objects: impl Iterator<Item = Value>) -> Vec<Value> {
 /// When the cluster does not say which kinds it has, or which runs are under way.
 pub async fn find(cluster: &Cluster, namespace: Option<&str>) -> Result<Found, ClusterError> {
     let mut found = Found::default();
+    let labelled = ListParams::default().labels(RUN_LABEL);
     for (version, kind) in cluster.deletable_kinds().await? {
-        match cluster
-            .list(
-                &version,
-                &kind,
-                namespace,
-                &ListParams::default().labels(RUN_LABEL),
-            )
-            .await
-        {
+        match cluster.list(&version, &kind, namespace, &labelled).await {
             Ok(objects) => found.objects.extend(objects),
             Err(error) => found.refused.push(error.to_string()),
         }
@@ -115,6 +157,11 @@ pub async fn find(cluster: &Cluster, namespace: Option<&str>) -> Result<Found, C
         .retain(|object| known.insert(object["metadata"]["uid"].to_string()));
     // Asked last: a run that begins meanwhile has its root before anything else.
     (found.live, found.everywhere) = live(cluster, namespace).await?;
+    for anchor in found.objects.iter().filter(|object| is_anchor(object)) {
+        if anchor::is_over(cluster, anchor).await.unwrap_or(false) {
+            found.over.insert(run_of(anchor).to_owned());
+        }
+    }
     Ok(found)
 }
 
@@ -133,105 +180,79 @@ async fn live(
         ),
         Err(error) => return Err(error),
     };
+    let working = roots.iter().filter(|root| anchor::works(root));
     Ok((
-        roots
-            .iter()
-            .filter(|root| works(root))
-            .map(|root| run_of(root).to_owned())
-            .collect(),
+        working.map(|root| run_of(root).to_owned()).collect(),
         everywhere,
     ))
 }
 
-/// Whether a root is at work.
-fn works(root: &Value) -> bool {
-    waits_for(root, &[]).is_some_and(|reason| !reason.starts_with("it failed"))
+/// Removes one object that was chosen; an anchor with all that it holds. What was removed, for people.
+///
+/// # Errors
+/// What could not be removed, and why.
+pub async fn remove(cluster: &Cluster, made: &Made) -> Result<Vec<String>, String> {
+    if is_anchor(made.object()) {
+        let release = anchor::release(cluster, made).await;
+        return if release.failed.is_empty() {
+            Ok(release.removed)
+        } else {
+            Err(release.failed.join("; "))
+        };
+    }
+    let removed = cluster.remove(made, Dependents::Go).await;
+    removed.map_err(|error| error.to_string())?;
+    Ok(vec![made.title()])
+}
+
+/// Removes what runs that are over have left outside of namespaces, as far as this account may see it: the next run may
+/// want the same names.
+pub(super) async fn sweep(cluster: &Cluster) {
+    let labelled = ListParams::default().labels(RUN_LABEL);
+    let (version, kind) = anchor::KIND;
+    let anchors = match cluster.list(version, kind, None, &labelled).await {
+        Ok(anchors) => anchors,
+        Err(error) => {
+            tracing::debug!("what earlier runs left outside of namespaces is not known: {error}");
+            return;
+        }
+    };
+    for object in anchors {
+        let Some(made) = Made::proven(&object, &[]) else {
+            tracing::warn!("{} is left alone: {}", title(&object), unproven(&object));
+            continue;
+        };
+        if !anchor::is_over(cluster, &object).await.unwrap_or(false) {
+            continue;
+        }
+        match remove(cluster, &made).await {
+            Ok(removed) => {
+                tracing::info!("run {} had left {}", run_of(&object), removed.join(", "))
+            }
+            Err(reason) => tracing::warn!("an earlier run is not cleaned up: failed to {reason}"),
+        }
+    }
 }
 
 /// A line for an object that is removed.
 #[must_use]
-pub fn show(object: &Value) -> String {
-    let run = run_of(object);
-    debug_assert!(!name_of(object).is_empty(), "it came from the cluster");
-    format!("{} of run {run}", title(object))
+pub fn show(made: &Made) -> String {
+    format!("{} of run {}", made.title(), run_of(made.object()))
+}
+
+/// Why an object is not removed.
+#[must_use]
+pub fn unproven(object: &Value) -> String {
+    let why = if Root::is_copy(object) {
+        "it is a copy of that run's root"
+    } else {
+        "nothing proves that this run made it"
+    };
+    format!(
+        "its label says that it is of run {}, and {why}",
+        run_of(object)
+    )
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    fn object(kind: &str, run: &str, namespace: Option<&str>) -> Value {
-        json!({ "kind": kind, "metadata": { "name": "x", "namespace": namespace, "labels": { RUN_LABEL: run } } })
-    }
-
-    fn found() -> Found {
-        let mut root = object("Job", "dead", Some("a"));
-        root["metadata"]["labels"][PURPOSE_LABEL] = json!(root::PURPOSE);
-        let objects = vec![
-            object("Service", "dead", Some("a")),
-            object("PersistentVolume", "gone", None),
-            root,
-            object("Pod", "live", Some("a")),
-            object("PersistentVolume", "elsewhere", None),
-        ];
-        let live = ["live", "elsewhere", "unseen"].map(str::to_owned).into();
-        Found {
-            objects,
-            live,
-            everywhere: true,
-            refused: Vec::new(),
-        }
-    }
-
-    fn runs(left: &Leftovers) -> Vec<(&str, &str)> {
-        left.objects
-            .iter()
-            .map(|object| (object["kind"].as_str().unwrap(), run_of(object)))
-            .collect()
-    }
-
-    #[test]
-    fn runs_under_way_are_left_alone_unless_named() {
-        let left = choose(found(), None);
-        assert_eq!(
-            runs(&left),
-            [
-                ("Job", "dead"),
-                ("Service", "dead"),
-                ("PersistentVolume", "gone")
-            ]
-        );
-        assert_eq!(
-            left.live.into_iter().collect::<Vec<_>>(),
-            ["elsewhere", "live"]
-        );
-        assert_eq!(runs(&choose(found(), Some("LIVE"))), [("Pod", "live")]);
-    }
-
-    #[test]
-    fn where_other_namespaces_are_not_known_what_has_none_is_left_unless_named() {
-        let narrow = || Found {
-            everywhere: false,
-            ..found()
-        };
-        assert_eq!(
-            runs(&choose(narrow(), None)),
-            [("Job", "dead"), ("Service", "dead")]
-        );
-        assert_eq!(
-            runs(&choose(narrow(), Some("gone"))),
-            [("PersistentVolume", "gone")]
-        );
-    }
-
-    #[test]
-    fn a_root_is_at_work_until_it_is_complete_or_has_failed() {
-        let ended = |kind: &str| json!({ "kind": "Job", "status": { "conditions": [{ "type": kind, "status": "True" }] } });
-        assert!(
-            works(&json!({ "kind": "Job" }))
-                && !works(&ended("Complete"))
-                && !works(&ended("Failed"))
-        );
-    }
-}
+mod tests;

@@ -7,6 +7,7 @@ use super::load_job::{self, LOAD_LABEL, index_of};
 use super::logs;
 use super::merge::merge;
 use super::pod::WORK_DIR;
+use super::provenance::Made;
 use super::watched::{has_ended, pods};
 use crate::http;
 use crate::lifecycle::Scope;
@@ -89,13 +90,13 @@ pub(super) async fn run(
             return run;
         }
     };
-    let applied = match platform.site.apply(jobs, load_job::PURPOSE).await {
-        Ok(applied) => applied,
-        Err(error) => {
-            run.error = Some(failed(error.to_string()));
-            return run;
-        }
-    };
+    let mut made = Vec::new();
+    let making = platform.site.make(jobs, load_job::PURPOSE, &mut made);
+    if let Err(error) = making.await {
+        run.error = Some(failed(error.to_string()));
+        remove(&platform.site, &made).await;
+        return run;
+    }
     let mut heard = Heard::default();
     let ended = tokio::select! {
         ended = listen(&platform.site, &shard, length, done, &mut run, &mut heard) => ended.map_err(failed),
@@ -108,10 +109,14 @@ pub(super) async fn run(
             .map(failed),
         Err(error) => Some(error),
     };
-    if let Err(error) = platform.site.remove(&applied).await {
+    remove(&platform.site, &made).await;
+    run
+}
+
+async fn remove(site: &Site, made: &[Made]) {
+    if let Err(error) = site.remove(made).await {
         tracing::error!("a load is left to its deadline: failed to {error}");
     }
-    run
 }
 
 /// Reads records until every shard has said its last line.

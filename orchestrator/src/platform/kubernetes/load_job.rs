@@ -88,7 +88,7 @@ mod tests {
             priority_class: None,
         };
         jobs(
-            &RunOwner::new("r").unwrap(),
+            &RunOwner::new("r", "n").unwrap(),
             &options,
             &[],
             &spec(3),

@@ -1,10 +1,13 @@
 //! How a run comes into a cluster and leaves it: its namespace, its root, its way back.
 
+use super::anchor;
 use super::application::{self, ApplicationError};
 use super::deploy::{DeployError, Site};
 use super::entrance::EntranceError;
+use super::forward::Forward;
 use super::interference::Making;
-use super::ownership::{BadRunId, RunOwner};
+use super::leftovers;
+use super::ownership::{BadRunId, PURPOSE_LABEL, RUN_LABEL, Root, RunOwner};
 use super::pod::PodOptions;
 use super::sources::{Findings, SourceError, Sources};
 use super::trouble::silent_node;
@@ -22,6 +25,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
+use ulid::Ulid;
 
 /// How long pods that the root owned may take to be gone.
 const LEAVING: Duration = Duration::from_secs(60);
@@ -122,11 +126,12 @@ impl Kubernetes {
         let kubernetes = &experiment.kubernetes;
         let namespace = application::namespace(&experiment.app, kubernetes);
         // Faults of the user's own manifests are told before anything is made.
-        application::objects(&experiment.app, kubernetes, &survey.testbed, &survey.infra)?;
+        let planned = application::planned(experiment, &survey.testbed, &survey.infra)?;
         let findings = Findings::look(&survey.cluster, experiment).await?;
         let sources = Sources::open(&survey.cluster, findings).await?;
         let options = PodOptions::new(kubernetes, &namespace);
-        let owner = RunOwner::new(run_id)?;
+        let nonce = format!("{}{}", Ulid::generate(), Ulid::generate());
+        let owner = RunOwner::new(run_id, &nonce)?;
         let watched = Arc::new(Watched::begin(
             &survey.cluster,
             &namespace,
@@ -138,21 +143,21 @@ impl Kubernetes {
             owner,
             watched,
             root: None,
+            anchor: None,
         };
-        site.make_namespace(kubernetes.ready.min(NAMESPACE)).await?;
-        check_alone(&site).await?;
+        find_room(&site, &planned, kubernetes.ready).await?;
         site.watched
             .begun(Instant::now() + kubernetes.ready)
             .await?;
         let raised = receiver::raise(&mut site, &options, &survey.load, kubernetes.ready).await;
         let opened = match raised {
-            Ok(address) => receiver::way(&site).await.map(|forward| (address, forward)),
+            Ok(address) => settle(&mut site, &planned).await.map(|way| (address, way)),
             Err(error) => Err(error),
         };
         let (receiver, forward) = match opened {
             Ok(opened) => opened,
             Err(error) => {
-                site.remove_root().await;
+                site.remove_roots().await;
                 return Err(error);
             }
         };
@@ -162,7 +167,7 @@ impl Kubernetes {
             nodes: survey.testbed.clone(),
             deadline,
             limits: kubernetes.stressor_limits.clone(),
-            token: ulid::Ulid::generate().to_string(),
+            token: Ulid::generate().to_string(),
         };
         Ok(Self {
             pressures: experiment.interference.clone(),
@@ -191,9 +196,9 @@ impl Kubernetes {
         })
     }
 
-    /// Removes the root and with it whatever is left.
+    /// Removes the run's roots and with them whatever is left.
     pub(super) async fn close(&mut self) {
-        if !self.site.remove_root().await {
+        if !self.site.remove_roots().await {
             return;
         }
         // What the root owned goes in its own time; a run is over when nothing runs any more.
@@ -211,21 +216,51 @@ impl Kubernetes {
     }
 }
 
-/// Two runs in one namespace would take each other's objects.
+/// Finds a place for what a run will make, before it makes anything: its namespace, which is made if it is missing, without
+/// another run in it, and names that nobody has taken.
+async fn find_room(site: &Site, planned: &[Value], ready: Duration) -> Result<(), OpenError> {
+    let is_there = site.find_namespace(ready.min(NAMESPACE)).await?;
+    if is_there {
+        check_alone(site).await?;
+    }
+    leftovers::sweep(&site.cluster).await;
+    site.check_free(planned).await?;
+    if !is_there {
+        // The application's own manifests may say more of it.
+        let own = planned.iter().find(|object| {
+            object["kind"] == "Namespace" && object["metadata"]["name"] == site.namespace.as_str()
+        });
+        let namespace = own.cloned().unwrap_or_else(|| site.namespace_object());
+        site.provide(&namespace).await?;
+    }
+    Ok(())
+}
+
+/// Makes the anchor, where the run needs one, and the way to the receiver.
+async fn settle(site: &mut Site, planned: &[Value]) -> Result<Forward, OpenError> {
+    let planned = site.placed_names(planned).await?;
+    if let Some(object) = anchor::object(&site.owner, &site.namespace, &planned) {
+        let made = site.cluster.make_root(object, &site.owner, anchor::PURPOSE);
+        site.anchor = Some(made.await?);
+    }
+    receiver::way(site).await
+}
+
+/// Two runs in one namespace would be in each other's way.
 async fn check_alone(site: &Site) -> Result<(), OpenError> {
-    let roots = ListParams::default().labels(&format!(
-        "{}={}",
-        super::ownership::PURPOSE_LABEL,
-        root::PURPOSE
-    ));
+    let purpose = format!("{PURPOSE_LABEL}={}", root::PURPOSE);
     let roots = site
         .cluster
-        .list("batch/v1", "Job", Some(&site.namespace), &roots)
+        .list(
+            "batch/v1",
+            "Job",
+            Some(&site.namespace),
+            &ListParams::default().labels(&purpose),
+        )
         .await?;
-    let run = roots
-        .iter()
-        .find_map(|root| root["metadata"]["labels"][super::ownership::RUN_LABEL].as_str());
-    match run.filter(|run| *run != site.owner.id()) {
+    // A copy of a root, from a backup for instance, is no run.
+    let mut runs = roots.iter().filter(|root| !Root::is_copy(root));
+    match runs.find_map(|root| root["metadata"]["labels"][RUN_LABEL].as_str()) {
         Some(run) => Err(OpenError::Occupied {
             namespace: site.namespace.clone(),
             run: run.to_owned(),

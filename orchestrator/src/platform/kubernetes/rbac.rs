@@ -2,6 +2,7 @@
 //! what has no namespace, and their bindings. They grant what [`rights`] lists and what the experiment deploys.
 
 use super::ownership::claims;
+use super::provenance::is_kept;
 use super::render::is_cluster_scoped;
 use super::rights::{APPLIED, Need, Reach, Right, needed};
 use kube::core::GroupVersionKind;
@@ -40,6 +41,11 @@ impl Grant {
         for right in needed(needs) {
             grant.add(right.reach, &Rule::from(right));
         }
+        if deployed.iter().any(needs_anchor) {
+            for right in needed(&[Need::Anchor]) {
+                grant.add(right.reach, &Rule::from(right));
+            }
+        }
         for object in deployed {
             let kind = object["kind"].as_str().unwrap_or_default();
             let version = object["apiVersion"].as_str().unwrap_or_default();
@@ -57,7 +63,7 @@ impl Grant {
                 &Rule {
                     group: group.to_owned(),
                     resource,
-                    verbs: APPLIED.to_vec(),
+                    verbs: verbs_for(object).to_vec(),
                     purpose,
                 },
             );
@@ -158,6 +164,21 @@ impl Grant {
             }
         }
         lines
+    }
+}
+
+/// Whether an object needs an owner without a namespace.
+fn needs_anchor(object: &Value) -> bool {
+    let scoped = object["kind"].as_str().is_some_and(is_cluster_scoped);
+    scoped && !is_kept(&object["kind"])
+}
+
+/// What stays is looked for and made, never changed or removed.
+fn verbs_for(object: &Value) -> &'static [&'static str] {
+    if is_kept(&object["kind"]) {
+        &["get", "create"]
+    } else {
+        APPLIED
     }
 }
 
@@ -269,11 +290,20 @@ mod tests {
         );
         let all = ["get", "list", "watch", "create", "patch", "delete"];
         assert_eq!(verbs("apps", "statefulsets"), all.into_iter().collect());
-        assert!(allowed(&objects, "ClusterRole").contains(&(
-            "".into(),
-            "persistentvolumes".into(),
-            "delete".into()
-        )));
+        let everywhere = allowed(&objects, "ClusterRole");
+        assert!(everywhere.contains(&("".into(), "persistentvolumes".into(), "delete".into())));
+        // What owns the volume.
+        let owner = (
+            "node.k8s.io".into(),
+            "runtimeclasses".into(),
+            "create".into(),
+        );
+        assert!(everywhere.contains(&owner));
+        let namespace = Grant::new("mine", &[Need::Run], &[object("v1", "Namespace")]).objects();
+        let everywhere = allowed(&namespace, "ClusterRole");
+        assert!(everywhere.contains(&("".into(), "namespaces".into(), "create".into())));
+        let removes = |(_, _, verb): &(String, String, String)| verb == "delete" || verb == "patch";
+        assert!(!everywhere.iter().any(removes) && !everywhere.contains(&owner));
         let lines = role
             .iter()
             .filter(|(_, resource, verb)| resource == "statefulsets" && verb == "create")

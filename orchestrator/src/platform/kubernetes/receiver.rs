@@ -1,16 +1,17 @@
 //! The run's receiver, which is the root's pod: raised, held until it holds its own lease, found again when it had to move.
 
+use super::anchor;
 use super::cluster::{ClusterError, name_of};
 use super::deploy::{DeployError, Site};
 use super::explain::is_final;
 use super::forward::{Finder, Forward};
 use super::opening::OpenError;
-use super::ownership::Root;
 use super::pod::{PORT, PodOptions};
+use super::provenance::RootObject;
 use super::ready::waits_for;
 use super::watched::Objects;
 use super::{Kubernetes, root};
-use serde_json::{Value, json};
+use serde_json::json;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -31,26 +32,20 @@ pub(super) async fn raise(
     patience: Duration,
 ) -> Result<String, OpenError> {
     let begun = Instant::now();
-    let job = |deadline| root::job(&site.owner, options, nodes, deadline);
-    let (first, last) = (job(Some(HOLD))?, job(None)?);
-    let applied = site
-        .apply(vec![first], root::PURPOSE)
-        .await?
-        .pop()
-        .unwrap_or_default();
-    site.root = root_of(&applied, &site.namespace);
+    let job = root::job(&site.owner, options, nodes, Some(HOLD))?;
+    let made = site.cluster.make_root(job, &site.owner, root::PURPOSE);
+    site.root = Some(made.await?);
     let ready = address(site, patience);
     tokio::pin!(ready);
     let address = loop {
         tokio::select! {
             address = &mut ready => break address?,
             () = tokio::time::sleep(RENEWAL) => {
-                let renewed = root::job(&site.owner, options, nodes, Some(begun.elapsed() + HOLD))?;
-                site.renew(renewed).await?;
+                site.renew(Some(begun.elapsed() + HOLD)).await?;
             }
         }
     };
-    site.renew(last).await?;
+    site.renew(None).await?;
     Ok(address)
 }
 
@@ -103,60 +98,43 @@ pub(super) async fn way(site: &Site) -> Result<Forward, OpenError> {
     Ok(Forward::listen(site.pods(), finder, PORT).await?)
 }
 
-fn root_of(applied: &Value, namespace: &str) -> Option<Root> {
-    let text = |name: &str| applied["metadata"][name].as_str().map(str::to_owned);
-    Some(Root {
-        name: text("name")?,
-        namespace: namespace.to_owned(),
-        uid: text("uid")?,
-    })
-}
-
 impl Site {
-    /// Applies the root that is there anew.
-    async fn renew(&self, mut job: Value) -> Result<(), ClusterError> {
-        self.owner.label(&mut job, root::PURPOSE);
-        self.cluster.apply(&job, false).await.map(drop)
-    }
-
-    fn root_object(&self) -> Option<Value> {
-        let Root {
-            name,
-            namespace,
-            uid,
-        } = self.root.as_ref()?;
-        let metadata = json!({ "name": name, "namespace": namespace, "uid": uid });
-        Some(json!({ "apiVersion": "batch/v1", "kind": "Job", "metadata": metadata }))
-    }
-
-    /// Removes the root, and with it whatever is left; whether it is gone. If not, its lease ends it.
-    pub(super) async fn remove_root(&mut self) -> bool {
-        let Some(object) = self.root_object() else {
-            return true;
+    /// Puts the deadline of the root off, or takes it away.
+    async fn renew(&self, deadline: Option<Duration>) -> Result<(), ClusterError> {
+        let Some(RootObject { made, .. }) = &self.root else {
+            return Ok(());
         };
-        self.root = None;
-        let removed = self.remove(&[object]).await;
-        removed
-            .inspect_err(|error| {
-                tracing::error!("the run's root is left to its lease: failed to {error}")
-            })
-            .is_ok()
+        let seconds = deadline.map(|deadline| deadline.as_secs().max(1));
+        let fields = json!({ "spec": { "activeDeadlineSeconds": seconds } });
+        self.cluster.amend(made, fields).await.map(drop)
+    }
+
+    /// Removes what of the run has no namespace, and then the root, and with it whatever is left; whether all is gone. What
+    /// could not be removed is left to the lease, and to `aefm clean`.
+    pub(super) async fn remove_roots(&mut self) -> bool {
+        let mut gone = true;
+        if let Some(RootObject { made, .. }) = self.anchor.take() {
+            for reason in anchor::release(&self.cluster, &made).await.failed {
+                tracing::error!("it is left to `aefm clean`: failed to {reason}");
+                gone = false;
+            }
+        }
+        if let Some(RootObject { made, .. }) = self.root.take()
+            && let Err(error) = self.remove(&[made]).await
+        {
+            tracing::error!("the run's root is left to its lease: failed to {error}");
+            gone = false;
+        }
+        gone
     }
 
     /// Whether the root is there, and to stay.
     async fn has_root(&self) -> Result<bool, ClusterError> {
-        let Some(object) = self.root_object() else {
+        let Some(RootObject { made, .. }) = &self.root else {
             return Ok(false);
         };
-        let stays = |there: &Value| {
-            there["metadata"]["uid"] == object["metadata"]["uid"]
-                && there["metadata"]["deletionTimestamp"].is_null()
-        };
-        Ok(self
-            .cluster
-            .get(&object)
-            .await?
-            .is_some_and(|there| stays(&there)))
+        let there = self.cluster.find(made).await?;
+        Ok(there.is_some_and(|there| there["metadata"]["deletionTimestamp"].is_null()))
     }
 }
 

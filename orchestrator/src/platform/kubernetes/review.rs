@@ -40,6 +40,19 @@ pub struct Applied {
     pub namespaced: bool,
 }
 
+impl Applied {
+    /// Whether its objects are made if they are missing, and stay.
+    fn is_kept(&self) -> bool {
+        ["namespaces", "customresourcedefinitions"].contains(&self.plural.as_str())
+    }
+
+    /// Whether its objects need an owner without a namespace.
+    #[must_use]
+    pub fn needs_anchor(&self) -> bool {
+        !self.namespaced && !self.is_kept()
+    }
+}
+
 /// The questions for some needs in a namespace, and for kinds that are applied there.
 #[must_use]
 pub fn questions(needs: &[Need], namespace: &str, applied: &BTreeSet<Applied>) -> Vec<Question> {
@@ -54,12 +67,17 @@ pub fn questions(needs: &[Need], namespace: &str, applied: &BTreeSet<Applied>) -
             is_optional: right.need == Need::Look,
         }));
     }
-    for Applied {
-        group,
-        plural,
-        namespaced,
-    } in applied
-    {
+    for kind in applied {
+        let Applied {
+            group,
+            plural,
+            namespaced,
+        } = kind;
+        let verbs: &[&'static str] = if kind.is_kept() {
+            &["get", "create"]
+        } else {
+            APPLIED
+        };
         // What the list has for the kind already is asked once.
         let known = |verb: &str| {
             let of = RIGHTS.iter().filter(|right| needs.contains(&right.need));
@@ -67,7 +85,7 @@ pub fn questions(needs: &[Need], namespace: &str, applied: &BTreeSet<Applied>) -
                 .any(|right| right.verbs.contains(&verb))
         };
         questions.extend(
-            APPLIED
+            verbs
                 .iter()
                 .filter(|verb| !known(verb))
                 .map(|verb| Question {

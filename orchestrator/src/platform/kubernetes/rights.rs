@@ -1,7 +1,7 @@
 //! What the platform does in a cluster, as rights: the one list that `aefm doctor` asks the API server about, and that
 //! RBAC manifests are written from. Whoever adds a call to the API adds its verb here.
 //!
-//! A server-side apply needs `patch`, and `create` where the object is not there yet. Streams (`attach`, `portforward`)
+//! What is made needs `create`, and what is changed after that `patch`; `get` tells whether a name is taken. Streams (`attach`, `portforward`)
 //! begin with a GET where they are websockets, and servers from 1.35 ask for `create` there, too. To find out which kinds
 //! there are, and about rights of one's own, every user that is logged in may already.
 
@@ -23,6 +23,8 @@ pub enum Need {
     MakeNamespace,
     /// The real applications of the catalogue, or manifests of the user's own.
     Deploy,
+    /// Objects of these that have no namespace.
+    Anchor,
     /// A Prometheus or Jaeger that is to be found in the cluster.
     Find,
     /// `kubernetes.entrance: ingress`.
@@ -170,7 +172,7 @@ pub const RIGHTS: &[Right] = &[
         Need::MakeNamespace,
         Reach::Cluster,
         ("", "namespaces"),
-        &["create", "patch"],
+        &["create"],
         "make the namespace",
     ),
     right(
@@ -186,6 +188,13 @@ pub const RIGHTS: &[Right] = &[
         ("", "persistentvolumes"),
         APPLIED,
         "give stores their volumes",
+    ),
+    right(
+        Need::Anchor,
+        Reach::Cluster,
+        ("node.k8s.io", "runtimeclasses"),
+        &["get", "list", "create", "patch", "delete"],
+        "own what of the run has no namespace, and know it after a kill (this one does nothing)",
     ),
     right(
         Need::Find,

@@ -22,10 +22,19 @@ pub const PURPOSE: &str = "root";
 /// Spans that wait on the receiver's disk.
 const SPOOL_BYTES: u64 = 1 << 30;
 
+/// What roots' names begin with.
+const PREFIX: &str = "aefm-run-";
+
 /// The root's name.
 #[must_use]
 pub fn name(owner: &RunOwner) -> String {
-    format!("aefm-run-{}", owner.id())
+    format!("{PREFIX}{}", owner.id())
+}
+
+/// Whether an object called so may be a root.
+#[must_use]
+pub fn is_name(name: &Value) -> bool {
+    name.as_str().is_some_and(|name| name.starts_with(PREFIX))
 }
 
 /// Renders the root. It fails `deadline` after its start, where there is one.
@@ -100,7 +109,7 @@ mod tests {
             priority_class: None,
         };
         let job = job(
-            &RunOwner::new("r1").unwrap(),
+            &RunOwner::new("r1", "n").unwrap(),
             &options,
             &["node".to_owned()],
             Some(LEASE),

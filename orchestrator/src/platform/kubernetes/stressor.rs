@@ -3,6 +3,7 @@
 use super::cluster::{ClusterError, code};
 use super::deploy::Site;
 use super::logs;
+use super::provenance::Made;
 use super::stressor_pod::{RENEWAL, StressorPod};
 use super::watched::{has_ended, pod};
 use crate::platform::Held;
@@ -28,7 +29,7 @@ pub(super) struct Stressor {
     pub(super) node: String,
     pub(super) name: String,
     kind: Kind,
-    object: serde_json::Value,
+    made: Vec<Made>,
     intensity: watch::Sender<f64>,
     samples: watch::Receiver<Vec<InterferenceSample>>,
     /// Why it can never be steered or heard.
@@ -46,12 +47,11 @@ impl Stressor {
         pod: StressorPod,
     ) -> Result<Self, String> {
         let StressorPod { object, first_line } = pod;
-        let applied = site
-            .apply(vec![object], super::stressor_pod::PURPOSE)
+        let name = super::cluster::name_of(&object);
+        let mut made = Vec::new();
+        site.make(vec![object], super::stressor_pod::PURPOSE, &mut made)
             .await
             .map_err(|error| error.to_string())?;
-        let object = applied.into_iter().next().unwrap_or_default();
-        let name = super::cluster::name_of(&object);
         let (intensity, wanted) = watch::channel(0.0);
         let (sender, samples) = watch::channel(Vec::new());
         let (pods, listened, objects) = (site.pods(), name.clone(), site.watched.now());
@@ -77,7 +77,7 @@ impl Stressor {
             node: node.to_owned(),
             name,
             kind,
-            object,
+            made,
             intensity,
             samples,
             refused,
@@ -172,7 +172,7 @@ impl Stressor {
     pub(super) async fn stop(self, site: &Site) -> Result<(), String> {
         self.keeper.abort();
         let removed = site
-            .remove(std::slice::from_ref(&self.object))
+            .remove(&self.made)
             .await
             .map_err(|error| error.to_string());
         self.reader.abort();

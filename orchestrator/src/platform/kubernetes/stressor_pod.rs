@@ -139,7 +139,13 @@ mod tests {
             deadline: Duration::from_secs(90),
             limits: &limits,
         };
-        stressor_pod(&RunOwner::new("run1").unwrap(), &options(), spec, &placed).unwrap()
+        stressor_pod(
+            &RunOwner::new("run1", "n").unwrap(),
+            &options(),
+            spec,
+            &placed,
+        )
+        .unwrap()
     }
 
     fn pod(kind: Kind, node: &str) -> StressorPod {

@@ -3,14 +3,18 @@
 use super::cluster::{Cluster, ClusterError};
 use super::ownership::RunOwner;
 use super::pod;
+use super::provenance::removal::Dependents;
 use serde_json::{Value, json};
 use std::time::Duration;
 use tokio::time::Instant;
+use ulid::Ulid;
 
 /// A registry that has not given an image in this time is too slow for a run, too.
 const PATIENCE: Duration = Duration::from_secs(180);
 /// Between two looks at the pod.
 const LOOK: Duration = Duration::from_millis(500);
+/// The label value of the pod's purpose.
+const PURPOSE: &str = "doctor";
 /// Reasons by which a kubelet says that it has no image.
 const MISSING: [&str; 6] = [
     "ErrImagePull",
@@ -42,25 +46,24 @@ impl Trial<'_> {
     /// # Errors
     /// When there is no image, for people.
     pub async fn run(&self, cluster: &Cluster) -> Result<(), String> {
-        let pod = self.pod();
-        cluster
-            .apply(&pod, false)
-            .await
-            .map_err(|error| error.to_string())?;
-        let outcome = wait(cluster, &pod).await;
-        if let Err(error) = cluster.delete(&pod).await {
+        let nonce = format!("{}{}", Ulid::generate(), Ulid::generate());
+        let owner = RunOwner::doctor(&nonce);
+        // A root of itself: whoever cleans up after a doctor that was killed can tell it from others' pods.
+        let pod = cluster.make_root(self.pod(&owner), &owner, PURPOSE);
+        let made = pod.await.map_err(|error| error.to_string())?.made;
+        let outcome = wait(cluster, made.object()).await;
+        if let Err(error) = cluster.remove(&made, Dependents::Go).await {
             tracing::warn!("a pod is left to its deadline: failed to {error}");
         }
         outcome
     }
 
-    fn pod(&self) -> Value {
-        let owner = RunOwner::doctor();
+    fn pod(&self, owner: &RunOwner) -> Value {
         let name = format!("aefm-doctor-{}-{}", std::process::id(), self.number);
         // Nothing of the image is begun: that there is no such program is told only when there is the image.
         let container = json!({ "name": "trial", "image": self.image, "imagePullPolicy": self.policy,
             "command": ["/no-such-program-of-aefm-doctor"] });
-        json!({ "apiVersion": "v1", "kind": "Pod", "metadata": owner.metadata(&name, self.namespace, "doctor"),
+        json!({ "apiVersion": "v1", "kind": "Pod", "metadata": owner.metadata(&name, self.namespace, PURPOSE),
             "spec": { "containers": [container], "restartPolicy": "Never", "activeDeadlineSeconds": PATIENCE.as_secs() + 60,
                 "terminationGracePeriodSeconds": 0, "automountServiceAccountToken": false,
                 "affinity": pod::on_nodes(&[self.node.to_owned()]), "tolerations": [{ "operator": "Exists" }] } })

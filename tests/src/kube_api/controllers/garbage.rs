@@ -1,6 +1,7 @@
 //! Cascading deletion: what an owner leaves goes with it, before it (foreground), after it (background), or stays (orphan).
 
 use super::super::deletion::Deletion;
+use super::super::resource::of_object;
 use super::super::store::{Key, Store, is_terminating, list, text};
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -12,9 +13,10 @@ pub(super) fn step(store: &mut Store, now: Timestamp) {
         .all()
         .map(|(key, object)| (key.clone(), object.clone()))
         .collect();
-    let there: BTreeSet<&str> = everything
+    // An owner is looked for by its uid, where its object lives or outside of namespaces.
+    let there: BTreeSet<(&str, &str)> = everything
         .iter()
-        .map(|(_, object)| text(object, "/metadata/uid"))
+        .map(|(key, object)| (text(object, "/metadata/uid"), key.namespace.as_str()))
         .collect();
     for (key, object) in &everything {
         if is_terminating(object) {
@@ -25,7 +27,7 @@ pub(super) fn step(store: &mut Store, now: Timestamp) {
             } else if waits_for("orphan") {
                 orphan(store, key, object, &everything, now);
             }
-        } else if is_left_alone(object, &there) {
+        } else if is_left_alone(key, object, &there) {
             // Gone meanwhile is as good.
             let _ = store.delete(key, &Deletion::default(), now);
         }
@@ -36,11 +38,15 @@ fn owners(object: &Value) -> &[Value] {
     list(object, "/metadata/ownerReferences")
 }
 
-fn is_left_alone(object: &Value, there: &BTreeSet<&str>) -> bool {
-    !owners(object).is_empty()
-        && owners(object)
-            .iter()
-            .all(|owner| !there.contains(text(owner, "/uid")))
+fn is_left_alone(key: &Key, object: &Value, there: &BTreeSet<(&str, &str)>) -> bool {
+    let is_there = |owner: &Value| {
+        let uid = text(owner, "/uid");
+        let kind = of_object(text(owner, "/apiVersion"), text(owner, "/kind"));
+        // Whether it is there cannot be found out, so that its object stays.
+        let unknown = key.namespace.is_empty() && kind.is_some_and(|kind| kind.namespaced);
+        unknown || there.contains(&(uid, key.namespace.as_str())) || there.contains(&(uid, ""))
+    };
+    !owners(object).is_empty() && !owners(object).iter().any(is_there)
 }
 
 type Everything = [(Key, Arc<Value>)];
