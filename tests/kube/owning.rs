@@ -198,8 +198,10 @@ async fn orphan_without_namespace(ground: Ground) {
     let left = ground.get("ClusterRole", &name).await.expect("it stays");
     let owners = &left["metadata"]["ownerReferences"];
     assert!(owners.is_null() || *owners == json!([]), "{left}");
-    let left = ground.delete("ClusterRole", &name, &DeleteParams::default());
-    left.await.expect("it goes");
+    ground
+        .delete("ClusterRole", &name, &DeleteParams::default())
+        .await
+        .expect("it goes");
 }
 
 /// What the cluster makes of a template of claims has the template's marks, and the set's name and a number.

@@ -2,6 +2,7 @@
 //! real processes of the program under test. In each case the run says what happened, goes on where it can, and leaves
 //! nothing.
 
+mod beside;
 mod breaking;
 mod killed;
 mod outside;

@@ -192,8 +192,9 @@ async fn another_uid(ground: Ground) {
         .await
         .expect("it is made");
     let change = |uid: &serde_json::Value| json!({"metadata": {"uid": uid}, "data": {"k": "w"}});
-    let own = ground.merge("ConfigMap", "a", &change(&made["metadata"]["uid"]));
-    assert_eq!(own.await.expect("it is meant")["data"]["k"], "w");
+    let own = change(&made["metadata"]["uid"]);
+    let changed = ground.merge("ConfigMap", "a", &own).await;
+    assert_eq!(changed.expect("it is meant")["data"]["k"], "w");
     let other = json!("00000000-0000-4000-8000-0000000000ff");
     let mut wrong = change(&other);
     wrong["data"]["k"] = json!("x");
