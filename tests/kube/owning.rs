@@ -151,7 +151,7 @@ async fn precondition(ground: Ground) {
         let refused = ground.delete("ConfigMap", "a", &how).await;
         let (code, message) = refused.expect_err("another one is meant");
         assert_eq!(code, 409, "{message}");
-        assert!(message.contains("Precondition failed"), "{message}");
+        assert!(message.contains("in the precondition"), "{message}");
     };
     refused(only(&json!("00000000-0000-4000-8000-0000000000ff"), None)).await;
     refused(only(uid, Some("1"))).await;

@@ -32,18 +32,25 @@ impl Store {
             .get(key)
             .cloned()
             .ok_or_else(|| Refusal::not_found(key.resource, &key.name))?;
-        for (what, wanted, pointer) in [
-            ("UID", &how.uid, "/metadata/uid"),
+        for (what, wanted, pointer, happened) in [
+            (
+                "UID",
+                &how.uid,
+                "/metadata/uid",
+                "deleted and then recreated",
+            ),
             (
                 "ResourceVersion",
                 &how.revision,
                 "/metadata/resourceVersion",
+                "modified",
             ),
         ] {
             let there = text(&live, pointer);
             if !wanted.is_empty() && wanted != there {
                 let why = format!(
-                    "Precondition failed: {what} in precondition: {wanted}, {what} in object meta: {there}"
+                    "the {what} in the precondition ({wanted}) does not match the {what} in record ({there}). \
+                     The object might have been {happened}"
                 );
                 return Err(Refusal::conflict(key.resource, &key.name, &why));
             }

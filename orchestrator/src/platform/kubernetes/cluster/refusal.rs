@@ -76,7 +76,8 @@ pub(super) fn passes(error: &kube::Error) -> bool {
     match (error, code(error)) {
         // Two writers met. A name that is taken, or another object in the place of the one that was meant, stays so.
         (kube::Error::Api(status), Some(409)) => {
-            status.reason != "AlreadyExists" && !status.message.contains("Precondition failed")
+            let told = status.message.to_ascii_lowercase();
+            status.reason != "AlreadyExists" && !told.contains("precondition")
         }
         (_, Some(code)) => matches!(code, 410 | 429 | 500 | 502 | 503 | 504),
         (
