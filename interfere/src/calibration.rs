@@ -65,6 +65,44 @@ pub enum CalibrationError {
     },
 }
 
+/// Why what is kept cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum Unusable {
+    /// The file.
+    #[error("{0}")]
+    Unreadable(io::Error),
+    /// Its content.
+    #[error("{0}")]
+    Broken(serde_json::Error),
+    /// The machine that it is true of.
+    #[error("it is of another machine, of {theirs}; this one is of {ours}")]
+    Foreign {
+        /// As it says.
+        theirs: Box<Fingerprint>,
+        /// As it is here.
+        ours: Box<Fingerprint>,
+    },
+    /// A peak that none can be.
+    #[error("its peak of {0} is {1}")]
+    Absurd(String, f64),
+}
+
+impl std::fmt::Display for Fingerprint {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self {
+            processor,
+            cores,
+            memory_gib,
+            last_cache_bytes,
+        } = self;
+        let cache_mib = last_cache_bytes >> 20;
+        write!(
+            f,
+            "{processor}, {cores} cores, {memory_gib} GiB, a last cache of {cache_mib} MiB"
+        )
+    }
+}
+
 impl Fingerprint {
     /// This machine's.
     #[must_use]
@@ -113,11 +151,43 @@ impl Calibration {
         })
     }
 
-    /// What is kept in a file, if it is true of this machine.
+    /// What is kept in a file; nothing where there is no such file.
+    ///
+    /// # Errors
+    /// When the file cannot be read, is no calibration, or is of another machine (or of this one before it changed).
+    pub fn load(path: &Path, machine: &Machine) -> Result<Option<Self>, Unusable> {
+        let text = match std::fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(Unusable::Unreadable(error)),
+        };
+        let kept: Self = serde_json::from_str(&text).map_err(Unusable::Broken)?;
+        let here = Fingerprint::of(machine);
+        if kept.machine != here {
+            let (theirs, ours) = (Box::new(kept.machine), Box::new(here));
+            return Err(Unusable::Foreign { theirs, ours });
+        }
+        match kept
+            .peaks
+            .iter()
+            .find(|(_, peak)| !(peak.is_finite() && **peak > 0.0))
+        {
+            Some((key, peak)) => Err(Unusable::Absurd(key.clone(), *peak)),
+            None => Ok(Some(kept)),
+        }
+    }
+
+    /// What is kept where this user's calibration is. What cannot be used is said, and is as good as none.
     #[must_use]
-    pub fn load(path: &Path, machine: &Machine) -> Option<Self> {
-        let kept: Self = serde_json::from_str(&std::fs::read_to_string(path).ok()?).ok()?;
-        (kept.machine == Fingerprint::of(machine)).then_some(kept)
+    pub fn here(machine: &Machine) -> Option<Self> {
+        let path = Self::place()?;
+        Self::load(&path, machine).unwrap_or_else(|unusable| {
+            eprintln!(
+                "the calibration {} is not used, and peaks are measured anew: {unusable} (`aefm-interfere calibrate` writes it again)",
+                path.display()
+            );
+            None
+        })
     }
 
     /// Keeps it in a file, which appears complete or not at all.
@@ -141,10 +211,7 @@ impl Calibration {
     /// A peak.
     #[must_use]
     pub fn peak(&self, kind: Kind, variant: &str, cores: &[usize]) -> Option<f64> {
-        self.peaks
-            .get(&key(kind, variant, cores))
-            .copied()
-            .filter(|peak| peak.is_finite() && *peak > 0.0)
+        self.peaks.get(&key(kind, variant, cores)).copied()
     }
 
     /// Measures every peak that percent is of, one after the other, and says each as it is found.
@@ -225,7 +292,7 @@ fn measure_one(
     spec: &InterferenceSpec,
     machine: &Machine,
 ) -> Result<Option<f64>, CalibrationError> {
-    let ask = options::check(spec, machine)?.uncalibrated();
+    let ask = options::check(spec, machine)?;
     let mut stressor = (ask.descriptor.start)(&ask)?;
     stressor.set(100.0);
     let start_ns = clock::mono_ns();
@@ -270,13 +337,29 @@ mod tests {
         };
         let path = root.path().join("state/aefm/calibration.json");
         measured.keep(&path).unwrap();
-        let kept = Calibration::load(&path, &this).unwrap();
+        let kept = Calibration::load(&path, &this).unwrap().unwrap();
         assert_eq!(kept, measured);
         assert_eq!(kept.peak(Kind::Tlb, "walk", &[0, 1]), Some(5e8));
         assert_eq!(kept.peak(Kind::Tlb, "walk", &[0]), None);
         assert_eq!(kept.machine.memory_gib, 16);
-        assert_eq!(Calibration::load(&path, &machine(root.path(), "B")), None);
+        let refused =
+            |machine: &Machine| Calibration::load(&path, machine).unwrap_err().to_string();
+        let foreign = refused(&machine(root.path(), "B"));
+        assert!(
+            foreign.contains("of another machine, of A, 1 cores"),
+            "{foreign}"
+        );
+        assert!(
+            foreign.contains("this one is of B, 1 cores, 16 GiB"),
+            "{foreign}"
+        );
+        let this = machine(root.path(), "A");
+        let text = std::fs::read_to_string(&path).unwrap();
+        std::fs::write(&path, text.replace("500000000.0", "-1")).unwrap();
+        assert_eq!(refused(&this), "its peak of tlb/walk/0-1 is -1");
         std::fs::write(&path, "{").unwrap();
-        assert_eq!(Calibration::load(&path, &this), None);
+        assert!(refused(&this).contains("EOF"), "{}", refused(&this));
+        std::fs::remove_file(&path).unwrap();
+        assert_eq!(Calibration::load(&path, &this).unwrap(), None);
     }
 }

@@ -8,6 +8,7 @@ mod list;
 mod run;
 mod selftest;
 
+use crate::calibration::Calibration;
 use crate::guard;
 use crate::machine::Machine;
 use crate::options;
@@ -117,6 +118,7 @@ impl Console {
 /// Runs the program with these arguments, the first of which is its name.
 #[must_use]
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    guard::outlive_file_limits();
     let cli = match Cli::try_parse_from(args) {
         Ok(cli) => cli,
         Err(error) => {
@@ -237,7 +239,13 @@ fn press(
     output: &mut Output,
 ) -> Result<ExitCode, Failure> {
     let machine = Machine::here().map_err(Failure::run)?;
-    let ask = options::check(spec, &machine).map_err(Failure::usage)?;
+    let mut ask = options::check(spec, &machine).map_err(Failure::usage)?;
+    let calibration = if ask.wants_peak() {
+        Calibration::here(&machine)
+    } else {
+        None
+    };
+    ask.calibration = calibration.as_ref();
     let outcome = session::run(ask, schedule, signals, input, output).map_err(Failure::run)?;
     verdict(&outcome)
 }
@@ -245,6 +253,7 @@ fn press(
 fn verdict(outcome: &Outcome) -> Result<ExitCode, Failure> {
     match &outcome.ending {
         Ending::Failed(reason) => Err(Failure::run(anyhow!("{reason}"))),
+        Ending::OutputFailed(reason) => Err(Failure::run(anyhow!("report: {reason}"))),
         Ending::OutputClosed => Err(Failure::run(anyhow!(
             "report: nobody reads standard output any more"
         ))),

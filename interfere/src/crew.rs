@@ -1,10 +1,16 @@
 //! The threads of a stressor: started together, pinned, steered by one dial, metered one by one, gone when dropped.
 
 use crate::clock;
+use crate::hindrance::Hindrance;
+use crate::limits::explained;
+use crate::machine::cores::format_list;
 use core_affinity::CoreId;
+use nix::sched::{CpuSet, sched_getaffinity};
 use nix::sys::prctl;
+use nix::unistd::{Pid, gettid};
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -12,8 +18,11 @@ use std::time::Duration;
 #[derive(Debug, thiserror::Error)]
 pub enum CrewError {
     /// The system gives no more threads.
-    #[error("start a thread: {0}")]
+    #[error("start a thread: {}", explained(.0))]
     Thread(std::io::Error),
+    /// It does not say where a thread may run.
+    #[error("ask where a thread may run: {0}")]
+    Affinity(nix::Error),
     /// It does not let this one run there.
     #[error("pin a thread to core {core}: the system refuses it")]
     Pin {
@@ -32,6 +41,15 @@ struct Shared {
     dial: AtomicU64,
     stop: AtomicBool,
     failure: OnceLock<String>,
+    /// What is in a worker's way, by its index. Touched only when that changes.
+    hindrances: Mutex<BTreeMap<usize, Hindrance>>,
+}
+
+/// Where a worker was placed.
+#[derive(Debug)]
+struct Placed {
+    thread: Pid,
+    cores: CpuSet,
 }
 
 /// A worker's side of the crew.
@@ -93,6 +111,16 @@ impl Shift {
         self.meter.0.store(amount, Ordering::Relaxed);
     }
 
+    /// Says what is in this worker's way from now on, or that nothing is any more.
+    pub fn hinder(&self, hindrance: Option<Hindrance>) {
+        let mut all = self.shared.hindrances.lock();
+        let all = all.as_mut().unwrap_or_else(|error| error.get_mut());
+        match hindrance {
+            Some(hindrance) => all.insert(self.index, hindrance),
+            None => all.remove(&self.index),
+        };
+    }
+
     /// Says why this worker gives up; the first reason is kept.
     pub fn fail(&self, reason: String) {
         // A second failure is a consequence of the first.
@@ -105,6 +133,8 @@ impl Shift {
 pub struct Crew {
     shared: Arc<Shared>,
     meters: Vec<Arc<Meter>>,
+    /// Each worker's place, once it has taken it.
+    places: Vec<Arc<OnceLock<Placed>>>,
     threads: Vec<JoinHandle<()>>,
 }
 
@@ -120,11 +150,14 @@ impl Crew {
         let mut crew = Self {
             shared: Arc::default(),
             meters: Vec::new(),
+            places: Vec::new(),
             threads: Vec::new(),
         };
         let start_ns = clock::mono_ns();
         for (index, core) in cores.iter().copied().enumerate() {
             let meter = Arc::new(Meter::default());
+            let place = Arc::new(OnceLock::new());
+            let taken = Arc::clone(&place);
             let shift = Shift {
                 shared: Arc::clone(&crew.shared),
                 meter: Arc::clone(&meter),
@@ -137,10 +170,14 @@ impl Crew {
                 .name(format!("stress-{index}"))
                 .stack_size(256 << 10);
             let started = thread.spawn(move || match prepare(core) {
-                Ok(()) => body(&shift),
+                Ok(placed) => {
+                    taken.get_or_init(|| placed);
+                    body(&shift);
+                }
                 Err(error) => shift.fail(error.to_string()),
             });
             crew.meters.push(meter);
+            crew.places.push(place);
             crew.threads.push(started.map_err(CrewError::Thread)?);
         }
         Ok(crew)
@@ -174,6 +211,23 @@ impl Crew {
             .sum()
     }
 
+    /// Says where the first thread is that may no longer run where it was placed, and only there.
+    #[must_use]
+    pub fn moved(&self) -> Option<String> {
+        self.places
+            .iter()
+            .filter_map(|place| place.get())
+            .find_map(Placed::moved)
+    }
+
+    /// What is in some worker's way.
+    #[must_use]
+    pub fn hindrance(&self) -> Option<Hindrance> {
+        let all = self.shared.hindrances.lock();
+        let all = all.as_ref().unwrap_or_else(|error| error.get_ref());
+        all.values().next().cloned()
+    }
+
     /// Why one gave up.
     #[must_use]
     pub fn failure(&self) -> Option<&str> {
@@ -192,14 +246,36 @@ impl Drop for Crew {
     }
 }
 
+impl Placed {
+    /// Where the thread may run now, if that is no longer where it was placed. One that has ended is nowhere.
+    fn moved(&self) -> Option<String> {
+        let now = sched_getaffinity(self.thread).ok()?;
+        (now != self.cores).then(|| {
+            format!(
+                "a thread on {} may now run on {}",
+                format_list(&listed(&self.cores)),
+                format_list(&listed(&now))
+            )
+        })
+    }
+}
+
+fn listed(set: &CpuSet) -> Vec<usize> {
+    (0..CpuSet::count())
+        .filter(|core| set.is_set(*core).unwrap_or(false))
+        .collect()
+}
+
 /// Pins the calling thread and makes its sleeps end on time.
-fn prepare(core: Option<usize>) -> Result<(), CrewError> {
+fn prepare(core: Option<usize>) -> Result<Placed, CrewError> {
     // The default slack of 50 us would be a part of every period.
     let _ = prctl::set_timerslack(1);
-    match core {
-        Some(core) => pin(core),
-        None => Ok(()),
+    if let Some(core) = core {
+        pin(core)?;
     }
+    let thread = gettid();
+    let cores = sched_getaffinity(thread).map_err(CrewError::Affinity)?;
+    Ok(Placed { thread, cores })
 }
 
 /// Pins the calling thread to a core.
@@ -214,6 +290,7 @@ pub(crate) fn pin(core: usize) -> Result<(), CrewError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use aefm_workloads::interference::Why;
 
     #[test]
     fn a_crew_works_until_it_is_dropped() {
@@ -248,6 +325,53 @@ mod tests {
             while crew.total() < stage.into() {
                 thread::yield_now();
             }
+        }
+    }
+
+    #[test]
+    fn a_thread_that_somebody_moves_is_seen_until_it_is_moved_back() {
+        let here = sched_getaffinity(Pid::from_raw(0)).unwrap();
+        let cores = listed(&here);
+        let crew = Crew::hire(&[Some(cores[0])], |shift| {
+            while !shift.stopped() {
+                thread::park();
+            }
+        })
+        .unwrap();
+        let placed = loop {
+            match crew.places[0].get() {
+                Some(placed) => break placed,
+                None => thread::yield_now(),
+            }
+        };
+        assert_eq!(crew.moved(), None);
+        // Everywhere is no longer only there, unless there is only one core.
+        nix::sched::sched_setaffinity(placed.thread, &here).unwrap();
+        if let [first, _, ..] = cores[..] {
+            let said = crew.moved().unwrap();
+            assert!(
+                said.starts_with(&format!("a thread on {first} may now run on ")),
+                "{said}"
+            );
+        }
+        nix::sched::sched_setaffinity(placed.thread, &placed.cores).unwrap();
+        assert_eq!(crew.moved(), None);
+    }
+
+    #[test]
+    fn what_is_in_a_workers_way_is_told_until_it_is_gone() {
+        let crew = Crew::hire(&[None], |shift| {
+            shift.hinder(Some(Hindrance::plain(Why::Limited)));
+            shift.wait_for_work();
+            shift.hinder(None);
+        })
+        .unwrap();
+        while crew.hindrance().is_none() {
+            thread::yield_now();
+        }
+        crew.turn(1.0);
+        while crew.hindrance().is_some() {
+            thread::yield_now();
         }
     }
 

@@ -5,6 +5,23 @@ use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::unistd::{Pid, getppid};
 
+/// Signals that end a run, the limit of CPU time (`ulimit -t`) among them.
+const ENDS: [Signal; 4] = [
+    Signal::SIGINT,
+    Signal::SIGTERM,
+    Signal::SIGHUP,
+    Signal::SIGXCPU,
+];
+
+/// Lets a write beyond the largest size of a file (`ulimit -f`) fail with an error, instead of ending the process by a
+/// signal. Call it before the first thread starts.
+pub fn outlive_file_limits() {
+    let mut set = SigSet::empty();
+    set.add(Signal::SIGXFSZ);
+    // It cannot fail for a set of this process's own.
+    let _ = set.thread_block();
+}
+
 /// Why a guard could not be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum GuardError {
@@ -13,14 +30,14 @@ pub enum GuardError {
     Signals(nix::Error),
 }
 
-/// Takes SIGINT, SIGTERM and SIGHUP from now on as events of a descriptor. Call it before the first thread starts:
+/// Takes signals that end a run from now on as events of a descriptor. Call it before the first thread starts:
 /// threads inherit what is blocked.
 ///
 /// # Errors
 /// When the system refuses the descriptor.
 pub fn signals() -> Result<SignalFd, GuardError> {
     let mut set = SigSet::empty();
-    for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
+    for signal in ENDS {
         set.add(signal);
     }
     set.thread_block().map_err(GuardError::Signals)?;

@@ -1,5 +1,6 @@
 //! Whether the intensity that was asked for is held. Pure: fed with what each short window reached.
 
+use aefm_workloads::interference::Why;
 use std::collections::VecDeque;
 
 /// Windows that must agree before an intensity counts as held.
@@ -31,8 +32,8 @@ pub struct Window {
     pub length_ns: u64,
     /// Mean intensity reached in it.
     pub achieved: f64,
-    /// The stressor is still on its way (filling memory, measuring its peak): a miss is no saturation.
-    pub settling: bool,
+    /// What kept it back, if anything did: a miss under it is no saturation.
+    pub why: Option<Why>,
 }
 
 /// What can be said of the last windows.
@@ -42,8 +43,10 @@ pub enum State {
     Settling,
     /// At the request.
     Held,
-    /// Below the request, for lack of room.
+    /// Below the request, and nothing but the machine's own limit explains it.
     Saturated,
+    /// Kept from the request by something else.
+    Hindered(Why),
 }
 
 /// Judges the windows since the last change of the request.
@@ -52,7 +55,8 @@ pub struct Holding {
     tolerance: Tolerance,
     requested: f64,
     windows: VecDeque<Window>,
-    settling: bool,
+    /// Of the last window.
+    why: Option<Why>,
 }
 
 impl Holding {
@@ -63,23 +67,25 @@ impl Holding {
             tolerance,
             requested,
             windows: VecDeque::new(),
-            settling: false,
+            why: None,
         }
     }
 
-    /// A new request: what was seen before says nothing about it.
-    pub fn request(&mut self, requested: f64) {
+    /// A new request. False: it is far from the old one, so that what was seen before says nothing about it.
+    pub fn request(&mut self, requested: f64) -> bool {
         // A schedule that creeps must not reset the verdict at each of its steps.
-        if (requested - self.requested).abs() > self.tolerance.at(self.requested) {
+        let is_near = (requested - self.requested).abs() <= self.tolerance.at(self.requested);
+        if !is_near {
             self.windows.clear();
         }
         self.requested = requested;
+        is_near
     }
 
     /// One more window.
     pub fn push(&mut self, window: Window) {
-        self.settling = window.settling;
-        if window.settling {
+        self.why = window.why;
+        if matches!(window.why, Some(Why::Filling | Why::Measuring)) {
             // Neither it nor what was before it says anything about what will be held.
             self.windows.clear();
             return;
@@ -93,8 +99,9 @@ impl Holding {
     /// The verdict.
     #[must_use]
     pub fn state(&self) -> State {
-        if self.settling {
-            return State::Settling;
+        // What presses elsewhere than it was told to holds nothing, whatever it reaches.
+        if let Some(why @ (Why::Taken | Why::Filling | Why::Measuring)) = self.why {
+            return State::Hindered(why);
         }
         if self.requested == 0.0 {
             return State::Held;
@@ -105,10 +112,12 @@ impl Holding {
             return State::Held;
         }
         let short = self.requested - self.recent_mean(SATURATED_NS) > allowed;
-        if self.span_ns() >= SATURATED_NS && short {
-            State::Saturated
-        } else {
-            State::Settling
+        if !short || self.span_ns() < SATURATED_NS {
+            return State::Settling;
+        }
+        match self.windows.iter().rev().find_map(|window| window.why) {
+            Some(why) => State::Hindered(why),
+            None => State::Saturated,
         }
     }
 
@@ -156,7 +165,7 @@ mod tests {
             holding.push(Window {
                 length_ns: 100_000_000,
                 achieved: *achieved,
-                settling: false,
+                why: None,
             });
         }
         holding.state()
@@ -192,10 +201,34 @@ mod tests {
             holding.push(Window {
                 length_ns: 100_000_000,
                 achieved: 20.0,
-                settling: true,
+                why: Some(Why::Filling),
             });
         }
-        assert_eq!(holding.state(), State::Settling);
+        assert_eq!(holding.state(), State::Hindered(Why::Filling));
+    }
+
+    #[test]
+    fn a_miss_with_another_cause_is_no_saturation_and_what_was_taken_away_is_never_held() {
+        let mut holding = Holding::new(TOLERANCE, 50.0);
+        let mut push = |achieved, why| {
+            for _ in 0..5 {
+                holding.push(Window {
+                    length_ns: 100_000_000,
+                    achieved,
+                    why,
+                });
+            }
+            holding.state()
+        };
+        assert_eq!(
+            push(20.0, Some(Why::Throttled)),
+            State::Hindered(Why::Throttled)
+        );
+        // Throttled a little, and yet at the request.
+        assert_eq!(push(50.0, Some(Why::Throttled)), State::Held);
+        assert_eq!(push(50.0, Some(Why::Taken)), State::Hindered(Why::Taken));
+        assert_eq!(push(50.0, None), State::Held);
+        assert_eq!(push(20.0, None), State::Saturated);
     }
 
     #[test]
@@ -205,7 +238,7 @@ mod tests {
             holding.push(Window {
                 length_ns: 100_000_000,
                 achieved: 50.0,
-                settling: false,
+                why: None,
             });
         }
         holding.request(80.0);
@@ -217,7 +250,7 @@ mod tests {
         #[test]
         fn the_last_half_second_decides(before in prop::collection::vec(0.0..100.0f64, 0..50), length in 20..200u64) {
             let push = |holding: &mut Holding, achieved| {
-                holding.push(Window { length_ns: length * 1_000_000, achieved, settling: false });
+                holding.push(Window { length_ns: length * 1_000_000, achieved, why: None });
             };
             let mut holding = Holding::new(TOLERANCE, 50.0);
             before.iter().for_each(|achieved| push(&mut holding, *achieved));

@@ -2,6 +2,7 @@
 
 pub mod caches;
 pub mod cores;
+pub mod groups;
 pub mod memory;
 
 use std::path::{Path, PathBuf};

@@ -1,11 +1,14 @@
 //! From windows to samples: what was asked, what was reached, whether it is held, and the means of the whole run.
 //! Pure: clocks are arguments.
 
+use crate::hindrance::{Hindrance, Tally};
 use crate::holding::{Holding, State, Tolerance, Window, seconds};
-use aefm_workloads::interference::{InterferenceSample, Kind};
+use aefm_workloads::interference::{InterferenceSample, Kind, Why};
 
 /// The first second of a run, in which every stressor may settle, does not count in its means.
 const SETTLING_NS: u64 = 1_000_000_000;
+/// A miss of less time than this is too little to call the machine's limit.
+const LEAST_JUDGED_S: f64 = 0.5;
 
 /// An instant on both clocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,14 +20,26 @@ pub struct Instant {
 }
 
 /// What one window brought.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Reached {
     /// Mean intensity in the spec's unit.
     pub achieved: f64,
     /// The physical quantity behind it, where there is one.
     pub bytes_per_s: Option<f64>,
-    /// See [`Window::settling`].
-    pub settling: bool,
+    /// What keeps it from the request, if it knows of anything.
+    pub hindrance: Option<Hindrance>,
+}
+
+impl Reached {
+    /// That much, with nothing in the way.
+    #[must_use]
+    pub fn of(achieved: f64) -> Self {
+        Self {
+            achieved,
+            bytes_per_s: None,
+            hindrance: None,
+        }
+    }
 }
 
 /// Time-weighted sums.
@@ -74,9 +89,30 @@ pub struct Monitor {
     requested: f64,
     start_ns: u64,
     last_ns: u64,
-    since_report: Area,
-    whole: Area,
-    settled: Area,
+    /// Whether it has been held since the last change of the request, with nothing since that would start it over.
+    settled: bool,
+    /// What the sample to come rests on.
+    report: Stretch,
+    /// Of the report, what was reached since it settled.
+    held: Area,
+    whole: Stretch,
+    judged: Stretch,
+}
+
+/// A stretch of time: what was reached in it, and what was in the way.
+#[derive(Clone, Debug, Default)]
+struct Stretch {
+    area: Area,
+    hindrances: Tally,
+}
+
+impl Stretch {
+    fn add(&mut self, length_ns: u64, requested: f64, reached: &Reached) {
+        self.area.add(seconds(length_ns), requested, reached);
+        if let Some(hindrance) = &reached.hindrance {
+            self.hindrances.add(hindrance, length_ns);
+        }
+    }
 }
 
 impl Monitor {
@@ -91,16 +127,21 @@ impl Monitor {
             requested,
             start_ns: now_ns,
             last_ns: now_ns,
-            since_report: Area::default(),
-            whole: Area::default(),
-            settled: Area::default(),
+            settled: false,
+            report: Stretch::default(),
+            held: Area::default(),
+            whole: Stretch::default(),
+            judged: Stretch::default(),
         }
     }
 
     /// A new request from now on.
     pub fn request(&mut self, requested: f64) {
         self.requested = requested;
-        self.holding.request(requested);
+        self.settled &= self.holding.request(requested);
+        if !self.settled {
+            self.held = Area::default();
+        }
     }
 
     /// Books the window that ends now.
@@ -112,49 +153,103 @@ impl Monitor {
         self.holding.push(Window {
             length_ns,
             achieved: reached.achieved,
-            settling: reached.settling,
+            why: reached.hindrance.as_ref().map(|hindrance| hindrance.why),
         });
-        let span_s = seconds(length_ns);
-        self.since_report.add(span_s, self.requested, reached);
-        self.whole.add(span_s, self.requested, reached);
-        if self.last_ns >= self.start_ns + SETTLING_NS {
-            self.settled.add(span_s, self.requested, reached);
+        match self.holding.state() {
+            State::Held => self.settled = true,
+            State::Settling => {}
+            State::Saturated | State::Hindered(_) => self.settled = false,
+        }
+        if self.settled {
+            self.held.add(seconds(length_ns), self.requested, reached);
+        } else {
+            self.held = Area::default();
+        }
+        self.report.add(length_ns, self.requested, reached);
+        self.whole.add(length_ns, self.requested, reached);
+        let is_on_its_way = reached
+            .hindrance
+            .as_ref()
+            .is_some_and(Hindrance::is_on_its_way);
+        if self.last_ns >= self.start_ns + SETTLING_NS && !is_on_its_way {
+            self.judged.add(length_ns, self.requested, reached);
         }
         self.last_ns = now_ns;
     }
 
     /// The sample since the last one: means over that time, of the request, too, where it changed in it.
     pub fn sample(&mut self, now: Instant) -> InterferenceSample {
-        let area = std::mem::take(&mut self.since_report);
+        let report = std::mem::take(&mut self.report);
+        let held = std::mem::take(&mut self.held);
         let state = self.holding.state();
+        let is_held =
+            self.settled && self.is_at_request(&held) && !report.hindrances.has(Why::Taken);
+        let why = match state {
+            _ if is_held => None,
+            State::Saturated => None,
+            State::Hindered(why) => Some(why),
+            State::Settling if !self.settled => Some(Why::Settling),
+            State::Held | State::Settling => Some(
+                report
+                    .hindrances
+                    .main()
+                    .map_or(Why::Missed, |main| main.why),
+            ),
+        };
         InterferenceSample {
-            held: state != State::Settling,
-            saturated: state == State::Saturated,
+            held: is_held,
+            saturated: !is_held && state == State::Saturated,
             summary: false,
-            ..self.row(now, &area)
+            ..self.row(now, &report, why)
         }
     }
 
-    /// The last line: means over the run without its first second (over all of a run shorter than that).
+    /// Whether the mean of a stretch is at its mean request; a stretch of no time is.
+    fn is_at_request(&self, area: &Area) -> bool {
+        let (requested, achieved) = (area.mean(area.requested), area.mean(area.achieved));
+        (requested - achieved).abs() <= self.tolerance.at(requested)
+    }
+
+    /// The last line: means over the run without its first second, and without the time in which it was still filling or
+    /// measuring its peak (over all of a run that had nothing else).
     #[must_use]
     pub fn summary(&self, now: Instant) -> InterferenceSample {
-        let area = if self.settled.span_s > 0.0 {
-            &self.settled
+        let stretch = if self.judged.area.span_s > 0.0 {
+            &self.judged
         } else {
             &self.whole
         };
-        let row = self.row(now, area);
-        let miss = row.requested - row.achieved;
-        let allowed = self.tolerance.at(row.requested);
+        let main = stretch.hindrances.main().map(|main| main.why);
+        let is_taken = stretch.hindrances.has(Why::Taken);
+        let at_request = self.is_at_request(&stretch.area);
+        let (requested, achieved) = (
+            stretch.area.mean(stretch.area.requested),
+            stretch.area.mean(stretch.area.achieved),
+        );
+        let held = at_request && !is_taken;
+        let why = match main {
+            _ if held => None,
+            Some(why) => Some(why),
+            None if self.judged.area.span_s < LEAST_JUDGED_S => Some(Why::TooShort),
+            // Too much, or short of it only for a part of the time.
+            None if achieved > requested || self.holding.state() != State::Saturated => {
+                Some(Why::Missed)
+            }
+            None => None,
+        };
         InterferenceSample {
-            held: miss.abs() <= allowed,
-            saturated: miss > allowed,
+            held,
+            saturated: !held && why.is_none(),
             summary: true,
-            ..row
+            ..self.row(now, stretch, why)
         }
     }
 
-    fn row(&self, now: Instant, area: &Area) -> InterferenceSample {
+    fn row(&self, now: Instant, stretch: &Stretch, why: Option<Why>) -> InterferenceSample {
+        let Stretch { area, hindrances } = stretch;
+        let detail = why
+            .and_then(|why| hindrances.of(why))
+            .map(|found| found.detail.clone());
         InterferenceSample {
             kind: self.kind,
             requested: match area.constant {
@@ -166,6 +261,8 @@ impl Monitor {
             unit: self.unit.clone(),
             saturated: false,
             held: false,
+            why,
+            detail: detail.filter(|detail| !detail.is_empty()),
             wall_ns: now.wall_ns,
             mono_ns: i64::try_from(now.mono_ns).unwrap_or(i64::MAX),
             bytes_per_s: area.bytes.map(|bytes| area.mean(bytes)),
@@ -175,91 +272,4 @@ impl Monitor {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    const TOLERANCE: Tolerance = Tolerance {
-        absolute: 1.0,
-        relative: 0.0,
-    };
-
-    fn at(mono_ns: u64) -> Instant {
-        Instant {
-            mono_ns,
-            wall_ns: 7,
-        }
-    }
-
-    fn reached(achieved: f64) -> Reached {
-        Reached {
-            achieved,
-            bytes_per_s: None,
-            settling: false,
-        }
-    }
-
-    #[test]
-    fn the_first_second_does_not_count() {
-        let mut monitor = Monitor::new(Kind::Cpu, "percent", TOLERANCE, 50.0, 0);
-        for tick in 1..=30 {
-            monitor.push(
-                tick * 100_000_000,
-                &reached(if tick <= 10 { 0.0 } else { 50.0 }),
-            );
-        }
-        let summary = monitor.summary(at(3_000_000_000));
-        assert!((summary.achieved - 50.0).abs() < 1e-9);
-        assert_eq!(
-            (summary.held, summary.saturated, summary.summary),
-            (true, false, true)
-        );
-    }
-
-    #[test]
-    fn a_run_shorter_than_that_is_taken_whole() {
-        let mut monitor = Monitor::new(Kind::Cpu, "percent", TOLERANCE, 50.0, 0);
-        monitor.push(400_000_000, &reached(20.0));
-        let summary = monitor.summary(at(400_000_000));
-        assert!((summary.achieved - 20.0).abs() < 1e-9 && summary.saturated && !summary.held);
-    }
-
-    #[test]
-    fn a_request_that_changes_within_a_sample_is_averaged_as_what_was_reached_is() {
-        let mut monitor = Monitor::new(Kind::Cpu, "percent", TOLERANCE, 60.1, 0);
-        monitor.push(100_000_000, &reached(60.1));
-        monitor.push(300_000_000, &reached(60.1));
-        assert_eq!(monitor.sample(at(1)).requested, 60.1);
-        monitor.push(400_000_000, &reached(60.0));
-        monitor.request(20.0);
-        monitor.push(500_000_000, &reached(20.0));
-        let mixed = monitor.sample(at(2));
-        assert!((mixed.requested - 40.05).abs() < 1e-9 && (mixed.achieved - 40.0).abs() < 1e-9);
-    }
-
-    #[test]
-    fn a_run_of_no_length_reports_zeros() {
-        let summary = Monitor::new(Kind::Cpu, "percent", TOLERANCE, 0.0, 5).summary(at(5));
-        assert_eq!(
-            (summary.requested, summary.achieved, summary.held),
-            (0.0, 0.0, true)
-        );
-    }
-
-    proptest! {
-        /// Samples weigh windows by their length, and the summary agrees with the samples.
-        #[test]
-        fn means_are_weighted_by_time(windows in prop::collection::vec((1..500_000_000u64, 0.0..100.0f64), 1..60)) {
-            let mut monitor = Monitor::new(Kind::Cpu, "percent", TOLERANCE, 50.0, 0);
-            let (mut now, mut area) = (0, 0.0);
-            for (length, achieved) in &windows {
-                now += length;
-                area += seconds(*length) * achieved;
-                monitor.push(now, &reached(*achieved));
-            }
-            let sample = monitor.sample(at(now));
-            prop_assert!((sample.achieved - area / seconds(now)).abs() < 1e-6);
-            prop_assert_eq!(monitor.sample(at(now)).achieved, 0.0);
-        }
-    }
-}
+mod tests;

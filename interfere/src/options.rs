@@ -103,7 +103,7 @@ pub fn check<'a>(spec: &'a InterferenceSpec, machine: &'a Machine) -> Result<Ask
         cores,
         machine,
         descriptor,
-        measure: false,
+        calibration: None,
     })
 }
 

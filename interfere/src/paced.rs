@@ -4,10 +4,12 @@
 use crate::clock;
 use crate::crew::{Crew, CrewError, Shift};
 use crate::duty::Duty;
+use crate::hindrance::Hindrance;
 use crate::holding::seconds;
 use crate::monitor::Reached;
 use crate::peak::PeakSearch;
 use crate::stressor::Stressor;
+use aefm_workloads::interference::Why;
 use aefm_workloads::quantity::Unit;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -147,9 +149,11 @@ impl Stressor for Paced {
         let span_ns = now_ns.saturating_sub(self.seen_at_ns).max(1);
         let rate = total.saturating_sub(self.seen) as f64 / seconds(span_ns);
         (self.seen, self.seen_at_ns) = (total, now_ns);
-        let mut settling = !self.ready();
-        if self.scale == Scale::Peak(None) && self.intensity > 0.0 && !settling {
-            settling = true;
+        let is_ready = self.ready();
+        // Buffers are touched once before the work begins.
+        let mut hindrance = (!is_ready).then(|| Hindrance::plain(Why::Filling));
+        if self.scale == Scale::Peak(None) && self.intensity > 0.0 && is_ready {
+            hindrance = Some(Hindrance::plain(Why::Measuring));
             if let Some(peak) = self.search.push(span_ns, rate) {
                 self.scale = Scale::Peak(Some(peak));
                 self.turn();
@@ -159,8 +163,13 @@ impl Stressor for Paced {
         Reached {
             achieved,
             bytes_per_s: self.bytes_per_base.map(|bytes| bytes * rate),
-            settling,
+            // Who has no peer measures no peak.
+            hindrance: self.crew.hindrance().or(hindrance),
         }
+    }
+
+    fn crew(&self) -> Option<&Crew> {
+        Some(&self.crew)
     }
 
     fn failure(&self) -> Option<String> {
@@ -286,7 +295,7 @@ mod tests {
         let mut paced = Paced::start(&[None], counting(), Scale::Peak(None), None).unwrap();
         assert_eq!(paced.reached(clock::mono_ns()).achieved, 0.0);
         paced.set(10.0);
-        assert!(watch(&mut paced, |reached| !reached.settling
+        assert!(watch(&mut paced, |reached| reached.hindrance.is_none()
             && (reached.achieved - 10.0).abs() < 2.0));
     }
 

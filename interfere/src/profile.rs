@@ -7,6 +7,7 @@ use crate::schedule::{Points, Schedule};
 use aefm_workloads::interference::{InterferenceSpec, Kind};
 use aefm_workloads::quantity::{Quantity, Unit};
 use aefm_workloads::unit::parse_duration;
+use aefm_workloads::yaml;
 use raw::{RawProfile, RawStressor};
 use std::path::Path;
 use std::time::Duration;
@@ -75,7 +76,7 @@ impl Profile {
         load: &dyn Fn(&Path) -> std::io::Result<String>,
     ) -> Result<Self, ProfileError> {
         let raw: RawProfile =
-            serde_saphyr::from_str(text).map_err(|error| ProfileError::Yaml(error.to_string()))?;
+            yaml::read_one(text).map_err(|wrong| ProfileError::Yaml(wrong.to_string()))?;
         let key = |key| move |reason: String| ProfileError::Key { key, reason };
         let duration =
             parse_duration(&raw.duration).map_err(|error| key("duration")(error.to_string()))?;

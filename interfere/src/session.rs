@@ -4,11 +4,14 @@ pub mod input;
 pub mod output;
 
 use crate::clock;
+use crate::hindrance::Hindrance;
 use crate::holding::Tolerance;
-use crate::monitor::{Instant, Monitor};
+use crate::limits::explained;
+use crate::monitor::{Instant, Monitor, Reached};
 use crate::schedule::Schedule;
 use crate::stressor::{Ask, StartError, Stressor};
-use aefm_workloads::interference::{InterferenceSample, InterferenceSpec};
+use crate::terms::Terms;
+use aefm_workloads::interference::{InterferenceSample, InterferenceSpec, Why};
 use aefm_workloads::quantity::Unit;
 use input::{Heard, Input};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -32,6 +35,8 @@ pub enum Ending {
     Signal(u32),
     /// Nobody reads its output any more.
     OutputClosed,
+    /// Its output cannot be written: no room, or a limit.
+    OutputFailed(String),
     /// The stressor could not go on.
     Failed(String),
 }
@@ -61,6 +66,9 @@ struct Session<'a> {
     ask: Ask<'a>,
     stressor: Option<Box<dyn Stressor>>,
     monitor: Monitor,
+    terms: Terms,
+    /// What was last said to be in the way.
+    said: Option<Why>,
     schedule: Schedule,
     requested: f64,
     start_ns: u64,
@@ -83,11 +91,9 @@ pub fn run(
     // The pressure goes first, the report after it.
     session.stressor = None;
     let summary = session.monitor.summary(instant());
-    let written = output.write(&summary);
-    let ending = if written.is_err() {
-        Ending::OutputClosed
-    } else {
-        ending
+    let ending = match output.write(&summary) {
+        Ok(()) => ending,
+        Err(error) => unwritten(&error),
     };
     Ok(Outcome { ending, summary })
 }
@@ -107,6 +113,8 @@ impl<'a> Session<'a> {
         let now_ns = clock::mono_ns();
         let mut session = Self {
             monitor: Monitor::new(ask.spec.kind, &ask.spec.unit, tolerance, requested, now_ns),
+            terms: Terms::new(ask.machine, now_ns),
+            said: None,
             ask,
             stressor: None,
             schedule,
@@ -155,8 +163,8 @@ impl<'a> Session<'a> {
             if now_ns >= next_report_ns {
                 next_report_ns = next_on_grid(next_report_ns, report_ns, now_ns);
                 let sample = self.monitor.sample(instant());
-                if output.write(&sample).is_err() {
-                    return Ok(Ending::OutputClosed);
+                if let Err(error) = output.write(&sample) {
+                    return Ok(unwritten(&error));
                 }
             }
         }
@@ -164,21 +172,40 @@ impl<'a> Session<'a> {
 
     /// Books the window that ends now.
     fn window(&mut self, now_ns: u64) -> Option<Ending> {
-        if let Some(stressor) = &mut self.stressor {
-            let reached = stressor.reached(now_ns);
-            self.monitor.push(now_ns, &reached);
-            stressor.failure().map(Ending::Failed)
-        } else {
-            self.monitor.push(
-                now_ns,
-                &crate::monitor::Reached {
-                    achieved: 0.0,
-                    bytes_per_s: None,
-                    settling: false,
-                },
-            );
-            None
+        let Some(stressor) = &mut self.stressor else {
+            self.monitor.push(now_ns, &Reached::of(0.0));
+            return None;
+        };
+        let mut reached = stressor.reached(now_ns);
+        let failure = stressor.failure();
+        let terms = self.terms.look(self.ask.machine, stressor.crew(), now_ns);
+        let own = reached.hindrance.take();
+        // A quota explains what is short; who is still on the way, or is limited otherwise, knows better.
+        reached.hindrance = match terms {
+            Some(terms) if terms.why == Why::Throttled => own.or(Some(terms)),
+            terms => terms.or(own),
+        };
+        self.say(reached.hindrance.as_ref());
+        self.monitor.push(now_ns, &reached);
+        failure.map(Ending::Failed)
+    }
+
+    /// Says at once what others did to it; the rest is said by samples.
+    fn say(&mut self, hindrance: Option<&Hindrance>) {
+        let by_others = hindrance.filter(|found| matches!(found.why, Why::Taken | Why::Stopped));
+        let kind = self.ask.spec.kind.name();
+        match (self.said, by_others) {
+            (before, Some(found)) if before != Some(found.why) => {
+                let what = match found.why {
+                    Why::Stopped => "it was stopped",
+                    _ => "not held any more",
+                };
+                eprintln!("{kind}: {what}: {}", found.detail);
+            }
+            (Some(Why::Taken), None) => eprintln!("{kind}: it runs again where it was placed"),
+            _ => {}
         }
+        self.said = by_others.map(|found| found.why);
     }
 
     /// Sleeps until the next window, an event or an end, whichever is first, and handles the event.
@@ -216,14 +243,16 @@ impl<'a> Session<'a> {
             fds.push(PollFd::new(fd, PollFlags::POLLIN));
         }
         let timeout = PollTimeout::try_from(sleep_ms).unwrap_or(PollTimeout::MAX);
+        let due_ns = now_ns + sleep_ms * 1_000_000;
         match poll(&mut fds, timeout) {
             Ok(_) | Err(nix::Error::EINTR) => {}
             Err(error) => return Err(SessionError::Poll(error)),
         }
+        self.terms.woke(self.ask.machine, due_ns, clock::mono_ns());
         let ready: Vec<bool> = fds.iter().map(|fd| fd.any().unwrap_or(true)).collect();
         drop(fds);
         if let Some(signal) = signals.read_signal().ok().flatten() {
-            return Ok(Some(Ending::Signal(signal.ssi_signo)));
+            return Ok(Some(ended_by(signal.ssi_signo)));
         }
         if ready[1] {
             return Ok(Some(Ending::OutputClosed));
@@ -281,6 +310,24 @@ impl<'a> Session<'a> {
         self.requested = intensity;
         self.monitor.request(intensity);
         Ok(self.press()?)
+    }
+}
+
+/// What a signal means.
+pub(crate) fn ended_by(signal: u32) -> Ending {
+    if i32::try_from(signal) == Ok(libc::SIGXCPU) {
+        let reason = "go on: the CPU time that this process may use (ulimit -t) is used up";
+        return Ending::Failed(reason.to_owned());
+    }
+    Ending::Signal(signal)
+}
+
+/// What an error of its output means.
+pub(crate) fn unwritten(error: &std::io::Error) -> Ending {
+    if error.kind() == std::io::ErrorKind::BrokenPipe {
+        Ending::OutputClosed
+    } else {
+        Ending::OutputFailed(format!("write standard output: {}", explained(error)))
     }
 }
 

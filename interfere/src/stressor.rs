@@ -16,7 +16,7 @@ pub(crate) use cpu::keep;
 pub(crate) use disk::{DEFAULT_FILE_BYTES, nameless};
 
 use crate::calibration::Calibration;
-use crate::crew::CrewError;
+use crate::crew::{Crew, CrewError};
 use crate::holding::Tolerance;
 use crate::machine::{Machine, MachineError};
 use crate::monitor::Reached;
@@ -31,6 +31,8 @@ pub trait Stressor {
     /// What was reached since the last call.
     fn reached(&mut self, now_ns: u64) -> Reached;
 
+    /// The threads that press, where it has threads of its own.
+    fn crew(&self) -> Option<&Crew>;
     /// Why it can go on no more, if so.
     fn failure(&self) -> Option<String>;
 
@@ -48,6 +50,8 @@ pub struct Descriptor {
     pub about: &'static str,
     /// How near is held.
     pub tolerance: fn(Unit, f64) -> Tolerance,
+    /// Whether percent is of a peak that can be measured and kept.
+    pub has_peak: bool,
     /// Whether this machine has what it takes.
     pub support: fn(&Machine) -> Result<(), String>,
     /// Starts it at intensity zero.
@@ -67,8 +71,8 @@ pub struct Ask<'a> {
     pub machine: &'a Machine,
     /// What presses.
     pub descriptor: &'static Descriptor,
-    /// Measure peaks anew.
-    pub measure: bool,
+    /// Peaks that were measured before; without it they are measured when the work begins.
+    pub calibration: Option<&'a Calibration>,
 }
 
 impl Ask<'_> {
@@ -77,22 +81,18 @@ impl Ask<'_> {
     #[must_use]
     pub fn peak(&self, variant: &str) -> Option<f64> {
         let kept = || {
-            let calibration = Calibration::load(&Calibration::place()?, self.machine)?;
+            let calibration = self.calibration?;
             calibration.peak(self.spec.kind, variant, &self.cores)
         };
-        self.spec
-            .options
-            .peak_per_s
-            .or_else(|| if self.measure { None } else { kept() })
+        self.spec.options.peak_per_s.or_else(kept)
     }
 
-    /// The same, but peaks are to be measured even where they are known.
+    /// Whether it may ask for a peak that the spec does not give.
     #[must_use]
-    pub fn uncalibrated(self) -> Self {
-        Self {
-            measure: true,
-            ..self
-        }
+    pub fn wants_peak(&self) -> bool {
+        self.unit == Unit::Percent
+            && self.spec.options.peak_per_s.is_none()
+            && self.descriptor.has_peak
     }
 }
 
@@ -114,7 +114,7 @@ pub enum StartError {
         reason: String,
     },
     /// The system refuses something.
-    #[error("{action}: {source}")]
+    #[error("{action}: {}", crate::limits::explained(.source))]
     System {
         /// What was tried.
         action: String,

@@ -5,9 +5,9 @@ pub mod child;
 
 use crate::clock;
 use crate::profile::{Part, Profile};
-use crate::session::Ending;
 use crate::session::input::Lines;
 use crate::session::output::Output;
+use crate::session::{Ending, ended_by, unwritten};
 use aefm_workloads::interference::{InterferenceSample, Kind, ProfileControl};
 use child::{Child, ChildError};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -137,7 +137,7 @@ impl Supervisor<'_> {
         loop {
             let ready = self.wait(output)?;
             if let Some(signal) = self.controls.signals.read_signal().ok().flatten() {
-                return Ok(Ending::Signal(signal.ssi_signo));
+                return Ok(ended_by(signal.ssi_signo));
             }
             if ready.output_closed {
                 return Ok(Ending::OutputClosed);
@@ -252,8 +252,8 @@ impl Supervisor<'_> {
     fn collect(&mut self, output: &mut Output) -> Option<Ending> {
         for running in &mut self.running {
             for sample in running.child.samples() {
-                if output.write(&sample).is_err() {
-                    return Some(Ending::OutputClosed);
+                if let Err(error) = output.write(&sample) {
+                    return Some(unwritten(&error));
                 }
                 if sample.summary {
                     running.summary = Some(sample);

@@ -5,6 +5,7 @@
 
 use crate::crew::Shift;
 use crate::kernels::{Vectors, stream};
+use crate::limits::explained;
 use crate::mapping::{Mapping, Pages};
 use crate::paced::{Pace, Paced, Scale, Work};
 use crate::stressor::{Ask, StartError, Stressor};
@@ -31,7 +32,7 @@ pub fn data(ask: &Ask<'_>, target: Target) -> Result<Box<dyn Stressor>, StartErr
             let vectors = Vectors::detect();
             let bytes = target.worker_bytes;
             let mut memory = Mapping::new(bytes, Pages::Huge)
-                .map_err(|error| format!("map {bytes} bytes: {error}"))?;
+                .map_err(|error| format!("map {bytes} bytes: {}", explained(&error.into())))?;
             memory.touch(0);
             Ok(sweeper(target, move |footprint| {
                 stream::read(

@@ -14,6 +14,7 @@ mod run;
 mod upload;
 
 use crate::cli::{Cli, Command};
+use crate::experiment::file::{self, FileError};
 use crate::experiment::{DEFAULT, Experiment};
 use crate::handler::Handlers;
 use clap::Parser;
@@ -98,10 +99,12 @@ fn read(file: Option<&Path>, handlers: &Handlers) -> Result<(Experiment, String)
         None => ("the default experiment".to_owned(), DEFAULT.to_owned()),
         Some(path) => {
             let name = path.display().to_string();
-            let text = std::fs::read_to_string(path).map_err(|error| {
-                complain(&format!(
-                    "failed to read {name}: {error}; `aefm init` writes an experiment file"
-                ));
+            let text = file::read(path).map_err(|error| {
+                let hint = match error {
+                    FileError::Read(_) => "; `aefm init` writes an experiment file",
+                    _ => "",
+                };
+                complain(&format!("failed to read {name}: {error}{hint}"));
                 Exit::Usage
             })?;
             (name, text)

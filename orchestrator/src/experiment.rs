@@ -7,6 +7,8 @@ pub mod collect;
 pub mod data;
 pub mod environment;
 pub mod fault;
+pub mod file;
+mod keys;
 pub mod kubernetes;
 pub mod node;
 pub mod pressure;
@@ -163,20 +165,13 @@ impl Experiment {
     /// All faults of the file at once.
     pub fn read(text: &str, handled: &dyn Fn(&str) -> bool) -> Result<Self, Faults> {
         let faults = RefCell::new(Faults::default());
-        let root = match node::parse(text) {
-            Ok(root) => root,
-            Err(error) => {
-                let place = error
-                    .location()
-                    .map_or(Place { line: 1, column: 1 }, |location| {
-                        Place::of(&location)
-                    });
-                let mut faults = Faults::default();
-                let message = error.without_snippet().to_string();
-                faults.add(place, format!("not readable as YAML: {message}"));
-                return Err(faults);
-            }
-        };
+        let root = node::parse(text)?;
+        if root.node == node::Node::Null {
+            let mut faults = faults.into_inner();
+            let message = "the file says nothing: `aefm init` writes one to start from";
+            faults.add(Place { line: 1, column: 1 }, message);
+            return Err(faults);
+        }
         let top = Section::new("", &root, &faults);
         let experiment = Self::from_section(&top, handled);
         top.finish();

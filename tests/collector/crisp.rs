@@ -6,6 +6,7 @@
 
 use aefm_collector::span::{Names, Span, SpanKind};
 use aefm_collector::trace::{Steps, Tree, group};
+use aefm_tests::parts::{Part, find};
 use aefm_workloads::ids::{SpanId, TraceId};
 use serde_json::Value;
 use std::collections::{BTreeMap, HashMap};
@@ -112,8 +113,7 @@ fn examples(folder: &Path) -> Vec<PathBuf> {
 
 #[test]
 fn critical_paths_are_those_of_crisps_examples() {
-    let Some(folder) = std::env::var_os("AEFM_CRISP") else {
-        eprintln!("left out: AEFM_CRISP does not name CRISP's folder test_cases");
+    let Some(folder) = find(Part::Crisp) else {
         return;
     };
     let mut checked = 0;
@@ -195,16 +195,9 @@ fn cct_of_crisp(
 
 #[test]
 fn calling_context_trees_are_those_that_crisp_writes() {
-    let (Some(folder), Some(python)) = (
-        std::env::var_os("AEFM_CRISP"),
-        std::env::var_os("AEFM_CRISP_PYTHON"),
-    ) else {
-        eprintln!(
-            "left out: AEFM_CRISP and AEFM_CRISP_PYTHON do not name CRISP's test_cases and a Python to run it"
-        );
+    let (Some(folder), Some(python)) = (find(Part::Crisp), find(Part::CrispPython)) else {
         return;
     };
-    let folder = PathBuf::from(folder);
     let mut checked = 0;
     for file in examples(&folder) {
         let example: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();

@@ -1,6 +1,7 @@
 //! A store that speaks S3: moto's server, with the bucket `bucket`.
 
-use crate::parts::{Server, find};
+use crate::parts::Server;
+use aefm_tests::parts::{Part, find};
 use aefm_tests::ports;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -16,7 +17,7 @@ pub(crate) struct Moto {
 impl Moto {
     /// Starts one. It believes everybody until it is told otherwise.
     pub(crate) async fn start(dir: &Path) -> Option<Self> {
-        let binary = find("moto_server", "AEFM_MOTO", "pip install 'moto[s3,server]'")?;
+        let binary = find(Part::Moto)?;
         let port = ports::free();
         let log = std::fs::File::create(dir.join("moto.log")).unwrap();
         let arguments = ["-H", "127.0.0.1", "-p", &port.to_string()];

@@ -1,7 +1,8 @@
-//! Real parts that a machine may lack: started here, or said to be missing, never skipped in silence.
+//! Real servers as parts of tests: started here where the machine has them (`aefm_tests::parts` looks them up).
 
+use aefm_tests::parts::{Part, find};
 use aefm_tests::ports;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -40,26 +41,6 @@ impl Drop for Server {
     }
 }
 
-/// A program by the variable that names it, or by its own name on PATH. Where it is missing the test is left out, which
-/// is said; in CI it fails.
-pub(crate) fn find(name: &str, variable: &str, how: &str) -> Option<PathBuf> {
-    let named = std::env::var_os(variable).map(PathBuf::from);
-    let paths = std::env::var_os("PATH").unwrap_or_default();
-    let found = named.or_else(|| {
-        std::env::split_paths(&paths)
-            .map(|folder| folder.join(name))
-            .find(|path| path.is_file())
-    });
-    if found.is_none() {
-        assert!(
-            std::env::var_os("CI").is_none(),
-            "{name} is missing in CI: {how}"
-        );
-        eprintln!("left out: there is no {name} here ({how}, or set {variable})");
-    }
-    found
-}
-
 /// A Jaeger that keeps 30,000 traces in memory and listens at that address.
 pub(crate) fn jaeger_config(address: &str, [otlp, http, grpc]: [u16; 3]) -> String {
     format!(
@@ -90,7 +71,7 @@ exporters:
 
 /// A real Jaeger that keeps 30,000 traces in memory, and its ports: OTLP over HTTP in, HTTP and gRPC out.
 pub(crate) async fn jaeger(dir: &Path) -> Option<(Server, [u16; 3])> {
-    let binary = find("jaeger", "AEFM_JAEGER", ".ci/jaeger builds one")?;
+    let binary = find(Part::Jaeger)?;
     let ports = std::array::from_fn(|_| ports::free());
     let path = dir.join("jaeger.yaml");
     std::fs::write(&path, jaeger_config("127.0.0.1", ports)).unwrap();

@@ -1,11 +1,12 @@
 //! A real Prometheus over blocks whose every sample is known.
 
-use crate::parts::{Server, find};
+use crate::parts::Server;
 use aefm_collector::http::HttpOptions;
 use aefm_collector::prometheus::answer::AnswerError;
 use aefm_collector::prometheus::{
     Prometheus, PrometheusError, PrometheusOptions, Selector, metric_rows, usage,
 };
+use aefm_tests::parts::{Part, find};
 use aefm_tests::ports;
 use std::fmt::Write as _;
 use std::process::{Command, Stdio};
@@ -63,11 +64,7 @@ fn open_metrics() -> String {
 
 /// A real Prometheus that has these samples, and its URL.
 pub(crate) async fn start(dir: &std::path::Path, samples: &str) -> Option<(Server, String)> {
-    let how = "Debian's package prometheus has it";
-    let (binary, tool) = (
-        find("prometheus", "AEFM_PROMETHEUS", how)?,
-        find("promtool", "AEFM_PROMTOOL", how)?,
-    );
+    let (binary, tool) = (find(Part::Prometheus)?, find(Part::Promtool)?);
     std::fs::write(dir.join("in.om"), samples).unwrap();
     let mut blocks = Command::new(tool);
     let output = blocks

@@ -2,46 +2,24 @@
 
 use aefm_collector::schema::SPANS;
 use aefm_collector::sink::{Cell, TableWriter, part_path};
+use aefm_tests::parts::{self, Part, SmallDisk};
 use aefm_workloads::draw::mix;
 use aefm_workloads::ids::{SpanId, TraceId};
 use aefm_workloads::labels::CaseLabels;
-use std::path::Path;
-use std::process::Command;
-
-/// A file system of this size in memory; none where it may not be mounted.
-struct SmallDisk<'a>(&'a Path);
-
-impl<'a> SmallDisk<'a> {
-    fn mount(at: &'a Path, size: &str) -> Option<Self> {
-        let mount = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"])
-            .arg(at)
-            .output();
-        mount
-            .is_ok_and(|output| output.status.success())
-            .then_some(Self(at))
-    }
-}
-
-impl Drop for SmallDisk<'_> {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg(self.0).status();
-    }
-}
-
 #[test]
 fn a_full_disk_is_an_error_that_says_so_and_leaves_no_file() {
     let dir = tempfile::tempdir().unwrap();
-    let Some(disk) = SmallDisk::mount(dir.path(), "1m") else {
-        eprintln!("left out: a small file system cannot be mounted here (needs root)");
+    if !parts::has(Part::Mount) {
         return;
-    };
+    }
+    let _disk = SmallDisk::mount(dir.path(), "1m").expect("it was tried");
+    let dir = dir.path();
     let labels = CaseLabels {
         run_id: "r".into(),
         case_id: "c1".into(),
         factors: Vec::new(),
     };
-    let mut writer = TableWriter::create(disk.0, &SPANS, &labels).unwrap();
+    let mut writer = TableWriter::create(dir, &SPANS, &labels).unwrap();
     let error = (0..1_000_000_u64).find_map(|number| {
         let mut row = [Cell::Null; 23];
         // Ids that do not compress.
@@ -60,6 +38,6 @@ fn a_full_disk_is_an_error_that_says_so_and_leaves_no_file() {
     );
     // Later rows fail as well, and nothing pretends to be complete.
     assert!(writer.finish().is_err());
-    assert!(!part_path(disk.0, "spans", "c1").exists());
-    assert_eq!(std::fs::read_dir(disk.0.join("spans")).unwrap().count(), 0);
+    assert!(!part_path(dir, "spans", "c1").exists());
+    assert_eq!(std::fs::read_dir(dir.join("spans")).unwrap().count(), 0);
 }

@@ -1,9 +1,9 @@
 //! `aefm auto-config` and what a newcomer does next, against the API double: its nodes, its Services, its pods.
 
-use crate::parts::find;
 use crate::session::{aefm, said};
 use crate::sources::exporter;
 use aefm_tests::kube_api::KubeApi;
+use aefm_tests::parts::{Part, find};
 use aefm_tests::processes::wait_for;
 use serde_json::{Value, json};
 use std::fs;
@@ -34,17 +34,13 @@ pub(crate) fn prometheus_service(api: &KubeApi, namespace: &str, port: u16) {
 
 /// A real Prometheus as a pod of the double, behind that Service, which scrapes `target` every second.
 pub(crate) fn real_prometheus(api: &KubeApi, dir: &Path, target: &str) -> Option<()> {
-    let binary = find(
-        "prometheus",
-        "AEFM_PROMETHEUS",
-        "Debian's package prometheus has it",
-    )?;
+    let (binary, busybox) = (find(Part::Prometheus)?, find(Part::Busybox)?);
     let config = dir.join("prometheus.yml");
     fs::write(&config, format!(
         "global: {{scrape_interval: 1s, scrape_timeout: 1s}}\nscrape_configs: [{{job_name: kubelet, static_configs: [{{targets: [\"{target}\"]}}]}}]\n"
     )).expect("it can be written");
     prometheus_service(api, "mon", 9090);
-    api.program("aefm.local/busybox:1", "/bin/busybox");
+    api.program("aefm.local/busybox:1", busybox);
     let script = format!(
         "exec {} --config.file={} --storage.tsdb.path={} --web.listen-address=$POD_IP:9090",
         binary.display(),

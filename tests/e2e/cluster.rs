@@ -1,5 +1,5 @@
 //! `platform: kubernetes` on a real cluster: `AEFM_KUBECONFIG` names it, `AEFM_IMAGE` an image on its nodes that has this
-//! `aefm`. Without them these tests are left out, which is said; in CI they fail.
+//! `aefm`. Without them these tests are left out, which is said; with `AEFM_TEST_ALL` they fail.
 
 use crate::session::{Finished, Session, aefm, alone, int, text};
 use aefm_tests::processes::wait_for;
@@ -25,13 +25,7 @@ pub(crate) struct Place {
 
 impl Place {
     pub(crate) fn find(namespace: &'static str) -> Option<Self> {
-        let (Ok(kubeconfig), Ok(image)) = (
-            std::env::var("AEFM_KUBECONFIG"),
-            std::env::var("AEFM_IMAGE"),
-        ) else {
-            aefm_tests::no_cluster();
-            return None;
-        };
+        let (kubeconfig, image) = aefm_tests::parts::cluster()?;
         let runtime = tokio::runtime::Runtime::new().expect("a runtime");
         let client = runtime.block_on(async {
             let file = Kubeconfig::read_from(&kubeconfig).expect("a kubeconfig");

@@ -2,9 +2,10 @@
 //! what a newcomer's first commands say of it.
 
 use crate::cluster::Place;
-use crate::parts::{find, jaeger_config};
+use crate::parts::jaeger_config;
 use crate::session::{aefm, flag, float, said, text};
 use crate::small::{SERVE, front};
+use aefm_tests::parts::{Part, busybox_image, find};
 use kube::api::DeleteParams;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -174,7 +175,7 @@ fn a_jaeger_of_the_cluster_is_found_by_its_label_and_has_the_spans() {
     let Some(place) = Place::find("aefm-e2e-jaeger") else {
         return;
     };
-    let Some(binary) = find("jaeger", "AEFM_JAEGER", ".ci/jaeger builds one") else {
+    let Some(binary) = find(Part::Jaeger) else {
         return;
     };
     place.make_namespace();
@@ -197,8 +198,7 @@ fn a_jaeger_of_the_cluster_is_found_by_its_label_and_has_the_spans() {
     let volume = |(name, path): (&str, Option<&str>)| json!({"name": name, "hostPath": {"path": path.expect("a plain path")}});
     let mount =
         |(name, _)| json!({"name": name, "mountPath": format!("/{name}"), "readOnly": true});
-    let image =
-        std::env::var("AEFM_KUBE_IMAGE").unwrap_or_else(|_| "aefm.local/busybox:1".to_owned());
+    let image = busybox_image();
     let program = format!(
         "/program/{}",
         binary

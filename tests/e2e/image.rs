@@ -1,13 +1,13 @@
 //! `aefm image tar`: the archive as engines read it, and the program in it run on nothing else.
 
 use crate::session::aefm;
+use aefm_tests::parts::{self, Part};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Read;
 use std::path::Path;
-use std::process::Command;
 
 /// The files of an archive.
 fn unpacked(archive: &[u8]) -> BTreeMap<String, Vec<u8>> {
@@ -106,13 +106,10 @@ fn an_image_holds_what_its_digests_say_and_runs_on_nothing_else() {
 /// Unpacks the layer and runs its entry point with that folder as its root.
 fn runs(layer: &[u8], config: &Value, root: &Path) {
     tar::Archive::new(layer).unpack(root).expect("the layer");
-    let mut command = if nix::unistd::geteuid().is_root() {
-        Command::new("chroot")
-    } else {
-        let mut command = Command::new("unshare");
-        command.args(["--map-root-user", "chroot"]);
-        command
-    };
+    if !parts::has(Part::Chroot) {
+        return;
+    }
+    let mut command = parts::chroot();
     command
         .arg(root)
         .arg(config["Entrypoint"][0].as_str().expect("an entry point"))
@@ -142,8 +139,8 @@ fn runs(layer: &[u8], config: &Value, root: &Path) {
 #[test]
 fn it_is_written_to_a_pipe_too_and_what_cannot_be_is_told() {
     let dir = tempfile::tempdir().expect("a folder");
-    let busybox = ["image", "tar", "--binary", "/bin/busybox"];
-    let piped = aefm().args(busybox).output().expect("aefm starts");
+    let shell = ["image", "tar", "--binary", "/bin/sh"];
+    let piped = aefm().args(shell).output().expect("aefm starts");
     assert_eq!(
         piped.status.code(),
         Some(0),
@@ -156,7 +153,7 @@ fn it_is_written_to_a_pipe_too_and_what_cannot_be_is_told() {
             .as_str()
             .expect("a path")],
     );
-    assert_eq!(config["config"]["Entrypoint"][0], "/bin/busybox");
+    assert_eq!(config["config"]["Entrypoint"][0], "/bin/sh");
 
     let text = dir.path().join("script");
     fs::write(&text, "#!/bin/sh\n").expect("written");
@@ -177,7 +174,7 @@ fn it_is_written_to_a_pipe_too_and_what_cannot_be_is_told() {
         (
             &[
                 "--binary",
-                "/bin/busybox",
+                "/bin/sh",
                 "--out",
                 none.to_str().expect("a path"),
             ],

@@ -18,6 +18,7 @@ mod names;
 mod neighbours;
 #[path = "../collector/parts.rs"]
 mod parts;
+mod reads;
 mod renewal;
 mod requests;
 mod rights;

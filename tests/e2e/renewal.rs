@@ -14,8 +14,7 @@ const PATIENCE: Duration = Duration::from_secs(240);
 /// front end beside them. A pod tells the count by its log: the number of lines that starts have left on the volume.
 fn manifests(place: &Place) -> [(String, String); 3] {
     let image = place.image.as_str();
-    let busybox =
-        std::env::var("AEFM_KUBE_IMAGE").unwrap_or_else(|_| "aefm.local/busybox:1".to_owned());
+    let busybox = aefm_tests::parts::busybox_image();
     let namespace = place.namespace;
     assert!(!image.is_empty());
     let workload = |name: &str, script: &str, volumes: &str, mounts: &str| {

@@ -14,8 +14,7 @@ pub(crate) const SERVE: &str = "/bin/busybox mkdir /www; /bin/busybox echo hello
 
 /// A Deployment of one pod that runs a script of busybox's shell.
 pub(crate) fn deployment(name: &str, script: &str) -> Value {
-    let image =
-        std::env::var("AEFM_KUBE_IMAGE").unwrap_or_else(|_| "aefm.local/busybox:1".to_owned());
+    let image = aefm_tests::parts::busybox_image();
     let container = json!({"name": "main", "image": image, "command": ["/bin/busybox", "sh", "-c", script],
         "resources": {"limits": {"memory": "32Mi"}}});
     json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name},

@@ -1,7 +1,8 @@
 //! Runs whose traces and metrics come from elsewhere: a real Jaeger, a real Prometheus, or none that answers.
 
-use crate::parts::{Server, find, jaeger};
+use crate::parts::{Server, jaeger};
 use crate::session::{Finished, Session, aefm, flag, float, int, text};
+use aefm_tests::parts::{Part, find};
 use aefm_tests::ports;
 use aefm_tests::target::{Target, answer};
 use std::io::{BufRead, BufReader, Write};
@@ -263,11 +264,7 @@ fn prometheus(
     target: &Target,
     runtime: &tokio::runtime::Runtime,
 ) -> Option<(Server, u16)> {
-    let binary = find(
-        "prometheus",
-        "AEFM_PROMETHEUS",
-        "Debian's package prometheus has it",
-    )?;
+    let binary = find(Part::Prometheus)?;
     let port = ports::free();
     let certified =
         rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");

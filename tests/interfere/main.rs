@@ -7,3 +7,4 @@ mod faults;
 mod kinds;
 mod network;
 mod profile;
+mod taken;

@@ -90,7 +90,12 @@ fn a_server_that_goes_away_is_reported_and_found_again() {
     let run = Run::start(&client(&address, TOKEN, &json!({})));
     run.until(|sample| number(sample, "achieved") > 1.5e7);
     end(server);
-    let lost = run.until(|sample| number(sample, "achieved") == 0.0 && sample["saturated"] == true);
+    let lost =
+        run.until(|sample| number(sample, "achieved") == 0.0 && sample["why"] == "unreachable");
+    assert_eq!(
+        (&lost["saturated"], &lost["held"]),
+        (&json!(false), &json!(false))
+    );
     assert_eq!(number(&lost, "requested"), 2e7);
     let (server, _) = serve(&address);
     run.until(|sample| number(sample, "achieved") > 1.5e7);

@@ -1,12 +1,13 @@
 //! The ground a test stands on: a namespace of its own on the double or on a real cluster, and short ways to speak to it.
 
 use aefm_tests::kube_api::KubeApi;
+use aefm_tests::parts::{self, Part};
 use kube::api::{Api, ApiResource, DeleteParams, DynamicObject, Patch, PatchParams, PostParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::core::GroupVersionKind;
 use kube::{Client, Config};
 use serde_json::{Value, json};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
@@ -47,25 +48,21 @@ pub(crate) type Answer = Result<Value, (u16, String)>;
 
 /// Runs a test on a fresh double.
 pub(crate) fn on_double<F: Future<Output = ()>>(test: impl FnOnce(Ground) -> F) {
-    assert!(
-        Path::new("/bin/busybox").exists(),
-        "the double's containers run it: install busybox-static"
-    );
+    let Some(busybox) = parts::find(Part::Busybox) else {
+        return;
+    };
     let api = KubeApi::start();
     let image = "aefm.local/busybox:1".to_owned();
-    api.program(&image, "/bin/busybox");
+    api.program(&image, busybox);
     run(&api.kubeconfig(), image, Some(api), test);
 }
 
-/// Runs a test on the real cluster; without one it says so, and in CI it fails.
+/// Runs a test on the real cluster; without one it says so.
 pub(crate) fn on_real<F: Future<Output = ()>>(test: impl FnOnce(Ground) -> F) {
-    let Some(kubeconfig) = std::env::var_os("AEFM_KUBECONFIG").map(PathBuf::from) else {
-        aefm_tests::no_cluster();
+    let Some(kubeconfig) = parts::find(Part::Cluster) else {
         return;
     };
-    let image =
-        std::env::var("AEFM_KUBE_IMAGE").unwrap_or_else(|_| "aefm.local/busybox:1".to_owned());
-    run(&kubeconfig, image, None, test);
+    run(&kubeconfig, parts::busybox_image(), None, test);
 }
 
 fn run<F: Future<Output = ()>>(

@@ -195,7 +195,7 @@ impl Stage {
     pub fn call(&self, index: usize, request: &mut Request) {
         match &self.source {
             Source::Users { first, with_id, .. } => {
-                social::register(first + index as u32, *with_id, request)
+                social::register(first + index as u32, *with_id, request);
             }
             Source::Follows(follows) => social::follow(follows, index, request),
             Source::Posts(posts) => posts.call(index, request),

@@ -257,6 +257,60 @@ pub struct ProfileControl {
     pub intensity: f64,
 }
 
+/// Why an intensity that was asked for is not held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Why {
+    /// Cores, a scheduling class or a quota that it was given were changed by somebody else while it ran.
+    Taken,
+    /// The whole process did not run for a while: stopped by a signal, frozen, or its machine was.
+    Stopped,
+    /// A control group's CPU quota held it back.
+    Throttled,
+    /// A limit of its process or of its control group (ulimit, memory) lets it have no more.
+    Limited,
+    /// Its peer does not answer.
+    Unreachable,
+    /// It is still taking what it was asked to hold.
+    Filling,
+    /// It is still measuring the peak that percent is of.
+    Measuring,
+    /// It has not been at this request for long enough to tell.
+    Settling,
+    /// The run was over before that could be told.
+    TooShort,
+    /// It had settled, and then missed the request for a part of the time.
+    Missed,
+}
+
+impl Why {
+    /// The word in samples.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Taken => "taken",
+            Self::Stopped => "stopped",
+            Self::Throttled => "throttled",
+            Self::Limited => "limited",
+            Self::Unreachable => "unreachable",
+            Self::Filling => "filling",
+            Self::Measuring => "measuring",
+            Self::Settling => "settling",
+            Self::TooShort => "too_short",
+            Self::Missed => "missed",
+        }
+    }
+
+    /// Whether waiting is likely to help: the stressor is still on its way to what was asked.
+    #[must_use]
+    pub const fn passes(self) -> bool {
+        matches!(
+            self,
+            Self::Filling | Self::Measuring | Self::Settling | Self::Missed | Self::Stopped
+        )
+    }
+}
+
 /// One line of a stressor's standard output.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct InterferenceSample {
@@ -268,11 +322,18 @@ pub struct InterferenceSample {
     pub achieved: f64,
     /// Unit of both.
     pub unit: String,
-    /// The machine had no room for what was asked.
+    /// It presses as hard as this machine lets it, and that is less than was asked: the reachable maximum.
     pub saturated: bool,
-    /// The controller has settled at the request (or found the machine saturated): a case may begin.
+    /// It settled at the request, and what it reached since then in this sample is within the kind's tolerance. (In the
+    /// summary: the mean over the run is, and nothing that it was given was taken from it.)
     #[serde(default)]
     pub held: bool,
+    /// Why it is neither held nor saturated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<Why>,
+    /// The same for people, where there is more to say than the word.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
     /// Wall clock at the end of the sample, ns since the epoch.
     pub wall_ns: i64,
     /// Monotonic clock at the same instant, ns.
@@ -283,4 +344,18 @@ pub struct InterferenceSample {
     /// True in the last line only.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub summary: bool,
+}
+
+impl InterferenceSample {
+    /// Whether waiting longer is not likely to change it: the request is held, or what can be had is less.
+    #[must_use]
+    pub fn is_final(&self) -> bool {
+        self.held || self.falls_short()
+    }
+
+    /// Whether less than was asked is all that can be had, for whatever reason.
+    #[must_use]
+    pub fn falls_short(&self) -> bool {
+        self.saturated || self.why.is_some_and(|why| !why.passes())
+    }
 }

@@ -19,3 +19,4 @@ pub mod quantity;
 pub mod scenario;
 pub mod testbed;
 pub mod unit;
+pub mod yaml;

@@ -16,6 +16,7 @@ pub use take::TakeError;
 
 use crate::draw::{Stream, derive_text, draw};
 use crate::mix::Request;
+use crate::yaml;
 use draws::Generator;
 use rand_distr::Distribution;
 use rand_distr::weighted::WeightedAliasIndex;
@@ -82,8 +83,8 @@ impl Scenario {
         text: &str,
         read: impl FnMut(&str) -> Result<String, String>,
     ) -> Result<Self, ScenarioError> {
-        let file = serde_saphyr::from_str(text)
-            .map_err(|error| ScenarioError::Syntax(error.to_string()))?;
+        let file =
+            yaml::read_one(text).map_err(|wrong| ScenarioError::Syntax(wrong.to_string()))?;
         check::check(file, read).map_err(ScenarioError::Faults)
     }
 

@@ -33,9 +33,16 @@ pub(super) fn run(
     };
     let mut measured = Calibration::measure(&machine, &cores, dir, said).map_err(Failure::run)?;
     // Peaks of other cores of this machine stay.
-    if let Some(kept) = Calibration::load(&path, &machine) {
-        let fresh = std::mem::take(&mut measured.peaks);
-        measured.peaks = kept.peaks.into_iter().chain(fresh).collect();
+    match Calibration::load(&path, &machine) {
+        Ok(Some(kept)) => {
+            let fresh = std::mem::take(&mut measured.peaks);
+            measured.peaks = kept.peaks.into_iter().chain(fresh).collect();
+        }
+        Ok(None) => {}
+        Err(unusable) => eprintln!(
+            "what was kept in {} is replaced: {unusable}",
+            path.display()
+        ),
     }
     measured.keep(&path).map_err(Failure::run)?;
     super::print(&format!("kept in {}\n", path.display()))

@@ -37,6 +37,7 @@ pub(super) fn run(path: &Path, console: &Console) -> Result<ExitCode, Failure> {
     let result = supervise::run(profile, controls, &mut console.output()).map_err(Failure::run)?;
     match result.ending {
         Ending::Failed(reason) => Err(Failure::run(anyhow!(reason))),
+        Ending::OutputFailed(reason) => Err(Failure::run(anyhow!("report: {reason}"))),
         Ending::OutputClosed => Err(Failure::run(anyhow!(
             "report: nobody reads standard output any more"
         ))),

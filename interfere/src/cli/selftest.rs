@@ -193,8 +193,9 @@ impl Place {
 fn press(child: &mut Child, intensity: f64) {
     child.retune(intensity);
     let until = Instant::now() + PATIENCE;
-    let held =
-        |sample: &InterferenceSample| sample.held && (sample.requested - intensity).abs() < 1e-9;
+    let held = |sample: &InterferenceSample| {
+        sample.is_final() && (sample.requested - intensity).abs() < 1e-9
+    };
     while Instant::now() < until && !child.ended() {
         if child
             .wait_sample(until.saturating_duration_since(Instant::now()))

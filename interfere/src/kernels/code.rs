@@ -60,7 +60,7 @@ impl Chain {
                 start,
                 length.get(),
                 ProtFlags::PROT_READ | ProtFlags::PROT_EXEC,
-            )?
+            )?;
         };
         make_visible(code);
         Ok(chain)

@@ -1,8 +1,8 @@
 //! Memory that may be taken: what the kernel calls available, less a reserve, within every control group's limit
 //! (version 1 and 2), and how hard memory is pressed already.
 
+use super::groups::{Group, field};
 use super::{Machine, MachineError};
-use std::path::PathBuf;
 
 /// Memory of the whole machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,7 +42,7 @@ impl Machine {
         let available = less(self.memory()?.available_bytes, reserve_bytes);
         // Within a control group a smaller margin is enough: it is not the node's.
         let groups = self
-            .groups()
+            .groups("memory")
             .into_iter()
             .filter_map(|group| group.room_bytes());
         Ok(groups
@@ -56,6 +56,25 @@ impl Machine {
     /// When the machine does not say what is available.
     pub fn room_bytes(&self, reserve_bytes: u64) -> Result<u64, MachineError> {
         Ok(self.headroom_bytes(reserve_bytes)?.max(0).cast_unsigned())
+    }
+
+    /// Which control group's memory limit leaves less than the machine does; none where it is the machine that is short.
+    #[must_use]
+    pub fn tightest_group(&self, reserve_bytes: u64) -> Option<String> {
+        let available = self
+            .memory()
+            .ok()?
+            .available_bytes
+            .saturating_sub(reserve_bytes);
+        let groups = self.groups("memory");
+        let rooms = groups.iter().filter_map(|group| {
+            Some((
+                group.room_bytes()?.saturating_sub(GROUP_MARGIN_BYTES),
+                group,
+            ))
+        });
+        let (room, group) = rooms.min_by_key(|(room, _)| *room)?;
+        (room < available).then(|| group.folder.display().to_string())
     }
 
     /// Bytes of this process that are resident, by the kernel's count; none where it does not say.
@@ -82,59 +101,15 @@ impl Machine {
     pub fn memory_pressure(&self) -> Option<f64> {
         parse_pressure(&self.read("proc/pressure/memory").ok()?)
     }
-
-    /// The memory control groups of this process, from its own up to the root's children.
-    fn groups(&self) -> Vec<Group> {
-        let Ok(text) = self.read("proc/self/cgroup") else {
-            return Vec::new();
-        };
-        let mut groups = Vec::new();
-        for (controllers, path) in text.lines().filter_map(group_of) {
-            let (version, mounts): (u8, &[&str]) = match controllers {
-                "" => (2, &["sys/fs/cgroup", "sys/fs/cgroup/unified"]),
-                list if list.split(',').any(|name| name == "memory") => {
-                    (1, &["sys/fs/cgroup/memory"])
-                }
-                _ => continue,
-            };
-            for mount in mounts {
-                groups.extend(self.chain(version, mount, path));
-            }
-        }
-        groups
-    }
-
-    /// A group and its ancestors. In a container the path may not exist below the mount: then the mount is the group.
-    fn chain(&self, version: u8, mount: &str, path: &str) -> Vec<Group> {
-        let base = self.path(mount);
-        let mut folder = base.join(path.trim_start_matches('/'));
-        if !folder.is_dir() {
-            folder.clone_from(&base);
-        }
-        let ancestors = folder
-            .ancestors()
-            .take_while(|ancestor| ancestor.starts_with(&base));
-        ancestors
-            .map(|ancestor| Group {
-                version,
-                folder: ancestor.to_owned(),
-            })
-            .collect()
-    }
 }
 
 /// Page tables and the process itself have to fit, too.
 const GROUP_MARGIN_BYTES: u64 = 16 << 20;
 
-struct Group {
-    version: u8,
-    folder: PathBuf,
-}
-
 impl Group {
     /// Limit less use; use without what can be dropped at once (inactive file pages). None: no limit.
     fn room_bytes(&self) -> Option<u64> {
-        let read = |file: &str| std::fs::read_to_string(self.folder.join(file)).ok();
+        let read = |file: &str| self.read(file);
         let (limit, usage, droppable) = if self.version == 2 {
             (
                 read("memory.max")?,
@@ -155,26 +130,10 @@ impl Group {
         }
         let usage: u64 = usage.trim().parse().ok()?;
         let dropped = read("memory.stat")
-            .and_then(|stat| stat_field(&stat, droppable))
+            .and_then(|stat| field(&stat, droppable))
             .unwrap_or(0);
         Some(limit.saturating_sub(usage.saturating_sub(dropped)))
     }
-}
-
-/// `4:memory:/path` or `0::/path`: controllers and path.
-fn group_of(line: &str) -> Option<(&str, &str)> {
-    let mut parts = line.splitn(3, ':').skip(1);
-    Some((parts.next()?, parts.next()?))
-}
-
-fn stat_field(stat: &str, name: &str) -> Option<u64> {
-    stat.lines().find_map(|line| {
-        line.strip_prefix(name)?
-            .strip_prefix(' ')?
-            .trim()
-            .parse()
-            .ok()
-    })
 }
 
 fn field_kib(text: &str, name: &str) -> Option<u64> {
@@ -251,6 +210,13 @@ mod tests {
         );
         let machine = machine(root.path(), "0::/pods/one\n");
         assert_eq!(machine.room_bytes(0).unwrap(), GIB - GROUP_MARGIN_BYTES);
+        let tightest = machine.tightest_group(0).unwrap();
+        assert!(tightest.ends_with("/pods"), "{tightest}");
+        assert_eq!(
+            machine.tightest_group(8 * GIB - 1),
+            None,
+            "the machine has less"
+        );
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Standard output: one JSON object a line, or plain progress, each line flushed.
 
-use aefm_workloads::interference::InterferenceSample;
+use aefm_workloads::interference::{InterferenceSample, Why};
 use std::io::{Stdout, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 
@@ -68,12 +68,7 @@ impl AsFd for Output {
 /// One line for people.
 #[must_use]
 pub fn plain(sample: &InterferenceSample) -> String {
-    let state = match (sample.saturated, sample.held) {
-        (true, _) => "  saturated: this is the reachable maximum",
-        (false, true) => "",
-        (false, false) if sample.summary => "  not held",
-        (false, false) => "  settling",
-    };
+    let state = state(sample);
     let rate = match sample.bytes_per_s {
         Some(rate) if sample.unit == "percent" => format!("  ({:.2} GB/s)", rate / 1e9),
         _ => String::new(),
@@ -85,6 +80,29 @@ pub fn plain(sample: &InterferenceSample) -> String {
         "{:<13} {achieved} of {requested}{rate}{mean}{state}",
         sample.kind.name()
     )
+}
+
+/// What is to be said of an intensity that is not held.
+fn state(sample: &InterferenceSample) -> String {
+    let word = match sample.why {
+        _ if sample.held => return String::new(),
+        None if sample.saturated => return "  saturated: this is the reachable maximum".to_owned(),
+        None => "it was missed",
+        Some(Why::Taken) => "what it was given was changed",
+        Some(Why::Stopped) => "it was stopped",
+        Some(Why::Throttled) => "throttled",
+        Some(Why::Limited) => "limited",
+        Some(Why::Unreachable) => "its peer does not answer",
+        Some(Why::Filling) => "still filling",
+        Some(Why::Measuring) => "still measuring its peak",
+        Some(Why::Settling) => "settling",
+        Some(Why::TooShort) => "too short a run to tell",
+        Some(Why::Missed) => "missed for a part of the time",
+    };
+    let not_held = if sample.summary { "not held: " } else { "" };
+    let detail = sample.detail.as_deref();
+    let detail = detail.map_or(String::new(), |detail| format!(": {detail}"));
+    format!("  {not_held}{word}{detail}")
 }
 
 /// A value in its unit, short.
@@ -113,6 +131,8 @@ mod tests {
             unit: "percent".to_owned(),
             saturated: false,
             held: true,
+            why: None,
+            detail: None,
             wall_ns: 1,
             mono_ns: 2,
             bytes_per_s: Some(3.4e10),
@@ -127,11 +147,23 @@ mod tests {
             "mem_bandwidth 59.9 % of 60.0 %  (34.00 GB/s)"
         );
         let short = InterferenceSample {
+            held: false,
             saturated: true,
             summary: true,
             ..sample()
         };
         assert!(plain(&short).ends_with("mean  saturated: this is the reachable maximum"));
+        let taken = InterferenceSample {
+            saturated: false,
+            why: Some(Why::Taken),
+            detail: Some("core 1 was taken from it".to_owned()),
+            ..short
+        };
+        assert!(
+            plain(&taken).ends_with(
+                "mean  not held: what it was given was changed: core 1 was taken from it"
+            )
+        );
     }
 
     #[test]

@@ -10,11 +10,12 @@ use super::{Ask, Descriptor, StartError, Stressor};
 use crate::clock;
 use crate::crew::{Crew, Shift};
 use crate::duty::Duty;
+use crate::hindrance::Hindrance;
 use crate::holding::Tolerance;
 use crate::kernels::Burn;
 use crate::machine::cores::format_list;
 use crate::monitor::Reached;
-use aefm_workloads::interference::{CpuClass, Kind};
+use aefm_workloads::interference::{CpuClass, Kind, Why};
 use class::Secured;
 use partition::Partition;
 
@@ -24,6 +25,8 @@ pub(crate) use partition::keep;
 const PERIOD_NS: u64 = 10_000_000;
 /// CPU time that one round of work may take before the clock is read again.
 const ROUND_NS: u64 = 20_000;
+/// How often a thread looks whether it still has the class that secures its share.
+const LOOK_NS: u64 = 400_000_000;
 
 struct Cpu {
     // Ended before its cores are given back.
@@ -45,10 +48,13 @@ impl Stressor for Cpu {
         let achieved = 100.0 * (used_ns - self.seen_ns) as f64 / wall_ns as f64;
         (self.seen_ns, self.seen_at_ns) = (used_ns, now_ns);
         Reached {
-            achieved,
-            bytes_per_s: None,
-            settling: false,
+            hindrance: self.crew.hindrance(),
+            ..Reached::of(achieved)
         }
+    }
+
+    fn crew(&self) -> Option<&Crew> {
+        Some(&self.crew)
     }
 
     fn failure(&self) -> Option<String> {
@@ -94,20 +100,29 @@ fn placement(
     Ok((Some(partition), unpinned))
 }
 
-/// Secures a new share; false when the kernel cannot.
-fn secured(shift: &Shift, class: CpuClass, share: f64) -> bool {
+/// Secures a new share; the class that it has then, none when the kernel cannot.
+fn secured(shift: &Shift, class: CpuClass, share: f64) -> Option<CpuClass> {
     match class::secure(class, share, PERIOD_NS) {
-        Secured::Yes => {}
+        Secured::Yes => return Some(class),
         Secured::Fair(reason) if shift.index == 0 => {
-            eprintln!("cpu: failed to {reason}: going on as class fair")
+            eprintln!("cpu: failed to {reason}: going on as class fair");
         }
         Secured::Fair(_) => {}
         Secured::Refused(reason) => {
             shift.fail(reason);
-            return false;
+            return None;
         }
     }
-    true
+    Some(CpuClass::Fair)
+}
+
+/// Says when somebody has changed the class that secures this worker's share.
+fn look(shift: &Shift, class: CpuClass, share: f64) {
+    let taken = (!class::is_kept(class, share)).then(|| {
+        let detail = "a thread no longer has the scheduling class that secured its share";
+        Hindrance::new(Why::Taken, detail)
+    });
+    shift.hinder(taken);
 }
 
 /// A worker's life: in every period as much CPU time as its account grants, then sleep.
@@ -123,18 +138,25 @@ fn work(shift: &Shift, mut burn: Burn, class: CpuClass) {
     let born_ns = clock::thread_cpu_ns();
     let mut booked_ns = born_ns;
     let mut share = 0.0;
+    let mut secured_as = CpuClass::Fair;
+    let mut looked_ns = edge_ns;
     clock::sleep_until(edge_ns);
     while !shift.stopped() {
         if share != shift.dial() {
             share = shift.dial();
             duty = Duty::new(1_000.0);
-            if !secured(shift, class, share) {
-                return;
+            match secured(shift, class, share) {
+                Some(class) => secured_as = class,
+                None => return,
             }
         }
         if shift.wait_for_work() {
             edge_ns += clock::mono_ns().saturating_sub(edge_ns) / PERIOD_NS * PERIOD_NS;
             continue;
+        }
+        if edge_ns.saturating_sub(looked_ns) >= LOOK_NS {
+            looked_ns = edge_ns;
+            look(shift, secured_as, share);
         }
         let quota = share * PERIOD_NS as f64;
         let grant_ns = duty.grant(quota).min(PERIOD_NS as f64);
@@ -177,6 +199,7 @@ pub(super) static CPU: Descriptor = Descriptor {
     kind: Kind::Cpu,
     about: "percent of the named cores' time: integer, float or SIMD work under a duty controller",
     tolerance,
+    has_peak: false,
     support: |_| Ok(()),
     start,
 };

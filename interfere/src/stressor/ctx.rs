@@ -68,6 +68,7 @@ pub(super) static CTX: Descriptor = Descriptor {
     kind: Kind::Ctx,
     about: "context switches a second on the named cores, or percent of the measured peak",
     tolerance: two_percent,
+    has_peak: true,
     support: |_| Ok(()),
     start,
 };

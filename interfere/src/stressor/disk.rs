@@ -6,6 +6,7 @@
 use super::{Ask, Descriptor, StartError, Stressor, two_percent};
 use crate::clock;
 use crate::crew::Shift;
+use crate::limits::explained;
 use crate::mapping::{Mapping, Pages};
 use crate::paced::{Pace, Paced, Scale, Work};
 use aefm_workloads::draw::{Stream, draw};
@@ -181,7 +182,8 @@ fn buffer(bytes: u64) -> nix::Result<Mapping> {
 }
 
 fn worker(shift: &Shift, file: Arc<File>, plan: Plan) -> Result<Work, String> {
-    let mut memory = buffer(plan.block_bytes).map_err(|error| format!("map a block: {error}"))?;
+    let mut memory = buffer(plan.block_bytes)
+        .map_err(|error| format!("map a block: {}", explained(&error.into())))?;
     memory.touch(plan.seed ^ clock::mono_ns());
     let block_bytes =
         usize::try_from(plan.block_bytes).map_err(|_| "map a block of that size".to_owned())?;
@@ -201,7 +203,7 @@ fn worker(shift: &Shift, file: Arc<File>, plan: Plan) -> Result<Work, String> {
         } else {
             file.write_all_at(bytes, at)
         };
-        done.map_err(|error| format!("press on the disk: {error}"))?;
+        done.map_err(|error| format!("press on the disk: {}", explained(&error)))?;
         let used = if plan.operations { 1 } else { plan.block_bytes };
         shift.add(used);
         Ok(used)
@@ -213,6 +215,7 @@ pub(super) static DISK: Descriptor = Descriptor {
     kind: Kind::Disk,
     about: "direct input and output in a folder: MB/s or iops, or percent of the measured peak",
     tolerance: two_percent,
+    has_peak: true,
     support: |_| Ok(()),
     start,
 };

@@ -39,6 +39,7 @@ pub(super) static L1D: Descriptor = Descriptor {
     kind: Kind::L1d,
     about: "percent of each named core's first-level data cache, touched again every 1 ms",
     tolerance: two_percent,
+    has_peak: false,
     support,
     start,
 };

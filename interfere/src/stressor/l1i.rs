@@ -32,7 +32,7 @@ fn start(ask: &Ask<'_>) -> Result<Box<dyn Stressor>, StartError> {
                 )
             })?;
             Ok(sweep::sweeper(target, move |footprint| {
-                chain.run(footprint)
+                chain.run(footprint);
             }))
         }),
     )
@@ -56,6 +56,7 @@ pub(super) static L1I: Descriptor = Descriptor {
     kind: Kind::L1i,
     about: "percent of each named core's instruction cache, run through every 1 ms",
     tolerance: two_percent,
+    has_peak: false,
     support,
     start,
 };

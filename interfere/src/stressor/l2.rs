@@ -39,6 +39,7 @@ pub(super) static L2: Descriptor = Descriptor {
     kind: Kind::L2,
     about: "percent of each named core's second-level cache, touched again every 2 ms",
     tolerance: two_percent,
+    has_peak: false,
     support,
     start,
 };

@@ -53,6 +53,7 @@ pub(super) static LLC: Descriptor = Descriptor {
     kind: Kind::Llc,
     about: "percent of the last-level cache, touched again every 10 ms",
     tolerance: two_percent,
+    has_peak: false,
     support,
     start,
 };

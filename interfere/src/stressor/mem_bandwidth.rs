@@ -8,6 +8,7 @@ use super::{Ask, Descriptor, StartError, Stressor, two_percent};
 use crate::crew::Shift;
 use crate::guard;
 use crate::kernels::{Vectors, stream};
+use crate::limits::explained;
 use crate::mapping::{HUGE_PAGE_BYTES, Mapping, Pages};
 use crate::paced::{Pace, Paced, Scale, Work};
 use aefm_workloads::interference::{Access, Kind};
@@ -80,8 +81,8 @@ fn buffer_bytes(ask: &Ask<'_>) -> usize {
 /// The work of one worker.
 fn walker(shift: &Shift, bytes: usize, access: Access, seed: u64) -> Result<Work, String> {
     let vectors = Vectors::detect();
-    let mut memory =
-        Mapping::new(bytes, Pages::Huge).map_err(|error| format!("map {bytes} bytes: {error}"))?;
+    let mut memory = Mapping::new(bytes, Pages::Huge)
+        .map_err(|error| format!("map {bytes} bytes: {}", explained(&error.into())))?;
     if !memory.huge() && shift.index == 0 {
         eprintln!("mem_bandwidth: no huge pages here, small ones are used: expect a lower peak");
     }
@@ -144,6 +145,7 @@ pub(super) static MEM_BANDWIDTH: Descriptor = Descriptor {
     kind: Kind::MemBandwidth,
     about: "bytes a second between memory and the named cores: read, write, non-temporal, copy or random",
     tolerance: two_percent,
+    has_peak: true,
     support: |machine| {
         machine
             .memory()

@@ -7,11 +7,13 @@ use super::{Ask, Descriptor, StartError, Stressor};
 use crate::clock;
 use crate::crew::{Crew, Shift};
 use crate::guard;
+use crate::hindrance::Hindrance;
 use crate::holding::Tolerance;
+use crate::limits::explained;
 use crate::machine::Machine;
 use crate::mapping::{Mapping, PAGE_BYTES, Pages};
 use crate::monitor::Reached;
-use aefm_workloads::interference::Kind;
+use aefm_workloads::interference::{Kind, Why};
 use aefm_workloads::quantity::Unit;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -63,11 +65,15 @@ impl Stressor for MemCapacity {
         let growing = now_ns.saturating_sub(self.grown_ns) < STALLED_NS
             && !self.limited.load(Ordering::Relaxed);
         let filling = growing && (bytes as f64) < self.due_bytes * 0.999;
+        let filling = filling.then(|| Hindrance::plain(Why::Filling));
         Reached {
-            achieved: bytes as f64 / self.bytes_per_unit,
-            bytes_per_s: None,
-            settling: filling,
+            hindrance: self.crew.hindrance().or(filling),
+            ..Reached::of(bytes as f64 / self.bytes_per_unit)
         }
+    }
+
+    fn crew(&self) -> Option<&Crew> {
+        Some(&self.crew)
     }
 
     fn failure(&self) -> Option<String> {
@@ -183,6 +189,8 @@ impl Holder {
     fn hold(&self, shift: &Shift) {
         let mut blocks: Vec<Mapping> = Vec::new();
         let mut cursor = Cursor::default();
+        let mut refused = None;
+        let mut told = None;
         while !shift.stopped() {
             let held = blocks.iter().map(|block| block.bytes() as u64).sum();
             shift.show(held);
@@ -202,30 +210,61 @@ impl Holder {
                 pressed,
                 self.workers,
             );
-            self.limited.store(
-                matches!(step, Step::Short | Step::Yield(_)),
-                Ordering::Relaxed,
-            );
+            let step = match step {
+                // What was refused is tried again after a look's time, not at once.
+                Step::Take(_) if refused.is_some() => Step::Short,
+                step => step,
+            };
+            let is_short = matches!(step, Step::Short | Step::Yield(_));
+            self.limited.store(is_short, Ordering::Relaxed);
             match step {
                 Step::Take(bytes) => match take(bytes, blocks.len() as u64) {
                     Ok(block) => blocks.push(block),
-                    Err(reason) => return shift.fail(reason),
+                    Err(reason) => {
+                        refused = Some(reason);
+                        continue;
+                    }
                 },
                 Step::Drop(count) | Step::Yield(count) => blocks.truncate(blocks.len() - count),
-                Step::Short | Step::Rest => {
-                    cursor.touch(&blocks, TOUCHES / self.workers.max(1));
-                    shift.rest(LOOK);
-                }
+                Step::Short | Step::Rest => {}
+            }
+            // Who is short says by what; who has what was asked, or gets more, is no longer.
+            let limit = if is_short {
+                self.limit(refused.take())
+            } else {
+                None
+            };
+            if limit != told {
+                told.clone_from(&limit);
+                shift.hinder(limit.map(|limit| Hindrance::new(Why::Limited, limit)));
+            }
+            if matches!(step, Step::Short | Step::Rest) {
+                cursor.touch(&blocks, TOUCHES / self.workers.max(1));
+                shift.rest(LOOK);
             }
         }
+    }
+
+    /// What other than the machine's own memory leaves no more to be taken.
+    fn limit(&self, refused: Option<String>) -> Option<String> {
+        let group = || {
+            let group = self.machine.tightest_group(self.reserve_bytes)?;
+            Some(format!("by the memory limit of control group {group}"))
+        };
+        refused.or_else(group)
     }
 }
 
 fn take(bytes: u64, salt: u64) -> Result<Mapping, String> {
     let bytes = usize::try_from(bytes)
         .map_err(|_| format!("take {bytes} bytes: more than there are addresses"))?;
-    let mut block =
-        Mapping::new(bytes, Pages::Huge).map_err(|error| format!("take {bytes} bytes: {error}"))?;
+    let mut block = Mapping::new(bytes, Pages::Huge).map_err(|error| {
+        format!(
+            "the system refuses {} MiB more: {}",
+            bytes >> 20,
+            explained(&error.into())
+        )
+    })?;
     block.touch(salt);
     Ok(block)
 }
@@ -274,6 +313,7 @@ pub(super) static MEM_CAPACITY: Descriptor = Descriptor {
     kind: Kind::MemCapacity,
     about: "memory really resident: percent of what may be taken, or bytes",
     tolerance,
+    has_peak: false,
     support: |machine| {
         machine
             .memory()

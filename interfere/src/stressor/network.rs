@@ -13,6 +13,7 @@ mod udp;
 
 use super::{Ask, Descriptor, StartError, Stressor, two_percent};
 use crate::clock;
+use crate::crew::Crew;
 use crate::holding::seconds;
 use crate::monitor::Reached;
 use crate::paced::{Paced, Scale};
@@ -36,6 +37,10 @@ impl Stressor for Client {
 
     fn reached(&mut self, now_ns: u64) -> Reached {
         self.paced.reached(now_ns)
+    }
+
+    fn crew(&self) -> Option<&Crew> {
+        self.paced.crew()
     }
 
     fn failure(&self) -> Option<String> {
@@ -68,10 +73,14 @@ impl Stressor for Serving {
         let rate = (bytes - self.seen) as f64 / span_s;
         (self.seen, self.seen_at_ns) = (bytes, now_ns);
         Reached {
-            achieved: 8.0 * rate / self.bits_per_unit,
             bytes_per_s: Some(rate),
-            settling: false,
+            ..Reached::of(8.0 * rate / self.bits_per_unit)
         }
+    }
+
+    /// Its threads run wherever they may: what a server reaches is its clients' matter.
+    fn crew(&self) -> Option<&Crew> {
+        None
     }
 
     fn failure(&self) -> Option<String> {
@@ -159,6 +168,7 @@ pub(super) static NETWORK: Descriptor = Descriptor {
     kind: Kind::Network,
     about: "bit/s to a server (by default on loopback), TCP or UDP, up, down or both; or percent of the link",
     tolerance: two_percent,
+    has_peak: true,
     support: |_| Ok(()),
     start,
 };

@@ -3,6 +3,7 @@
 use super::{Ask, Descriptor, StartError, Stressor, two_percent};
 use crate::crew::Shift;
 use crate::kernels::pages::Pages;
+use crate::limits::explained;
 use crate::paced::{Pace, Paced, Scale};
 use aefm_workloads::interference::Kind;
 use std::sync::Arc;
@@ -19,8 +20,8 @@ fn start(ask: &Ask<'_>) -> Result<Box<dyn Stressor>, StartError> {
         grain: 64.0,
         carry: 5.0,
         make: Arc::new(|_| {
-            let mut pages =
-                Pages::new(PAGES).map_err(|error| format!("map {PAGES} pages: {error}"))?;
+            let mut pages = Pages::new(PAGES)
+                .map_err(|error| format!("map {PAGES} pages: {}", explained(&error.into())))?;
             Ok(Box::new(move |shift: &Shift, amount: u64| {
                 pages.walk(amount);
                 shift.add(amount);
@@ -42,6 +43,7 @@ pub(super) static TLB: Descriptor = Descriptor {
     kind: Kind::Tlb,
     about: "loads a second that each need an address translation, or percent of the measured peak",
     tolerance: two_percent,
+    has_peak: true,
     support: |_| Ok(()),
     start,
 };

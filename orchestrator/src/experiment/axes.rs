@@ -114,10 +114,12 @@ fn value(name: &str, located: &Located) -> Result<FactorValue, (Place, String)> 
     let wrong = || {
         (
             located.place,
-            format!(
-                "axis `{name}`: a number or a text is wanted, not {}",
-                located.node
-            ),
+            match &located.node {
+                Node::Text(text) if section::is_number(text) => {
+                    format!("axis `{name}`: {}", section::unquoted(text))
+                }
+                other => format!("axis `{name}`: a number is wanted, not {other}"),
+            },
         )
     };
     if let Some(Factor::Interference(_)) = Factor::known(name) {

@@ -1,6 +1,7 @@
 //! The experiment file as a tree whose every key and value knows its line and column.
 
-use super::fault::Place;
+use super::fault::{Faults, Place};
+use aefm_workloads::yaml::{self, Wrong};
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_saphyr::Spanned;
@@ -73,9 +74,20 @@ impl fmt::Display for Node {
 /// Reads one YAML document.
 ///
 /// # Errors
-/// When it is not YAML, or a key stands twice in a map.
-pub fn parse(text: &str) -> Result<Located, serde_saphyr::Error> {
-    serde_saphyr::from_str(text)
+/// When it is not YAML, a key stands twice in a map, or blanks are none.
+pub fn parse(text: &str) -> Result<Located, Faults> {
+    yaml::read(text).map_err(|all| {
+        let mut faults = Faults::default();
+        for Wrong {
+            line,
+            column,
+            message,
+        } in all
+        {
+            faults.add(Place { line, column }, message);
+        }
+        faults
+    })
 }
 
 impl<'de> Deserialize<'de> for Located {

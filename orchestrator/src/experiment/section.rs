@@ -1,8 +1,10 @@
 //! Reads one map of the experiment file key by key, collecting faults instead of stopping at the first.
 
-use super::fault::{Faults, Place, way_out};
+use super::fault::{Faults, Place, suggestion, way_out};
+use super::keys;
 use super::node::{Key, Located, Node};
 use aefm_workloads::unit::{parse_bytes, parse_duration};
+use aefm_workloads::yaml::look_alike;
 use std::cell::RefCell;
 use std::time::Duration;
 
@@ -122,7 +124,10 @@ impl<'a> Section<'a> {
 
     /// Every key that nobody asked for is a fault with a suggestion.
     pub(super) fn finish(self) {
-        let asked = self.asked.into_inner();
+        let mut asked = self.asked.take();
+        let mut seen = std::collections::BTreeSet::new();
+        // Readers may ask for a key twice, and nobody wants to read it twice.
+        asked.retain(|name| seen.insert(*name));
         for (key, _) in self
             .entries
             .iter()
@@ -134,11 +139,27 @@ impl<'a> Section<'a> {
                 format!(" in `{}`", self.path)
             };
             let name = &key.name;
-            let message = format!(
-                "unknown key `{name}`{below}{}",
-                way_out(name, asked.iter().copied())
-            );
+            let way_out = self.way_out(name, &asked);
+            let message = format!("unknown key `{name}`{below}{way_out}");
             self.faults.borrow_mut().add(key.place, message);
+        }
+    }
+
+    /// What to write for a key that nobody asked for: a near one of this section, one of another, or all that there are.
+    fn way_out(&self, name: &str, asked: &[&'static str]) -> String {
+        if let Some(blank) = look_alike(name) {
+            return format!(": it holds {blank}, which is no blank");
+        }
+        let near = suggestion(name, asked.iter().copied());
+        match (near, keys::home(self.path, name)) {
+            (None, Some(("", key))) => {
+                format!(
+                    ": `{key}` is a key of the file itself, not of `{}`",
+                    self.path
+                )
+            }
+            (None, Some((section, key))) => format!(": `{key}` is a key of `{section}`"),
+            _ => way_out(name, asked.iter().copied()),
         }
     }
 
@@ -172,8 +193,25 @@ pub(super) fn texts(node: &Node) -> Result<Vec<String>, String> {
 pub(super) fn flag(node: &Node) -> Result<bool, String> {
     match node {
         Node::Bool(value) => Ok(*value),
+        Node::Text(text) if ["true", "false"].contains(&text.as_str()) => Err(unquoted(text)),
+        Node::Text(text) if ["yes", "on"].contains(&text.to_lowercase().as_str()) => {
+            Err(format!("true or false is wanted: write true for `{text}`"))
+        }
+        Node::Text(text) if ["no", "off"].contains(&text.to_lowercase().as_str()) => {
+            Err(format!("true or false is wanted: write false for `{text}`"))
+        }
         other => Err(format!("true or false is wanted, not {other}")),
     }
+}
+
+/// Whether quotes are all that keeps a text from being a number.
+pub(super) fn is_number(text: &str) -> bool {
+    text.parse::<f64>().is_ok_and(f64::is_finite)
+}
+
+/// What to say of a text that would be right without its quotes.
+pub(super) fn unquoted(text: &str) -> String {
+    format!("`{text}` stands in quotes, which make it a text: write {text} without them")
 }
 
 /// A number.
@@ -185,6 +223,7 @@ pub(super) fn number(node: &Node) -> Result<f64, String> {
         )]
         Node::Int(value) => Ok(*value as f64),
         Node::Float(value) if value.is_finite() => Ok(*value),
+        Node::Text(text) if is_number(text) => Err(unquoted(text)),
         other => Err(format!("a number is wanted, not {other}")),
     }
 }
@@ -195,6 +234,7 @@ pub(super) fn count(least: u64) -> impl Fn(&Node) -> Result<u64, String> {
         Node::Int(value) if u64::try_from(*value).is_ok_and(|value| value >= least) => {
             Ok(value.unsigned_abs())
         }
+        Node::Text(text) if is_number(text) => Err(unquoted(text)),
         other => Err(format!(
             "a whole number of at least {least} is wanted, not {other}"
         )),

@@ -1,5 +1,6 @@
 //! Workloads of the user's own: a Lua script or a scenario, read whole so that it travels with the spec.
 
+use super::file;
 use aefm_workloads::load::Written;
 use aefm_workloads::scenario::Scenario;
 use std::collections::BTreeMap;
@@ -22,7 +23,7 @@ pub(super) fn named(workload: &str) -> Option<Named<'_>> {
 pub(super) fn read(workload: &str, folder: &Path) -> Result<Option<Written>, String> {
     let text_of = |name: &str| {
         let path = folder.join(name);
-        std::fs::read_to_string(&path).map_err(|error| format!("read {}: {error}", path.display()))
+        file::read(&path).map_err(|error| format!("read {}: {error}", path.display()))
     };
     Ok(match named(workload) {
         None => None,
@@ -33,9 +34,11 @@ pub(super) fn read(workload: &str, folder: &Path) -> Result<Option<Written>, Str
         Some(Named::Scenario(path)) => {
             let (text, mut files) = (text_of(path)?, BTreeMap::new());
             let beside = Path::new(path).parent().unwrap_or(Path::new(""));
-            let checked = Scenario::from_yaml(&text, |file| {
-                let content = text_of(&beside.join(file).to_string_lossy())?;
-                files.insert(file.to_owned(), content.clone());
+            let checked = Scenario::from_yaml(&text, |name| {
+                let path = folder.join(beside.join(name));
+                let content = std::fs::read_to_string(&path)
+                    .map_err(|error| format!("read {}: {error}", path.display()))?;
+                files.insert(name.to_owned(), content.clone());
                 Ok(content)
             });
             checked.map_err(|error| format!("use {path}: {error}"))?;

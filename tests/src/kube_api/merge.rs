@@ -184,7 +184,7 @@ pub(crate) fn json_patch(into: &mut Value, patch: &Value) -> Result<(), Refusal>
         match (step["op"].as_str().unwrap_or_default(), parent) {
             ("test", parent) if parent[&last] == step["value"] => {}
             ("add" | "replace", Value::Object(map)) => {
-                drop(map.insert(last, step["value"].clone()))
+                drop(map.insert(last, step["value"].clone()));
             }
             ("add", Value::Array(items)) if last == "-" => items.push(step["value"].clone()),
             ("remove", Value::Object(map)) => drop(map.remove(&last).ok_or_else(fail)?),

@@ -50,7 +50,7 @@ impl Generator {
     ) {
         match self {
             Self::Range { min, max } => {
-                text::format(out, format_args!("{}", draw.random_range(*min..=*max)))
+                text::format(out, format_args!("{}", draw.random_range(*min..=*max)));
             }
             Self::Decimal { min, max, decimals } => {
                 let units = draw.random_range(*min..=*max);

@@ -44,6 +44,20 @@ fn weigh() -> Secured {
     Secured::Yes
 }
 
+/// Whether the calling thread still has what secured its share, which anybody with the right may have changed.
+pub(super) fn is_kept(class: CpuClass, share: f64) -> bool {
+    match class {
+        CpuClass::Fair => true,
+        // SAFETY: both calls ask about the calling thread and touch no memory.
+        CpuClass::Weight => unsafe { libc::getpriority(libc::PRIO_PROCESS, 0) == -20 },
+        // SAFETY: as above.
+        CpuClass::Reserved => {
+            let policy = unsafe { libc::sched_getscheduler(0) } & !libc::SCHED_RESET_ON_FORK;
+            share <= 0.0 || policy.cast_unsigned() == SCHED_DEADLINE
+        }
+    }
+}
+
 /// `struct sched_attr` of the kernel, as far as it goes back.
 #[repr(C)]
 #[derive(Debug, Default)]
@@ -137,5 +151,15 @@ mod tests {
     fn nothing_asked_is_nothing_reserved() {
         assert_eq!(runtime_ns(0.0, 0.9, 10_000_000), 0);
         assert_eq!(secure(CpuClass::Fair, 0.5, 10_000_000), Secured::Yes);
+    }
+
+    #[test]
+    fn a_thread_that_was_never_secured_has_not_kept_it() {
+        assert!(is_kept(CpuClass::Fair, 0.5) && is_kept(CpuClass::Reserved, 0.0));
+        assert!(!is_kept(CpuClass::Reserved, 0.5));
+        assert!(
+            !is_kept(CpuClass::Weight, 0.5),
+            "tests run at an ordinary weight"
+        );
     }
 }

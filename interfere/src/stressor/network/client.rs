@@ -5,10 +5,11 @@ use super::server::idle;
 use super::{socket, udp};
 use crate::clock;
 use crate::crew::Shift;
+use crate::hindrance::Hindrance;
 use crate::holding::seconds;
 use crate::paced::{Pace, Paced, Scale, Work};
 use crate::stressor::{Ask, StartError};
-use aefm_workloads::interference::{Direction, NetworkOptions, Protocol};
+use aefm_workloads::interference::{Direction, NetworkOptions, Protocol, Why};
 use std::io::{self, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
@@ -25,6 +26,8 @@ const CONNECT: Duration = Duration::from_millis(500);
 const RETRY_NS: u64 = 250_000_000;
 /// Writes return after that long, so that a worker notices that it should stop.
 const WRITE_PATIENCE: Duration = Duration::from_millis(100);
+/// A peer is quiet when nothing has arrived for that long.
+const QUIET_NS: u64 = 400_000_000;
 /// How long a peer has to answer.
 const ANSWER_PATIENCE: Duration = Duration::from_secs(2);
 
@@ -103,6 +106,7 @@ fn stream(peer: Peer, index: usize) -> Work {
     let mut flow: Option<BoxedFlow> = None;
     let mut next_try_ns = 0;
     let mut said = false;
+    let mut quiet = Quiet::default();
     Box::new(move |shift: &Shift, amount: u64| {
         let bytes_per_s = shift.dial() / 8.0;
         let Some(connected) = &mut flow else {
@@ -111,12 +115,16 @@ fn stream(peer: Peer, index: usize) -> Work {
             }
             next_try_ns = clock::mono_ns() + RETRY_NS;
             match connect(&peer) {
-                Ok(connected) => flow = Some(connected),
+                Ok(connected) => {
+                    flow = Some(connected);
+                    quiet.end(shift);
+                }
                 // Waiting does not make a wrong token right.
                 Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
                     return Err(format!("press towards {}: {error}", peer.target));
                 }
                 Err(error) => {
+                    quiet.begin(shift, format!("{} ({error})", peer.target));
                     if !std::mem::replace(&mut said, true) && index == 0 {
                         eprintln!(
                             "network: {} cannot be reached ({error}): trying again until it can",
@@ -131,15 +139,50 @@ fn stream(peer: Peer, index: usize) -> Work {
             Ok((used, arrived)) => {
                 said = false;
                 shift.add(arrived * 8);
+                quiet.look(shift, arrived > 0, peer.target);
                 Ok(used * 8)
             }
             Err(error) => {
                 eprintln!("network: lost {}: {error}", peer.target);
+                quiet.begin(shift, format!("{} ({error})", peer.target));
                 flow = None;
                 Ok(0)
             }
         }
     })
+}
+
+/// A peer that lets nothing arrive, although something is asked: no room of this machine's is behind that.
+#[derive(Debug, Default)]
+pub(super) struct Quiet {
+    since_ns: Option<u64>,
+    told: bool,
+}
+
+impl Quiet {
+    /// From now on, for that reason.
+    fn begin(&mut self, shift: &Shift, reason: String) {
+        self.told = true;
+        shift.hinder(Some(Hindrance::new(Why::Unreachable, reason)));
+    }
+
+    fn end(&mut self, shift: &Shift) {
+        self.since_ns = None;
+        if std::mem::take(&mut self.told) {
+            shift.hinder(None);
+        }
+    }
+
+    /// Books one look at what arrives.
+    pub(super) fn look(&mut self, shift: &Shift, has_arrived: bool, target: SocketAddr) {
+        let now_ns = clock::mono_ns();
+        let since_ns = *self.since_ns.get_or_insert(now_ns);
+        if has_arrived {
+            self.end(shift);
+        } else if now_ns - since_ns >= QUIET_NS && !self.told {
+            self.begin(shift, format!("nothing arrives at {target} any more"));
+        }
+    }
 }
 
 fn connect(peer: &Peer) -> io::Result<BoxedFlow> {
@@ -243,14 +286,19 @@ impl Flow for Sender {
 struct Receiver {
     stream: TcpStream,
     ask: Renewal,
+    target: SocketAddr,
+    quiet: Quiet,
 }
 
 impl Receiver {
     fn new(stream: TcpStream) -> io::Result<Self> {
         stream.set_read_timeout(Some(Duration::from_nanos(PERIOD_NS)))?;
+        let target = stream.peer_addr()?;
         Ok(Self {
             stream,
             ask: Renewal::default(),
+            target,
+            quiet: Quiet::default(),
         })
     }
 }
@@ -266,8 +314,9 @@ impl Flow for Receiver {
                 Ok(bytes) => {
                     all += bytes;
                     shift.add(bytes * 8);
+                    self.quiet.look(shift, true, self.target);
                 }
-                Err(error) if idle(&error) => {}
+                Err(error) if idle(&error) => self.quiet.look(shift, false, self.target),
                 Err(error) => return Err(error),
             }
         }

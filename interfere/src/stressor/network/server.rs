@@ -285,9 +285,9 @@ impl Asked {
     /// Until the next period begins; while nothing is asked for, until the client says something.
     pub(super) fn pause(&self, control: &TcpStream, edge_ns: u64) {
         if self.bytes_per_s == 0.0 {
-            wait_for(control)
+            wait_for(control);
         } else {
-            clock::sleep_until(edge_ns)
+            clock::sleep_until(edge_ns);
         }
     }
 }

@@ -4,7 +4,7 @@
 //! from its client's address alone, and sends only to the address and port from which such a datagram came: it cannot
 //! be made to send to a third party.
 
-use super::client::{BoxedFlow, Flow, Renewal, quota};
+use super::client::{BoxedFlow, Flow, Quiet, Renewal, quota};
 use super::server::{Asked, Shared, idle, wait_for};
 use super::socket;
 use crate::clock;
@@ -151,6 +151,8 @@ pub(super) fn flow(
             flow,
             ask: Renewal::default(),
             heard: false,
+            target: to,
+            quiet: Quiet::default(),
         }));
     }
     Ok(Box::new(Sender {
@@ -210,6 +212,8 @@ struct Receiver {
     flow: u64,
     ask: Renewal,
     heard: bool,
+    target: SocketAddr,
+    quiet: Quiet,
 }
 
 impl Flow for Receiver {
@@ -227,12 +231,13 @@ impl Flow for Receiver {
                     self.heard = true;
                     all += length as u64;
                     shift.add(length as u64 * 8);
+                    self.quiet.look(shift, true, self.target);
                 }
                 Ok(_) => {}
                 Err(error) if idle(&error) && socket::gone(&self.stream) => {
                     return Err(io::ErrorKind::ConnectionReset.into());
                 }
-                Err(error) if idle(&error) => {}
+                Err(error) if idle(&error) => self.quiet.look(shift, false, self.target),
                 Err(error) => return Err(error),
             }
         }

@@ -2,6 +2,7 @@
 
 pub mod written;
 
+use aefm_workloads::yaml;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -151,7 +152,7 @@ fn documents(file: &str, text: &str) -> Result<Vec<Value>, ManifestError> {
         reason,
     };
     let documents: Vec<Value> = serde_saphyr::from_multiple(text)
-        .map_err(|error| failed(error.without_snippet().to_string()))?;
+        .map_err(|error| failed(yaml::wrong(&error, text).to_string()))?;
     let mut objects = Vec::new();
     for (at, document) in documents.into_iter().enumerate() {
         match document {

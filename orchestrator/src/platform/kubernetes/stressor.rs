@@ -135,7 +135,7 @@ impl Stressor {
             .samples
             .borrow()
             .last()
-            .map(|last| (last.achieved, last.saturated));
+            .map(|last| (last.achieved, last.falls_short()));
         if reached {
             let (achieved, saturated) = last.unwrap_or_default();
             return Ok(Held {
@@ -217,7 +217,7 @@ fn is_held(sample: &InterferenceSample, intensity: f64) -> bool {
         reason = "the sample repeats the number that was sent"
     )]
     let same = sample.requested == intensity;
-    same && (sample.held || sample.saturated || intensity == 0.0)
+    same && (sample.is_final() || intensity == 0.0)
 }
 
 /// Holds a stream to the stressor's standard input: orders, and in between the lease.
@@ -319,6 +319,8 @@ mod tests {
             unit: "percent".into(),
             saturated: false,
             held: true,
+            why: None,
+            detail: None,
             wall_ns: 0,
             mono_ns,
             bytes_per_s: None,

@@ -103,7 +103,7 @@ impl Stressor {
             Ok(true) => {
                 let last = self.samples.borrow().last().map(|sample| Held {
                     achieved: sample.achieved,
-                    saturated: sample.saturated,
+                    saturated: sample.falls_short(),
                 });
                 Ok(last.unwrap_or(Held {
                     achieved: 0.0,
@@ -154,7 +154,7 @@ fn is_held(sample: &InterferenceSample, intensity: f64) -> bool {
         reason = "the sample repeats the number that was sent"
     )]
     let same = sample.requested == intensity;
-    same && (sample.held || sample.saturated || intensity == 0.0)
+    same && (sample.is_final() || intensity == 0.0)
 }
 
 /// Writes orders and, in between, renews the lease; ends when the orders do.

@@ -38,7 +38,7 @@ fn fit(store: &mut Store, set: &Value, now: Timestamp) {
         match store.get(&key).cloned() {
             None => create(store, set, &key, ordinal, now),
             Some(pod) if ["Succeeded", "Failed"].contains(&text(&pod, "/status/phase")) => {
-                store.delete_now(&key, now)
+                store.delete_now(&key, now);
             }
             Some(_) => {}
         }

@@ -123,7 +123,7 @@ impl Slot {
     ) {
         match self.view.state {
             State::Waiting(..) if Instant::now() >= self.not_before => {
-                self.start(cluster, pod, uid, setting)
+                self.start(cluster, pod, uid, setting);
             }
             State::Running(_) => self.probe(&setting.address).await,
             _ => {}
