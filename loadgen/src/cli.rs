@@ -1,6 +1,7 @@
 //! The program: arguments in, an exit code out.
 
 pub(crate) mod args;
+mod hints;
 mod probe;
 mod spec_run;
 mod start;
@@ -76,6 +77,9 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Err(error) => {
             // The reader of the help may be gone; there is no one to tell.
             let _ = error.print();
+            if let Some(hint) = hints::hint(&error) {
+                eprintln!("\n  hint: {hint}");
+            }
             return ExitCode::from(if error.use_stderr() {
                 exit::USAGE
             } else {

@@ -20,6 +20,8 @@ pub(crate) enum State {
     Idle,
     /// Free, but resting: a script's `delay`.
     Resting,
+    /// Answered, but it is not known yet whether the server has said more than it was asked: then it is not used again.
+    Draining,
     /// Carrying a request; in HTTP/2 as many as it takes.
     Busy,
 }
@@ -77,6 +79,10 @@ pub(crate) struct Conn {
     pub(crate) session: Option<Box<Session>>,
     /// Another connection has taken its place; it ends with its last answer.
     pub(crate) replaced: bool,
+    /// It had more to say than a turn of the worker's allows: it is in the worker's list of those that go on.
+    pub(crate) hungry: bool,
+    /// The server has closed its side, though there may be something left to read.
+    pub(crate) closing: bool,
 }
 
 impl Conn {
@@ -102,7 +108,16 @@ impl Conn {
             unwritten: Vec::new(),
             session: None,
             replaced: false,
+            hungry: false,
+            closing: false,
         }
+    }
+
+    /// Another link: events of the former one are for nobody.
+    pub(crate) fn next_generation(&mut self) {
+        self.generation = self.generation.wrapping_add(1);
+        self.hungry = false;
+        self.closing = false;
     }
 
     /// Whether it takes a request now. One that is idle and does not is busy from now on.

@@ -2,6 +2,8 @@
 
 mod answer;
 mod chunks;
+mod fault;
+mod framing;
 mod heard;
 mod request;
 

@@ -21,7 +21,6 @@ pub mod options;
 mod output;
 pub mod plan;
 mod poll;
-pub mod quantity;
 pub mod record;
 mod request_log;
 mod requests;

@@ -34,6 +34,8 @@ pub struct Script {
     pub scheme: &'static str,
     /// The URL's host, without brackets.
     pub host: String,
+    /// The same for this machine's resolver: with its zone.
+    pub lookup_name: String,
     /// The URL's port, if it has one.
     pub port: Option<u16>,
     /// The URL's path and query.
@@ -44,6 +46,8 @@ pub struct Script {
     pub body: Option<Vec<u8>>,
     /// What `wrk.headers` starts with.
     pub headers: Vec<(String, String)>,
+    /// The global `url`, which DeathStarBench's fork of wrk2 sets: the URL as typed.
+    pub url: String,
     /// `init`'s arguments: the URL, then the script's own.
     pub args: Vec<String>,
     /// What `math.randomseed` does: draws from this seed, shard and worker, or (none) what it is told.
@@ -60,11 +64,13 @@ impl Script {
             source: source.into(),
             scheme: if target.tls { "https" } else { "http" },
             host: target.host.clone(),
+            lookup_name: target.lookup_name(),
             port: target.named_port(),
             target: target.path.clone(),
             method: "GET".to_owned(),
             body: None,
             headers: Vec::new(),
+            url: String::new(),
             args: Vec::new(),
             seed: None,
             prints_to_stderr: false,

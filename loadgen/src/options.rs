@@ -2,99 +2,27 @@
 
 mod arrival;
 mod body;
+mod error;
+mod fields;
+mod values;
 
 use crate::cli::args::{Args, Pace, Trace};
-use crate::content::Fields;
 use crate::context::Context;
-use crate::http2::CONNECTION_FIELDS;
 use crate::plan::{Plan, Protocol};
-use crate::quantity::{QuantityError, duration, number};
-use crate::schedule::{FileError, ProfileError, Share};
-use crate::slo::{Objectives, SloError};
-use crate::spec::SpecError;
-use crate::target::{Target, UrlError};
+use crate::schedule::Share;
+use crate::slo::Objectives;
+use crate::target::Target;
 use crate::tls::TlsOptions;
 use aefm_workloads::draw::derive_text;
 use aefm_workloads::labels::{CaseLabels, FactorValue};
 use aefm_workloads::load::{RequestsSink, TraceContext};
-use aefm_workloads::scenario::ScenarioError;
-use std::path::{Path, PathBuf};
-use std::time::Duration;
-use thiserror::Error;
-
-/// Why arguments make no run. Each says what to type instead.
-#[derive(Debug, Error)]
-pub enum OptionsError {
-    /// No rate.
-    #[error(
-        "know how fast to send: give a rate such as -R 1000, or -R max for the closed loop (as fast as answers come)"
-    )]
-    NoRate,
-    /// A scenario file.
-    #[error("use {path}: failed to {error}")]
-    Scenario {
-        /// Which.
-        path: PathBuf,
-        /// What is wrong, with line and column.
-        error: Box<ScenarioError>,
-    },
-    /// A combination that makes no sense.
-    #[error("use {0}")]
-    Conflict(&'static str),
-    /// A value that cannot be.
-    #[error("use {option} {value}: {reason}")]
-    Value {
-        /// The option.
-        option: &'static str,
-        /// What was typed.
-        value: String,
-        /// What is wrong, and what would be right.
-        reason: &'static str,
-    },
-    /// A file.
-    #[error("read {path}: {error}")]
-    File {
-        /// Which.
-        path: PathBuf,
-        /// Why not.
-        error: std::io::Error,
-    },
-    /// An arrival file.
-    #[error("use the arrival file {path}: failed to {error}")]
-    Arrivals {
-        /// Which.
-        path: PathBuf,
-        /// Why not.
-        error: FileError,
-    },
-    /// A number or duration.
-    #[error(transparent)]
-    Quantity(#[from] QuantityError),
-    /// A rate.
-    #[error(transparent)]
-    Rate(#[from] ProfileError),
-    /// The URL.
-    #[error(transparent)]
-    Url(#[from] UrlError),
-    /// The workload.
-    #[error(transparent)]
-    Workload(#[from] SpecError),
-    /// Objectives.
-    #[error(transparent)]
-    Slo(#[from] SloError),
-}
-
-#[expect(
-    clippy::needless_pass_by_value,
-    reason = "callers hand over text or numbers as they have them"
-)]
-fn bad(option: &'static str, value: impl ToString, reason: &'static str) -> OptionsError {
-    OptionsError::Value {
-        option,
-        value: value.to_string(),
-        reason,
-    }
-}
+use aefm_workloads::unit::{parse_duration, parse_number};
+pub use error::OptionsError;
+use error::bad;
+use fields::fields;
+use std::path::PathBuf;
+use values::{cores, count, ns, positive, threads};
+pub(crate) use values::{shard, start_at};
 
 /// A run as asked for.
 #[derive(Debug)]
@@ -149,15 +77,11 @@ pub(crate) fn from_args(args: &Args, drawn_seed: u64) -> Result<Options, Options
         .map(shard)
         .transpose()?
         .unwrap_or(Share::WHOLE);
-    let labels = labels(args, seed);
+    let labels = labels(args, seed, &target);
     let requests = args.parquet.clone().filter(|_| args.log_requests);
     let fields = fields(args, &target)?;
     let plan = Plan {
-        connect_to: args
-            .connect_to
-            .as_deref()
-            .map(|to| Target::parse(&format!("http://{to}")))
-            .transpose()?,
+        connect_to: args.connect_to.as_deref().map(Target::place).transpose()?,
         protocol: protocol(args)?,
         tls: TlsOptions {
             ca: args.cacert.clone(),
@@ -177,7 +101,7 @@ pub(crate) fn from_args(args: &Args, drawn_seed: u64) -> Result<Options, Options
         seed,
         warmup_ns: ns(times.warmup),
         duration_ns: ns(times.duration),
-        grace_ns: ns(duration(&args.grace)?),
+        grace_ns: ns(parse_duration(&args.grace)?),
         threads: threads(args, &cores)?,
         cores,
         connections,
@@ -241,59 +165,11 @@ fn refuse_what_is_not_there(args: &Args) -> Result<(), OptionsError> {
     Ok(())
 }
 
-/// Nanoseconds; longer than 500 years counts as that.
-fn ns(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX / 4)
-}
-
-fn positive(option: &'static str, text: &str) -> Result<Duration, OptionsError> {
-    match duration(text)? {
-        Duration::ZERO => Err(bad(option, text, "it has to be longer than 0")),
-        some => Ok(some),
-    }
-}
-
-fn count(option: &'static str, text: &str) -> Result<usize, OptionsError> {
-    match number(text)? {
-        whole if whole >= 1.0 && whole.fract() == 0.0 && whole <= 1e9 => Ok(whole as usize),
-        _ => Err(bad(
-            option,
-            text,
-            "it has to be a whole number of at least 1",
-        )),
-    }
-}
-
-/// One a named core; otherwise half of the cores, since the server often runs on the same machine.
-fn threads(args: &Args, cores: &[usize]) -> Result<usize, OptionsError> {
-    match &args.threads {
-        Some(text) => count("--threads", text),
-        None if !cores.is_empty() => Ok(cores.len()),
-        None => {
-            Ok(std::thread::available_parallelism().map_or(1, |cores| (cores.get() / 2).max(1)))
-        }
-    }
-}
-
 fn protocol(args: &Args) -> Result<Protocol, OptionsError> {
     if !args.http2 {
         return Ok(Protocol::Http1);
     }
-    for field in &args.headers {
-        let name = field
-            .split(':')
-            .next()
-            .unwrap_or_default()
-            .trim()
-            .to_ascii_lowercase();
-        if CONNECTION_FIELDS.contains(&name.as_str()) {
-            return Err(bad(
-                "-H",
-                field,
-                "HTTP/2 has no such field: leave it out, or leave out --http2",
-            ));
-        }
-    }
+    fields::check_for_http2(args)?;
     match args.streams {
         0 => Err(bad("--streams", 0, "a connection has to carry at least 1")),
         streams => Ok(Protocol::Http2 { streams }),
@@ -309,96 +185,12 @@ const fn trace_of(trace: Trace) -> TraceContext {
     }
 }
 
-/// `0,2-3`.
-fn cores(text: &str) -> Result<Vec<usize>, OptionsError> {
-    let error = || bad("--cores", text, "write core numbers such as 0,2-3");
-    let mut cores = Vec::new();
-    for part in text.split(',') {
-        let (first, last) = part.split_once('-').unwrap_or((part, part));
-        let first: usize = first.trim().parse().map_err(|_| error())?;
-        let last: usize = last.trim().parse().map_err(|_| error())?;
-        if first > last || last > 4096 {
-            return Err(error());
-        }
-        cores.extend(first..=last);
-    }
-    Ok(cores)
-}
-
-/// `I/N`.
-pub(crate) fn shard(text: &str) -> Result<Share, OptionsError> {
-    let share = text
-        .split_once('/')
-        .and_then(|(index, of)| Some((index.parse().ok()?, of.parse().ok()?)));
-    match share {
-        Some((index, of)) if index < of => Ok(Share { index, of }),
-        _ => Err(bad(
-            "--shard",
-            text,
-            "write I/N with I counting from 0: 0/4, 1/4, 2/4, 3/4",
-        )),
-    }
-}
-
-/// Seconds since the epoch or RFC 3339, as ns since the epoch.
-pub(crate) fn start_at(text: &str) -> Result<i64, OptionsError> {
-    let error = || {
-        bad(
-            "--start-at",
-            text,
-            "write seconds since the epoch or RFC 3339, such as 2026-11-24T15:00:00Z",
-        )
-    };
-    if let Ok(seconds) = text.parse::<f64>() {
-        return if seconds > 0.0 && seconds < 9e9 {
-            Ok((seconds * 1e9) as i64)
-        } else {
-            Err(error())
-        };
-    }
-    let time: jiff::Timestamp = text.parse().map_err(|_| error())?;
-    i64::try_from(time.as_nanosecond()).map_err(|_| error())
-}
-
-fn fields(args: &Args, target: &Target) -> Result<Fields, OptionsError> {
-    let mut fields = Fields::default();
-    for field in &args.headers {
-        let (name, value) = field
-            .split_once(':')
-            .ok_or_else(|| bad("-H", field, "write `Name: value`"))?;
-        let (name, value) = (name.trim(), value.trim());
-        let token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
-        if name.is_empty() || !name.chars().all(token) || value.contains(['\r', '\n', '\0']) {
-            return Err(bad(
-                "-H",
-                field,
-                "a name has letters, digits and hyphens, a value no line breaks",
-            ));
-        }
-        if name.eq_ignore_ascii_case("content-length")
-            || name.eq_ignore_ascii_case("transfer-encoding")
-        {
-            return Err(bad("-H", field, "the length follows from the body"));
-        }
-        fields.fields.push((name.to_owned(), value.to_owned()));
-    }
-    // A script makes its own from what it does to the table `wrk`.
-    if !fields.has("host") && args.script.is_none() {
-        fields
-            .fields
-            .insert(0, ("Host".to_owned(), target.authority.clone()));
-    }
-    if args.no_keepalive && !fields.has("connection") {
-        fields
-            .fields
-            .push(("Connection".to_owned(), "close".to_owned()));
-    }
-    Ok(fields)
-}
-
 /// Labels of a run outside an experiment.
-fn labels(args: &Args, seed: u64) -> CaseLabels {
-    let rate = args.rate.as_deref().and_then(|rate| number(rate).ok());
+fn labels(args: &Args, seed: u64, target: &Target) -> CaseLabels {
+    let rate = args
+        .rate
+        .as_deref()
+        .and_then(|rate| parse_number(rate).ok());
     let file = args
         .script
         .as_ref()
@@ -408,8 +200,7 @@ fn labels(args: &Args, seed: u64) -> CaseLabels {
         .workload
         .clone()
         .or(file)
-        .or_else(|| args.url.clone())
-        .unwrap_or_default();
+        .unwrap_or_else(|| target.shown(args.url.as_deref().unwrap_or_default()));
     let mut factors = vec![("workload".to_owned(), FactorValue::Text(workload))];
     factors.extend(rate.map(|rate| ("rate_hz".to_owned(), FactorValue::Float(rate))));
     CaseLabels {
@@ -417,14 +208,6 @@ fn labels(args: &Args, seed: u64) -> CaseLabels {
         case_id: "c000".to_owned(),
         factors,
     }
-}
-
-/// Reads a file that was named.
-fn read(path: &Path) -> Result<Vec<u8>, OptionsError> {
-    std::fs::read(path).map_err(|error| OptionsError::File {
-        path: path.to_owned(),
-        error,
-    })
 }
 
 #[cfg(test)]

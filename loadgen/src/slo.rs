@@ -1,8 +1,8 @@
 //! Service level objectives: `p99<50ms,errors<0.1%`.
 
-use crate::quantity::duration;
 use crate::summary::Summary;
 use aefm_workloads::load::Quantiles;
+use aefm_workloads::unit::parse_duration;
 use std::fmt;
 use std::str::FromStr;
 use thiserror::Error;
@@ -69,7 +69,7 @@ fn objective(text: &str) -> Option<Objective> {
         "mean", "p50", "p75", "p90", "p95", "p99", "p99.9", "p99.99", "max",
     ];
     let unit = limit.ends_with(|c: char| c.is_ascii_alphabetic());
-    let below_us = duration(limit).ok().filter(|_| unit)?.as_secs_f64() * 1e6;
+    let below_us = parse_duration(limit).ok().filter(|_| unit)?.as_secs_f64() * 1e6;
     known.contains(&figure).then(|| Objective::Time {
         figure: figure.to_owned(),
         below_us,

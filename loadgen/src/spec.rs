@@ -48,18 +48,13 @@ pub fn workload(name: &str) -> Result<Workload, SpecError> {
     })
 }
 
-/// `Host`, and who is asking.
-pub(crate) fn default_fields(target: &Target) -> Fields {
-    Fields {
-        fields: vec![("Host".to_owned(), target.authority.clone())],
-    }
-}
-
 fn content(spec: &LoadSpec, target: &Target) -> Result<Content, SpecError> {
     let prefix = || target.path.trim_end_matches('/').to_owned();
     let seed = spec.seed;
     Ok(match (&spec.written, &spec.workload) {
         (Some(Written::Script { name, text }), _) => Content::Script(Arc::new(Script {
+            headers: Fields::of_url(target).for_script(),
+            url: target.shown(&spec.url),
             args: vec![spec.url.clone()],
             seed: Some(seed),
             prints_to_stderr: true,
@@ -120,7 +115,7 @@ pub fn plan(json: &str) -> Result<Plan, SpecError> {
         end_ns,
     );
     Ok(Plan {
-        fields: default_fields(&target),
+        fields: Fields::of_url(&target),
         target,
         connect_to: None,
         protocol: Protocol::Http1,

@@ -154,6 +154,9 @@ fn roots(ca: Option<&Path>) -> Result<RootCertStore, TlsError> {
 /// What a server says that does not speak the version of HTTP that was asked for.
 pub(crate) const NO_PROTOCOL: &str = "the server does not offer this version of HTTP by ALPN";
 
+/// Reads from the socket that may bring no data before others get their turn.
+const EMPTY_RECORDS_MAX: u32 = 16;
+
 /// A TLS connection.
 #[derive(Debug)]
 pub(crate) struct Tls {
@@ -215,18 +218,19 @@ impl Tls {
         Ok(count)
     }
 
+    /// Reads what is there. A peer that ends the connection without saying so in TLS is an unexpected end; one that sends
+    /// records without data in them is an interruption, so that the caller may turn to others.
     pub(crate) fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        loop {
+        for _ in 0..EMPTY_RECORDS_MAX {
             match self.session.reader().read(buffer) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                // A peer that ends the connection without saying so in TLS is cut off, as over plain TCP.
-                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(0),
                 done => return done,
             }
             self.pull()?;
             // Post-handshake messages may want an answer.
             self.flush()?;
         }
+        Err(io::ErrorKind::Interrupted.into())
     }
 
     pub(crate) fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {

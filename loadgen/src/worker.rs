@@ -4,6 +4,7 @@
 //! Any free connection takes the worker's oldest due request. The backlog is the range between the next request of
 //! the schedule and now, so it needs no memory however long a server stalls.
 
+mod budget;
 mod hooks;
 mod http2;
 mod open;
@@ -76,6 +77,8 @@ pub(crate) struct Worker {
     busy: Fifo,
     /// Deadlines of opening links, and times of next tries: (when, connection, generation).
     timers: BinaryHeap<Reverse<(u64, u32, u32)>>,
+    /// Connections that had more to say than a turn allows, with their generations.
+    hungry: VecDeque<(u32, u32)>,
     /// Connections that are open or opening.
     hopeful: usize,
     /// Connections whose first link has not come about or failed yet.
@@ -124,6 +127,7 @@ impl Worker {
             idle: VecDeque::with_capacity(connections),
             busy: Fifo::new(connections),
             timers: BinaryHeap::new(),
+            hungry: VecDeque::new(),
             hopeful: 0,
             untried: if plan.keepalive { connections } else { 0 },
             last_fault: None,
@@ -271,9 +275,11 @@ impl Worker {
         Ok(())
     }
 
-    /// Waits, and handles what has happened.
+    /// Waits, and handles what has happened. Of the connections that have more to say than a turn allows one goes on, so
+    /// that all others and the loop's deadlines wait for no more than its next budget.
     fn turn(&mut self) -> Result<(), WorkerError> {
-        let ready = self.poll.wait(self.shared.plan.spin && self.zero_ns > 0)?;
+        let spin = self.shared.plan.spin && self.zero_ns > 0;
+        let ready = self.poll.wait(spin || !self.hungry.is_empty())?;
         for event in 0..ready {
             let (token, flags) = self.poll.event(event);
             if token == WAKE {
@@ -285,16 +291,26 @@ impl Worker {
                 self.on_event(index, flags);
             }
         }
+        self.feed_one();
         Ok(())
     }
 
     fn on_event(&mut self, index: u32, flags: EpollFlags) {
-        if self.conns[index as usize].session.is_some() {
-            return self.converse(index, flags.contains(EpollFlags::EPOLLRDHUP));
+        let conn = &mut self.conns[index as usize];
+        conn.closing |= flags.contains(EpollFlags::EPOLLRDHUP);
+        if conn.hungry {
+            // It is read in its turn.
+            if conn.session.is_none() && flags.contains(EpollFlags::EPOLLOUT) {
+                self.write_rest(index);
+            }
+            return;
         }
-        match self.conns[index as usize].state {
+        if conn.session.is_some() {
+            return self.converse(index, false);
+        }
+        match conn.state {
             State::Opening => self.opening(index),
-            State::Idle | State::Resting | State::Busy => {
+            State::Idle | State::Resting | State::Busy | State::Draining => {
                 if flags.contains(EpollFlags::EPOLLOUT) && !self.write_rest(index) {
                     return;
                 }
@@ -303,7 +319,7 @@ impl Worker {
                     | EpollFlags::EPOLLHUP
                     | EpollFlags::EPOLLERR;
                 if flags.intersects(input) {
-                    self.receive(index, flags.contains(EpollFlags::EPOLLRDHUP));
+                    self.receive(index, false);
                 }
             }
             State::Closed | State::Parked => {}

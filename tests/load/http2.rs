@@ -2,7 +2,9 @@
 //! outcomes add up.
 
 mod faults;
+mod floods;
 mod frames;
+mod rules;
 mod served;
 mod tls;
 
@@ -215,4 +217,16 @@ fn what_http2_has_no_use_for_is_refused() {
             "{arguments}: {err}"
         );
     }
+}
+
+#[test]
+fn trailers_may_be_asked_for() {
+    let server = Served::start(Manner::default());
+    load("--http2 -H TE:trailers", &server.url()).all("ok");
+    let requests = server.seen.requests.lock().unwrap();
+    assert!(
+        requests
+            .iter()
+            .all(|(parts, _)| parts.headers["te"].as_bytes() == b"trailers")
+    );
 }

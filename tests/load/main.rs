@@ -2,6 +2,8 @@
 
 mod faults;
 mod files;
+mod floods;
+mod framing;
 mod harness;
 mod http2;
 mod limits;
@@ -10,3 +12,4 @@ mod scripts;
 mod spec;
 mod tls;
 mod truth;
+mod typed;

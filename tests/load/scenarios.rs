@@ -163,6 +163,39 @@ fn a_session_ends_where_an_answer_lacks_what_it_needs() {
 }
 
 #[test]
+fn a_cookie_out_of_several_and_a_host_of_its_own_are_sent() {
+    let target = Target::start(|wire| {
+        while let Some(request) = wire.request() {
+            let number = wire.seen().requests();
+            let right = request.head.contains("Host: shop.test\r\n")
+                && request.head.matches("Host: ").count() == 1
+                && (request.head.starts_with("GET /in ")
+                    || request.head.contains("Cookie: sid=s1=\r\n"));
+            let answered = wire.send(format!(
+                "HTTP/1.1 {} X\r\nSet-Cookie: a=b\r\nSet-Cookie: sid=s1=; Path=/\r\n\
+                 Set-Cookie: c={number}\r\nContent-Length: 0\r\n\r\n",
+                if right { 200 } else { 500 }
+            ));
+            if !answered {
+                return;
+            }
+        }
+    });
+    let text = "name: x
+sessions:
+  - name: s
+    requests:
+      - path: /in
+        headers: {Host: shop.test}
+        take: {sid: {cookie: sid}}
+      - path: /out
+        headers: {Host: shop.test, Cookie: 'sid=${sid}'}
+";
+    let (run, _) = play(text, "-t1 -c2 -R 100 -d 1s", &target.url());
+    assert_eq!((run.outcome("ok"), run.sum()), (100, 100), "{}", run.json);
+}
+
+#[test]
 fn what_would_break_a_request_is_not_sent() {
     let target = Target::start(|wire| {
         while wire

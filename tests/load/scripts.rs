@@ -1,7 +1,10 @@
 //! Lua scripts: each hook at work against a real server, and on the wire what wrk2 sends for the same script.
 
-use crate::harness::{Run, program, run};
-use aefm_tests::target::{Target, answer};
+mod draws;
+mod pipelines;
+
+use crate::harness::{program, run};
+use aefm_tests::target::Target;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -244,75 +247,6 @@ fn a_fault_in_mid_run_ends_the_request_it_concerns() {
 }
 
 #[test]
-fn each_request_of_a_pipeline_is_one_of_the_schedule() {
-    for (arguments, traced) in [
-        ("", false),
-        ("-B", false),
-        ("--trace w3c", true),
-        ("--no-keepalive", false),
-    ] {
-        let (target, texts) = listening();
-        let mut command = program(&format!(
-            "-t2 -c2 -R 200 -d 1s --grace 1s -q --json {arguments} -s"
-        ));
-        let run = run(command
-            .arg(file("scripts", "pipeline.lua"))
-            .arg(target.url()));
-        let texts = texts.lock().unwrap();
-        if arguments == "--no-keepalive" {
-            // The server answers a whole pipeline; each has a connection of its own.
-            assert_eq!(
-                run.outcome("protocol") + run.outcome("connect"),
-                0,
-                "{}",
-                run.json
-            );
-        }
-        // Each worker has 100: 33 pipelines and one request more.
-        assert_eq!(
-            (run.outcome("ok"), texts.len(), run.sum()),
-            (200, 200, 200),
-            "{arguments}: {}",
-            run.json
-        );
-        let count = |start: &str| texts.iter().filter(|text| text.contains(start)).count();
-        assert_eq!(
-            (count("GET /a"), count("POST /b"), count("GET /c")),
-            (68, 66, 66)
-        );
-        let ids: BTreeSet<_> = texts
-            .iter()
-            .filter_map(|text| text.split("traceparent: ").nth(1))
-            .collect();
-        assert_eq!(ids.len(), if traced { 200 } else { 0 });
-        assert!(texts.iter().all(|text| {
-            !traced
-                || parts(text)
-                    .1
-                    .iter()
-                    .any(|line| line.starts_with("traceparent"))
-        }));
-    }
-}
-
-#[test]
-fn a_pipeline_that_breaks_off_has_an_outcome_for_each_request() {
-    let target = Target::start(|wire| {
-        wire.request();
-        wire.send(answer(200, "one of three"));
-    });
-    let run = run(program("-t1 -c2 -R 60 -d 1s --grace 1s -q --json -s")
-        .arg(file("scripts", "pipeline.lua"))
-        .arg(target.url()));
-    assert_eq!(
-        (run.outcome("ok"), run.outcome("reset"), run.sum()),
-        (20, 40, 60),
-        "{}",
-        run.json
-    );
-}
-
-#[test]
 fn a_thread_that_stops_ends_the_run() {
     let target = Target::healthy();
     let script =
@@ -379,60 +313,6 @@ fn a_script_may_send_its_threads_elsewhere() {
     assert!(second.seen.requests() >= 49);
 }
 
-fn drawn(arguments: &str, script: &str) -> Vec<String> {
-    let (target, texts) = listening();
-    let run: Run = run(&mut written(
-        script,
-        &format!("--json -R 100 --requests 20 {arguments}"),
-        &target.url(),
-    )
-    .0);
-    assert_eq!(run.code & !3, 0, "{}", run.stderr);
-    let mut sent: Vec<_> = texts
-        .lock()
-        .unwrap()
-        .iter()
-        .map(|text| target_of(text).to_owned())
-        .collect();
-    sent.sort();
-    sent
-}
-
-#[test]
-fn draws_follow_the_seed_the_shard_and_the_worker() {
-    // Whatever a script seeds with, and whether it does so at all.
-    for seeds in [
-        "math.randomseed(os.time())",
-        "",
-        "function init() math.randomseed(1) end",
-    ] {
-        let script = format!(
-            "{seeds}\nfunction request() return wrk.format('GET', '/' .. math.random(2^50)) end"
-        );
-        let one = drawn("--seed 1 -t2 -c2", &script);
-        assert_eq!(one, drawn("--seed 1 -t2 -c2", &script), "{seeds}");
-        let all = [
-            "--seed 1 -t2 -c2",
-            "--seed 2 -t2 -c2",
-            "--seed 1 -t2 -c2 --shard 1/2",
-        ]
-        .map(|own| drawn(own, &script));
-        let different: BTreeSet<_> = all.iter().flatten().collect();
-        assert_eq!(
-            different.len(),
-            all.iter().map(Vec::len).sum::<usize>(),
-            "two of them sent the same: {seeds}"
-        );
-    }
-    let told = "math.randomseed(5)\nfunction request() return wrk.format('GET', '/' .. math.random(2^50)) end";
-    let wall = drawn("--seed 1 -t1 -c1 --script-seed wall", told);
-    assert_eq!(
-        wall,
-        drawn("--seed 2 -t1 -c1 --script-seed wall", told),
-        "the script's own seed counts"
-    );
-}
-
 #[test]
 fn what_a_script_prints_keeps_out_of_json() {
     let target = Target::healthy();
@@ -441,5 +321,39 @@ fn what_a_script_prints_keeps_out_of_json() {
     let run = run(&mut written(script, "--json -t1 -c1 -R 50 -d 1s", &target.url()).0);
     for line in ["a\t1\n", "b\n", "c\n", "d\n"] {
         assert!(run.stderr.contains(line), "{}", run.stderr);
+    }
+}
+
+#[test]
+fn the_url_is_there_as_deathstarbench_has_it() {
+    let (target, texts) = listening();
+    let url = target.url().trim_end_matches('/').to_owned();
+    let script = "local own = url\nfunction request() return wrk.format(\"POST\", own .. \"/wrk2-api/x\", nil, \"a=b\") end";
+    let run = run(&mut written(script, "--json -t1 -c1 -R 50 --requests 5", &url).0);
+    assert_eq!(run.outcome("ok"), 5, "{}", run.json);
+    let texts = texts.lock().unwrap();
+    // The recordings' name for the server's address.
+    assert!(
+        texts
+            .iter()
+            .all(|text| text.starts_with("POST http://TARGET/wrk2-api/x HTTP/1.1\n")),
+        "{texts:?}"
+    );
+}
+
+#[test]
+fn credentials_in_the_url_are_sent() {
+    let (target, texts) = listening();
+    let url = target.url().replace("http://", "http://user:secret@");
+    let script = "function request() return wrk.format(\"GET\", url) end";
+    let run = run(&mut written(script, "--json -t1 -c1 -R 50 --requests 2", &url).0);
+    assert_eq!(run.outcome("ok"), 2, "{}", run.json);
+    for text in texts.lock().unwrap().iter() {
+        let (line, fields, _) = parts(text);
+        assert_eq!(line, "GET http://TARGET/ HTTP/1.1");
+        assert!(
+            fields.contains("Authorization: Basic dXNlcjpzZWNyZXQ="),
+            "{text}"
+        );
     }
 }

@@ -1,6 +1,7 @@
 //! Units of intensity, and intensities as people write them (`30%`, `2 GB/s`, `500Mbit/s`, `8GiB`).
 
 use crate::interference::Kind;
+use crate::unit::leading_number;
 use std::fmt;
 
 /// The unit of an intensity. The names are those in specs, samples and tables.
@@ -137,25 +138,19 @@ impl Quantity {
     /// When there is no number, it is negative or not finite, or what follows is no unit.
     pub fn parse(text: &str, unless: Unit) -> Result<Self, IntensityError> {
         let trimmed = text.trim();
-        let split = trimmed
-            .find(|c: char| !(c.is_ascii_digit() || "+-._".contains(c)))
-            .unwrap_or(trimmed.len());
-        // `1e9` is a number: an exponent belongs to it.
-        let split = exponent_end(trimmed, split);
-        let (number, unit) = trimmed.split_at(split);
-        let value: f64 =
-            number
-                .trim()
-                .replace('_', "")
-                .parse()
-                .map_err(|_| IntensityError::NoNumber {
-                    text: text.to_owned(),
-                })?;
-        if !value.is_finite() || value < 0.0 {
-            return Err(IntensityError::OutOfRange {
-                text: text.to_owned(),
-            });
-        }
+        let out_of_range = ["-", "inf", "nan"]
+            .iter()
+            .any(|start| trimmed.to_ascii_lowercase().starts_with(start));
+        let (value, unit) = leading_number(trimmed).ok_or_else(|| {
+            let text = text.to_owned();
+            if out_of_range
+                || trimmed.contains(['e', 'E']) && trimmed.starts_with(|c: char| c.is_ascii_digit())
+            {
+                IntensityError::OutOfRange { text }
+            } else {
+                IntensityError::NoNumber { text }
+            }
+        })?;
         let (factor, unit) = factor(unit.trim(), unless).ok_or_else(|| IntensityError::NoUnit {
             text: text.to_owned(),
             unit: unit.trim().to_owned(),
@@ -165,20 +160,6 @@ impl Quantity {
             unit,
         })
     }
-}
-
-fn exponent_end(text: &str, split: usize) -> usize {
-    let Some(rest) = text[split..].strip_prefix(['e', 'E']) else {
-        return split;
-    };
-    let digits = rest.strip_prefix(['+', '-']).unwrap_or(rest);
-    if !digits.starts_with(|c: char| c.is_ascii_digit()) {
-        return split;
-    }
-    let after = digits
-        .find(|c: char| !c.is_ascii_digit())
-        .unwrap_or(digits.len());
-    text.len() - digits.len() + after
 }
 
 /// What a unit as written means: a factor and the unit it ends in. Bits have a small `b` (`Mb/s`, as iperf3 writes).

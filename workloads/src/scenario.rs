@@ -162,15 +162,15 @@ impl Session {
         true
     }
 
-    /// Takes from the answer to the last request what later ones need. `header` looks up a field by its name in lower
-    /// case.
+    /// Takes from the answer to the last request what later ones need. `header` looks up the values of all fields of a
+    /// name, which is in lower case.
     ///
     /// # Errors
     /// When something is not there: the session cannot go on.
     pub fn answer<'b>(
         &mut self,
         scenario: &Scenario,
-        header: impl Fn(&str) -> Option<&'b str>,
+        header: impl Fn(&str) -> Vec<&'b str>,
         body: &[u8],
     ) -> Result<(), TakeError> {
         let requests = &scenario.sessions[self.kind].requests;

@@ -7,7 +7,7 @@ const EXIT_CODES: &str = "\
 Exit codes: 0 valid; 1 failed; 2 usage; 3 ran, but the measurement is suspect; 4 a service level objective was missed; \
 130 interrupted (with the summary of what was done).
 
-Numbers may have the suffixes k, M and G; durations are 250ms, 30s, 2m or 1h, bare numbers are seconds.";
+Numbers are 100, 0.5, 1e3, 10k, 2M or 1G; durations are 250ms, 30s, 1.5m, 1h or 1m30s, bare numbers are seconds.";
 
 /// What there is to do but to put load on something.
 #[derive(Debug, Subcommand)]
@@ -31,7 +31,7 @@ pub(crate) enum Instead {
 pub(crate) struct Args {
     #[command(subcommand)]
     pub(crate) instead: Option<Instead>,
-    /// http://HOST:PORT/PATH, https://..., or unix:/SOCKET[:/PATH]
+    /// http://[USER:PASSWORD@]HOST[:PORT]/PATH, https://..., or unix:/SOCKET[:/PATH]
     #[arg(required_unless_present = "spec")]
     pub(crate) url: Option<String>,
     /// Arguments of the script's init(), after `--`
@@ -124,7 +124,7 @@ pub(crate) struct Args {
     /// Method
     #[arg(short, long, value_name = "METHOD")]
     pub(crate) method: Option<String>,
-    /// Body
+    /// Body, or @FILE for a file's content (`@-`: standard input's)
     #[arg(short, long, value_name = "TEXT")]
     pub(crate) body: Option<String>,
     /// Body from a file

@@ -1,39 +1,13 @@
 //! Reads one answer after another from whatever pieces the network delivers.
 
 use super::chunks::{Chunks, ChunksFed};
-use super::heard::{BODY_BYTES_MAX, Heard};
+use super::fault::{Fault, HEAD_BYTES_MAX, INTERIM_MAX};
+use super::framing::{Body, Framing};
+use super::heard::Heard;
 use std::mem::MaybeUninit;
-use thiserror::Error;
 
-/// Longest head that is taken; servers' own limits are lower.
-const HEAD_BYTES_MAX: usize = 256 * 1024;
-/// Most header fields that are taken.
-const FIELDS_MAX: usize = 128;
-
-/// Why bytes are no answer.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub(crate) enum Fault {
-    /// The head does not parse.
-    #[error("read the answer's head: {0}")]
-    Head(&'static str),
-    /// The head does not end.
-    #[error("read the answer's head: longer than {HEAD_BYTES_MAX} bytes")]
-    HeadTooLong,
-    /// Lengths that contradict each other or are no number.
-    #[error("read the answer's Content-Length")]
-    Length,
-    /// A body in a coding other than chunked, or a broken chunk.
-    #[error("read the answer's chunks")]
-    Chunk,
-    /// 101, which nobody asked for.
-    #[error("take the answer: the server switched protocols")]
-    Upgrade,
-    /// More than can be kept for a reader.
-    #[error(
-        "keep the answer for the script or scenario: its body is longer than {BODY_BYTES_MAX} bytes"
-    )]
-    TooLong,
-}
+/// As many header fields are read without an allocation.
+const FIELDS_USUAL: usize = 128;
 
 /// How far a piece brought us.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,6 +32,10 @@ enum State {
 pub(crate) struct Answer {
     state: State,
     head: Vec<u8>,
+    /// Line ends in front of the head, which are skipped.
+    blank: usize,
+    /// Interim answers before this one.
+    interim: u32,
     /// The request was a HEAD, whose answers have no body whatever their fields say.
     bodiless: bool,
     /// The status of the answer, once its head is read.
@@ -81,6 +59,8 @@ impl Answer {
     pub(crate) fn start(&mut self, bodiless: bool) {
         self.state = State::Head;
         self.head.clear();
+        self.blank = 0;
+        self.interim = 0;
         self.bodiless = bodiless;
         self.status = 0;
         self.keep_alive = true;
@@ -115,7 +95,7 @@ impl Answer {
                         kept.is_ok()
                     });
                     kept?;
-                    return match fed.ok_or(Fault::Chunk)? {
+                    return match fed.map_err(Fault::Chunk)? {
                         ChunksFed::More => Ok(Fed::More),
                         ChunksFed::Done(taken) => Ok(Fed::Done(used + taken)),
                     };
@@ -133,6 +113,11 @@ impl Answer {
         matches!(self.state, State::UntilClose)
     }
 
+    /// Whether its head is there, and its body goes on.
+    pub(crate) fn in_body(&self) -> bool {
+        !matches!(self.state, State::Head)
+    }
+
     /// Whether nothing of the answer has come yet.
     pub(crate) fn untouched(&self) -> bool {
         matches!(self.state, State::Head) && self.head.is_empty()
@@ -141,8 +126,17 @@ impl Answer {
     /// How many bytes of the piece the head took; none if it goes on. 1xx heads are skipped here.
     fn feed_head(&mut self, piece: &[u8]) -> Result<Option<usize>, Fault> {
         if self.head.is_empty() {
+            let blank = piece
+                .iter()
+                .take_while(|byte| b"\r\n".contains(byte))
+                .count();
+            self.blank += blank;
+            if self.blank > HEAD_BYTES_MAX {
+                return Err(Fault::HeadTooLong);
+            }
+            let piece = &piece[blank..];
             return match self.parse_head(piece)? {
-                Some(taken) => Ok(Some(taken)),
+                Some(taken) => Ok(Some(blank + taken)),
                 None => {
                     self.head.extend_from_slice(piece);
                     Ok(None)
@@ -152,10 +146,10 @@ impl Answer {
         // A head in pieces is parsed once, when its end is there: a server that dribbles must not cost CPU.
         let before = self.head.len();
         self.head.extend_from_slice(piece);
-        if self.head.len() > HEAD_BYTES_MAX {
-            return Err(Fault::HeadTooLong);
-        }
         if !ends_a_head(&self.head[before.saturating_sub(3)..]) {
+            if self.head.len() > HEAD_BYTES_MAX {
+                return Err(Fault::HeadTooLong);
+            }
             return Ok(None);
         }
         let head = std::mem::take(&mut self.head);
@@ -172,46 +166,76 @@ impl Answer {
     }
 
     fn parse_head(&mut self, bytes: &[u8]) -> Result<Option<usize>, Fault> {
-        let mut fields = [const { MaybeUninit::uninit() }; FIELDS_MAX];
+        let mut fields = [const { MaybeUninit::uninit() }; FIELDS_USUAL];
+        match self.parse_into(bytes, &mut fields) {
+            Err(httparse::Error::TooManyHeaders) => {
+                // No field is shorter than a line, and the head's length has a limit of its own.
+                let lines = bytes.iter().filter(|&&byte| byte == b'\n').count();
+                let mut fields = vec![MaybeUninit::uninit(); lines];
+                self.parse_into(bytes, &mut fields)?
+            }
+            parsed => parsed?,
+        }
+        .transpose()
+    }
+
+    /// Parses with room for so many fields: the length of the head if it is whole, and what that makes of the answer.
+    fn parse_into<'b>(
+        &mut self,
+        bytes: &'b [u8],
+        fields: &mut [MaybeUninit<httparse::Header<'b>>],
+    ) -> Result<Option<Result<usize, Fault>>, httparse::Error> {
         let mut response = httparse::Response::new(&mut []);
-        let config = httparse::ParserConfig::default();
-        let length =
-            match config.parse_response_with_uninit_headers(&mut response, bytes, &mut fields) {
-                Ok(httparse::Status::Complete(length)) => length,
-                Ok(httparse::Status::Partial) if bytes.len() > HEAD_BYTES_MAX => {
-                    return Err(Fault::HeadTooLong);
+        let mut config = httparse::ParserConfig::default();
+        // RFC 9112, section 5.2: a user agent reads folded lines.
+        config.allow_obsolete_multiline_headers_in_responses(true);
+        Ok(
+            match config.parse_response_with_uninit_headers(&mut response, bytes, fields)? {
+                httparse::Status::Complete(length) if length > HEAD_BYTES_MAX => {
+                    Some(Err(Fault::HeadTooLong))
                 }
-                Ok(httparse::Status::Partial) => return Ok(None),
-                Err(error) => return Err(Fault::Head(describe(error))),
-            };
+                httparse::Status::Complete(length) => {
+                    Some(self.take_head(&response).map(|()| length))
+                }
+                httparse::Status::Partial if bytes.len() > HEAD_BYTES_MAX => {
+                    Some(Err(Fault::HeadTooLong))
+                }
+                httparse::Status::Partial => None,
+            },
+        )
+    }
+
+    /// A head is whole.
+    fn take_head(&mut self, response: &httparse::Response<'_, '_>) -> Result<(), Fault> {
         let status = response.code.unwrap_or(0);
-        let body = Framing::of(response.version == Some(1), response.headers)?;
         if status == 101 {
             return Err(Fault::Upgrade);
         }
         if (100..200).contains(&status) {
             // An interim answer: the real one follows.
-            return Ok(Some(length));
+            self.interim += 1;
+            if self.interim > INTERIM_MAX {
+                return Err(Fault::Interim);
+            }
+            return Ok(());
         }
         self.status = status;
-        self.keep_alive = body.keep_alive;
+        let framing = Framing::of(response.version == Some(1), response.headers)?;
+        let bodiless = self.bodiless || status == 204 || status == 304;
+        let (body, keep_alive) = framing.body(bodiless)?;
+        self.keep_alive = keep_alive;
         if let Some(heard) = &mut self.heard {
             response
                 .headers
                 .iter()
                 .for_each(|field| heard.add_field(field.name.as_bytes(), field.value));
         }
-        self.state = if self.bodiless || status == 204 || status == 304 {
-            State::Length(0)
-        } else if body.chunked {
-            State::Chunked(Chunks::default())
-        } else if let Some(length) = body.length {
-            State::Length(length)
-        } else {
-            self.keep_alive = false;
-            State::UntilClose
+        self.state = match body {
+            Body::Length(length) => State::Length(length),
+            Body::Chunked => State::Chunked(Chunks::default()),
+            Body::UntilClose => State::UntilClose,
         };
-        Ok(Some(length))
+        Ok(())
     }
 }
 
@@ -221,86 +245,8 @@ fn keep(heard: &mut Option<Box<Heard>>, data: &[u8]) -> Result<(), Fault> {
     if fits { Ok(()) } else { Err(Fault::TooLong) }
 }
 
-/// What the head says of body and connection.
-struct Framing {
-    length: Option<u64>,
-    chunked: bool,
-    keep_alive: bool,
-}
-
-impl Framing {
-    fn of(version_11: bool, fields: &[httparse::Header<'_>]) -> Result<Self, Fault> {
-        let mut framing = Self {
-            length: None,
-            chunked: false,
-            keep_alive: version_11,
-        };
-        for field in fields {
-            // Lengths first: comparing them is cheaper than comparing names that cannot match.
-            match field.name.len() {
-                14 if field.name.eq_ignore_ascii_case("content-length") => {
-                    let length = digits(field.value).ok_or(Fault::Length)?;
-                    if framing.length.is_some_and(|other| other != length) {
-                        return Err(Fault::Length);
-                    }
-                    framing.length = Some(length);
-                }
-                17 if field.name.eq_ignore_ascii_case("transfer-encoding") => {
-                    let last = field
-                        .value
-                        .rsplit(|&byte| byte == b',')
-                        .next()
-                        .unwrap_or_default();
-                    framing.chunked = last.trim_ascii().eq_ignore_ascii_case(b"chunked");
-                }
-                10 if field.name.eq_ignore_ascii_case("connection") => {
-                    let mut options = field
-                        .value
-                        .split(|&byte| byte == b',')
-                        .map(<[u8]>::trim_ascii);
-                    if options
-                        .clone()
-                        .any(|option| option.eq_ignore_ascii_case(b"close"))
-                    {
-                        framing.keep_alive = false;
-                    } else if options.any(|option| option.eq_ignore_ascii_case(b"keep-alive")) {
-                        framing.keep_alive = true;
-                    }
-                }
-                _ => {}
-            }
-        }
-        Ok(framing)
-    }
-}
-
-/// Digits only: no sign, no blank inside.
-fn digits(value: &[u8]) -> Option<u64> {
-    let value = value.trim_ascii();
-    if value.is_empty() {
-        return None;
-    }
-    value.iter().try_fold(0u64, |number, &byte| {
-        let digit = byte.is_ascii_digit().then(|| u64::from(byte - b'0'))?;
-        number.checked_mul(10)?.checked_add(digit)
-    })
-}
-
 fn ends_a_head(bytes: &[u8]) -> bool {
     bytes.windows(2).any(|pair| pair == b"\n\n") || bytes.windows(3).any(|three| three == b"\n\r\n")
-}
-
-fn describe(error: httparse::Error) -> &'static str {
-    use httparse::Error;
-    match error {
-        Error::HeaderName => "a field's name has a byte that is not allowed",
-        Error::HeaderValue => "a field's value has a byte that is not allowed",
-        Error::NewLine => "a line does not end as it should",
-        Error::Status => "the status is not a number",
-        Error::TooManyHeaders => "more than 128 fields",
-        Error::Version => "it does not start with HTTP/1",
-        Error::Token => "a byte that is not allowed",
-    }
 }
 
 #[cfg(test)]

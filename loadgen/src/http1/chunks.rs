@@ -1,12 +1,16 @@
 //! The chunked transfer coding, as a machine over single bytes that skips data in strides.
 
-/// Digits of a chunk's size that are taken: 2^60 bytes are more than anyone sends.
-const SIZE_DIGITS_MAX: u8 = 15;
-/// Bytes of chunk extensions and trailers that are taken per answer.
-const EXTRA_BYTES_MAX: u32 = 64 * 1024;
+use super::fault::HEAD_BYTES_MAX;
+
+/// Sizes from here on are refused with their next digit: 2^60 bytes are more than anyone sends.
+const SIZE_MAX: u64 = 1 << 56;
+/// The longest line in front of a chunk: its size and its extensions. There is no limit to how many chunks have some.
+const LINE_BYTES_MAX: usize = 16 * 1024;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum At {
+    /// Before the first digit of a chunk's size.
+    Line,
     Size,
     /// The rest of the size line: an extension, or blanks.
     Extension,
@@ -22,6 +26,7 @@ enum At {
 }
 
 /// How far a piece brought us.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ChunksFed {
     More,
     Done(usize),
@@ -31,35 +36,37 @@ pub(crate) enum ChunksFed {
 pub(crate) struct Chunks {
     at: At,
     size: u64,
-    digits: u8,
-    extra: u32,
+    /// Bytes of this line, or of all trailers.
+    extra: usize,
 }
 
 impl Default for Chunks {
     fn default() -> Self {
         Self {
-            at: At::Size,
+            at: At::Line,
             size: 0,
-            digits: 0,
             extra: 0,
         }
     }
 }
 
 impl Chunks {
-    /// Takes the next piece and hands on the data in it; none if it is not chunked, or the data are not taken.
+    /// Takes the next piece and hands on the data in it.
+    ///
+    /// # Errors
+    /// It is not chunked, or (in the same words) the data were not taken.
     pub(crate) fn feed(
         &mut self,
         piece: &[u8],
         mut data: impl FnMut(&[u8]) -> bool,
-    ) -> Option<ChunksFed> {
+    ) -> Result<ChunksFed, &'static str> {
         let mut used = 0;
         while used < piece.len() {
             if self.at == At::Data {
                 let taken =
                     (piece.len() - used).min(usize::try_from(self.size).unwrap_or(usize::MAX));
                 if !data(&piece[used..used + taken]) {
-                    return None;
+                    return Err("its data are not taken");
                 }
                 self.size -= taken as u64;
                 used += taken;
@@ -72,39 +79,45 @@ impl Chunks {
             used += 1;
             self.at = self.step(byte)?;
             if self.at == At::End {
-                return Some(ChunksFed::Done(used));
+                return Ok(ChunksFed::Done(used));
             }
         }
-        Some(ChunksFed::More)
+        Ok(ChunksFed::More)
     }
 
-    fn step(&mut self, byte: u8) -> Option<At> {
+    fn step(&mut self, byte: u8) -> Result<At, &'static str> {
         match (self.at, byte) {
-            (At::Size, b'0'..=b'9' | b'a'..=b'f' | b'A'..=b'F') => {
-                let digit = char::from(byte).to_digit(16)?;
-                self.digits += 1;
-                self.size = self.size << 4 | u64::from(digit);
-                (self.digits <= SIZE_DIGITS_MAX).then_some(At::Size)
-            }
-            (At::Size, b'\r') if self.digits > 0 => Some(At::SizeLf),
-            (At::Size, b'\n') | (At::SizeLf, b'\n') if self.digits > 0 => Some(self.sized()),
-            (At::Size, b';' | b' ' | b'\t') if self.digits > 0 => Some(At::Extension),
-            (At::Extension, b'\n') => Some(self.sized()),
-            (At::Extension, _) => self.count_extra(At::Extension),
-            (At::DataCr, b'\r') => Some(At::DataLf),
-            (At::DataCr | At::DataLf, b'\n') => {
-                self.digits = 0;
-                Some(At::Size)
-            }
-            (At::TrailerStart, b'\r') => Some(At::EndLf),
-            (At::TrailerStart | At::EndLf, b'\n') => Some(At::End),
-            (At::Trailer, b'\n') => Some(At::TrailerStart),
-            (At::TrailerStart | At::Trailer, _) => self.count_extra(At::Trailer),
-            _ => None,
+            (At::Line | At::Size, b'0'..=b'9' | b'a'..=b'f' | b'A'..=b'F') => self.digit(byte),
+            (At::Size, b'\r') => Ok(At::SizeLf),
+            (At::Size | At::SizeLf | At::Extension, b'\n') => Ok(self.sized()),
+            (At::Size, b';' | b' ' | b'\t') | (At::Extension, _) => self.count_line(At::Extension),
+            (At::DataCr, b'\r') => Ok(At::DataLf),
+            (At::DataCr | At::DataLf, b'\n') => Ok(At::Line),
+            (At::TrailerStart, b'\r') => Ok(At::EndLf),
+            (At::TrailerStart | At::EndLf, b'\n') => Ok(At::End),
+            (At::Trailer, b'\n') => Ok(At::TrailerStart),
+            (At::TrailerStart | At::Trailer, _) => self.count_trailer(),
+            (At::Line | At::Size, _) => Err("a size that is no hexadecimal number"),
+            (At::DataCr | At::DataLf, _) => Err("more data than the size says"),
+            _ => Err("a line that does not end as it should"),
         }
+    }
+
+    fn digit(&mut self, byte: u8) -> Result<At, &'static str> {
+        if self.at == At::Line {
+            (self.size, self.extra) = (0, 0);
+        }
+        if self.size >= SIZE_MAX {
+            return Err("a size beyond all bounds");
+        }
+        let digit = char::from(byte).to_digit(16).unwrap_or(0);
+        self.size = self.size << 4 | u64::from(digit);
+        // Leading zeros are digits, too, and need a limit of their own.
+        self.count_line(At::Size)
     }
 
     fn sized(&mut self) -> At {
+        self.extra = 0;
         if self.size == 0 {
             At::TrailerStart
         } else {
@@ -112,8 +125,19 @@ impl Chunks {
         }
     }
 
-    fn count_extra(&mut self, next: At) -> Option<At> {
+    fn count_line(&mut self, next: At) -> Result<At, &'static str> {
         self.extra += 1;
-        (self.extra <= EXTRA_BYTES_MAX).then_some(next)
+        if self.extra > LINE_BYTES_MAX {
+            return Err("a size and its extensions are longer than 16 KiB");
+        }
+        Ok(next)
+    }
+
+    fn count_trailer(&mut self) -> Result<At, &'static str> {
+        self.extra += 1;
+        if self.extra > HEAD_BYTES_MAX {
+            return Err("its trailers are longer than 256 KiB");
+        }
+        Ok(At::Trailer)
     }
 }

@@ -22,13 +22,25 @@ impl Heard {
 
     pub(super) fn add_field(&mut self, name: &[u8], value: &[u8]) {
         let name = self.add_text(name);
-        let value = self.add_text(value);
+        let value = self.add_unfolded(value);
         self.fields.push((name, value));
     }
 
     fn add_text(&mut self, text: &[u8]) -> Range<usize> {
         let start = self.text.len();
         self.text.extend_from_slice(text);
+        start..self.text.len()
+    }
+
+    /// Adds a value; where its lines are folded, a blank stands for each line end and the blanks behind it.
+    fn add_unfolded(&mut self, value: &[u8]) -> Range<usize> {
+        let start = self.text.len();
+        for (at, line) in value.split(|&byte| byte == b'\n').enumerate() {
+            if at > 0 {
+                self.text.push(b' ');
+            }
+            self.text.extend_from_slice(line.trim_ascii());
+        }
         start..self.text.len()
     }
 
@@ -48,12 +60,12 @@ impl Heard {
             .map(|(name, value)| (&self.text[name.clone()], &self.text[value.clone()]))
     }
 
-    /// The value of the first field of that name, if it is text.
-    pub(crate) fn field(&self, name: &str) -> Option<&str> {
-        let (_, value) = self
-            .fields()
-            .find(|(own, _)| own.eq_ignore_ascii_case(name.as_bytes()))?;
-        std::str::from_utf8(value).ok()
+    /// The values of all fields of that name, as far as they are text.
+    pub(crate) fn values(&self, name: &str) -> Vec<&str> {
+        self.fields()
+            .filter(|(own, _)| own.eq_ignore_ascii_case(name.as_bytes()))
+            .filter_map(|(_, value)| std::str::from_utf8(value).ok())
+            .collect()
     }
 
     /// The body, without any transfer coding.

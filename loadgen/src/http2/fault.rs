@@ -10,6 +10,7 @@ pub(crate) struct Code(pub(crate) u32);
 impl Code {
     pub(crate) const PROTOCOL: Self = Self(1);
     pub(crate) const FLOW_CONTROL: Self = Self(3);
+    pub(crate) const STREAM_CLOSED: Self = Self(5);
     pub(crate) const FRAME_SIZE: Self = Self(6);
     pub(crate) const CANCEL: Self = Self(8);
     pub(crate) const COMPRESSION: Self = Self(9);
@@ -51,6 +52,9 @@ pub(crate) enum Fault {
     /// The server's first bytes are no SETTINGS frame.
     #[error("the server does not speak HTTP/2: its first bytes are no SETTINGS frame")]
     Preface,
+    /// Frame after frame that says nothing, named by the last one's type.
+    #[error("read HTTP/2: the server floods the connection with {0}")]
+    Flood(&'static str),
     /// Anything else, with the code that the peer is told.
     #[error("read HTTP/2: {1} ({0})")]
     Broken(Code, &'static str),
@@ -61,6 +65,7 @@ impl Fault {
     pub(crate) const fn code(self) -> Code {
         match self {
             Self::Http1 | Self::Preface => Code::PROTOCOL,
+            Self::Flood(_) => Code::ENHANCE_YOUR_CALM,
             Self::Broken(code, _) => code,
         }
     }

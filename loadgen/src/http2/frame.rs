@@ -11,6 +11,7 @@ pub(super) const PAYLOAD_BYTES_MAX: usize = 16_384;
 pub(super) mod kind {
     pub(in crate::http2) const DATA: u8 = 0;
     pub(in crate::http2) const HEADERS: u8 = 1;
+    pub(in crate::http2) const PRIORITY: u8 = 2;
     pub(in crate::http2) const RST_STREAM: u8 = 3;
     pub(in crate::http2) const SETTINGS: u8 = 4;
     pub(in crate::http2) const PUSH_PROMISE: u8 = 5;

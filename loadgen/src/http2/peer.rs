@@ -6,6 +6,7 @@ use super::frame::{PAYLOAD_BYTES_MAX, number};
 /// The largest a flow-control window may get.
 pub(super) const WINDOW_MAX: i64 = (1 << 31) - 1;
 
+const ENABLE_PUSH: u16 = 2;
 const MAX_CONCURRENT_STREAMS: u16 = 3;
 const INITIAL_WINDOW_SIZE: u16 = 4;
 const MAX_FRAME_SIZE: u16 = 5;
@@ -47,9 +48,16 @@ impl Peer {
         for setting in payload.chunks_exact(6) {
             let value = number(&setting[2..]);
             match u16::from_be_bytes([setting[0], setting[1]]) {
+                // Pushes are for servers to send, never to allow.
+                ENABLE_PUSH if value != 0 => {
+                    return Err(Fault::Broken(
+                        Code::PROTOCOL,
+                        "a server's ENABLE_PUSH other than 0",
+                    ));
+                }
                 MAX_CONCURRENT_STREAMS => self.streams_max = value,
                 INITIAL_WINDOW_SIZE if i64::from(value) <= WINDOW_MAX => {
-                    self.window = i64::from(value)
+                    self.window = i64::from(value);
                 }
                 INITIAL_WINDOW_SIZE => {
                     return Err(Fault::Broken(
@@ -58,7 +66,7 @@ impl Peer {
                     ));
                 }
                 MAX_FRAME_SIZE if (16_384..1 << 24).contains(&value) => {
-                    self.payload_bytes_max = value as usize
+                    self.payload_bytes_max = value as usize;
                 }
                 MAX_FRAME_SIZE => {
                     return Err(Fault::Broken(
@@ -76,7 +84,6 @@ impl Peer {
 /// Appends our own SETTINGS frame's payload: no table for the server's encoder, no push, and so wide a window a stream.
 pub(super) fn push_own(out: &mut Vec<u8>, window: u32) {
     const HEADER_TABLE_SIZE: u16 = 1;
-    const ENABLE_PUSH: u16 = 2;
     for (setting, value) in [
         (HEADER_TABLE_SIZE, 0),
         (ENABLE_PUSH, 0),
@@ -106,8 +113,15 @@ mod tests {
     #[test]
     fn settings_are_taken_and_wrong_ones_refused() {
         let mut peer = Peer::default();
-        peer.update(&settings(&[(3, 7), (4, 1), (5, 20_000), (99, 5), (3, 8)]))
-            .unwrap();
+        peer.update(&settings(&[
+            (2, 0),
+            (3, 7),
+            (4, 1),
+            (5, 20_000),
+            (99, 5),
+            (3, 8),
+        ]))
+        .unwrap();
         assert_eq!(
             peer,
             Peer {
@@ -116,7 +130,7 @@ mod tests {
                 payload_bytes_max: 20_000
             }
         );
-        for (id, value) in [(4, 1 << 31), (5, 16_383), (5, 1 << 24)] {
+        for (id, value) in [(2, 1), (2, 2), (4, 1 << 31), (5, 16_383), (5, 1 << 24)] {
             assert!(peer.update(&settings(&[(id, value)])).is_err());
         }
         assert!(peer.update(&[0; 5]).is_err());

@@ -1,5 +1,7 @@
 //! One connection's state: what is sent on it, and what the other side allows.
 
+mod control;
+mod flood;
 mod receive;
 
 use super::fault::{Code, Fault};
@@ -7,7 +9,8 @@ use super::frame::{Pieces, flag, kind, push_header};
 use super::outbox::Outbox;
 use super::peer::{self, Peer};
 use super::request::Parts;
-use super::streams::{Stream, Streams};
+use super::streams::{Cancelled, Stream, Streams};
+use flood::Useless;
 use std::collections::VecDeque;
 
 /// Each stream's window, and the connection's: answers are taken as fast as they come, so nothing shall wait for us.
@@ -59,6 +62,11 @@ pub(crate) struct Session {
     /// The server's SETTINGS have come.
     greeted: bool,
     streams: Streams,
+    /// Streams that we have closed: what the server had sent by then is ignored.
+    cancelled: Cancelled,
+    /// Frames received, and how many of them brought nothing lately.
+    frames: u64,
+    useless: Useless,
     /// Streams that we want to have open at most.
     streams_max: usize,
     /// The server's window for the bodies of all requests.
@@ -92,6 +100,9 @@ impl Session {
             peer: Peer::default(),
             greeted: false,
             streams: Streams::default(),
+            cancelled: Cancelled::default(),
+            frames: 0,
+            useless: Useless::default(),
             streams_max: streams_max as usize,
             window: Peer::default().window,
             taken: 0,
@@ -106,6 +117,23 @@ impl Session {
     /// Whether the server's SETTINGS have come, before which nothing is known of its limits.
     pub(crate) fn greeted(&self) -> bool {
         self.greeted
+    }
+
+    /// Whether the server allows no streams at all, for now.
+    pub(crate) fn refuses(&self) -> bool {
+        self.greeted && self.peer.streams_max == 0 && !self.is_leaving()
+    }
+
+    /// Frames received so far.
+    pub(crate) fn frames(&self) -> u64 {
+        self.frames
+    }
+
+    /// Whether the head of this stream's answer is there, and its body goes on.
+    pub(crate) fn in_body(&mut self, id: u32) -> bool {
+        self.streams
+            .get_mut(id)
+            .is_some_and(|stream| stream.status > 0)
     }
 
     /// Whether another request may be sent now.
@@ -182,6 +210,7 @@ impl Session {
             stream.window -= count as i64;
             self.window -= count as i64;
             stream.sent = stream.body_at == body.len();
+            self.useless.forgive(flood::FOR_DATA);
             let out = self.out.end();
             push_header(
                 out,
@@ -219,6 +248,8 @@ impl Session {
     /// Closes a stream from our side.
     fn reset(&mut self, id: u32, code: Code) -> Option<Stream> {
         let stream = self.streams.remove(id)?;
+        self.cancelled.add(id);
+        self.useless.forgive(flood::FOR_A_REQUEST);
         if !stream.sent {
             self.blocked.retain(|&blocked| blocked != id);
         }

@@ -29,6 +29,22 @@ pub(super) struct Stream {
     pub(super) sent: bool,
 }
 
+impl Stream {
+    /// Whether its answer has no body, whatever length is announced.
+    pub(super) const fn has_no_body(&self) -> bool {
+        self.bodiless || matches!(self.status, 204 | 304)
+    }
+
+    /// As much as its body may have.
+    pub(super) fn body_bytes_max(&self) -> u64 {
+        if self.has_no_body() {
+            0
+        } else {
+            self.length.unwrap_or(u64::MAX)
+        }
+    }
+}
+
 /// Ids only ever grow, by two: so a queue from the oldest open stream on finds each at once. What a stream that hangs
 /// keeps in the queue is bounded by its time-out.
 #[derive(Debug)]
@@ -114,6 +130,32 @@ impl Streams {
 
     pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Stream> {
         self.queue.iter_mut().flatten()
+    }
+}
+
+/// Closed streams that are remembered.
+const CANCELLED_MAX: usize = 256;
+
+/// Streams that were closed from our side lately: frames that the server has sent by then are no fault of its.
+#[derive(Debug, Default)]
+pub(super) struct Cancelled {
+    recent: VecDeque<u32>,
+    /// Up to this id some are forgotten, so that all count as cancelled.
+    forgotten: u32,
+}
+
+impl Cancelled {
+    pub(super) fn add(&mut self, id: u32) {
+        if self.recent.len() == CANCELLED_MAX
+            && let Some(oldest) = self.recent.pop_front()
+        {
+            self.forgotten = self.forgotten.max(oldest);
+        }
+        self.recent.push_back(id);
+    }
+
+    pub(super) fn has(&self, id: u32) -> bool {
+        id <= self.forgotten || self.recent.contains(&id)
     }
 }
 

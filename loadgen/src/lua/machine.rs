@@ -118,6 +118,7 @@ fn prepare(lua: &Lua, script: &Script, seed: Option<u64>) -> mlua::Result<Hooks>
         };
         given.set("next_seed", lua.create_function(next)?)?;
     }
+    lua.globals().set("url", script.url.as_str())?;
     let hooks: Table = lua
         .load(include_str!("prelude.lua"))
         .set_name("=wrk")

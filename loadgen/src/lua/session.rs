@@ -109,7 +109,7 @@ fn prepare(script: &Script, main: &Machine, seed: Option<u64>) -> Result<Player,
     let thread = Thread {
         lua: own.lua.weak(),
         addresses: Addresses::default(),
-        host: script.host.clone(),
+        host: script.lookup_name.clone(),
         service: script.service(),
         stop: Arc::new(AtomicBool::new(false)),
     };

@@ -126,7 +126,7 @@ fn field<'a>(line: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
 
 /// The length of a chunked body.
 fn chunked(text: &[u8]) -> Option<usize> {
-    match Chunks::default().feed(text, |_| true)? {
+    match Chunks::default().feed(text, |_| true).ok()? {
         ChunksFed::More => None,
         ChunksFed::Done(length) => Some(length),
     }

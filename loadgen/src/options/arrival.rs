@@ -1,11 +1,12 @@
 //! When to send, from `-R`, `--closed`, `--arrival`, `--stages`, `--requests`, `-d` and `--warmup`.
 
-use super::{Args, OptionsError, bad, ns, positive, read};
+use super::values::{ns, positive, read};
+use super::{Args, OptionsError, bad};
 use crate::cli::args::Dist;
 use crate::plan::Loop;
-use crate::quantity::{duration, number};
 use crate::schedule::{ArrivalFile, Profile, Schedule};
 use aefm_workloads::load::Arrival;
+use aefm_workloads::unit::{parse_duration, parse_number};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -41,7 +42,7 @@ pub(super) fn times(
         .map(|text| super::count("--requests", text))
         .transpose()?
         .map(|n| n as u64);
-    let warmup = duration(&args.warmup)?;
+    let warmup = parse_duration(&args.warmup)?;
     let (arrival, file) = process(args, warnings)?;
     let rates = rates(args, file)?;
     let length = match (&args.duration, &rates, limit) {
@@ -133,7 +134,7 @@ fn rates(args: &Args, file: Option<ArrivalFile>) -> Result<Rates, OptionsError> 
             Ok(Rates::Profile(Profile::constant(100.0)?))
         }
         (Some("max"), None, None) => Ok(Rates::Closed),
-        (Some(rate), None, None) => Ok(Rates::Profile(Profile::constant(number(rate)?)?)),
+        (Some(rate), None, None) => Ok(Rates::Profile(Profile::constant(parse_number(rate)?)?)),
         (None, None, None) if args.closed => Ok(Rates::Closed),
         (None, None, None) if args.find_max.is_some() => {
             Ok(Rates::Profile(Profile::constant(100.0)?))

@@ -1,6 +1,7 @@
 //! What to send, from `-m`, `-b`, `--body-file`, `-w`, `-s` and `--scenario`.
 
-use super::{Args, OptionsError, bad, read};
+use super::values::read;
+use super::{Args, OptionsError, bad};
 use crate::cli::args::ScriptSeed;
 use crate::content::{Content, Drawn, Fields};
 use crate::lua::Script;
@@ -8,7 +9,8 @@ use crate::spec::workload;
 use crate::target::Target;
 use aefm_workloads::mix::Request;
 use aefm_workloads::scenario::Scenario;
-use std::path::Path;
+use std::io::Read;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 const METHODS: [&str; 8] = [
@@ -37,15 +39,16 @@ pub(super) fn content(
         });
     }
     let body = match (&args.body, &args.body_file) {
-        (Some(text), _) => text.clone().into_bytes(),
+        (Some(text), _) => typed_body(text)?,
         (None, Some(path)) => read(path)?,
         (None, None) => Vec::new(),
     };
     let method = method(args, &body)?;
     if let Some(path) = &args.script {
         let script = Script {
+            url: target.shown(args.url.as_deref().unwrap_or_default()),
             args: args.url.iter().chain(&args.script_args).cloned().collect(),
-            headers: fields.fields.clone(),
+            headers: fields.for_script(),
             method: method.to_owned(),
             body: Some(body).filter(|body| !body.is_empty()),
             seed: (args.script_seed == ScriptSeed::Seed).then_some(seed),
@@ -60,6 +63,23 @@ pub(super) fn content(
         headers: Vec::new(),
         body,
     }))
+}
+
+/// As curl and others have it, `@FILE` is the content of a file, and `@-` standard input's.
+fn typed_body(text: &str) -> Result<Vec<u8>, OptionsError> {
+    let Some(path) = text.strip_prefix('@') else {
+        return Ok(text.as_bytes().to_vec());
+    };
+    let body = if path == "-" {
+        let mut body = Vec::new();
+        std::io::stdin().lock().read_to_end(&mut body).map(|_| body)
+    } else {
+        std::fs::read(path)
+    };
+    body.map_err(|error| OptionsError::Body {
+        path: PathBuf::from(path),
+        error,
+    })
 }
 
 fn method(args: &Args, body: &[u8]) -> Result<&'static str, OptionsError> {

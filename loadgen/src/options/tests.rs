@@ -25,7 +25,7 @@ fn a_wrk2_command_line_means_what_it_meant() {
         (5_000_000_000, Some(2000.0))
     );
     assert!(options.spectrum && options.uncorrected);
-    assert_eq!(plan.fields.fields[1], ("X".to_owned(), "y".to_owned()));
+    assert_eq!(plan.fields.fields[0], ("X".to_owned(), "y".to_owned()));
     assert_eq!(
         parse("-R 1k -d 2m http://x").unwrap().plan.rate_asked_hz(),
         Some(1000.0)

@@ -1,4 +1,5 @@
-//! Progress on standard error: one line that is written over on a terminal, plain lines otherwise.
+//! Progress on standard error: one line that is written over on a terminal, plain lines otherwise. It has no colours, so
+//! that there is nothing for NO_COLOR to turn off.
 
 use crate::plan::Plan;
 use crate::run::Event;
@@ -6,6 +7,7 @@ use crate::statistics::quantile;
 use crate::tally::Second;
 use aefm_workloads::load::{Outcome, Phase};
 use std::io::{IsTerminal, Write};
+use terminal_size::{Width, terminal_size_of};
 
 /// Tells people how the run goes.
 pub(crate) struct Live {
@@ -19,7 +21,9 @@ pub(crate) struct Live {
 
 impl Live {
     pub(crate) fn new(plan: &Plan, quiet: bool) -> Self {
-        let terminal = std::io::stderr().is_terminal();
+        // A terminal that calls itself dumb cannot go back on a line.
+        let dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
+        let terminal = std::io::stderr().is_terminal() && !dumb;
         let length_s = plan.end_ns().div_ceil(1_000_000_000);
         Self {
             quiet,
@@ -43,25 +47,30 @@ impl Live {
                 );
             }
             Event::Ready { .. } | Event::Started(_) => {}
-            Event::Second(second) if !self.quiet => self.show(&line(second, self.length_s)),
+            Event::Second(second) if !self.quiet => self.show(&parts(second, self.length_s)),
             Event::Waiting { second, at } if !self.quiet => {
                 let length_s = self.length_s;
-                self.show(&format!(
-                    "{at:>4}/{length_s}s  waiting for answers to requests of second {}",
-                    second + 1
-                ));
+                self.show(&[
+                    format!("{at:>4}/{length_s}s"),
+                    format!("waiting for answers to requests of second {}", second + 1),
+                ]);
             }
             Event::Second(_) | Event::Waiting { .. } => {}
         }
     }
 
-    fn show(&mut self, line: &str) {
+    fn show(&mut self, parts: &[String]) {
+        // A terminal's width may change at any time; one that tells none gets what any has.
+        let width = terminal_size_of(std::io::stderr())
+            .map(|(Width(width), _)| usize::from(width))
+            .filter(|&width| width > 0)
+            .unwrap_or(80);
         let mut error = std::io::stderr().lock();
         // Progress that nobody can read is no reason to stop.
         let _ = if self.terminal {
-            write!(error, "\r\x1b[2K{line}")
+            write!(error, "\r\x1b[2K{}", fitted(parts, width - 1))
         } else {
-            writeln!(error, "{line}")
+            writeln!(error, "{}", parts.join("  "))
         };
         let _ = error.flush();
         self.standing = self.terminal;
@@ -75,7 +84,31 @@ impl Live {
     }
 }
 
-fn line(second: &Second, length_s: u64) -> String {
+/// As many whole parts as fit into this width; of the first one its beginning, if not even that does. A line that went on
+/// on the next one could not be written over.
+fn fitted(parts: &[String], width: usize) -> String {
+    let mut line = String::new();
+    for part in parts {
+        let gap = if line.is_empty() { "" } else { "  " };
+        if line.chars().count() + gap.len() + part.chars().count() > width {
+            break;
+        }
+        line += gap;
+        line += part;
+    }
+    if line.is_empty() {
+        line = parts
+            .first()
+            .into_iter()
+            .flat_map(|part| part.chars())
+            .take(width)
+            .collect();
+    }
+    line
+}
+
+/// What there is to say of a second, most important first.
+fn parts(second: &Second, length_s: u64) -> Vec<String> {
     let bin = &second.bin;
     let ms = |hist, p| {
         quantile(hist, p).map_or_else(|| "-".to_owned(), |ns| format!("{:.2}", ns as f64 / 1e6))
@@ -93,16 +126,38 @@ fn line(second: &Second, length_s: u64) -> String {
     } else {
         ""
     };
-    format!(
-        "{:>4}/{length_s}s{phase}  sent {} of {}  ok {ok}  response p50 {} p99 {} ms  lag p99 {} ms  {}",
-        second.second + 1,
-        bin.sent,
-        bin.ended(),
-        ms(&bin.response, 0.5),
-        ms(&bin.response, 0.99),
-        ms(&bin.lag, 0.99),
-        others.join(" ")
-    )
-    .trim_end()
-    .to_owned()
+    let mut parts = vec![
+        format!("{:>4}/{length_s}s{phase}", second.second + 1),
+        format!("sent {} of {}", bin.sent, bin.ended()),
+        format!("ok {ok}"),
+        format!(
+            "response p50 {} p99 {} ms",
+            ms(&bin.response, 0.5),
+            ms(&bin.response, 0.99)
+        ),
+        format!("lag p99 {} ms", ms(&bin.lag, 0.99)),
+    ];
+    // What goes wrong is to be seen on any terminal.
+    if !others.is_empty() {
+        parts.insert(3, others.join(" "));
+    }
+    parts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn no_line_is_wider_than_its_terminal(parts in prop::collection::vec("[a-z0-9 ]{1,30}", 1..8), width in 0..120usize) {
+            let line = fitted(&parts, width);
+            prop_assert!(line.chars().count() <= width);
+            let whole = parts.join("  ");
+            prop_assert!(whole.starts_with(&line));
+            // Nothing is left out that fits.
+            prop_assert!(whole.chars().count() > width || line == whole);
+        }
+    }
 }

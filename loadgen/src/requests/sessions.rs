@@ -76,7 +76,7 @@ impl Sessions {
             self.end(connection);
             return Ok(());
         }
-        let taken = session.answer(&self.scenario, |name| heard.field(name), heard.body());
+        let taken = session.answer(&self.scenario, |name| heard.values(name), heard.body());
         taken.map_err(|error| {
             self.end(connection);
             error.to_string()

@@ -1,5 +1,6 @@
 //! How the asked rate goes over time: a piecewise linear function, its integral, and the inverse of the integral.
 
+use aefm_workloads::unit::{parse_duration, parse_number};
 use std::str::FromStr;
 use thiserror::Error;
 
@@ -161,10 +162,10 @@ impl FromStr for Profile {
     fn from_str(text: &str) -> Result<Self, ProfileError> {
         let stage = |part: &str| -> Option<Stage> {
             let (at, rate) = part.trim().split_once(':')?;
-            let at_s = crate::quantity::duration(at).ok()?.as_secs_f64();
+            let at_s = parse_duration(at).ok()?.as_secs_f64();
             Some(Stage {
                 at_s,
-                rate_hz: crate::quantity::number(rate).ok()?,
+                rate_hz: parse_number(rate).ok()?,
             })
         };
         let stages: Result<Vec<_>, _> = text

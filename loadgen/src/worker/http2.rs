@@ -6,6 +6,7 @@
 mod converse;
 
 use super::Worker;
+use super::receive::LATE_BODY;
 use crate::conn::{Conn, State};
 use crate::http2::Requests;
 use crate::plan::{Plan, Protocol};
@@ -153,7 +154,13 @@ impl Worker {
     /// A request got no answer in time. The connection stays, unless the server does not answer a PING, either.
     pub(super) fn time_out_stream(&mut self, key: u32, now_ns: u64) {
         let Some(http2) = &self.http2 else { return };
-        let index = http2.under_way[key as usize].conn;
+        let UnderWay { conn, stream, .. } = http2.under_way[key as usize];
+        let index = conn;
+        if let Some(session) = &mut self.conns[index as usize].session
+            && session.in_body(stream)
+        {
+            self.recorder.totals_mut().fault(LATE_BODY.to_owned());
+        }
         self.cancel_stream(key, Outcome::Timeout, now_ns);
         if let Some(session) = &mut self.conns[index as usize].session
             && let Some(since_ns) = session.ping(now_ns)

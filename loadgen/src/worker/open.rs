@@ -47,7 +47,7 @@ impl Worker {
     pub(super) fn open(&mut self, index: u32, now_ns: u64) {
         let connection = index as usize * self.shared.plan.workers() + self.index;
         let conn = &mut self.conns[index as usize];
-        conn.generation = conn.generation.wrapping_add(1);
+        conn.next_generation();
         conn.state = State::Opening;
         conn.opening_ns = now_ns;
         conn.connected_ns = 0;
@@ -161,7 +161,7 @@ impl Worker {
         };
         conn.link = None;
         conn.session = None;
-        conn.generation = conn.generation.wrapping_add(1);
+        conn.next_generation();
         conn.carries = false;
         conn.unwritten.clear();
         if conn.state != State::Parked {
@@ -193,13 +193,28 @@ impl Worker {
     /// A deadline of an opening link, or the time to try again.
     pub(super) fn timer_fired(&mut self, index: u32, now_ns: u64) {
         match self.conns[index as usize].state {
-            State::Opening => self.open_failed(index, now_ns, &io::ErrorKind::TimedOut.into()),
+            State::Opening => self.opening_took_too_long(index, now_ns),
             State::Closed if self.shared.plan.keepalive => self.open(index, now_ns),
             State::Closed => self.set_idle(index, now_ns),
             State::Resting if now_ns >= self.conns[index as usize].rests_until_ns => {
                 self.set_free(index, now_ns)
             }
-            State::Resting | State::Parked | State::Idle | State::Busy => {}
+            State::Resting | State::Parked | State::Idle | State::Busy | State::Draining => {}
         }
+    }
+
+    fn opening_took_too_long(&mut self, index: u32, now_ns: u64) {
+        let conn = &self.conns[index as usize];
+        if now_ns < conn.opening_ns + self.shared.plan.connect_timeout_ns {
+            // It has begun to wait for streams since, with a deadline of its own.
+            return;
+        }
+        let refuses = conn.session.as_ref().is_some_and(|own| own.refuses());
+        let error = if refuses {
+            io::Error::other("the server allows no streams (MAX_CONCURRENT_STREAMS is 0)")
+        } else {
+            io::ErrorKind::TimedOut.into()
+        };
+        self.open_failed(index, now_ns, &error);
     }
 }

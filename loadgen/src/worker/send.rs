@@ -210,6 +210,7 @@ impl Worker {
         if self.http2.is_some() {
             return self.time_out_stream(key, now_ns);
         }
+        self.name_what_was_late(key);
         self.end_flights(key, Outcome::Timeout, now_ns);
         self.close(key, now_ns, false);
     }

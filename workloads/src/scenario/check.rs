@@ -297,6 +297,12 @@ fn header(
     if name.is_empty() || !name.bytes().all(is_token) {
         faults.add(value.referenced, format!("`{name}` is not a header's name"));
     }
+    if ["content-length", "transfer-encoding"].contains(&name.to_ascii_lowercase().as_str()) {
+        faults.add(
+            value.referenced,
+            format!("`{name}` follows from the body: leave it out"),
+        );
+    }
     if value.value.contains(['\r', '\n']) {
         faults.add(value.referenced, "a header is one line");
     }
@@ -312,6 +318,9 @@ fn taker(take: Spanned<Take>, faults: &mut Faults) -> Taker {
                 take.referenced,
                 format!("`{pointer}` is not a JSON pointer: write `/data/token`"),
             );
+        }
+        Take::Cookie(name) if name.is_empty() || name.contains(['=', ';', ' ']) => {
+            faults.add(take.referenced, format!("`{name}` is not a cookie's name"));
         }
         Take::Between { start, end } if start.is_empty() || end.is_empty() => {
             faults.add(take.referenced, "`start` and `end` must not be empty");

@@ -95,6 +95,8 @@ pub(super) enum Take {
     Json(String),
     /// A header field.
     Header(String),
+    /// The value of a cookie that the answer sets.
+    Cookie(String),
     /// Between two texts in the body.
     Between { start: String, end: String },
 }

@@ -9,6 +9,7 @@ pub(super) enum Taker {
     Json(String),
     /// In lower case.
     Header(String),
+    Cookie(String),
     Between {
         start: String,
         end: String,
@@ -28,21 +29,27 @@ impl Taker {
     pub(super) fn new(take: Take) -> Self {
         match take {
             Take::Json(pointer) => Self::Json(pointer),
+            Take::Cookie(name) => Self::Cookie(name),
             Take::Header(name) => Self::Header(name.to_ascii_lowercase()),
             Take::Between { start, end } => Self::Between { start, end },
         }
     }
 
+    /// `header` looks up the values of all fields of a name.
     pub(super) fn take<'a>(
         &self,
         name: &str,
-        header: &impl Fn(&str) -> Option<&'a str>,
+        header: &impl Fn(&str) -> Vec<&'a str>,
         body: &[u8],
     ) -> Result<String, TakeError> {
         let found = match self {
             Self::Json(pointer) => json(pointer, body),
-            Self::Header(name) => header(name)
+            Self::Cookie(name) => cookie(name, &header("set-cookie"))
                 .map(str::to_owned)
+                .ok_or_else(|| format!("it sets no cookie `{name}`")),
+            Self::Header(name) => header(name)
+                .first()
+                .map(|value| (*value).to_owned())
                 .ok_or_else(|| format!("it has no header `{name}`")),
             Self::Between { start, end } => between(start, end, &String::from_utf8_lossy(body)),
         };
@@ -61,6 +68,20 @@ fn json(pointer: &str, body: &[u8]) -> Result<String, String> {
         Some(Value::Null) | None => Err(format!("its body has nothing at `{pointer}`")),
         Some(other) => Ok(other.to_string()),
     }
+}
+
+/// The value that a cookie of that name is set to at last (RFC 6265, section 5.2).
+fn cookie<'a>(name: &str, set: &[&'a str]) -> Option<&'a str> {
+    let pair = |field: &'a str| {
+        let (own, value) = field.split(';').next()?.split_once('=')?;
+        Some((own.trim(), value.trim()))
+    };
+    set.iter()
+        .copied()
+        .filter_map(pair)
+        .filter(|(own, _)| *own == name)
+        .last()
+        .map(|(_, value)| value)
 }
 
 fn between(start: &str, end: &str, body: &str) -> Result<String, String> {

@@ -1,5 +1,7 @@
 //! Header blocks of RFC 7541's examples, of encoders of our own making, and broken ones.
 
+use super::head::{Reader, Text};
+use super::huffman::tests::encode;
 use super::*;
 use proptest::prelude::*;
 
@@ -73,22 +75,82 @@ fn statuses_in_all_their_forms() {
 
 #[test]
 fn lengths_are_found() {
-    let length = |block: &[u8]| Head::read(block).unwrap();
-    assert_eq!(length(b"\x88\x0f\x0d\x0242").length, Some(42));
+    let head = |block: &[u8]| Head::read(block).unwrap();
+    assert_eq!(head(b"\x88\x0f\x0d\x0242").length, Some(42));
     // The name in Huffman codes, and the number, too.
-    let coded = b"\x88\0\x8a\x21\xea\x49\x6a\x4a\xd4\x16\xa9\x93\x3f\x82\x08\x9f";
+    let coded = head(b"\x88\0\x8a\x21\xea\x49\x6a\x4a\xd4\x16\xa9\x93\x3f\x82\x08\x9f");
     assert_eq!(
-        length(coded),
-        Head {
-            status: Some(200),
-            length: Some(129),
-            malformed: false
-        }
+        (coded.status, coded.length, coded.malformed),
+        (Some(200), Some(129), None)
     );
-    assert!(length(b"\x88\x0f\x0d\x014\x0f\x0d\x015").malformed);
-    assert!(!length(b"\x88\x0f\x0d\x014\x0f\x0d\x014").malformed);
-    assert!(length(b"\x88\x0f\x0d\0").malformed);
-    assert!(length(b"\x88\x88").malformed);
+    assert_eq!(head(b"\x88\x0f\x0d\x014\x0f\x0d\x014").malformed, None);
+}
+
+#[test]
+fn heads_that_are_against_the_rules_are_malformed() {
+    let coded = |text: &str| {
+        let bytes = encode(text.bytes().map(usize::from));
+        [&[0x80 | bytes.len() as u8], bytes.as_slice()].concat()
+    };
+    let literal = |name: &str, value: &str| [vec![0], coded(name), coded(value)].concat();
+    for (block, word) in [
+        (b"\x88\x0f\x0d\x014\x0f\x0d\x015".to_vec(), "content-length"),
+        (b"\x88\x0f\x0d\0".to_vec(), "content-length"),
+        (b"\x88\x88".to_vec(), "two statuses"),
+        (b"\x08\x03200\x08\x03200".to_vec(), "two statuses"),
+        (b"\0\x01a\x01b\x88".to_vec(), "behind other fields"),
+        (b"\x0f\x0d\x015\x88".to_vec(), "behind other fields"),
+        (b"\x08\x0220".to_vec(), "three digits"),
+        (b"\x08\x042000".to_vec(), "three digits"),
+        (b"\x08\x040200".to_vec(), "three digits"),
+        (b"\x08\x03 20".to_vec(), "three digits"),
+        (b"\x08\x03099".to_vec(), "three digits"),
+        (b"\x88\x82".to_vec(), "pseudo-field"),
+        (b"\x88\x01\x01h".to_vec(), "pseudo-field"),
+        (b"\x88\0\x05:path\x01/".to_vec(), "pseudo-field"),
+        (b"\x88\0\x02:x\0".to_vec(), "pseudo-field"),
+        (b"\x88\0\x01A\x01b".to_vec(), "name has a byte"),
+        (b"\x88\0\x02a:\x01b".to_vec(), "name has a byte"),
+        (b"\x88\0\x02a \x01b".to_vec(), "name has a byte"),
+        (b"\x88\0\0\x01b".to_vec(), "no name"),
+        (b"\x88\0\x01a\x03b\0c".to_vec(), "value has a byte"),
+        (b"\x88\0\x01a\x01\r".to_vec(), "value has a byte"),
+        (
+            [b"\x88".to_vec(), literal("x", "a\nb")].concat(),
+            "value has a byte",
+        ),
+        (
+            [b"\x88".to_vec(), literal("xY", "a")].concat(),
+            "name has a byte",
+        ),
+        (
+            [b"\x88".to_vec(), literal("connection", "close")].concat(),
+            "about the connection",
+        ),
+        (
+            [b"\x88".to_vec(), literal("upgrade", "x")].concat(),
+            "about the connection",
+        ),
+        (b"\x88\x0f\x2a\x07chunked".to_vec(), "about the connection"),
+        (b"\x88\xb9".to_vec(), "about the connection"),
+    ] {
+        let malformed = Head::read(&block).unwrap().malformed;
+        assert!(
+            malformed.is_some_and(|own| own.contains(word)),
+            "{block:?}: {malformed:?} without `{word}`"
+        );
+    }
+    // The longest names that are kept, and longer ones that begin like them.
+    let long = literal(
+        "transfer-encoding-of-another-kind",
+        "chunked, with a value of more than 24 bytes",
+    );
+    assert_eq!(
+        Head::read(&[b"\x88", long.as_slice()].concat())
+            .unwrap()
+            .malformed,
+        None
+    );
 }
 
 #[test]
@@ -105,37 +167,26 @@ fn what_needs_a_table_or_breaks_off_is_refused() {
         b"\x08\x03",
         b"\x08\x0350",
         b"\x00\x05:stat",
+        // A new size of the table behind a field.
+        b"\x88\x20",
+        // A field that is not looked at, in no Huffman code: padding of zeros, of a byte, EOS.
+        b"\x88\0\x81\x18\x01b",
+        b"\x88\0\x01a\x82\x1f\xff",
+        b"\x88\0\x01a\x84\xff\xff\xff\xff",
     ] {
         assert!(Head::read(block).is_err(), "{block:?}");
     }
-}
-
-/// Digits in Huffman codes.
-fn coded(digits: &str) -> Vec<u8> {
-    let mut bits: Vec<bool> = Vec::new();
-    for digit in digits.bytes().map(|digit| digit - b'0') {
-        let (code, count) = if digit < 3 {
-            (digit, 5)
-        } else {
-            (digit - 3 + 0x19, 6)
-        };
-        bits.extend((0..count).rev().map(|at| code >> at & 1 == 1));
-    }
-    bits.chunks(8)
-        .map(|byte| {
-            (0..8).fold(0, |sum, at| {
-                sum << 1 | u8::from(*byte.get(at).unwrap_or(&true))
-            })
-        })
-        .collect()
 }
 
 proptest! {
     #[test]
     fn digits_are_read_in_both_codes(number: u64) {
         let digits = number.to_string();
-        prop_assert_eq!(Text { huffman: false, bytes: digits.as_bytes() }.digits(), Some(number));
-        prop_assert_eq!(Text { huffman: true, bytes: &coded(&digits) }.digits(), Some(number));
+        let coded = encode(digits.bytes().map(usize::from));
+        for (huffman, bytes) in [(false, digits.as_bytes()), (true, &coded)] {
+            let read = Text { huffman, bytes }.spell(|_| true).and_then(|text| text.digits());
+            prop_assert_eq!(read, Some(number));
+        }
     }
 
     #[test]

@@ -1,22 +1,21 @@
 //! Frames from the server, and what they mean for the streams (RFC 9113, sections 5 and 6).
 
 use super::super::fault::{Code, Fault};
-use super::super::frame::{Frame, flag, kind, number, push_header};
+use super::super::frame::{Frame, flag, kind, number};
 use super::super::hpack::Head;
 use super::super::peer::WINDOW_MAX;
 use super::super::streams::Stream;
+use super::flood::{FOR_A_REQUEST, FOR_DATA};
 use super::{End, Event, Session, WINDOW, push_window};
 
 /// The longest header block that is taken, as in HTTP/1.1.
 const BLOCK_BYTES_MAX: usize = 256 * 1024;
-/// Answers to PING and SETTINGS that wait for the kernel, bytes: beyond, the server floods us and does not read.
-const REPLIES_BYTES_MAX: usize = 1 << 20;
 
-const fn protocol(what: &'static str) -> Fault {
+pub(super) const fn protocol(what: &'static str) -> Fault {
     Fault::Broken(Code::PROTOCOL, what)
 }
 
-const fn size(what: &'static str) -> Fault {
+pub(super) const fn size(what: &'static str) -> Fault {
     Fault::Broken(Code::FRAME_SIZE, what)
 }
 
@@ -47,6 +46,8 @@ impl Session {
     }
 
     fn take_frame(&mut self, frame: Frame<'_>, events: &mut Vec<Event>) -> Result<(), Fault> {
+        self.frames += 1;
+        self.useless.count(frame.kind)?;
         if !self.greeted && (frame.kind != kind::SETTINGS || frame.has(flag::ACK)) {
             return Err(Fault::Preface);
         }
@@ -60,13 +61,14 @@ impl Session {
             kind::DATA => self.on_data(frame, events),
             kind::HEADERS => self.on_headers(frame, events),
             kind::CONTINUATION => self.on_continuation(frame, events),
+            kind::PRIORITY => self.on_priority(frame, events),
             kind::RST_STREAM => self.on_reset(frame, events),
             kind::WINDOW_UPDATE => self.on_window(frame, events),
             kind::SETTINGS => self.on_settings(frame),
             kind::PING => self.on_ping(frame),
             kind::GOAWAY => self.on_goaway(frame, events),
             kind::PUSH_PROMISE => Err(protocol("a push that was refused beforehand")),
-            // PRIORITY says nothing to a client, and unknown types are to be ignored.
+            // Unknown types are to be ignored.
             _ => Ok(()),
         }
     }
@@ -80,9 +82,27 @@ impl Session {
         }
     }
 
-    fn on_data(&mut self, frame: Frame<'_>, events: &mut Vec<Event>) -> Result<(), Fault> {
+    /// The same for what says something of an answer: of a stream that has ended by itself there is nothing to say.
+    fn check_open(&self, frame: Frame<'_>, is_open: bool) -> Result<(), Fault> {
         self.check_stream(frame)?;
+        if is_open || self.cancelled.has(frame.stream) {
+            Ok(())
+        } else {
+            Err(Fault::Broken(
+                Code::STREAM_CLOSED,
+                "a frame of a stream that has ended",
+            ))
+        }
+    }
+
+    fn on_data(&mut self, frame: Frame<'_>, events: &mut Vec<Event>) -> Result<(), Fault> {
+        let is_open = self.streams.get_mut(frame.stream).is_some();
+        self.check_open(frame, is_open)?;
         let content = unpadded(frame)?.len() as u64;
+        if content > 0 {
+            // This frame, and others that go with it.
+            self.useless.forgive(1 + FOR_DATA);
+        }
         let count = frame.payload.len() as u32;
         self.taken += count;
         if self.taken >= WINDOW / 2 {
@@ -95,6 +115,8 @@ impl Session {
         stream.body_bytes += content;
         if stream.status == 0 {
             self.malformed(frame.stream, "a body comes before its head", events);
+        } else if stream.body_bytes > stream.body_bytes_max() {
+            self.malformed(frame.stream, "its body is longer than announced", events);
         } else if frame.has(flag::END_STREAM) {
             self.finish(frame.stream, events);
         } else {
@@ -111,7 +133,8 @@ impl Session {
     }
 
     fn on_headers(&mut self, frame: Frame<'_>, events: &mut Vec<Event>) -> Result<(), Fault> {
-        self.check_stream(frame)?;
+        let is_open = self.streams.get_mut(frame.stream).is_some();
+        self.check_open(frame, is_open)?;
         let mut block = unpadded(frame)?;
         if frame.has(flag::PRIORITY) {
             block = block
@@ -168,8 +191,11 @@ impl Session {
             return Ok(());
         };
         let head = Head::read(block)?;
+        if let Some(what) = head.malformed {
+            self.malformed(id, what, events);
+            return Ok(());
+        }
         match head.status {
-            _ if head.malformed => self.malformed(id, "its head makes no sense", events),
             None if stream.status > 0 && last => self.finish(id, events),
             Some(status @ 100..200) if stream.status == 0 && !last && status != 101 => {}
             Some(status @ 200..) if stream.status == 0 => {
@@ -189,14 +215,14 @@ impl Session {
         let Some(stream) = self.streams.get_mut(id) else {
             return;
         };
-        let bodiless = stream.bodiless || matches!(stream.status, 204 | 304);
-        if !bodiless
+        if !stream.has_no_body()
             && stream
                 .length
                 .is_some_and(|length| length != stream.body_bytes)
         {
             return self.malformed(id, "its body is not as long as announced", events);
         }
+        self.useless.forgive(FOR_A_REQUEST);
         // An answer before the request is out: the rest of it is of no use.
         let closed = if stream.sent {
             self.streams.remove(id)
@@ -207,8 +233,30 @@ impl Session {
     }
 
     fn malformed(&mut self, id: u32, what: &'static str, events: &mut Vec<Event>) {
-        let closed = self.reset(id, Code::PROTOCOL);
+        self.refuse(id, Code::PROTOCOL, what, events);
+    }
+
+    /// An error of one stream.
+    fn refuse(&mut self, id: u32, code: Code, what: &'static str, events: &mut Vec<Event>) {
+        let closed = self.reset(id, code);
         end(closed, End::Malformed(what), events);
+    }
+
+    /// It says nothing to a client, and may come for any stream.
+    fn on_priority(&mut self, frame: Frame<'_>, events: &mut Vec<Event>) -> Result<(), Fault> {
+        const WHAT: &str = "PRIORITY of a wrong length";
+        if frame.stream == 0 {
+            return Err(protocol("PRIORITY of no stream"));
+        }
+        if frame.payload.len() == 5 {
+            return Ok(());
+        }
+        // Only what is open can be reset.
+        if self.streams.get_mut(frame.stream).is_none() {
+            return Err(size(WHAT));
+        }
+        self.refuse(frame.stream, Code::FRAME_SIZE, WHAT, events);
+        Ok(())
     }
 
     fn on_reset(&mut self, frame: Frame<'_>, events: &mut Vec<Event>) -> Result<(), Fault> {
@@ -216,11 +264,11 @@ impl Session {
         if frame.payload.len() != 4 {
             return Err(size("RST_STREAM of a wrong length"));
         }
-        end(
-            self.streams.remove(frame.stream),
-            End::Reset(Code(number(frame.payload))),
-            events,
-        );
+        let closed = self.streams.remove(frame.stream);
+        if closed.is_some() {
+            self.useless.forgive(FOR_A_REQUEST);
+        }
+        end(closed, End::Reset(Code(number(frame.payload))), events);
         Ok(())
     }
 
@@ -242,77 +290,18 @@ impl Session {
         self.check_stream(frame)?;
         if let Some(stream) = self.streams.get_mut(frame.stream) {
             stream.window += more;
-            if more == 0 || stream.window > WINDOW_MAX {
-                self.malformed(frame.stream, "its window makes no sense", events);
+            if more == 0 {
+                self.malformed(frame.stream, "its window is widened by nothing", events);
+            } else if stream.window > WINDOW_MAX {
+                let what = "its window is too wide";
+                self.refuse(frame.stream, Code::FLOW_CONTROL, what, events);
             }
-        }
-        Ok(())
-    }
-
-    fn on_settings(&mut self, frame: Frame<'_>) -> Result<(), Fault> {
-        if frame.stream != 0 {
-            return Err(protocol("SETTINGS of a stream"));
-        }
-        if frame.has(flag::ACK) {
-            return if frame.payload.is_empty() {
-                Ok(())
-            } else {
-                Err(size("SETTINGS of a wrong length"))
-            };
-        }
-        let window = self.peer.window;
-        self.peer.update(frame.payload)?;
-        let wider = self.peer.window - window;
-        for stream in self.streams.iter_mut() {
-            stream.window += wider;
-            if stream.window > WINDOW_MAX {
-                return Err(Fault::Broken(Code::FLOW_CONTROL, "a window is too wide"));
-            }
-        }
-        self.greeted = true;
-        self.reply(kind::SETTINGS, &[])
-    }
-
-    fn on_ping(&mut self, frame: Frame<'_>) -> Result<(), Fault> {
-        if frame.payload.len() != 8 {
-            return Err(size("PING of a wrong length"));
-        }
-        if frame.has(flag::ACK) {
-            self.pinged_ns = None;
-            return Ok(());
-        }
-        self.reply(kind::PING, frame.payload)
-    }
-
-    fn reply(&mut self, kind: u8, payload: &[u8]) -> Result<(), Fault> {
-        if self.out.len() > REPLIES_BYTES_MAX {
-            return Err(Fault::Broken(
-                Code::ENHANCE_YOUR_CALM,
-                "the server asks and does not take answers",
-            ));
-        }
-        let out = self.out.end();
-        push_header(out, payload.len(), kind, flag::ACK, 0);
-        out.extend_from_slice(payload);
-        Ok(())
-    }
-
-    /// The server takes no more streams, and names the last one that it took.
-    fn on_goaway(&mut self, frame: Frame<'_>, events: &mut Vec<Event>) -> Result<(), Fault> {
-        if frame.payload.len() < 8 || frame.stream != 0 {
-            return Err(size("GOAWAY of a wrong length or of a stream"));
-        }
-        self.going = true;
-        let last = number(frame.payload) & (u32::MAX >> 1);
-        let code = Code(number(&frame.payload[4..]));
-        while let Some(id) = self.streams.next_above(last) {
-            end(self.streams.remove(id), End::NotTaken(code), events);
         }
         Ok(())
     }
 }
 
-fn end(stream: Option<Stream>, end: End, events: &mut Vec<Event>) {
+pub(super) fn end(stream: Option<Stream>, end: End, events: &mut Vec<Event>) {
     if let Some(Stream {
         key, status, bytes, ..
     }) = stream

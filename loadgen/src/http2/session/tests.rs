@@ -1,5 +1,9 @@
 //! A session against a server of frames: what it sends, and what it makes of what comes.
 
+mod bodies;
+mod floods;
+mod rules;
+
 use super::*;
 use crate::http2::frame::Frame;
 use proptest::prelude::*;
@@ -131,29 +135,6 @@ fn it_begins_with_the_preface() {
 }
 
 #[test]
-fn what_is_no_http2_is_told_by_its_first_bytes() {
-    assert_eq!(
-        fault(&mut Session::new(1), "HTTP/1.1 400 Bad Request\r\n\r\n"),
-        Fault::Http1
-    );
-    assert_eq!(
-        fault(&mut Session::new(1), "220 mail ready\r\n"),
-        Fault::Preface
-    );
-    assert_eq!(
-        fault(&mut Session::new(1), frame(kind::PING, 0, 0, [0; 8])),
-        Fault::Preface
-    );
-    assert_eq!(
-        fault(
-            &mut Session::new(1),
-            frame(kind::SETTINGS, flag::ACK, 0, [])
-        ),
-        Fault::Preface
-    );
-}
-
-#[test]
 fn a_request_and_its_answer() {
     let mut session = greeted(1, &[]);
     assert_eq!(get(&mut session, 7), 1);
@@ -204,81 +185,6 @@ fn interim_answers_and_trailers_belong_to_it() {
 }
 
 #[test]
-fn answers_that_are_none() {
-    let head = |flags, block: &[u8]| frame(kind::HEADERS, flags, 1, block);
-    for bytes in [
-        head(DONE, b"\0\x01a\x01b"),
-        head(DONE, b"\x08\x02xx"),
-        head(flag::END_HEADERS, b"\x08\x03101"),
-        head(DONE, b"\x08\x03100"),
-        [
-            head(flag::END_HEADERS, &[0x88]),
-            head(flag::END_HEADERS, &[0x88]),
-        ]
-        .concat(),
-        frame(kind::DATA, 0, 1, b"no head"),
-        [
-            head(flag::END_HEADERS, b"\x88\x0f\x0d\x015"),
-            frame(kind::DATA, flag::END_STREAM, 1, b"four"),
-        ]
-        .concat(),
-        head(DONE, b"\x88\x0f\x0d\x015"),
-    ] {
-        let mut session = greeted(1, &[]);
-        get(&mut session, 0);
-        sent(&mut session);
-        let last = fed(&mut session, &bytes).pop();
-        assert!(
-            matches!(
-                last,
-                Some(Event::Ended {
-                    end: End::Malformed(_),
-                    ..
-                })
-            ),
-            "{last:?} of {bytes:?}"
-        );
-        assert_eq!(
-            sent(&mut session),
-            [(kind::RST_STREAM, 0, 1, vec![0, 0, 0, 1])]
-        );
-        // The connection goes on, and what still comes for the stream is ignored.
-        assert!(
-            fed(
-                &mut session,
-                frame(kind::DATA, flag::END_STREAM, 1, b"late")
-            )
-            .is_empty()
-                && session.has_room()
-        );
-    }
-}
-
-#[test]
-fn answers_without_bodies_may_announce_a_length() {
-    let block = b"\x88\x0f\x0d\x015".as_slice();
-    let mut session = greeted(1, &[]);
-    session.request(
-        0,
-        Parts {
-            block: &[],
-            body: &[],
-            bodiless: true,
-        },
-    );
-    assert_eq!(
-        fed(&mut session, frame(kind::HEADERS, DONE, 1, block)).pop(),
-        Some(ended(0, End::Answered, 200, 14))
-    );
-    get(&mut session, 0);
-    let not_modified = frame(kind::HEADERS, DONE, 3, b"\x8b\x0f\x0d\x015");
-    assert_eq!(
-        fed(&mut session, not_modified).pop(),
-        Some(ended(0, End::Answered, 304, 14))
-    );
-}
-
-#[test]
 fn as_many_streams_as_both_sides_allow() {
     let mut session = greeted(3, &[(3, 2)]);
     get(&mut session, 0);
@@ -292,86 +198,6 @@ fn as_many_streams_as_both_sides_allow() {
     assert!(!session.has_room(), "the server takes none at all for now");
     fed(&mut session, settings(&[(3, 1)]));
     assert!(session.has_room());
-}
-
-#[test]
-fn a_body_goes_as_far_as_the_windows() {
-    let mut session = greeted(2, &[(4, 5)]);
-    let body = b"twelve bytes";
-    let id = post(&mut session, 9, body);
-    let data = |frames: Vec<(u8, u8, u32, Vec<u8>)>| {
-        frames
-            .into_iter()
-            .filter(|frame| frame.0 == kind::DATA)
-            .map(|frame| (frame.1, frame.3))
-            .collect::<Vec<_>>()
-    };
-    assert_eq!(data(sent(&mut session)), [(0, b"twelv".to_vec())]);
-    assert_eq!(session.next_waiting(), None);
-    // The stream's window; then that of all streams, which what is open already gets, too.
-    fed(&mut session, window(id, 3));
-    assert_eq!(session.next_waiting(), Some((id, 9)));
-    session.send_body(id, body);
-    assert_eq!(data(sent(&mut session)), [(0, b"e b".to_vec())]);
-    fed(&mut session, settings(&[(4, 100)]));
-    assert_eq!(session.next_waiting(), Some((id, 9)));
-    session.send_body(id, body);
-    assert_eq!(
-        data(sent(&mut session)),
-        [(flag::END_STREAM, b"ytes".to_vec())]
-    );
-    assert_eq!(session.next_waiting(), None);
-    assert_eq!(
-        fed(&mut session, answer(id)).pop(),
-        Some(ended(9, End::Answered, 200, 10))
-    );
-    assert!(
-        sent(&mut session)
-            .iter()
-            .all(|frame| frame.0 != kind::RST_STREAM)
-    );
-}
-
-#[test]
-fn bodies_share_the_connections_window_and_its_buffer() {
-    let mut session = greeted(2, &[(4, 1 << 20)]);
-    let body = vec![b'x'; 100_000];
-    let first = post(&mut session, 0, &body);
-    // The buffer is full at 64 KiB, and the connection's window at nearly as much.
-    assert!(session.waiting().len() < 68_000 && !session.has_room());
-    session.took(session.waiting().len());
-    assert_eq!(
-        session.next_waiting(),
-        None,
-        "the connection's window is shut"
-    );
-    fed(&mut session, window(0, 1 << 20));
-    assert_eq!(session.next_waiting(), Some((first, 0)));
-    session.send_body(first, &body);
-    let second = post(&mut session, 1, b"short");
-    session.cancel(first);
-    let last = sent(&mut session).pop().unwrap();
-    assert_eq!((last.0, last.2), (kind::RST_STREAM, first));
-    assert_eq!(
-        (session.next_waiting(), session.under_way(), second),
-        (None, 1, 3)
-    );
-}
-
-#[test]
-fn an_answer_before_the_request_is_out_ends_both() {
-    let mut session = greeted(1, &[(4, 0)]);
-    let id = post(&mut session, 0, b"never taken");
-    sent(&mut session);
-    assert_eq!(
-        fed(&mut session, answer(id)).pop(),
-        Some(ended(0, End::Answered, 200, 10))
-    );
-    assert_eq!(
-        sent(&mut session),
-        [(kind::RST_STREAM, 0, id, vec![0, 0, 0, 8])]
-    );
-    assert!(session.next_waiting().is_none() && session.has_room());
 }
 
 #[test]
@@ -444,83 +270,6 @@ fn pings_are_answered_and_asked() {
     assert_eq!(sent(&mut session).len(), 1);
     fed(&mut session, frame(kind::PING, flag::ACK, 0, [0; 8]));
     assert_eq!(session.ping(11), None);
-}
-
-#[test]
-fn windows_are_widened_before_they_shut() {
-    let mut session = greeted(1, &[]);
-    get(&mut session, 0);
-    sent(&mut session);
-    fed(
-        &mut session,
-        frame(kind::HEADERS, flag::END_HEADERS, 1, [0x88]),
-    );
-    let piece = frame(kind::DATA, 0, 1, vec![0; 16_384]);
-    let (mut taken, mut given) = (0u64, [u64::from(WINDOW), u64::from(WINDOW) + 65_535]);
-    // Three times as much as a window holds.
-    for _ in 0..3 * (1 << 16) {
-        fed(&mut session, &piece);
-        taken += 16_384;
-        for (kind, _, stream, payload) in sent(&mut session) {
-            assert_eq!(kind, kind::WINDOW_UPDATE);
-            given[usize::from(stream == 0)] += u64::from(crate::http2::frame::number(&payload));
-        }
-        assert!(
-            given.iter().all(|given| *given > taken),
-            "a window is shut at {taken}"
-        );
-    }
-}
-
-#[test]
-fn what_breaks_the_rules_ends_the_connection() {
-    let mut long = vec![0; 16_384];
-    long[0] = 0x88;
-    let flood: Vec<u8> = std::iter::repeat_n(frame(kind::CONTINUATION, 0, 1, &long), 20)
-        .flatten()
-        .collect();
-    for (bytes, code) in [
-        (
-            frame(kind::PUSH_PROMISE, flag::END_HEADERS, 1, [0, 0, 0, 2, 0x82]),
-            Code::PROTOCOL,
-        ),
-        (frame(kind::HEADERS, DONE, 1, [0xbe]), Code::COMPRESSION),
-        (frame(kind::HEADERS, DONE, 3, [0x88]), Code::PROTOCOL),
-        (frame(kind::DATA, 0, 0, []), Code::PROTOCOL),
-        (frame(kind::DATA, flag::PADDED, 1, [9, 1]), Code::PROTOCOL),
-        (frame(kind::CONTINUATION, 0, 1, []), Code::PROTOCOL),
-        (
-            [frame(kind::HEADERS, 0, 1, [0x88]), window(0, 1)].concat(),
-            Code::PROTOCOL,
-        ),
-        (
-            [frame(kind::HEADERS, 0, 1, [0x88]), flood].concat(),
-            Code::ENHANCE_YOUR_CALM,
-        ),
-        (frame(kind::RST_STREAM, 0, 1, [0; 3]), Code::FRAME_SIZE),
-        (frame(kind::PING, 0, 0, [0; 9]), Code::FRAME_SIZE),
-        (frame(kind::SETTINGS, 0, 0, [0; 5]), Code::FRAME_SIZE),
-        (frame(kind::SETTINGS, 0, 1, []), Code::PROTOCOL),
-        (frame(kind::GOAWAY, 0, 0, [0; 7]), Code::FRAME_SIZE),
-        (window(0, 0), Code::PROTOCOL),
-        (window(0, u32::MAX >> 1), Code::FLOW_CONTROL),
-        (
-            frame(kind::PING, 0, 0, [0; 8]).repeat(70_000),
-            Code::ENHANCE_YOUR_CALM,
-        ),
-    ] {
-        let mut session = greeted(1, &[]);
-        get(&mut session, 0);
-        let fault = fault(&mut session, &bytes);
-        assert_eq!(fault.code(), code, "{fault}");
-        session.say_goodbye(fault);
-        assert!(session.waiting().ends_with(&code.0.to_be_bytes()));
-        assert_eq!(
-            session.take().map(|(key, ..)| key),
-            Some(0),
-            "what was under way is still there to be ended"
-        );
-    }
 }
 
 #[test]

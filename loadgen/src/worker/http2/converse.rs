@@ -4,8 +4,10 @@ use crate::clock;
 use crate::conn::State;
 use crate::http2::{End, Event, Fault};
 use crate::worker::Worker;
+use crate::worker::budget::Budget;
 use crate::worker::receive::outcome_of;
 use aefm_workloads::load::Outcome;
+use std::cmp::Reverse;
 use std::io;
 
 /// Why nothing more comes from a connection.
@@ -19,7 +21,8 @@ enum Broken {
 impl Worker {
     /// Something has happened to a connection with a session. `closing`: the server has closed its side.
     pub(in crate::worker) fn converse(&mut self, index: u32, closing: bool) {
-        let read = self.read_frames(index, closing);
+        self.conns[index as usize].closing |= closing;
+        let read = self.read_frames(index);
         let now_ns = clock::now_ns();
         match read {
             Ok(()) => {
@@ -33,8 +36,14 @@ impl Worker {
         self.flush_all();
     }
 
-    fn read_frames(&mut self, index: u32, closing: bool) -> Result<(), Broken> {
+    /// Reads what is there, as far as a turn goes.
+    fn read_frames(&mut self, index: u32) -> Result<(), Broken> {
+        let mut budget = Budget::of_a_turn();
         loop {
+            if budget.is_used_up() {
+                self.put_off(index);
+                return Ok(());
+            }
             let conn = &mut self.conns[index as usize];
             let (Some(link), Some(session), Some(http2)) =
                 (&mut conn.link, &mut conn.session, &mut self.http2)
@@ -45,8 +54,10 @@ impl Worker {
                 Ok(0) => return Err(Broken::Closed),
                 Ok(count) => {
                     let short =
-                        link.drained_by_short_read() && !closing && count < self.scratch.len();
+                        link.drained_by_short_read() && !conn.closing && count < self.scratch.len();
+                    let before = session.frames();
                     let fed = session.feed(&self.scratch[..count], &mut http2.events);
+                    budget.spend(count, session.frames() - before);
                     self.take_events(index, clock::now_ns());
                     fed.map_err(Broken::Fault)?;
                     if short {
@@ -54,7 +65,11 @@ impl Worker {
                     }
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => budget.spend(0, 0),
+                // Where answers end is said in frames: no end of TLS can cut one off unseen.
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                    return Err(Broken::Closed);
+                }
                 Err(error) => return Err(Broken::Io(error)),
             }
         }
@@ -123,11 +138,23 @@ impl Worker {
                 _ => self.replace(index, now_ns),
             };
         }
+        let waits = session.refuses() && session.under_way() == 0;
         match conn.state {
-            State::Opening if session.greeted() => self.opened(index, now_ns),
+            State::Opening if session.greeted() && !waits => self.opened(index, now_ns),
+            State::Idle | State::Busy if waits => self.await_streams(index, now_ns),
             State::Busy if session.has_room() => self.set_idle(index, now_ns),
             _ => {}
         }
+    }
+
+    /// The server allows no streams any more: as at the beginning it has as long as a connect may take to allow some.
+    fn await_streams(&mut self, index: u32, now_ns: u64) {
+        let conn = &mut self.conns[index as usize];
+        conn.state = State::Opening;
+        conn.opening_ns = now_ns;
+        let deadline_ns = now_ns + self.shared.plan.connect_timeout_ns;
+        self.timers
+            .push(Reverse((deadline_ns, index, conn.generation)));
     }
 
     /// The link has ended, and with it all requests on it.
@@ -214,10 +241,8 @@ impl Worker {
     /// The server closed on us. It may have answered before it did, so what is there is read first.
     fn write_broke(&mut self, index: u32, error: &io::Error) {
         self.recorder.totals_mut().fault(format!("send: {error}"));
-        let broken = self
-            .read_frames(index, true)
-            .err()
-            .unwrap_or(Broken::Closed);
+        self.conns[index as usize].closing = true;
+        let broken = self.read_frames(index).err().unwrap_or(Broken::Closed);
         self.break_off(index, &broken, clock::now_ns());
     }
 }
