@@ -9,5 +9,5 @@ mod stored;
 pub use case::{CaseRow, QualityRow, Status, write_cases, write_quality};
 pub use interference::{InterferenceWriter, NodeSample, write_interference};
 pub use load::{LoadWriter, RecordError, Times, merge, write_load};
-pub use quantile::{BEYOND_MIN, REPORTED, quantile, quantiles};
+pub use quantile::{REPORTED, quantile, quantiles, supported};
 pub use stored::{read_cases, read_quality};

@@ -180,7 +180,14 @@ mod tests {
                 outcome,
             ];
             writer
-                .push(&[&row[..], &[Cell::Null, Cell::Null]].concat())
+                .push(
+                    &[
+                        &row[..],
+                        &[Cell::Null, Cell::Null],
+                        &[0, 50, 0].map(Cell::Int),
+                    ]
+                    .concat(),
+                )
                 .unwrap();
         }
         let log = RequestLog::read(&writer.finish().unwrap().path).unwrap();

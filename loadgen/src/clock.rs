@@ -22,7 +22,8 @@ pub(crate) fn thread_cpu_ns() -> u64 {
     read_ns(ClockId::CLOCK_THREAD_CPUTIME_ID)
 }
 
-/// Wall-clock time in ns since the epoch: only ever to name time zero, never in an interval.
+/// Wall-clock time in ns since the epoch: to name time zero, and to see how long ago the kernel stamped a segment. No
+/// interval between two events is taken from it.
 #[must_use]
 pub(crate) fn wall_ns() -> i64 {
     SystemTime::now()

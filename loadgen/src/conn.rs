@@ -53,14 +53,18 @@ pub(crate) struct Conn {
     pub(crate) opening_ns: u64,
     /// When TCP was there and TLS began; 0 before.
     pub(crate) connected_ns: u64,
-    /// Since when it is free, monotonic ns.
+    /// Since when it would be free if the generator were never late, monotonic ns.
     pub(crate) free_since_ns: u64,
+    /// How much earlier it would have come to where it is.
+    pub(crate) late_ns: u64,
     /// Until when it rests, monotonic ns.
     pub(crate) rests_until_ns: u64,
     /// Links in a row that ended without one answer.
     pub(crate) failures: u32,
     /// Answers on this link.
     pub(crate) answers: u64,
+    /// Whether its last link came about.
+    pub(crate) reached: bool,
     /// Whether its first link has come about or failed.
     pub(crate) tried: bool,
     /// A request waits for the link, or is under way on it.
@@ -95,9 +99,11 @@ impl Conn {
             opening_ns: 0,
             connected_ns: 0,
             free_since_ns: 0,
+            late_ns: 0,
             rests_until_ns: 0,
             failures: 0,
             answers: 0,
+            reached: false,
             tried: false,
             carries: false,
             flight: Flight::default(),

@@ -5,6 +5,7 @@
 //! whether to believe it. Response time = done - intended; service time = done - sent; send lag = what the generator
 //! itself added.
 
+mod attention;
 pub mod cli;
 mod clock;
 pub mod commands;
@@ -15,6 +16,7 @@ mod control;
 mod fifo;
 mod http1;
 mod http2;
+mod ledger;
 mod link;
 pub mod lua;
 pub mod options;
@@ -30,6 +32,8 @@ pub mod search;
 pub mod slo;
 mod source;
 pub mod spec;
+pub mod stall;
+mod stamp;
 pub mod statistics;
 pub mod summary;
 pub mod tally;

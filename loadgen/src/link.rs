@@ -1,16 +1,17 @@
 //! A connection's bytes: TCP, unix socket, or TLS over either, all non-blocking.
 
+use crate::stamp::Stamps;
 use crate::target::Address;
 use crate::tls::{Tls, TlsConfig};
 use nix::sys::socket::{getsockopt, sockopt::SocketError};
 use socket2::{Domain, SockAddr, Socket, Type};
-use std::io::{self, Read};
+use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 
 /// An open or opening connection.
 #[derive(Debug)]
 pub(crate) enum Link {
-    Plain(Socket),
+    Plain(Socket, Stamps),
     Tls(Box<Tls>),
 }
 
@@ -31,7 +32,10 @@ impl Link {
             Err(error) => return Err(error),
         }
         Ok(match tls {
-            None => Self::Plain(socket),
+            None => {
+                let stamps = Stamps::on(&socket);
+                Self::Plain(socket, stamps)
+            }
             Some(config) => Self::Tls(Box::new(Tls::new(socket, config)?)),
         })
     }
@@ -47,7 +51,7 @@ impl Link {
     /// Goes on with the TLS handshake: done, or waiting for the network.
     pub(crate) fn handshake(&mut self) -> io::Result<bool> {
         match self {
-            Self::Plain(_) => Ok(true),
+            Self::Plain(..) => Ok(true),
             Self::Tls(tls) => tls.handshake(),
         }
     }
@@ -55,7 +59,7 @@ impl Link {
     /// Whether the handshake has agreed on HTTP/2; without TLS both sides know beforehand.
     pub(crate) fn speaks_http2(&self) -> bool {
         match self {
-            Self::Plain(_) => true,
+            Self::Plain(..) => true,
             Self::Tls(tls) => tls.protocol() == Some(b"h2"),
         }
     }
@@ -63,7 +67,7 @@ impl Link {
     /// Reads what is there. Would-block ends a round; 0 is the end of the stream.
     pub(crate) fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
-            Self::Plain(socket) => socket.read(buffer),
+            Self::Plain(socket, stamps) => stamps.read(socket, buffer),
             Self::Tls(tls) => tls.read(buffer),
         }
     }
@@ -72,7 +76,7 @@ impl Link {
     pub(crate) fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
             // `send` with MSG_NOSIGNAL: a peer that is gone is an error here, not a signal.
-            Self::Plain(socket) => socket.send_with_flags(bytes, libc::MSG_NOSIGNAL),
+            Self::Plain(socket, _) => socket.send_with_flags(bytes, libc::MSG_NOSIGNAL),
             Self::Tls(tls) => tls.write(bytes),
         }
     }
@@ -80,19 +84,35 @@ impl Link {
     /// Whether bytes that were taken by [`Self::write`] still wait for the kernel (TLS buffers records).
     pub(crate) fn flush(&mut self) -> io::Result<()> {
         match self {
-            Self::Plain(_) => Ok(()),
+            Self::Plain(..) => Ok(()),
             Self::Tls(tls) => tls.flush(),
         }
     }
 
     /// Whether a read shorter than the buffer means that there is no more. TLS hands out one record at a time.
     pub(crate) fn drained_by_short_read(&self) -> bool {
-        matches!(self, Self::Plain(_))
+        matches!(self, Self::Plain(..))
+    }
+
+    /// What is known of when its bytes came.
+    pub(crate) fn stamps(&mut self) -> &mut Stamps {
+        match self {
+            Self::Plain(_, stamps) => stamps,
+            Self::Tls(tls) => tls.stamps(),
+        }
+    }
+
+    /// For how long in all the server may have had to wait until we read.
+    pub(crate) fn clogged_ns(&self) -> u64 {
+        match self {
+            Self::Plain(_, stamps) => stamps.clogged_ns(),
+            Self::Tls(tls) => tls.clogged_ns(),
+        }
     }
 
     fn socket(&self) -> &Socket {
         match self {
-            Self::Plain(socket) => socket,
+            Self::Plain(socket, _) => socket,
             Self::Tls(tls) => tls.socket(),
         }
     }

@@ -101,7 +101,11 @@ pub(crate) fn from_args(args: &Args, drawn_seed: u64) -> Result<Options, Options
         seed,
         warmup_ns: ns(times.warmup),
         duration_ns: ns(times.duration),
-        grace_ns: ns(parse_duration(&args.grace)?),
+        grace_ns: match ns(parse_duration(&args.grace)?) {
+            // The list ends with its last time: without this the run would, too, and cut that request off.
+            grace_ns if times.whole_list => grace_ns.max(ns(timeout)),
+            grace_ns => grace_ns,
+        },
         threads: threads(args, &cores)?,
         cores,
         connections,

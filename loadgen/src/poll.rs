@@ -82,11 +82,25 @@ impl Poll {
             EpollTimeout::NONE
         };
         self.ready = match self.epoll.wait(&mut self.events, timeout) {
-            Ok(ready) => ready,
-            Err(nix::errno::Errno::EINTR) => 0,
-            Err(error) => return Err(error),
-        };
+            // A stop and its end interrupt the wait. What came meanwhile must be seen before time-outs are looked at.
+            Err(nix::errno::Errno::EINTR) => self.epoll.wait(&mut self.events, EpollTimeout::ZERO),
+            done => done,
+        }
+        .or_else(|error| match error {
+            nix::errno::Errno::EINTR => Ok(0),
+            error => Err(error),
+        })?;
         Ok(self.ready)
+    }
+
+    /// Whether [`Self::wait`] has taken all events that there were.
+    pub(crate) fn took_all(&self) -> bool {
+        self.ready < EVENTS
+    }
+
+    /// When the timer goes off.
+    pub(crate) const fn armed_ns(&self) -> u64 {
+        self.armed_ns
     }
 
     /// The timer has gone off, or will at once: it has to be armed anew.

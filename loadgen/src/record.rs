@@ -4,12 +4,14 @@
 
 mod bin;
 mod calendar;
+mod flight;
 mod recorder;
 mod totals;
 
 pub use bin::Bin;
 pub use calendar::Calendar;
-pub use recorder::{Flight, Recorder};
+pub use flight::{End, Flight, LATE_NS, Parts, notable};
+pub use recorder::Recorder;
 pub use totals::Totals;
 
 use hdrhistogram::Histogram;

@@ -3,7 +3,7 @@
 //! Workers hand over rows in batches through a bounded queue and never wait: where the disk cannot keep up, or fails,
 //! rows are left out and counted, and the load goes on undisturbed.
 
-use crate::record::{Calendar, Flight};
+use crate::record::{Calendar, Flight, Parts};
 use aefm_collector::schema::REQUESTS;
 use aefm_collector::sink::{Cell, SinkError, TableWriter};
 use aefm_workloads::ids::trace_id;
@@ -15,7 +15,7 @@ use std::thread::JoinHandle;
 
 /// Rows per batch.
 const BATCH: usize = 256;
-/// Batches that may wait for the disk: a million rows of 88 bytes at the very most.
+/// Batches that may wait for the disk: a million rows of 136 bytes at the very most.
 const QUEUE: usize = 4096;
 
 /// A request that has ended. Times are ns since time zero.
@@ -28,6 +28,8 @@ pub(crate) struct Row {
     pub(crate) done_ns: Option<u64>,
     pub(crate) outcome: Outcome,
     pub(crate) status: Option<u16>,
+    /// Where its time went.
+    pub(crate) parts: Parts,
 }
 
 /// A worker's end of the queue.
@@ -167,7 +169,7 @@ fn write(
     end
 }
 
-fn cells(row: &Row, context: &RowContext) -> [Cell<'static>; 9] {
+fn cells(row: &Row, context: &RowContext) -> [Cell<'static>; 12] {
     let zero_ns = context.zero_wall_ns.load(Ordering::Relaxed);
     let wall = |offset_ns: u64| Cell::from(zero_ns + offset_ns);
     let known = |offset_ns: Option<u64>| offset_ns.map_or(Cell::Null, wall);
@@ -193,5 +195,8 @@ fn cells(row: &Row, context: &RowContext) -> [Cell<'static>; 9] {
         context
             .trace_seed
             .map_or(Cell::Null, |seed| Cell::Trace(trace_id(seed, row.number))),
+        Cell::from(row.parts.wait_ns),
+        Cell::from(row.parts.server_ns),
+        Cell::from(row.parts.generator_ns),
     ]
 }

@@ -203,6 +203,14 @@ impl Requests {
         matches!(self, Self::Script { player, .. } if player.stopped())
     }
 
+    /// How much memory a script takes; none without one.
+    pub(crate) fn script_bytes(&self) -> Option<usize> {
+        match self {
+            Self::Script { player, .. } => Some(player.memory_bytes()),
+            _ => None,
+        }
+    }
+
     /// Where a script wants to connect instead.
     pub(crate) fn address(&self) -> Option<Address> {
         match self {

@@ -3,7 +3,7 @@
 mod batches;
 mod bound;
 
-pub use aefm_collector::records::{BEYOND_MIN, REPORTED, quantile, quantiles};
+pub use aefm_collector::records::{REPORTED, quantile, quantiles, supported};
 pub use batches::{Batches, Trend};
 pub use bound::{Bound, bounded};
 

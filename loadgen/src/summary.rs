@@ -2,9 +2,10 @@
 
 use crate::plan::Plan;
 use crate::record::Hist;
-use crate::run::Finished;
+use crate::run::{Finished, Throttling};
 use crate::statistics::{Bound, REPORTED, bounded, quantiles};
 use crate::verdict::{Evidence, judge};
+use aefm_workloads::load::Stall;
 use aefm_workloads::load::{LoadSummary, Outcome, Quantiles, Verdict};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -36,9 +37,13 @@ pub struct Summary {
     pub response_time_us: Quantiles,
     /// Done minus sent: ok.
     pub service_time_us: Quantiles,
-    /// Sent minus the moment a request could have been sent: intended, or a connection getting free after that.
+    /// Sent minus the moment at which it would have been sent by a generator that is never late.
     pub send_lag_us: Quantiles,
-    /// Intended until a connection was free, for requests that had to wait for one.
+    /// What the generator added to response times: sent late, read late, or owed by earlier requests.
+    pub generator_time_us: Quantiles,
+    /// When the generator did not do its work for 20 ms and more, whether it mattered or not.
+    pub stalls: Vec<Stall>,
+    /// Intended until a connection was free, for requests that had to wait for one, without the generator's part.
     pub wait_us: Quantiles,
     /// Sent until the first byte of the answer.
     pub first_byte_us: Quantiles,
@@ -89,6 +94,9 @@ pub struct Summary {
     pub histograms: Histograms,
 }
 
+/// Share of a core from which on a worker is as good as always busy.
+const CPU_SHARE_FULL: f64 = 0.95;
+
 /// What the text prints spectra of.
 #[derive(Clone, Debug)]
 pub struct Histograms {
@@ -103,7 +111,7 @@ impl Summary {
     #[must_use]
     pub fn new(plan: &Plan, mut finished: Finished) -> Self {
         let schedule_sha256 = finished.tally.fingerprint();
-        let (verdict, reasons) = judge(&evidence(plan, &finished));
+        let (verdict, reasons) = judged(plan, &finished);
         let tally = &finished.tally;
         let (measured, totals) = (&tally.measured, &tally.totals);
         let (lower_bound, ci95) = bounds(&finished);
@@ -128,6 +136,13 @@ impl Summary {
             response_time_us: quantiles(&measured.response),
             service_time_us: quantiles(&measured.service),
             send_lag_us: quantiles(&measured.lag),
+            generator_time_us: quantiles(&measured.generator),
+            stalls: finished
+                .stalls
+                .sorted()
+                .iter()
+                .map(crate::stall::Stall::to_record)
+                .collect(),
             wait_us: quantiles(&totals.wait),
             first_byte_us: quantiles(&totals.first_byte),
             connect_us: quantiles(&totals.connect),
@@ -141,12 +156,7 @@ impl Summary {
             lower_bound,
             verdict,
             reasons,
-            notes: tally
-                .batches
-                .trend()
-                .iter()
-                .map(ToString::to_string)
-                .collect(),
+            notes: notes(plan, &finished),
             faults: totals.faults.clone(),
             reconnects: totals.reconnects,
             protocol: plan.protocol.name(),
@@ -180,6 +190,8 @@ impl Summary {
             response_time_us: self.response_time_us.clone(),
             service_time_us: self.service_time_us.clone(),
             send_lag_us: self.send_lag_us.clone(),
+            generator_time_us: self.generator_time_us.clone(),
+            stalls: self.stalls.clone(),
             verdict: self.verdict,
             reasons: self.reasons.clone(),
             schedule_sha256: self.schedule_sha256.clone().unwrap_or_default(),
@@ -221,7 +233,8 @@ fn cpu_share(finished: &Finished) -> f64 {
     }
 }
 
-fn evidence<'a>(plan: &Plan, finished: &'a Finished) -> Evidence<'a> {
+fn judged(plan: &Plan, finished: &Finished) -> (Verdict, Vec<String>) {
+    let stalls = finished.stalls.sorted();
     let tally = &finished.tally;
     let faults_with = |code: i32| {
         let text = std::io::Error::from_raw_os_error(code).to_string();
@@ -233,21 +246,56 @@ fn evidence<'a>(plan: &Plan, finished: &'a Finished) -> Evidence<'a> {
             .map(|(_, count)| count)
             .sum()
     };
-    Evidence {
+    judge(&Evidence {
         rate_asked_hz: plan.rate_asked_hz(),
         intended: finished.intended(),
         sent: tally.measured.sent,
         unsent: tally.count(Outcome::Unsent),
-        lag: &tally.measured.lag,
+        connections: plan.connections as u64,
+        open_most: tally.totals.open_most,
+        faults: &tally.totals.faults,
         response: &tally.measured.response,
-        cpu_share: cpu_share(finished),
-        spin: plan.spin,
-        held_back: (finished.throttling.held_ns, finished.throttling.periods),
+        unhindered: &tally.measured.unhindered,
+        stalls: &stalls,
+        generator_ns: &tally.generator_ns,
         out_of_ports: faults_with(libc::EADDRNOTAVAIL),
         out_of_files: faults_with(libc::EMFILE) + faults_with(libc::ENFILE),
         unaccounted: tally.unaccounted,
         interrupted: finished.interrupted,
+    })
+}
+
+/// What is worth knowing and makes nothing doubtful by itself.
+fn notes(plan: &Plan, finished: &Finished) -> Vec<String> {
+    let mut notes: Vec<String> = Vec::new();
+    notes.extend(
+        finished
+            .tally
+            .batches
+            .trend()
+            .map(|trend| trend.to_string()),
+    );
+    let Throttling { periods, held_ns } = finished.throttling;
+    if periods > 0 {
+        notes.push(format!(
+            "the CPU quota of its cgroup held the generator back {:.1} ms in {periods} periods",
+            held_ns as f64 / 1e6
+        ));
     }
+    let share = cpu_share(finished);
+    if plan.schedule().is_some() && share > CPU_SHARE_FULL && !plan.spin {
+        notes.push(format!(
+            "the generator's busiest worker used {:.0} % of a core: more threads (-t) share the work",
+            share * 100.0
+        ));
+    }
+    if finished.stalls.beyond() > 0 {
+        notes.push(format!(
+            "{} more stalls are not listed",
+            finished.stalls.beyond()
+        ));
+    }
+    notes
 }
 
 type Intervals = BTreeMap<&'static str, Option<[f64; 2]>>;

@@ -10,6 +10,9 @@ use std::iter::Peekable;
 /// After this long, a second's answers are worth asking for.
 const OVERDUE_NS: u64 = 1_000_000_000;
 
+/// Seconds whose sums are kept: a day.
+const SECONDS_MAX: usize = 86_400;
+
 /// A second of the run, all workers together.
 #[derive(Clone, Debug)]
 pub struct Second {
@@ -55,6 +58,9 @@ pub struct Tally {
     pub totals: Totals,
     /// The measured phase's response times in batches, for confidence intervals and trends.
     pub batches: Batches,
+    /// What the generator added to response times, ns, in each measured second that it added something to: the first
+    /// day of them.
+    pub generator_ns: Vec<(u64, u64)>,
     /// Requests by which bins and schedule disagreed. Anything but 0 is a fault of this program.
     pub unaccounted: u64,
 }
@@ -76,6 +82,7 @@ impl Tally {
             measured: Bin::new(0),
             totals: Totals::default(),
             batches: Batches::default(),
+            generator_ns: Vec::new(),
             unaccounted: 0,
         }
     }
@@ -129,6 +136,9 @@ impl Tally {
         if phase == Phase::Measure {
             self.measured.add(&sum);
             self.batches.add(&sum.response);
+            if sum.generator_ns > 0 && self.generator_ns.len() < SECONDS_MAX {
+                self.generator_ns.push((second, sum.generator_ns));
+            }
         }
         Second {
             phase,

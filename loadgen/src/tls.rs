@@ -1,5 +1,6 @@
 //! TLS by rustls over a non-blocking socket: what to trust and present, and the record layer's pump.
 
+use crate::stamp::{Stamped, Stamps};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore};
@@ -161,6 +162,7 @@ const EMPTY_RECORDS_MAX: u32 = 16;
 #[derive(Debug)]
 pub(crate) struct Tls {
     socket: Socket,
+    stamps: Stamps,
     session: ClientConnection,
 }
 
@@ -168,7 +170,11 @@ impl Tls {
     pub(crate) fn new(socket: Socket, config: &TlsConfig) -> io::Result<Self> {
         let session = ClientConnection::new(Arc::clone(&config.client), config.name.clone())
             .map_err(io::Error::other)?;
-        Ok(Self { socket, session })
+        Ok(Self {
+            stamps: Stamps::on(&socket),
+            socket,
+            session,
+        })
     }
 
     /// What ALPN has agreed on.
@@ -178,6 +184,14 @@ impl Tls {
 
     pub(crate) fn socket(&self) -> &Socket {
         &self.socket
+    }
+
+    pub(crate) fn stamps(&mut self) -> &mut Stamps {
+        &mut self.stamps
+    }
+
+    pub(crate) const fn clogged_ns(&self) -> u64 {
+        self.stamps.clogged_ns()
     }
 
     pub(crate) fn handshake(&mut self) -> io::Result<bool> {
@@ -203,7 +217,9 @@ impl Tls {
 
     /// Takes records from the socket.
     fn pull(&mut self) -> io::Result<usize> {
-        let count = self.session.read_tls(&mut self.socket)?;
+        let count = self
+            .session
+            .read_tls(&mut Stamped(&self.socket, &mut self.stamps))?;
         if let Err(error) = self.session.process_new_packets() {
             // The alert says why; it is worth a try.
             let _ = self.session.write_tls(&mut self.socket);

@@ -4,6 +4,7 @@
 //! Any free connection takes the worker's oldest due request. The backlog is the range between the next request of
 //! the schedule and now, so it needs no memory however long a server stalls.
 
+mod attend;
 mod budget;
 mod hooks;
 mod http2;
@@ -11,16 +12,19 @@ mod open;
 mod receive;
 mod send;
 
+use crate::attention::{Attention, BEAT_NS};
 use crate::clock;
 use crate::conn::{Conn, State};
 use crate::control::Control;
 use crate::fifo::Fifo;
+use crate::ledger::Ledger;
 use crate::plan::Plan;
 use crate::poll::{Poll, WAKE};
 use crate::record::{Bin, Recorder, Totals};
 use crate::request_log::RowQueue;
 use crate::requests::Requests;
 use crate::source::Source;
+use crate::stall::Stalled;
 use crate::target::Addresses;
 use crate::tls::TlsConfig;
 use aefm_workloads::load::Outcome;
@@ -48,6 +52,8 @@ pub(crate) enum Told {
     Ready { open: usize, fault: Option<String> },
     /// The next of its bins. In order, without gaps.
     Bin { worker: usize, bin: Box<Bin> },
+    /// Something kept it from its work for a while.
+    Stalled(Box<Stalled>),
     /// Its script has stopped it: it sends nothing intended after this, ns since time zero.
     Stopped { at_ns: u64 },
     /// It is through.
@@ -79,8 +85,14 @@ pub(crate) struct Worker {
     timers: BinaryHeap<Reverse<(u64, u32, u32)>>,
     /// Connections that had more to say than a turn allows, with their generations.
     hungry: VecDeque<(u32, u32)>,
+    /// Connections without a link that rest after a failure, those first that had one before.
+    resting: VecDeque<(u32, u32)>,
     /// Connections that are open or opening.
     hopeful: usize,
+    /// Of these, those that are opening.
+    opening: usize,
+    /// When a resting connection was last opened because a request wanted one.
+    reopened_ns: u64,
     /// Connections whose first link has not come about or failed yet.
     untried: usize,
     last_fault: Option<String>,
@@ -89,6 +101,12 @@ pub(crate) struct Worker {
     /// What HTTP/2 needs, if it is spoken.
     http2: Option<http2::Http2>,
     recorder: Recorder,
+    attention: Attention,
+    ledger: Ledger,
+    /// At the end: how much earlier a connection would have been free for what is left.
+    owed_ns: u64,
+    /// All that had happened by then has been handled.
+    looked_ns: u64,
     scratch: Box<[u8]>,
     zero_ns: u64,
     tell: Sender<Told>,
@@ -128,13 +146,20 @@ impl Worker {
             busy: Fifo::new(connections),
             timers: BinaryHeap::new(),
             hungry: VecDeque::new(),
+            resting: VecDeque::new(),
             hopeful: 0,
+            opening: 0,
+            reopened_ns: 0,
             untried: if plan.keepalive { connections } else { 0 },
             last_fault: None,
             source: plan.source(index, workers),
             requests,
             http2: http2::Http2::new(plan),
             recorder: Recorder::new(plan.calendar()),
+            attention: Attention::default(),
+            ledger: Ledger::default(),
+            owed_ns: 0,
+            looked_ns: 0,
             scratch: vec![0; 64 * 1024].into_boxed_slice(),
             zero_ns: 0,
             tell,
@@ -159,15 +184,17 @@ impl Worker {
     fn work(&mut self) -> Result<(), WorkerError> {
         self.open_all();
         self.get_ready()?;
+        self.begin_attention();
         let cpu_ns = clock::thread_cpu_ns();
         while let Some(now_ns) = self.still_going() {
-            self.expire(now_ns);
+            self.expire();
             self.release(now_ns);
             self.heed_stop(now_ns);
             self.close_bins(now_ns);
             self.arm(now_ns)?;
             self.turn()?;
         }
+        self.look_once_more()?;
         let totals = self.recorder.totals_mut();
         totals.cpu_ns = clock::thread_cpu_ns() - cpu_ns;
         totals.wall_ns = clock::now_ns().saturating_sub(self.zero_ns);
@@ -197,7 +224,8 @@ impl Worker {
             if self.shared.control.abandoned() {
                 return Ok(());
             }
-            self.expire(now_ns);
+            self.looked_ns = now_ns;
+            self.expire();
             if let Some(Reverse((at_ns, ..))) = self.timers.peek() {
                 self.poll.wake_at(*at_ns, false)?;
             }
@@ -212,7 +240,7 @@ impl Worker {
         if control.abandoned() || self.zero_ns == 0 {
             return None;
         }
-        let now_ns = clock::now_ns();
+        let now_ns = self.now_ns();
         let at_ns = now_ns - self.zero_ns;
         let through = self.busy.first().is_none() && (self.stopped || self.source.exhausted());
         let over = at_ns >= self.source.end_ns() + self.shared.plan.grace_ns
@@ -220,8 +248,10 @@ impl Worker {
         (!over).then_some(now_ns)
     }
 
-    /// Gives up what has timed out, and tries again what was put off.
-    fn expire(&mut self, now_ns: u64) {
+    /// Gives up what had timed out by the last look, and tries again what was put off. What has come since then may be
+    /// an answer that was in time.
+    fn expire(&mut self) {
+        let now_ns = self.looked_ns;
         let timeout_ns = self.shared.plan.timeout_ns;
         while let Some(key) = self.busy.first() {
             if self.zero_ns + self.flight(key).sent_ns + timeout_ns > now_ns {
@@ -263,14 +293,19 @@ impl Worker {
         if let Some(Reverse((timer_ns, ..))) = self.timers.peek() {
             at_ns = at_ns.min(*timer_ns);
         }
+        at_ns = at_ns.min(now_ns + BEAT_NS);
         // Seconds without requests end, too.
         at_ns = at_ns.min(self.zero_ns + self.recorder.next_end_ns(now_ns - self.zero_ns));
         match self.source.due_ns() {
             // A request that waits for a connection is sent when one gets free, not at a time.
-            Some(due_ns) if self.can_take() => {
-                self.poll.wake_at(at_ns.min(self.zero_ns + due_ns), true)?
+            Some(due_ns) => {
+                let due_ns = self.zero_ns + due_ns;
+                let take_ns = self
+                    .takes_from_ns()
+                    .map_or(u64::MAX, |from_ns| from_ns.max(due_ns));
+                self.poll.wake_at(at_ns.min(take_ns), take_ns <= at_ns)?;
             }
-            _ => self.poll.wake_at(at_ns, false)?,
+            None => self.poll.wake_at(at_ns, false)?,
         }
         Ok(())
     }
@@ -279,17 +314,29 @@ impl Worker {
     /// that all others and the loop's deadlines wait for no more than its next budget.
     fn turn(&mut self) -> Result<(), WorkerError> {
         let spin = self.shared.plan.spin && self.zero_ns > 0;
-        let ready = self.poll.wait(spin || !self.hungry.is_empty())?;
+        let at_work = spin || !self.hungry.is_empty();
+        self.turn_with(at_work, at_work)
+    }
+
+    /// `spin`: only looks. `at_work`: it was to.
+    fn turn_with(&mut self, spin: bool, at_work: bool) -> Result<(), WorkerError> {
+        let due_ns = (!at_work).then_some(self.poll.armed_ns());
+        let ready = self.poll.wait(spin)?;
+        let woke_ns = self.wake(due_ns);
         for event in 0..ready {
             let (token, flags) = self.poll.event(event);
             if token == WAKE {
-                self.poll.timer_passed(clock::now_ns());
+                self.poll.timer_passed(woke_ns);
                 continue;
             }
             let (index, generation) = (token as u32, (token >> 32) as u32);
             if self.conns[index as usize].generation == generation {
+                self.ask_for_stamps(index);
                 self.on_event(index, flags);
             }
+        }
+        if self.poll.took_all() {
+            self.looked_ns = woke_ns;
         }
         self.feed_one();
         Ok(())
@@ -329,6 +376,7 @@ impl Worker {
     /// Gives every request that is left its outcome, and hands in the record.
     fn wind_up(mut self) -> Result<(), std::sync::mpsc::SendError<Told>> {
         let now_ns = clock::now_ns();
+        self.owed_ns = self.busy.first().map_or(0, |key| self.flight(key).late_ns);
         while let Some(key) = self.busy.first() {
             self.give_up(key, Outcome::Unfinished, now_ns);
         }

@@ -10,6 +10,8 @@ mod limits;
 mod scenarios;
 mod scripts;
 mod spec;
+mod stalls;
 mod tls;
 mod truth;
 mod typed;
+mod whose;

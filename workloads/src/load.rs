@@ -137,7 +137,7 @@ pub enum Outcome {
     Http4xx,
     /// Answered with 5xx.
     Http5xx,
-    /// No connection could be had for it.
+    /// A connect was tried for it, and failed.
     Connect,
     /// The connection ended before the answer did.
     Reset,
@@ -225,6 +225,8 @@ pub struct LoadSecond {
     pub service_hdr: String,
     /// Send lags of the requests sent.
     pub lag_hdr: String,
+    /// What the generator added to the response times in `response_hdr`.
+    pub generator_hdr: String,
 }
 
 /// The whole run of one shard in short.
@@ -241,8 +243,13 @@ pub struct LoadSummary {
     pub response_time_us: Quantiles,
     /// Done minus sent.
     pub service_time_us: Quantiles,
-    /// Sent minus the later of the intended time and the moment a connection was free.
+    /// Sent minus the later of the intended time and the moment a connection would have been free had the generator
+    /// never been late.
     pub send_lag_us: Quantiles,
+    /// What the generator added to response times.
+    pub generator_time_us: Quantiles,
+    /// When the generator did not do its work for 20 ms and more, whether it mattered or not.
+    pub stalls: Vec<Stall>,
     /// Whether the measurement may be believed.
     pub verdict: Verdict,
     /// Why not, in sentences.
@@ -255,6 +262,18 @@ pub struct LoadSummary {
     pub requests_error: Option<String>,
     /// The run was ended early by a signal or by the end of its input.
     pub interrupted: bool,
+}
+
+/// A time in which the load generator did not do its work.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Stall {
+    /// When it began, in seconds since time zero of the schedule.
+    pub second: f64,
+    /// How long it was.
+    pub length_ms: f64,
+    /// What most likely made it.
+    pub cause: String,
 }
 
 /// A few quantiles in microseconds; null where there are too few samples to say.

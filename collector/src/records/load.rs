@@ -101,6 +101,7 @@ impl LoadWriter {
         let (hdr, response) = Times::Response.read(record, &mut self.deserializer)?;
         let (_, service) = Times::Service.read(record, &mut self.deserializer)?;
         let (_, lag) = Times::Lag.read(record, &mut self.deserializer)?;
+        let (_, generator) = Times::Generator.read(record, &mut self.deserializer)?;
         let counts = [
             record.intended,
             record.sent,
@@ -120,6 +121,7 @@ impl LoadWriter {
             &max,
             &quantiles(&service),
             &quantiles(&lag),
+            &quantiles(&generator),
         ]
         .concat();
         let row = [
@@ -180,6 +182,8 @@ pub enum Times {
     Service,
     /// Send lags.
     Lag,
+    /// What the generator added to response times.
+    Generator,
 }
 
 impl Times {
@@ -188,6 +192,7 @@ impl Times {
             Self::Response => "response",
             Self::Service => "service",
             Self::Lag => "lag",
+            Self::Generator => "generator",
         }
     }
 
@@ -196,6 +201,7 @@ impl Times {
             Self::Response => &record.response_hdr,
             Self::Service => &record.service_hdr,
             Self::Lag => &record.lag_hdr,
+            Self::Generator => &record.generator_hdr,
         }
     }
 
@@ -279,6 +285,7 @@ mod tests {
             response_hdr: hdr(response),
             service_hdr: hdr(&[1_000_000]),
             lag_hdr: hdr(&[]),
+            generator_hdr: hdr(&[]),
         }
     }
 

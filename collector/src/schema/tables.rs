@@ -82,12 +82,12 @@ tables! {
         int("errors", "Of these, how many failed in any way: the sum of the six columns that follow.").required(),
         int("http_4xx", "Answered with 4xx.").required(),
         int("http_5xx", "Answered with 5xx.").required(),
-        int("connect", "No connection could be had.").required(),
+        int("connect", "A connect was tried for it, and failed.").required(),
         int("reset", "The connection ended before the answer did.").required(),
         int("timeout", "No answer within the time-out.").required(),
         int("protocol", "The answer was not HTTP.").required(),
         int("unfinished", "Sent, and unanswered at the end of the run.").required(),
-        int("unsent", "Not sent by the end of the run.").required(),
+        int("unsent", "Not sent by the end of the run: it could not be tried until then.").required(),
         int("bytes", "Bytes of answers received.").required(),
         int("response_p50_ns", "Response time (done - intended), median."),
         int("response_p90_ns", "Response time, 90 %."),
@@ -100,11 +100,16 @@ tables! {
         int("service_p95_ns", "Service time, 95 %."),
         int("service_p99_ns", "Service time, 99 %."),
         int("service_p999_ns", "Service time, 99.9 %."),
-        int("lag_p50_ns", "Send lag, median: sent minus the later of intended and a connection being free."),
+        int("lag_p50_ns", "Send lag, median: sent minus the later of intended and a connection being free, had the generator never been late."),
         int("lag_p90_ns", "Send lag, 90 %."),
         int("lag_p95_ns", "Send lag, 95 %."),
         int("lag_p99_ns", "Send lag, 99 %."),
         int("lag_p999_ns", "Send lag, 99.9 %."),
+        int("generator_p50_ns", "What the load generator added to the response time, median."),
+        int("generator_p90_ns", "What the load generator added, 90 %."),
+        int("generator_p95_ns", "What the load generator added, 95 %."),
+        int("generator_p99_ns", "What the load generator added, 99 %."),
+        int("generator_p999_ns", "What the load generator added, 99.9 %."),
         bytes("hdr", "Response times as a serialized HdrHistogram (V2, values in ns); add these, never average quantiles.")
             .required().unique(),
     ];
@@ -120,6 +125,9 @@ tables! {
             .required(),
         int("status", "HTTP status of the answer."),
         text("trace_id", "Trace id that it carried, 32 hex digits; null without trace context.").unique(),
+        int("wait_ns", "Of its response time, what it waited for a connection that the server kept busy. This and the two columns that follow add up to done - intended.").required(),
+        int("server_ns", "Of its response time, what the wire and the server took.").required(),
+        int("generator_ns", "Of its response time, what the load generator added: sent late, read late, or owed by an earlier request on the connection.").required(),
     ];
     /// One row a span.
     SPANS = "spans", "one span": [

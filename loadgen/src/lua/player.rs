@@ -79,6 +79,11 @@ impl Player {
         cut(&self.text, &mut self.cuts).map_err(|text| ScriptError::request(&self.path, text))
     }
 
+    /// How much memory the script takes.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        self.lua.used_memory()
+    }
+
     /// Has the script make its next string. Tells how many requests are in it.
     pub(crate) fn ask(&mut self) -> Result<usize, ScriptError> {
         if self.asks {

@@ -23,6 +23,8 @@ pub(super) struct Times {
     pub(super) load: Loop,
     pub(super) warmup: Duration,
     pub(super) duration: Duration,
+    /// The times of a file, all of them: the last one is sent and its answer awaited like any other's.
+    pub(super) whole_list: bool,
 }
 
 enum Rates {
@@ -64,6 +66,7 @@ pub(super) fn times(
         Some(limit) => schedule.limited(limit),
         None => schedule,
     };
+    let whole_list = args.duration.is_none() && matches!(rates, Rates::Listed(_));
     let load = match rates {
         Rates::Closed => Loop::Closed { limit },
         Rates::Profile(profile) => {
@@ -75,6 +78,7 @@ pub(super) fn times(
         load,
         warmup,
         duration: length,
+        whole_list,
     })
 }
 

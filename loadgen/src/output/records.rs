@@ -46,5 +46,6 @@ pub(crate) fn second(second: &Second, shard: u32) -> LoadSecond {
         response_hdr: encode(&bin.response),
         service_hdr: encode(&bin.service),
         lag_hdr: encode(&bin.lag),
+        generator_hdr: encode(&bin.generator),
     }
 }

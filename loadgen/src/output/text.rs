@@ -203,6 +203,7 @@ fn quantile_row(out: &mut String, summary: &Summary) {
     line(out, format_args!("  Response time"));
     for (name, p) in crate::statistics::REPORTED {
         let Some(ns) = quantile(&summary.histograms.response, p) else {
+            line(out, format_args!("    {name:<7} {:>9}", "-"));
             continue;
         };
         let open = if summary.lower_bound.contains(&name) {
@@ -335,6 +336,19 @@ fn accounts(out: &mut String, summary: &Summary) {
         line(
             out,
             format_args!("Send lag:     {}", p99(&summary.send_lag_us)),
+        );
+    }
+    line(
+        out,
+        format_args!("Generator:    {}", p99(&summary.generator_time_us)),
+    );
+    for stall in &summary.stalls {
+        line(
+            out,
+            format_args!(
+                "Stall:        of the generator, at second {:.2} for {:.0} ms: {}",
+                stall.second, stall.length_ms, stall.cause
+            ),
         );
     }
     for (fault, count) in &summary.faults {

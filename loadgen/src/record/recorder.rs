@@ -1,32 +1,8 @@
 //! A worker's record: open bins, closed in order as soon as all their requests have ended.
 
-use super::{Bin, Calendar, Totals, hist};
+use super::{Bin, Calendar, End, Flight, Parts, Totals, hist};
 use aefm_workloads::load::{Outcome, Phase};
 use std::collections::VecDeque;
-
-/// A request under way. Times are ns since time zero.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Flight {
-    /// Its number in the schedule.
-    pub number: u64,
-    /// When it was to be sent.
-    pub intended_ns: u64,
-    /// When it was sent: before it was due, where it is pipelined behind another one.
-    pub sent_ns: u64,
-    /// When a connection could have taken it: the later of intended and the moment its connection was free.
-    pub possible_ns: u64,
-    /// When the first byte of its answer came; 0 for not yet.
-    pub first_byte_ns: u64,
-}
-
-impl Flight {
-    /// What the generator itself added: the send lag, without the wait for a free connection, which is the server's
-    /// doing and counts in the response time only. Where a connection was free it is sent minus intended.
-    #[must_use]
-    pub const fn lag_ns(&self) -> u64 {
-        self.sent_ns.saturating_sub(self.possible_ns)
-    }
-}
 
 /// The record of one worker.
 #[derive(Debug)]
@@ -74,61 +50,54 @@ impl Recorder {
         bin.sent += 1;
         *under_way += 1;
         bin.lag.saturating_record(flight.lag_ns());
-        let wait_ns = flight.possible_ns - flight.intended_ns;
+        let wait_ns = flight.wait_ns();
         if wait_ns > 0 && self.measured(number) {
             self.totals.wait.saturating_record(wait_ns);
         }
     }
 
-    /// A request that was sent has ended.
+    /// A request that was sent has ended. Tells where its time went.
     pub fn done(
         &mut self,
         flight: &Flight,
         outcome: Outcome,
-        done_ns: u64,
+        end: &End,
         status: u16,
         bytes: u64,
-    ) {
+    ) -> Parts {
         let number = self.calendar.bin(flight.intended_ns);
-        let response_ns = done_ns - flight.intended_ns.min(flight.sent_ns);
+        let parts = flight.parts(end);
         let (bin, under_way) = self.bin(number);
         *under_way -= 1;
         bin.outcomes[outcome as usize] += 1;
         bin.bytes += bytes;
-        match outcome {
-            Outcome::Ok => {
-                bin.response.saturating_record(response_ns);
-                bin.service.saturating_record(done_ns - flight.sent_ns);
-            }
-            Outcome::Timeout | Outcome::Unfinished | Outcome::Unsent => {
-                bin.response.saturating_record(response_ns)
-            }
-            _ => {}
+        if outcome == Outcome::Ok {
+            let service_ns = end.done_ns.saturating_sub(flight.sent_ns);
+            bin.service.saturating_record(service_ns);
         }
+        bin.headline(outcome, &parts);
         if self.measured(number) {
-            self.total(outcome, response_ns);
+            self.total(outcome, parts.response_ns());
             if let Some(count) = self.status.get_mut(usize::from(status.wrapping_sub(100))) {
                 *count += 1;
             }
             if flight.first_byte_ns > 0 {
                 self.totals
                     .first_byte
-                    .saturating_record(flight.first_byte_ns - flight.sent_ns);
+                    .saturating_record(flight.first_byte_ns.saturating_sub(flight.sent_ns));
             }
         }
+        parts
     }
 
-    /// A request has ended without being sent, at `now_ns`.
-    pub fn not_sent(&mut self, intended_ns: u64, outcome: Outcome, now_ns: u64) {
+    /// A request ended without having been sent.
+    pub fn not_sent(&mut self, intended_ns: u64, outcome: Outcome, parts: &Parts) {
         let number = self.calendar.bin(intended_ns);
-        let age_ns = now_ns.saturating_sub(intended_ns);
         let (bin, _) = self.bin(number);
         bin.outcomes[outcome as usize] += 1;
-        if outcome == Outcome::Unsent {
-            bin.response.saturating_record(age_ns);
-        }
+        bin.headline(outcome, parts);
         if self.measured(number) {
-            self.total(outcome, age_ns);
+            self.total(outcome, parts.response_ns());
         }
     }
 

@@ -6,7 +6,30 @@ use proptest::prelude::*;
 
 const MS: u64 = 1_000_000;
 
+/// Read when it came.
+fn on_time(done_ns: u64) -> End {
+    End {
+        done_ns,
+        arrived_ns: done_ns,
+        clogged_ns: 0,
+    }
+}
+
 proptest! {
+    /// Whatever the clocks and the kernel say, in whatever order: no time is lost, and none is counted twice.
+    #[test]
+    fn parts_add_up_to_the_response_time(
+        intended_ns in 0..5_000u64, possible_ns in 0..5_000u64, sent_ns in 0..5_000u64, took_ns in 0..5_000u64,
+        arrived_ns in 0..9_000u64, clogged in (0..5_000u64, 0..5_000u64),
+    ) {
+        let flight = Flight { intended_ns, possible_ns, sent_ns, clogged_ns: clogged.0, ..Flight::default() };
+        let end = End { done_ns: sent_ns + took_ns, arrived_ns, clogged_ns: clogged.1 };
+        let parts = flight.parts(&end);
+        prop_assert_eq!(parts.response_ns(), end.done_ns - intended_ns.min(sent_ns));
+        prop_assert_eq!(flight.wait_ns() + flight.lag_ns(), sent_ns - intended_ns.min(sent_ns));
+        prop_assert!(parts.generator_ns >= flight.lag_ns());
+    }
+
     #[test]
     fn bins_ascend_and_hold_their_times(warmup in 0u64..5_000, more in 1u64..5_000, at in 0u64..10_000) {
         let calendar = Calendar { warmup_ns: warmup * MS, end_ns: (warmup + more) * MS };
@@ -30,7 +53,9 @@ proptest! {
             let intended_ns = index as u64 * 20 * MS;
             let flight = Flight { intended_ns, sent_ns: intended_ns + MS, possible_ns: intended_ns, ..Flight::default() };
             match Outcome::ALL[outcome] {
-                end @ (Outcome::Unsent | Outcome::Connect) => recorder.not_sent(intended_ns, end, intended_ns + took * MS),
+                end @ (Outcome::Unsent | Outcome::Connect) => {
+                    recorder.not_sent(intended_ns, end, &Parts { wait_ns: took * MS, ..Parts::default() });
+                }
                 end => {
                     recorder.sent(&flight);
                     flights.push((flight, end, intended_ns + (1 + took) * MS));
@@ -39,7 +64,7 @@ proptest! {
         }
         flights.sort_by_key(|flight| flight.2);
         for (flight, outcome, done_ns) in flights {
-            recorder.done(&flight, outcome, done_ns, 200, 10);
+            recorder.done(&flight, outcome, &on_time(done_ns), 200, 10);
             bins.extend(std::iter::from_fn(|| recorder.take_closed(done_ns.min(4_000 * MS))));
         }
         let (rest, totals) = recorder.finish();
@@ -75,7 +100,7 @@ fn a_bin_closes_when_its_last_request_ends() {
         recorder.take_closed(2_000 * MS).is_none(),
         "a request is under way"
     );
-    recorder.done(&flight, Outcome::Ok, 1_500 * MS, 200, 1);
+    recorder.done(&flight, Outcome::Ok, &on_time(1_500 * MS), 200, 1);
     assert!(
         recorder.take_closed(999 * MS).is_none(),
         "more may be intended in this second"
@@ -94,6 +119,33 @@ fn a_bin_closes_when_its_last_request_ends() {
 }
 
 #[test]
+fn what_was_read_late_is_the_generators() {
+    let flight = Flight {
+        intended_ns: 0,
+        sent_ns: MS,
+        possible_ns: 0,
+        ..Flight::default()
+    };
+    let end = End {
+        done_ns: 900 * MS,
+        arrived_ns: 3 * MS,
+        clogged_ns: 0,
+    };
+    let parts = flight.parts(&end);
+    let expected = Parts {
+        wait_ns: 0,
+        server_ns: 2 * MS,
+        generator_ns: 898 * MS,
+    };
+    assert_eq!(parts, expected);
+    // The next request on the connection would have found it free so much earlier.
+    assert_eq!(flight.delays_ns(&end), 897 * MS);
+    let mut bin = Bin::new(0);
+    bin.headline(Outcome::Ok, &parts);
+    assert!(bin.unhindered.max() < 3 * MS && bin.response.max() > 890 * MS);
+}
+
+#[test]
 fn the_wait_for_a_connection_is_no_lag() {
     let mut recorder = Recorder::new(Calendar {
         warmup_ns: 0,
@@ -106,7 +158,7 @@ fn the_wait_for_a_connection_is_no_lag() {
         ..Flight::default()
     };
     recorder.sent(&flight);
-    recorder.done(&flight, Outcome::Ok, 950 * MS, 200, 1);
+    recorder.done(&flight, Outcome::Ok, &on_time(950 * MS), 200, 1);
     let (bins, totals) = recorder.finish();
     assert!(bins[0].lag.max() < 2 * MS && bins[0].response.max() > 940 * MS);
     assert_eq!(totals.wait.len(), 1);

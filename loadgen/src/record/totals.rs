@@ -21,6 +21,8 @@ pub struct Totals {
     pub tls: Hist,
     /// Answers by status.
     pub status: BTreeMap<u16, u64>,
+    /// The most connections that were open at once; of several workers, the sum of theirs.
+    pub open_most: u64,
     /// Connections opened after the first of each.
     pub reconnects: u64,
     /// What went wrong with connections and answers, and how often, whole run.
@@ -41,6 +43,7 @@ impl Default for Totals {
             connect: hist(),
             tls: hist(),
             status: BTreeMap::new(),
+            open_most: 0,
             reconnects: 0,
             faults: BTreeMap::new(),
             cpu_ns: 0,
@@ -82,6 +85,7 @@ impl Totals {
         for (text, count) in &other.faults {
             *self.faults.entry(text.clone()).or_default() += count;
         }
+        self.open_most += other.open_most;
         self.reconnects += other.reconnects;
         self.cpu_ns = self.cpu_ns.max(other.cpu_ns);
         self.wall_ns = self.wall_ns.max(other.wall_ns);

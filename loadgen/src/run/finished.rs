@@ -3,6 +3,7 @@
 use super::Throttling;
 use crate::lua;
 use crate::request_log::LogEnd;
+use crate::stall::Stalls;
 use crate::tally::Tally;
 use aefm_workloads::load::Outcome;
 
@@ -22,6 +23,8 @@ pub struct Finished {
     pub(crate) script: Option<lua::Session>,
     /// How much the cgroup held us back.
     pub throttling: Throttling,
+    /// When the generator did not do its work.
+    pub stalls: Stalls,
     /// Connections open at time zero.
     pub open: usize,
     /// Time zero, ns since the epoch.

@@ -27,6 +27,33 @@ pub(super) fn pin_process(cores: &[usize]) -> Result<(), RunError> {
         .map_err(|_| RunError::Cores(cores.to_vec()))
 }
 
+/// Who runs on that core just now, apart from this process, as far as that can be seen: PID and name. Of several the one
+/// that has used most CPU time.
+pub(super) fn runs_on(core: usize) -> Option<(u32, String)> {
+    let own = std::process::id();
+    let all = fs::read_dir("/proc").ok()?.flatten();
+    all.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok())
+        .filter(|&pid| pid != own)
+        .filter_map(|pid| {
+            let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+            let (name, used) = running_on(&text, core)?;
+            Some((used, pid, name))
+        })
+        .max()
+        .map(|(_, pid, name)| (pid, name))
+}
+
+/// Name and CPU time (ticks) of a process, from its `stat` (proc(5)), if it runs or can run, last on this core.
+fn running_on(stat: &str, core: usize) -> Option<(String, u64)> {
+    let (head, tail) = stat.rsplit_once(") ")?;
+    let name = head.split_once('(')?.1.to_owned();
+    let fields: Vec<&str> = tail.split_ascii_whitespace().collect();
+    let number = |at: usize| fields.get(at)?.parse::<u64>().ok();
+    // From the state on, which is the third field: utime is the 14th, stime the 15th, the core the 39th.
+    let here = *fields.first()? == "R" && number(36)? == core as u64;
+    here.then_some((name, number(11)? + number(12)?))
+}
+
 /// What a cgroup's CPU quota has cost.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Throttling {
@@ -103,6 +130,27 @@ fn stat_paths(groups: &str) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_runs_on_a_core_is_read_from_stat() {
+        let stat = |state, core| {
+            let rest = "0 ".repeat(7) + "70 5 " + &"0 ".repeat(22);
+            format!("42 (a (b) c) {state} 1 1 {rest}{core} 0 0")
+        };
+        assert_eq!(
+            running_on(&stat("R", 3), 3),
+            Some(("a (b) c".to_owned(), 75))
+        );
+        assert_eq!(running_on(&stat("S", 3), 3), None);
+        assert_eq!(running_on(&stat("R", 2), 3), None);
+        assert_eq!(running_on("", 3), None);
+        // This test runs itself: its own line is read.
+        let own = fs::read_to_string("/proc/thread-self/stat").unwrap();
+        assert!(
+            (0..4096).any(|core| running_on(&own, core).is_some()),
+            "{own}"
+        );
+    }
 
     #[test]
     fn both_versions_are_read() {

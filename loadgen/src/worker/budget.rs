@@ -56,6 +56,8 @@ impl Worker {
                 continue;
             }
             conn.hungry = false;
+            self.ask_for_stamps(index);
+            let conn = &self.conns[index as usize];
             if conn.session.is_some() {
                 self.converse(index, false);
             } else {

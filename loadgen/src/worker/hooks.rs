@@ -28,13 +28,13 @@ impl Worker {
 
     /// The connection is free from now on.
     pub(super) fn set_free(&mut self, index: u32, now_ns: u64) {
+        self.free_since(index, now_ns);
         let conn = &mut self.conns[index as usize];
         conn.state = if conn.link.is_some() {
             State::Idle
         } else {
             State::Parked
         };
-        conn.free_since_ns = now_ns;
         let entry = (index, conn.generation);
         // A session that has begun goes on before others begin.
         if self.requests.goes_on(index) {

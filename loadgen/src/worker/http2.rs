@@ -133,10 +133,10 @@ impl Worker {
     /// The request of this key has ended.
     fn end_stream(&mut self, key: u32, outcome: Outcome, now_ns: u64, status: u16, bytes: u64) {
         let Some(http2) = &mut self.http2 else { return };
-        let flight = http2.under_way[key as usize].flight;
+        let UnderWay { flight, conn, .. } = http2.under_way[key as usize];
         http2.free_keys.push(key);
         self.busy.remove(key);
-        self.note_end(&flight, outcome, now_ns, status, bytes);
+        self.note_end(conn, &flight, outcome, now_ns, status, bytes);
     }
 
     /// Gives a request up, and tells the server.

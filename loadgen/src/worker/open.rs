@@ -5,9 +5,13 @@ use super::http2::Http2;
 use crate::clock;
 use crate::conn::{Conn, State, back_off_ns};
 use crate::link::Link;
+use crate::record::notable;
 use aefm_workloads::load::Outcome;
 use std::cmp::Reverse;
 use std::io;
+
+/// How long a connection that was opened for a request is waited for alone.
+const REOPEN_NS: u64 = 10_000_000;
 
 impl Worker {
     /// Starts all connections; without keep-alive they open with their requests.
@@ -52,7 +56,9 @@ impl Worker {
         conn.opening_ns = now_ns;
         conn.connected_ns = 0;
         conn.answers = 0;
+        conn.reached = false;
         self.hopeful += 1;
+        self.opening += 1;
         // Each try goes to the next address, so that one that is down does not take a share of the load with it.
         let address = self.requests.address();
         let address = address.or_else(|| {
@@ -118,6 +124,12 @@ impl Worker {
     /// The link carries requests.
     pub(super) fn opened(&mut self, index: u32, now_ns: u64) {
         self.has_tried(index);
+        self.owe(index, now_ns);
+        self.conns[index as usize].reached = true;
+        self.opening -= 1;
+        let open = (self.hopeful - self.opening) as u64;
+        let totals = self.recorder.totals_mut();
+        totals.open_most = totals.open_most.max(open);
         let conn = &mut self.conns[index as usize];
         if conn.carries {
             conn.state = State::Busy;
@@ -141,6 +153,49 @@ impl Worker {
             self.end_flights(index, Outcome::Connect, now_ns);
         }
         self.close(index, now_ns, false);
+        if self.conns[index as usize].state == State::Closed {
+            self.charge(now_ns);
+        }
+    }
+
+    /// The resting connection that may be opened before its time because a request wants one: one that was there
+    /// before, or any where nothing is open. Where others are open the request can go there, and a connect that has
+    /// just failed is not tried again at once.
+    pub(super) fn next_resting(&mut self) -> Option<u32> {
+        if !self.source.is_open() {
+            return None;
+        }
+        while let Some(&(index, generation)) = self.resting.front() {
+            let conn = &self.conns[index as usize];
+            if conn.generation == generation && conn.state == State::Closed {
+                return (conn.reached || self.hopeful == self.opening).then_some(index);
+            }
+            self.resting.pop_front();
+        }
+        None
+    }
+
+    /// From when on it may: one at a time, since the one that is opening may be enough, unless it takes long.
+    pub(super) const fn reopens_from_ns(&self) -> u64 {
+        if self.opening == 0 {
+            0
+        } else {
+            self.reopened_ns + REOPEN_NS
+        }
+    }
+
+    /// Opens a resting connection for a request that waits. Whether there was one.
+    pub(super) fn reopen(&mut self, now_ns: u64) -> bool {
+        if now_ns < self.reopens_from_ns() {
+            return false;
+        }
+        let Some(index) = self.next_resting() else {
+            return false;
+        };
+        self.resting.pop_front();
+        self.reopened_ns = now_ns;
+        self.open(index, now_ns);
+        true
     }
 
     /// The first link of a connection has come about, or its first try has failed at all addresses.
@@ -167,6 +222,9 @@ impl Worker {
         if conn.state != State::Parked {
             self.hopeful -= 1;
         }
+        if conn.state == State::Opening {
+            self.opening -= 1;
+        }
         conn.state = State::Closed;
         if std::mem::take(&mut conn.replaced) {
             return self.spare(index);
@@ -181,13 +239,24 @@ impl Worker {
         if !keepalive && (failures == 0 || self.source.is_open()) {
             self.set_idle(index, now_ns);
         } else {
-            let at_ns = now_ns + back_off_ns(failures);
-            self.timers.push(Reverse((
-                at_ns,
-                index,
-                self.conns[index as usize].generation,
-            )));
+            self.rest_closed(index, now_ns + back_off_ns(failures));
         }
+    }
+
+    /// It is opened again then, or when a request wants it.
+    fn rest_closed(&mut self, index: u32, until_ns: u64) {
+        let conn = &mut self.conns[index as usize];
+        // What it owed has gone by with the rest.
+        conn.late_ns = 0;
+        let entry = (index, conn.generation);
+        if self.shared.plan.keepalive {
+            if conn.reached {
+                self.resting.push_front(entry);
+            } else {
+                self.resting.push_back(entry);
+            }
+        }
+        self.timers.push(Reverse((until_ns, index, entry.1)));
     }
 
     /// A deadline of an opening link, or the time to try again.
@@ -197,7 +266,9 @@ impl Worker {
             State::Closed if self.shared.plan.keepalive => self.open(index, now_ns),
             State::Closed => self.set_idle(index, now_ns),
             State::Resting if now_ns >= self.conns[index as usize].rests_until_ns => {
-                self.set_free(index, now_ns)
+                let until_ns = self.conns[index as usize].rests_until_ns;
+                self.conns[index as usize].late_ns += notable(now_ns - until_ns);
+                self.set_free(index, now_ns);
             }
             State::Resting | State::Parked | State::Idle | State::Busy | State::Draining => {}
         }

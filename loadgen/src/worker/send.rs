@@ -1,9 +1,9 @@
 //! Sending: a due request meets a free connection.
 
 use super::Worker;
-use crate::clock;
 use crate::conn::{Behind, Ended, State};
-use crate::record::Flight;
+use crate::link::Link;
+use crate::record::{Flight, notable};
 use crate::request_log::Row;
 use crate::schedule::Intended;
 use aefm_workloads::load::Outcome;
@@ -13,19 +13,20 @@ use std::io;
 const FAULT_REST_NS: u64 = 10_000_000;
 
 impl Worker {
-    /// Whether a request that gets due can be dealt with: by a free connection, or by giving it up because there is
-    /// none and none is coming.
-    pub(super) fn can_take(&mut self) -> bool {
-        !self.stopped && (self.hopeless() || self.may_grow() || self.next_idle().is_some())
-    }
-
-    /// No connection is open or opening. Only an open loop gives requests up for it.
-    fn hopeless(&self) -> bool {
-        self.hopeful == 0 && self.shared.plan.keepalive && self.source.is_open()
+    /// From when on something can be done for a request that is due: a free connection takes it, or one is opened for
+    /// it. None: it has to wait for what happens.
+    pub(super) fn takes_from_ns(&mut self) -> Option<u64> {
+        if self.stopped {
+            None
+        } else if self.next_idle().is_some() || self.may_grow() {
+            Some(0)
+        } else {
+            self.next_resting().map(|_| self.reopens_from_ns())
+        }
     }
 
     /// The connection that has been free for longest.
-    fn next_idle(&mut self) -> Option<u32> {
+    pub(super) fn next_idle(&mut self) -> Option<u32> {
         while let Some(&(index, generation)) = self.idle.front() {
             let conn = &mut self.conns[index as usize];
             if conn.generation == generation && conn.takes_request() {
@@ -39,13 +40,20 @@ impl Worker {
     /// Sends all that is due and finds a connection. `now_ns` is fresh.
     pub(super) fn release(&mut self, now_ns: u64) {
         // A write that fails ends a request, which comes here again: the loop that is running goes on with it.
-        if self.zero_ns == 0 || now_ns < self.zero_ns || self.releasing || self.stopped {
+        let over_ns = self.zero_ns + self.source.end_ns() + self.shared.plan.grace_ns;
+        if self.zero_ns == 0
+            || now_ns < self.zero_ns
+            || now_ns >= over_ns
+            || self.releasing
+            || self.stopped
+        {
             return;
         }
         self.releasing = true;
         self.release_due(now_ns);
         while self.flush_all() {
-            self.release_due(clock::now_ns());
+            let now_ns = self.now_ns();
+            self.release_due(now_ns);
         }
         self.releasing = false;
     }
@@ -58,15 +66,27 @@ impl Worker {
                     return;
                 };
                 self.send(index, next, now_ns);
-            } else if self.hopeless() {
-                let Some(next) = self.source.take(now_ns - self.zero_ns) else {
-                    return;
-                };
-                self.not_sent(next, Outcome::Connect, now_ns - self.zero_ns);
-            } else {
+            } else if self.may_grow() {
                 return self.grow(now_ns);
+            } else if !self.reopen(now_ns) {
+                return;
             }
-            now_ns = clock::now_ns();
+            now_ns = self.now_ns();
+        }
+    }
+
+    /// A connect has failed while nothing is open. The request that has waited longest is the one it was tried for.
+    pub(super) fn charge(&mut self, now_ns: u64) {
+        let waits = self.shared.plan.keepalive
+            && self.source.is_open()
+            && !self.stopped
+            && self.zero_ns > 0
+            && now_ns >= self.zero_ns;
+        if waits
+            && self.hopeful == self.opening
+            && let Some(next) = self.source.take(now_ns - self.zero_ns)
+        {
+            self.not_sent(next, Outcome::Connect, now_ns - self.zero_ns);
         }
     }
 
@@ -79,7 +99,7 @@ impl Worker {
             Err(fault) => return self.not_made(index, next, fault, now_ns),
         };
         if self.requests.take_time() {
-            now_ns = clock::now_ns();
+            now_ns = self.now_ns();
         }
         let flight = self.departure(index, next, now_ns);
         let conn = &mut self.conns[index as usize];
@@ -97,15 +117,22 @@ impl Worker {
 
     /// A request that leaves on this connection now.
     fn departure(&self, index: u32, next: Intended, now_ns: u64) -> Flight {
-        let free_ns = self.conns[index as usize]
-            .free_since_ns
-            .saturating_sub(self.zero_ns);
+        let conn = &self.conns[index as usize];
+        let sent_ns = now_ns - self.zero_ns;
+        // When it would have been free, and when it was.
+        let free_ns = conn.free_since_ns.saturating_sub(self.zero_ns);
+        let freed_ns = (conn.free_since_ns + conn.late_ns).saturating_sub(self.zero_ns);
+        let possible_ns = next.offset_ns.max(free_ns);
+        let own_ns = sent_ns.saturating_sub(next.offset_ns.max(freed_ns));
+        let inherited_ns = sent_ns.saturating_sub(possible_ns).saturating_sub(own_ns);
         Flight {
             number: next.number,
             intended_ns: next.offset_ns,
-            possible_ns: next.offset_ns.max(free_ns),
-            sent_ns: now_ns - self.zero_ns,
+            possible_ns,
+            sent_ns,
             first_byte_ns: 0,
+            late_ns: inherited_ns + notable(own_ns),
+            clogged_ns: conn.link.as_ref().map_or(0, Link::clogged_ns),
         }
     }
 
@@ -254,6 +281,7 @@ impl Worker {
             self.busy.remove(index);
             for ended in std::mem::take(&mut conn.ended) {
                 self.note_end(
+                    index,
                     &ended.flight,
                     ended.outcome,
                     now_ns,
@@ -262,12 +290,13 @@ impl Worker {
                 );
             }
         }
-        self.note_end(&flight, outcome, now_ns, status, received);
+        self.note_end(index, &flight, outcome, now_ns, status, received);
     }
 
     /// Records the end of a request that was sent. `status` 0: none.
     pub(super) fn note_end(
         &mut self,
+        index: u32,
         flight: &Flight,
         outcome: Outcome,
         now_ns: u64,
@@ -275,8 +304,7 @@ impl Worker {
         received: u64,
     ) {
         let done_ns = now_ns - self.zero_ns;
-        self.recorder
-            .done(flight, outcome, done_ns, status, received);
+        let parts = self.book_end(index, flight, outcome, now_ns, (status, received));
         if let Some(log) = &mut self.log {
             let status = Some(status).filter(|&status| status > 0);
             let done_ns = (!matches!(outcome, Outcome::Unfinished)).then_some(done_ns);
@@ -287,13 +315,15 @@ impl Worker {
                 done_ns,
                 outcome,
                 status,
+                parts,
             });
         }
     }
 
     /// A request ends without having been sent.
     pub(super) fn not_sent(&mut self, request: Intended, outcome: Outcome, at_ns: u64) {
-        self.recorder.not_sent(request.offset_ns, outcome, at_ns);
+        let parts = self.never_sent(request.offset_ns, outcome, at_ns);
+        self.recorder.not_sent(request.offset_ns, outcome, &parts);
         if let Some(log) = &mut self.log {
             let (number, intended_ns) = (request.number, request.offset_ns);
             log.push(Row {
@@ -303,6 +333,7 @@ impl Worker {
                 done_ns: None,
                 outcome,
                 status: None,
+                parts,
             });
         }
     }

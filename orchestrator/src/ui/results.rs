@@ -1,6 +1,7 @@
 //! The table of results: one line per cell of the matrix, rounds merged by adding their histograms. Pure.
 
 use crate::report::{CaseReport, Status, durations};
+use aefm_collector::records::quantile;
 use aefm_workloads::interference::Kind;
 use aefm_workloads::load::Verdict;
 use comfy_table::{CellAlignment, Table, presets};
@@ -154,13 +155,13 @@ fn heaviest_service(reports: &[CaseReport]) -> Option<String> {
         .map(|(service, _)| service.to_owned())
 }
 
-/// Milliseconds with three digits that matter.
-fn millis(times: &Histogram<u64>, quantile: f64) -> String {
-    if times.is_empty() {
+/// Milliseconds with three digits that matter; none where there are too few times for that quantile.
+fn millis(times: &Histogram<u64>, p: f64) -> String {
+    let Some(ns) = quantile(times, p) else {
         return "-".to_owned();
-    }
+    };
     #[expect(clippy::cast_precision_loss, reason = "an hour in ns is below 2^53")]
-    let millis = times.value_at_quantile(quantile) as f64 / 1e6;
+    let millis = ns as f64 / 1e6;
     if millis >= 100.0 {
         format!("{millis:.0}")
     } else {

@@ -45,6 +45,11 @@ pub(super) fn merge(
         response_time_us: quantiles(&records::merge(measured(), Times::Response)?),
         service_time_us: quantiles(&records::merge(measured(), Times::Service)?),
         send_lag_us: quantiles(&records::merge(measured(), Times::Lag)?),
+        generator_time_us: quantiles(&records::merge(measured(), Times::Generator)?),
+        stalls: shards
+            .iter()
+            .flat_map(|shard| shard.stalls.clone())
+            .collect(),
         verdict: if shards.iter().all(|shard| shard.verdict == Verdict::Valid) {
             Verdict::Valid
         } else {
@@ -105,6 +110,7 @@ mod tests {
             response_hdr: hdr(response),
             service_hdr: hdr(response),
             lag_hdr: hdr(&[]),
+            generator_hdr: hdr(&[]),
         }
     }
 
@@ -116,6 +122,8 @@ mod tests {
             response_time_us: Quantiles::default(),
             service_time_us: Quantiles::default(),
             send_lag_us: Quantiles::default(),
+            generator_time_us: Quantiles::default(),
+            stalls: Vec::new(),
             verdict,
             reasons: if verdict == Verdict::Suspect {
                 vec!["late".into()]
