@@ -10,7 +10,7 @@ mod otlp;
 
 use crate::read::{TableError, Traces, read_traces};
 use crate::sink::part_path;
-use file::OutFile;
+use file::{OutFile, Target};
 use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -45,6 +45,12 @@ pub enum ExportError {
         #[source]
         cause: io::Error,
     },
+    /// A file is there already.
+    #[error(
+        "write {}: it is there already; name another folder, or give --force to write over it",
+        .0.display()
+    )]
+    There(PathBuf),
     /// The run's folder could not be listed.
     #[error("list the tables in {}: {cause}", path.display())]
     List {
@@ -56,11 +62,21 @@ pub enum ExportError {
     },
 }
 
-/// Writes a run's `cases` into the folder `out` (made when missing) and says how many rows, or spans, there are.
+/// Writes a run's `cases` into the folder `out` (made when missing) and says how many rows, or spans, there are. Files that are
+/// there already are only written over where `replaces` says so.
 ///
 /// # Errors
-/// A table cannot be read, or a file cannot be written. A file appears complete or not at all.
-pub fn export(form: Form, run: &Path, cases: &[String], out: &Path) -> Result<u64, ExportError> {
+/// A table cannot be read, or a file is there already or cannot be written. A file appears complete or not at all.
+pub fn export(
+    form: Form,
+    run: &Path,
+    cases: &[String],
+    (out, replaces): (&Path, bool),
+) -> Result<u64, ExportError> {
+    let out = Target {
+        folder: out,
+        replaces,
+    };
     match form {
         Form::AefmCsv => Ok(aefm_csv::write_aefm_csv(run, cases, out)?.iter().sum()),
         Form::Otlp => otlp::write(run, cases, out),
@@ -75,7 +91,7 @@ pub fn export(form: Form, run: &Path, cases: &[String], out: &Path) -> Result<u6
 fn a_file_a_case(
     run: &Path,
     cases: &[String],
-    out: &Path,
+    out: Target<'_>,
     extension: &str,
     write: impl Fn(&mut OutFile, Traces) -> Result<u64, ExportError>,
 ) -> Result<u64, ExportError> {
@@ -83,7 +99,7 @@ fn a_file_a_case(
     for case in cases {
         let path = part_path(run, "spans", case);
         if path.exists() {
-            let mut file = OutFile::create(&out.join(format!("{case}.{extension}")))?;
+            let mut file = out.file(format!("{case}.{extension}"))?;
             spans += write(&mut file, read_traces(&path)?)?;
             file.finish()?;
         }

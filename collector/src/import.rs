@@ -1,80 +1,38 @@
-//! Saved traces into tables: Jaeger's JSON and OTLP (JSON lines, protobuf, length-prefixed protobuf), of any size.
+//! Saved traces into tables: what Jaeger, OpenTelemetry's collector and SDKs, Tempo, Zipkin and Elasticsearch write, of any
+//! size, packed or not.
 //!
 //! Files are read in pieces, and spans beyond a budget of memory wait on disk ([`spill`]), so that what is imported is
-//! bounded by the disk alone.
+//! bounded by the disk alone. What cannot be read is left out by itself, counted, and named with its place.
 
 mod aefm_csv;
+mod console;
+mod documents;
+mod head;
+mod outcome;
 mod pieces;
 mod record;
+mod source;
 mod spill;
+mod zipkin;
 
 pub use aefm_csv::{ImportedCsv, import_aefm_csv};
+pub use outcome::{ImportError, Imported, Kind, LeftOut};
 pub use spill::SpillError;
 
-use crate::jaeger::json as jaeger_json;
-use crate::otlp;
-use crate::sink::SinkError;
+use crate::schema::TABLES;
+use crate::sink::part_path;
 use crate::span::{Names, Span};
 use crate::trace::{Analysis, TraceReport, TraceTables, group};
 use aefm_workloads::labels::CaseLabels;
-use pieces::{Batch, Format, Pieces};
+use documents::Reading;
+use head::Head;
+use pieces::{Batch, Pieces};
 use record::{Book, Writer};
 use spill::Spill;
 use std::ops::ControlFlow;
 use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, channel, sync_channel};
-
-/// What kind of files.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// Answers of `/api/traces`, as Jaeger's page and API save them.
-    Jaeger,
-    /// OTLP: `TracesData` as JSON (one document, or one a line), as protobuf, or as the collector's file exporter
-    /// writes it (each message after its length, four bytes, big-endian).
-    Otlp,
-}
-
-/// Why files could not be imported.
-#[derive(Debug, thiserror::Error)]
-pub enum ImportError {
-    /// A file cannot be read.
-    #[error("read {}: {cause}", path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// What went wrong.
-        #[source]
-        cause: std::io::Error,
-    },
-    /// A file has no traces of this kind in it.
-    #[error("read traces from {} at byte {at}: {reason}", path.display())]
-    Format {
-        /// The file.
-        path: PathBuf,
-        /// Where in it.
-        at: u64,
-        /// What is wrong there.
-        reason: String,
-    },
-    /// Spans could not wait on disk.
-    #[error(transparent)]
-    Spill(#[from] SpillError),
-    /// A table could not be written.
-    #[error(transparent)]
-    Sink(#[from] SinkError),
-}
-
-/// What was imported.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Imported {
-    /// The traces.
-    pub report: TraceReport,
-    /// Spans without valid ids, left out.
-    pub invalid: u64,
-    /// Bytes of spans that had to wait on disk.
-    pub spilled_bytes: u64,
-}
 
 /// Memory for spans before they go to disk.
 pub const BUDGET_BYTES: usize = 160 << 20;
@@ -87,42 +45,69 @@ const QUEUE: usize = 2;
 /// Some of a file on its way to a decoder.
 type Sent<'a> = (&'a Path, Batch);
 
+/// Fails if the dataset at `dir` has any table of this case.
+fn refuse_case(dir: &Path, case: &str) -> Result<(), ImportError> {
+    let is_there = TABLES
+        .iter()
+        .any(|table| part_path(dir, &table.name, case).exists());
+    if is_there {
+        return Err(ImportError::There {
+            dir: dir.to_owned(),
+            case: case.to_owned(),
+        });
+    }
+    Ok(())
+}
+
 /// Imports `files` as the case that `labels` name, into the dataset at `dir`, within about `budget_bytes` of spans in
-/// memory ([`BUDGET_BYTES`]).
+/// memory ([`BUDGET_BYTES`]). Tables that are there already are only written over where `replaces` says so.
+///
+/// What cannot be read is left out and told; [`Imported::doubts`] has the words.
 ///
 /// # Errors
-/// A file cannot be read or is of another kind, or a table could not be written. There are no tables then.
+/// A file cannot be opened, there is no span in any, the case is there already, or a table could not be written. There are
+/// no tables then.
 pub fn import(
     kind: Kind,
     files: &[PathBuf],
-    dir: &Path,
+    (dir, replaces): (&Path, bool),
     labels: &CaseLabels,
     budget_bytes: usize,
 ) -> Result<Imported, ImportError> {
+    if !replaces {
+        refuse_case(dir, &labels.case_id)?;
+    }
+    // What is not there is said before anything is read.
+    for path in files {
+        Pieces::open(path)?;
+    }
     let book = Book::default();
     let mut spill = Spill::new(dir, budget_bytes, &book);
     let mut imported = Imported::default();
+    let mut count = 0;
     std::thread::scope(|scope| {
         // Reading and cutting here, decoding there: on two cores both are busy.
         let (mut to_decoders, mut from_decoders) = (Vec::new(), Vec::new());
         for _ in 0..DECODERS {
             let (to_decoder, batches) = sync_channel::<Sent>(QUEUE);
-            let (to_spill, decoded) = sync_channel::<Result<Decoded, ImportError>>(QUEUE);
+            let (to_spill, decoded) = sync_channel::<Decoded>(QUEUE);
             let book = &book;
-            scope.spawn(move || decode_all(batches, book, &to_spill));
+            scope.spawn(move || decode_all(kind, batches, book, &to_spill));
             to_decoders.push(to_decoder);
             from_decoders.push(decoded);
         }
         // It ends with the files, or with a decoder; and the decoders end with it.
-        let reader = scope.spawn(move || read(kind, files, &to_decoders));
+        let reader = scope.spawn(move || read(files, &to_decoders));
         // In the order of the file, so that the same files always become the same tables.
         for decoded in from_decoders
             .iter()
             .cycle()
             .map_while(|decoder| decoder.recv().ok())
         {
-            let decoded = decoded?;
             imported.invalid += decoded.invalid;
+            imported.other_signals += decoded.other_signals;
+            imported.add(decoded.left_out);
+            count += decoded.spans;
             spill.push(decoded.records)?;
         }
         reader.join().unwrap_or_else(|_| {
@@ -132,21 +117,55 @@ pub fn import(
             })
         })
     })?;
+    if count == 0 {
+        return Err(ImportError::Nothing(nothing(&imported, files)));
+    }
     imported.spilled_bytes = spill.spilled_bytes();
-    imported.report = write(spill, dir, labels)?;
+    let times;
+    (imported.report, times) = write(spill, dir, labels)?;
+    let names: Vec<_> = files
+        .iter()
+        .filter_map(|path| path.file_name()?.to_str())
+        .collect();
+    let head = Head {
+        name: &names.join(" "),
+        times,
+        received: imported.report.spans,
+        missing: imported.invalid + imported.left_out,
+        doubts: imported.doubts(),
+    };
+    head::write(dir, labels, &head)?;
     Ok(imported)
 }
 
+/// Why there are no spans.
+fn nothing(imported: &Imported, files: &[PathBuf]) -> String {
+    let mut reasons = imported.doubts();
+    if imported.other_signals > 0 {
+        reasons.push(format!(
+            "{} documents are metrics, logs or profiles",
+            imported.other_signals
+        ));
+    }
+    if reasons.is_empty() {
+        let names: Vec<_> = files
+            .iter()
+            .map(|path| path.display().to_string())
+            .collect();
+        reasons.push(format!(
+            "{} from byte 0 to the end: there are none",
+            names.join(", ")
+        ));
+    }
+    reasons.join("; ")
+}
+
 /// Cuts the files into pieces and hands them to the decoders in turn.
-fn read<'a>(
-    kind: Kind,
-    files: &'a [PathBuf],
-    to_decoders: &[SyncSender<Sent<'a>>],
-) -> Result<(), ImportError> {
+fn read<'a>(files: &'a [PathBuf], to_decoders: &[SyncSender<Sent<'a>>]) -> Result<(), ImportError> {
     let mut turns = to_decoders.iter().cycle();
     for path in files {
-        for (batch, decoder) in Pieces::open(kind, path)?.zip(&mut turns) {
-            // A closed channel: the decoder has ended because of an error, which it reports itself.
+        for (batch, decoder) in Pieces::open(path)?.zip(&mut turns) {
+            // A closed channel: whoever takes what is decoded has ended because of an error, which is told there.
             if decoder.send((path, batch?)).is_err() {
                 return Ok(());
             }
@@ -159,70 +178,72 @@ fn read<'a>(
 #[derive(Default)]
 struct Decoded {
     records: Vec<u8>,
+    spans: u64,
     invalid: u64,
+    other_signals: u64,
+    left_out: Vec<LeftOut>,
 }
 
-/// Decodes what the reader hands over, until there is no more, or an error. Spans end here, as records: they would share
-/// their names, and the counts of who shares them, with the thread that takes them.
+/// Decodes what the reader hands over, until there is no more. Spans end here, as records: they would share their names, and
+/// the counts of who shares them, with the thread that takes them.
 fn decode_all(
+    kind: Kind,
     batches: Receiver<Sent<'_>>,
     book: &Book,
-    to_spill: &SyncSender<Result<Decoded, ImportError>>,
+    to_spill: &SyncSender<Decoded>,
 ) {
     let (mut names, mut writer) = (Names::default(), Writer::new(book));
     for (path, batch) in batches {
-        let decoded = decode(path, &batch, &mut names, &mut writer);
-        let is_end = decoded.is_err();
-        if to_spill.send(decoded).is_err() || is_end {
+        let decoded = decode(kind, path, batch, &mut names, &mut writer);
+        if to_spill.send(decoded).is_err() {
             return;
         }
     }
 }
 
 fn decode(
+    kind: Kind,
     path: &Path,
-    batch: &Batch,
+    mut batch: Batch,
     names: &mut Names,
     writer: &mut Writer<'_>,
-) -> Result<Decoded, ImportError> {
-    let mut decoded = Decoded::default();
-    for (at, piece) in batch.iter() {
-        let read = spans(piece, batch.format, names, &mut decoded.invalid);
-        let spans = read.map_err(|reason| ImportError::Format {
-            path: path.to_owned(),
-            at,
-            reason,
-        })?;
-        spans
-            .iter()
-            .for_each(|span| writer.write(span, &mut decoded.records));
-    }
-    Ok(decoded)
-}
-
-fn spans(
-    piece: &[u8],
-    format: Format,
-    names: &mut Names,
-    invalid: &mut u64,
-) -> Result<Vec<Span>, String> {
-    let decoded = match format {
-        Format::JaegerTrace => {
-            jaeger_json::read_trace(piece, names).map_err(|error| error.to_string())?
-        }
-        Format::OtlpJson => otlp::json::read(piece, names).map_err(|error| error.to_string())?,
-        Format::OtlpProto => {
-            otlp::decode::decode(piece, names).map_err(|error| error.to_string())?
-        }
+) -> Decoded {
+    let mut decoded = Decoded {
+        left_out: std::mem::take(&mut batch.left_out),
+        ..Decoded::default()
     };
-    *invalid += decoded.invalid;
-    Ok(decoded.spans)
+    for (at, piece, format) in batch.iter() {
+        match documents::read(kind, format, piece, names) {
+            Ok(Reading::Spans(read)) => {
+                decoded.invalid += read.invalid;
+                decoded.spans += read.spans.len() as u64;
+                for span in &read.spans {
+                    writer.write(span, &mut decoded.records);
+                }
+            }
+            Ok(Reading::OtherSignal) => decoded.other_signals += 1,
+            Err(reason) => decoded.left_out.push(LeftOut {
+                path: path.to_owned(),
+                at,
+                reason,
+            }),
+        }
+    }
+    // What was broken lies between the pieces.
+    decoded.left_out.sort_by_key(|part| part.at);
+    decoded
 }
 
 /// Spans become traces, and are analysed, on one thread; on this one they become tables.
-fn write(spill: Spill<'_>, dir: &Path, labels: &CaseLabels) -> Result<TraceReport, ImportError> {
+/// What was found in them, and from when to when they are.
+fn write(
+    spill: Spill<'_>,
+    dir: &Path,
+    labels: &CaseLabels,
+) -> Result<(TraceReport, Option<(i64, i64)>), ImportError> {
     let mut tables = TraceTables::create(dir, labels)?;
     let mut copies = 0;
+    let mut times: Option<(i64, i64)> = None;
     std::thread::scope(|scope| {
         let (give, grouped) = sync_channel(1);
         // What is in the tables goes back to end where it was made: its memory and its names belong there.
@@ -243,6 +264,10 @@ fn write(spill: Spill<'_>, dir: &Path, labels: &CaseLabels) -> Result<TraceRepor
         });
         for (traces, dropped) in grouped {
             copies += dropped;
+            for span in traces.iter().flat_map(|(_, trace)| trace) {
+                let (from, to) = times.unwrap_or((i64::MAX, i64::MIN));
+                times = Some((from.min(span.start_ns), to.max(span.end_ns())));
+            }
             traces
                 .iter()
                 .try_for_each(|(analysis, trace)| tables.add_analysed(trace, analysis))?;
@@ -255,7 +280,7 @@ fn write(spill: Spill<'_>, dir: &Path, labels: &CaseLabels) -> Result<TraceRepor
     })?;
     let mut report = tables.finish(dir, labels, None)?;
     report.copies += copies;
-    Ok(report)
+    Ok((report, times))
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ pub mod grpc;
 pub mod http;
 pub mod import;
 pub mod jaeger;
+pub mod json;
 mod json_text;
 pub mod otlp;
 pub mod proc;

@@ -87,11 +87,15 @@ fn open(path: &Path, columns: Option<&[&str]>) -> Result<Rows, TableError> {
 }
 
 impl Rows {
+    /// The columns and their types.
+    pub(crate) fn schema(&self) -> arrow_schema::SchemaRef {
+        use arrow_array::RecordBatchReader as _;
+        self.reader.schema()
+    }
+
     /// Names of the columns.
     pub(crate) fn columns(&self) -> Vec<String> {
-        use arrow_array::RecordBatchReader as _;
-        self.reader
-            .schema()
+        self.schema()
             .fields()
             .iter()
             .map(|field| field.name().clone())

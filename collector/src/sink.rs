@@ -261,7 +261,15 @@ fn properties(table: &Table) -> WriterProperties {
     let mut builder = WriterProperties::builder()
         .set_compression(Compression::ZSTD(ZstdLevel::default()))
         .set_statistics_enabled(EnabledStatistics::Chunk)
-        .set_created_by(format!("aefm {}", env!("CARGO_PKG_VERSION")));
+        // Readers take it apart by this grammar, and some refuse statistics of a writer that they cannot name.
+        .set_created_by(
+            concat!(
+                "aefm version ",
+                env!("CARGO_PKG_VERSION"),
+                " (build parquet-rs)"
+            )
+            .to_owned(),
+        );
     for column in table.columns.iter().filter(|column| column.unique) {
         let path = ColumnPath::from(&*column.name);
         builder = builder.set_column_dictionary_enabled(path.clone(), false);

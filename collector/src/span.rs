@@ -1,23 +1,17 @@
 //! A span as every source delivers it, small enough to hold a case's millions.
 
+mod origin;
+
 use aefm_workloads::ids::{SpanId, TraceId};
 use foldhash::fast::RandomState;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+pub use origin::Origin;
+pub(crate) use origin::{Maker, UNKNOWN_SERVICE};
+
 /// Text that many spans share.
 pub type Name = Arc<str>;
-
-/// Who made a span.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Origin {
-    /// `service.name`.
-    pub service: Name,
-    /// The pod or instance, where it was said.
-    pub pod: Option<Name>,
-    /// The node (host), where it was said.
-    pub node: Option<Name>,
-}
 
 /// What a span is of, as OTLP numbers it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -161,13 +155,20 @@ impl Names {
         name
     }
 
-    /// The shared copy of this origin.
+    /// The shared copy of the origin of which no more than this is known.
     pub fn origin(&mut self, service: &str, pod: Option<&str>, node: Option<&str>) -> Arc<Origin> {
         let origin = Origin {
             service: self.name(service),
             pod: pod.map(|pod| self.name(pod)),
             node: node.map(|node| self.name(node)),
+            host: None,
+            ip: None,
         };
+        self.shared(origin)
+    }
+
+    /// The shared copy of this origin.
+    pub(crate) fn shared(&mut self, origin: Origin) -> Arc<Origin> {
         if let Some(shared) = self.origins.get(&origin) {
             return Arc::clone(shared);
         }
@@ -210,21 +211,59 @@ impl<T: ?Sized, V> ByAddress<T, V> {
     }
 }
 
-/// An id of exactly this length in hex, not all zero.
-pub(crate) fn id_of<const N: usize>(hex: &str) -> Option<[u8; N]> {
-    if hex.len() != 2 * N || !hex.is_ascii() {
+/// The value of each byte as a hex digit; [`NO_DIGIT`] of those that are none.
+const VALUES: [u8; 256] = {
+    let mut values = [NO_DIGIT; 256];
+    let mut value = 0;
+    while value < 16 {
+        values[b"0123456789abcdef"[value] as usize] = value as u8;
+        values[b"0123456789ABCDEF"[value] as usize] = value as u8;
+        value += 1;
+    }
+    values
+};
+const NO_DIGIT: u8 = 0x80;
+
+/// An id of up to N bytes as others write it: hex in either case, with or without its leading zeros and `0x`, or base64.
+/// Zero is no id.
+pub(crate) fn id_of<const N: usize>(text: &str) -> Option<[u8; N]> {
+    let hex = text.strip_prefix("0x").unwrap_or(text);
+    if hex.len() > 2 * N {
         return None;
     }
-    let mut bytes = [0; N];
-    for (place, byte) in bytes.iter_mut().enumerate() {
-        *byte = u8::from_str_radix(&hex[2 * place..2 * place + 2], 16).ok()?;
+    let (mut bytes, mut seen) = ([0; N], 0);
+    for (place, digit) in hex.bytes().rev().enumerate() {
+        let value = VALUES[usize::from(digit)];
+        seen |= value;
+        bytes[N - 1 - place / 2] |= value << (place % 2 * 4);
+    }
+    if seen & NO_DIGIT != 0 {
+        bytes = of_base64(text)?;
     }
     (bytes != [0; N]).then_some(bytes)
+}
+
+/// Bytes as the JSON of protobuf writes them, in either alphabet and with or without padding.
+fn of_base64<const N: usize>(text: &str) -> Option<[u8; N]> {
+    use base64::Engine as _;
+    use base64::alphabet::{STANDARD, URL_SAFE};
+    use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+    let config =
+        GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
+    let alphabet = if text.contains(['-', '_']) {
+        &URL_SAFE
+    } else {
+        &STANDARD
+    };
+    let bytes = GeneralPurpose::new(alphabet, config).decode(text).ok()?;
+    bytes.try_into().ok()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use base64::Engine as _;
+    use proptest::prelude::*;
 
     #[test]
     fn equal_names_are_one_and_endless_names_are_bounded() {
@@ -255,6 +294,25 @@ mod tests {
                 number
             );
             assert!(lengths.known.len() <= NAMES);
+        }
+    }
+
+    proptest! {
+        /// In each spelling the same id; too long, signed or broken it is none.
+        #[test]
+        fn ids_are_read_in_every_spelling(id: u64, is_upper: bool) {
+            let text = |text: String| if is_upper { text.to_uppercase() } else { text };
+            let expected = (id != 0).then(|| id.to_be_bytes());
+            let base64 = base64::engine::general_purpose::STANDARD.encode(id.to_be_bytes());
+            for spelt in [text(format!("{id:016x}")), text(format!("{id:x}")), format!("0x{id:x}"), base64.clone(),
+                base64.trim_end_matches('=').to_owned(), base64.replace('+', "-").replace('/', "_")] {
+                prop_assert_eq!(id_of::<8>(&spelt), expected, "{}", spelt);
+            }
+            let wide = (id != 0).then(|| u128::from(id).to_be_bytes());
+            prop_assert_eq!(id_of::<16>(&text(format!("{id:032x}"))), wide);
+            for none in [format!("{id:017x}"), format!("+{id:x}"), format!("{id:015x}g"), base64[1..].to_owned()] {
+                prop_assert_eq!(id_of::<8>(&none), None, "{}", none);
+            }
         }
     }
 

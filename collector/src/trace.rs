@@ -6,6 +6,7 @@
 mod analysis;
 mod critical;
 mod edges;
+mod follow;
 mod group;
 mod sample;
 mod self_time;

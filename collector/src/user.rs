@@ -6,12 +6,16 @@ mod csv;
 mod fit;
 mod json;
 mod parquet;
+mod united;
 
-use crate::schema::{ColumnType, user_table};
-use crate::sink::{SinkError, TableWriter};
+use crate::read::TableError;
+use crate::schema::ColumnType;
+use crate::sink::SinkError;
 use aefm_workloads::labels::CaseLabels;
 use serde::Serialize;
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+use united::CaseTable;
 
 /// What a user's table comes as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -50,6 +54,9 @@ pub enum UserTableError {
         /// Those that came.
         there: String,
     },
+    /// The table of another case, whose columns it shares, could not be read.
+    #[error(transparent)]
+    Other(#[from] TableError),
     /// It could not be written.
     #[error(transparent)]
     Sink(#[from] SinkError),
@@ -96,8 +103,12 @@ impl Grid {
     }
 }
 
+/// One table is written at a time: cases that end together look at each other's columns.
+static WRITING: Mutex<()> = Mutex::new(());
+
 /// Writes what a source of the user's gave as the table `user_<name>` of a case. Columns in `declared` have that type;
-/// that of the others is the narrowest in which all their values fit.
+/// that of the others is the narrowest in which all their values fit. In all cases of a run a column has one type: where this
+/// case needs a wider one, or has columns of its own, the files of the others are written anew with them.
 ///
 /// # Errors
 /// There is no such table to be had from it, or it could not be written. Rows that do not fit are no error: the report
@@ -115,25 +126,47 @@ pub fn write_user_table(
         Format::Parquet => parquet::read(bytes),
     };
     let mut grid = read.map_err(|reason| UserTableError::Format { format, reason })?;
-    let columns = fit::columns(&grid, declared)?;
     check_names(&grid.names, labels)?;
-    let mut writer = TableWriter::create(dir, &user_table(name, &columns), labels)?;
-    for (number, row) in std::mem::take(&mut grid.rows).into_iter().enumerate() {
-        let fitted: Result<Vec<_>, _> = row
-            .into_iter()
-            .zip(&columns)
-            .map(|(value, (name, kind))| fit::value(value, *kind, name))
-            .collect();
-        match fitted {
-            Ok(row) => writer.push(&row.iter().map(fit::cell).collect::<Vec<_>>())?,
-            Err(reason) => grid.unread(|| format!("row {}: {reason}", number + 1)),
+    let own = fitted(&mut grid, labels, declared)?;
+    let _writing = WRITING.lock().unwrap_or_else(PoisonError::into_inner);
+    let others = united::others(dir, name, labels)?;
+    let columns = united::columns(others.iter().chain([&own]));
+    for other in others {
+        if !other.has(&columns) {
+            other.write(dir, name, &columns)?;
         }
     }
-    let written = writer.finish()?.rows;
+    let written = own.write(dir, name, &columns)?;
     Ok(UserReport {
         came: written + grid.unread,
         written,
         fault: grid.fault,
+    })
+}
+
+/// The rows that fit the types that their columns have in this case.
+fn fitted(
+    grid: &mut Grid,
+    labels: &CaseLabels,
+    declared: &[(String, ColumnType)],
+) -> Result<CaseTable, UserTableError> {
+    let columns = fit::columns(grid, declared)?;
+    let mut rows = Vec::new();
+    for (number, row) in std::mem::take(&mut grid.rows).into_iter().enumerate() {
+        let fitted: Result<Vec<_>, _> = row
+            .into_iter()
+            .zip(&columns)
+            .map(|(value, (name, kind))| fit::value(value, kind.unwrap_or(ColumnType::Text), name))
+            .collect();
+        match fitted {
+            Ok(row) => rows.push(row),
+            Err(reason) => grid.unread(|| format!("row {}: {reason}", number + 1)),
+        }
+    }
+    Ok(CaseTable {
+        labels: labels.clone(),
+        columns,
+        rows,
     })
 }
 

@@ -13,6 +13,7 @@ use crate::schedule::Share;
 use crate::slo::Objectives;
 use crate::target::Target;
 use crate::tls::TlsOptions;
+use aefm_collector::sink::part_path;
 use aefm_workloads::draw::derive_text;
 use aefm_workloads::labels::{CaseLabels, FactorValue};
 use aefm_workloads::load::{RequestsSink, TraceContext};
@@ -141,6 +142,21 @@ pub(crate) fn from_args(args: &Args, drawn_seed: u64) -> Result<Options, Options
         slo,
         find_max,
     })
+}
+
+/// Tables that this call did not make are nobody's to write over.
+fn refuse_to_write_over(args: &Args, labels: &CaseLabels) -> Result<(), OptionsError> {
+    let Some(dir) = args.parquet.as_deref().filter(|_| !args.force) else {
+        return Ok(());
+    };
+    let is_there = |table: &str| part_path(dir, table, &labels.case_id).exists();
+    if is_there("load") || is_there("requests") {
+        return Err(OptionsError::There {
+            dir: dir.to_owned(),
+            case: labels.case_id.clone(),
+        });
+    }
+    Ok(())
 }
 
 fn refuse_what_is_not_there(args: &Args) -> Result<(), OptionsError> {

@@ -301,21 +301,29 @@ pub struct ImportArgs {
     /// What the files are.
     #[arg(value_enum)]
     pub(crate) kind: Traces,
-    /// The files: answers of Jaeger's `/api/traces`, or OTLP as JSON or protobuf; for aefm-csv the folder of the five.
+    /// The files, plain or packed with gzip or zstd; for aefm-csv the folder of the five.
     #[arg(required = true, value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
     /// Folder of the tables; made when missing.
     #[arg(long, value_name = "DIR")]
     pub(crate) out: PathBuf,
+    /// The case that the traces become (aefm-csv has its own).
+    #[arg(long, value_name = "ID", default_value = "c001")]
+    pub(crate) case: String,
+    /// Write over the case if it is there already.
+    #[arg(long)]
+    pub(crate) force: bool,
 }
 
 /// Kinds of saved traces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Traces {
-    /// Jaeger's JSON.
+    /// Jaeger's JSON: answers of /api/traces as its page and API save them, and spans of its Elasticsearch index.
     Jaeger,
-    /// OTLP.
+    /// OTLP as JSON or protobuf, files of the collector's file exporter, Tempo's answers, JSON of SDKs' console exporters.
     Otlp,
+    /// Zipkin's JSON, version 2.
+    Zipkin,
     /// The five CSV files of AEFM 0.2.0.
     AefmCsv,
 }
@@ -331,6 +339,9 @@ pub struct ExportArgs {
     /// Folder of the files; made when missing.
     #[arg(long, value_name = "DIR")]
     pub(crate) out: PathBuf,
+    /// Write over files that are there already.
+    #[arg(long)]
+    pub(crate) force: bool,
 }
 
 /// Forms of export.

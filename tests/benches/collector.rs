@@ -248,7 +248,7 @@ fn bench_import(what: &str, kind: Kind, file: PathBuf, folder: &Path, spans: u64
     };
     let bytes = std::fs::metadata(&file).map_or(0, |data| data.len());
     let stage = Stage::begin();
-    let imported = import(kind, &[file], folder, &labels, BUDGET_BYTES)
+    let imported = import(kind, &[file], (folder, true), &labels, BUDGET_BYTES)
         .expect("the files were written by this program");
     stage.report(&format!("{what}: file to all tables"), spans, "spans");
     assert_eq!(

@@ -105,16 +105,17 @@ fn saved_traces_become_tables_and_broken_ones_say_where() {
     );
     fs::write(&good, answer).expect("it can be written");
     let out = dir.path().join("tables");
-    let import = |file: &std::path::Path| {
+    let import = |file: &std::path::Path, out: &std::path::Path, more: &[&str]| {
         aefm()
             .args(["import", "jaeger"])
             .arg(file)
             .arg("--out")
-            .arg(&out)
+            .arg(out)
+            .args(more)
             .output()
             .expect("aefm runs")
     };
-    let imported = import(&good);
+    let imported = import(&good, &out, &[]);
     assert_eq!(
         imported.status.code(),
         Some(0),
@@ -132,7 +133,51 @@ fn saved_traces_become_tables_and_broken_ones_say_where() {
 
     let broken = dir.path().join("broken.json");
     fs::write(&broken, "{\"data\": [{]").expect("it can be written");
-    let refused = import(&broken);
+    let other = dir.path().join("other");
+    let refused = import(&broken, &other, &[]);
     assert_eq!(refused.status.code(), Some(1));
-    assert!(String::from_utf8_lossy(&refused.stderr).contains("broken.json"));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("broken.json at byte"));
+    assert!(!other.exists());
+
+    // What is there is only written over when that is asked for.
+    let again = import(&good, &out, &[]);
+    assert_eq!(again.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&again.stderr).contains("--force"));
+    assert_eq!(import(&good, &out, &["--force"]).status.code(), Some(0));
+    assert_eq!(
+        import(&good, &out, &["--case", "more"]).status.code(),
+        Some(0)
+    );
+
+    // A part that is left out is told, by its byte and by the exit code.
+    let whole = fs::read_to_string(&good).expect("it is there");
+    let partly = dir.path().join("partly.json");
+    fs::write(&partly, format!("{whole}\n{{\"data\": [{{]")).expect("it can be written");
+    let told = import(&partly, &other, &[]);
+    assert_eq!(told.status.code(), Some(3));
+    let at = format!("partly.json at byte {}", whole.len() + 11);
+    assert!(
+        String::from_utf8_lossy(&told.stderr).contains(&at),
+        "{told:?}"
+    );
+    let cases = crate::session::table_rows(&other, "cases");
+    assert_eq!(crate::session::text(&cases[0], "status"), "degraded");
+
+    // It is exported like a run's.
+    let exported = aefm()
+        .arg("export")
+        .arg(&other)
+        .args(["--format", "jaeger-json", "--out"])
+        .arg(dir.path().join("json"))
+        .output()
+        .expect("aefm runs");
+    assert_eq!(exported.status.code(), Some(0), "{exported:?}");
+    let back = dir.path().join("back");
+    assert_eq!(
+        import(&dir.path().join("json/c001.json"), &back, &[])
+            .status
+            .code(),
+        Some(0)
+    );
+    assert_eq!(crate::session::table_rows(&back, "spans").len(), 3);
 }

@@ -5,7 +5,7 @@
 //! and failed ones are there.
 
 use super::ExportError;
-use super::file::{OutFile, push_field};
+use super::file::{OutFile, Target, push_field};
 use crate::aefm_csv::FILES;
 use crate::read::{any, float, int, read_table, text};
 use crate::schema::SPANS;
@@ -39,9 +39,9 @@ struct Row {
 pub(super) fn write_aefm_csv(
     run: &Path,
     cases: &[String],
-    out: &Path,
+    out: Target<'_>,
 ) -> Result<[u64; 5], ExportError> {
-    let open = |(name, _): &(&str, &[&str])| OutFile::create(&out.join(format!("{name}.csv")));
+    let open = |(name, _): &(&str, &[&str])| out.file(format!("{name}.csv"));
     let mut files = Files {
         files: FILES.iter().map(open).collect::<Result<_, _>>()?,
         has_header: false,
@@ -352,7 +352,11 @@ mod tests {
             span(4, Some(3), 10_000, 70_000),
         ];
         write_trace_tables(run.path(), &labels, spans, None).unwrap();
-        let rows = write_aefm_csv(run.path(), &["c1".to_owned()], out.path()).unwrap();
+        let target = Target {
+            folder: out.path(),
+            replaces: false,
+        };
+        let rows = write_aefm_csv(run.path(), &["c1".to_owned()], target).unwrap();
         assert_eq!(rows, [0, 2, 2, 1, 0]);
         let file =
             |name: &str| std::fs::read_to_string(out.path().join(format!("{name}.csv"))).unwrap();

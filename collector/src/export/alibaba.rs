@@ -10,14 +10,14 @@ mod rates;
 mod resources;
 
 use super::ExportError;
-use super::file::OutFile;
+use super::file::{OutFile, Target};
 use crate::read::{int, read_table, read_traces, text};
 use crate::sink::part_path;
 use calls::calls;
 use rates::Rates;
 use resources::Scale;
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 const CALL_GRAPH: [&str; 11] = [
     "timestamp",
@@ -36,11 +36,11 @@ const CALL_GRAPH: [&str; 11] = [
 /// Where a run comes from and goes to.
 struct Export<'a> {
     run: &'a Path,
-    out: &'a Path,
+    out: Target<'a>,
 }
 
 /// Writes all four, and says how many calls there were.
-pub(super) fn write(run: &Path, cases: &[String], out: &Path) -> Result<u64, ExportError> {
+pub(super) fn write(run: &Path, cases: &[String], out: Target<'_>) -> Result<u64, ExportError> {
     let export = Export { run, out };
     let scale = Scale::of(run, cases)?;
     let mut count = 0;
@@ -59,8 +59,9 @@ pub(super) fn write(run: &Path, cases: &[String], out: &Path) -> Result<u64, Exp
 
 impl Export<'_> {
     fn file(&self, table: &str, case: &str, columns: &[&str]) -> Result<OutFile, ExportError> {
-        let path: PathBuf = self.out.join(table).join(format!("{table}_{case}.csv"));
-        let mut file = OutFile::create(&path)?;
+        let mut file = self
+            .out
+            .file(Path::new(table).join(format!("{table}_{case}.csv")))?;
         file.record(columns.iter().copied())?;
         Ok(file)
     }

@@ -1,14 +1,14 @@
 //! Every table of a run as one CSV file, all cases in it: for what reads no Parquet. Binary columns are base64.
 
 use super::ExportError;
-use super::file::OutFile;
+use super::file::{OutFile, Target};
 use crate::read::{any, read_table};
 use crate::sink::part_path;
 use std::collections::BTreeSet;
 use std::path::Path;
 
 /// One file a table, `<table>.csv`.
-pub(super) fn write(run: &Path, cases: &[String], out: &Path) -> Result<u64, ExportError> {
+pub(super) fn write(run: &Path, cases: &[String], out: Target<'_>) -> Result<u64, ExportError> {
     let mut rows = 0;
     for table in tables(run)? {
         let cases: Vec<&String> = cases
@@ -19,7 +19,7 @@ pub(super) fn write(run: &Path, cases: &[String], out: &Path) -> Result<u64, Exp
         if columns.is_empty() {
             continue;
         }
-        let mut file = OutFile::create(&out.join(format!("{table}.csv")))?;
+        let mut file = out.file(format!("{table}.csv"))?;
         file.record(columns.iter().map(String::as_str))?;
         for case in cases {
             rows += write_case(&mut file, &columns, &part_path(run, &table, case))?;

@@ -5,6 +5,28 @@ use crate::sink::PartFile;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
+/// Where an export goes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Target<'a> {
+    pub(super) folder: &'a Path,
+    /// What is there may be written over.
+    pub(super) replaces: bool,
+}
+
+impl Target<'_> {
+    /// A file of this name in the folder.
+    ///
+    /// # Errors
+    /// It is there already, or cannot be made.
+    pub(super) fn file(&self, name: impl AsRef<Path>) -> Result<OutFile, ExportError> {
+        let path = self.folder.join(name);
+        if !self.replaces && path.exists() {
+            return Err(ExportError::There(path));
+        }
+        OutFile::create(&path)
+    }
+}
+
 /// The file.
 pub(super) struct OutFile {
     path: PathBuf,
@@ -12,7 +34,7 @@ pub(super) struct OutFile {
 }
 
 impl OutFile {
-    pub(super) fn create(path: &Path) -> Result<Self, ExportError> {
+    fn create(path: &Path) -> Result<Self, ExportError> {
         let file = PartFile::create(path).map_err(|cause| ExportError::Write {
             path: path.to_owned(),
             cause,

@@ -2,14 +2,16 @@
 //! below them is cut off.
 
 use super::attributes::{members, objects, push_tag};
+use super::file::Target;
 use super::{ExportError, a_file_a_case};
+use crate::jaeger::json::{FOLLOWS_FROM, REF_TYPE};
 use crate::json_text::{Object, push_string};
 use crate::sink::Hex;
 use crate::span::{Origin, Span};
 use std::path::Path;
 
 /// One file a case.
-pub(super) fn write(run: &Path, cases: &[String], out: &Path) -> Result<u64, ExportError> {
+pub(super) fn write(run: &Path, cases: &[String], out: Target<'_>) -> Result<u64, ExportError> {
     a_file_a_case(run, cases, out, "json", |file, traces| {
         let mut spans = 0;
         let mut text = String::from("{\"data\":[");
@@ -72,17 +74,7 @@ fn push_span(out: &mut String, span: &Span, process: usize) {
     push_string(json.key("traceID"), trace_id.as_str());
     push_string(json.key("spanID"), Hex::<16>::of(&span.span_id.0).as_str());
     push_string(json.key("operationName"), &span.operation);
-    push_array(
-        json.key("references"),
-        span.parent.as_slice(),
-        |out, parent| {
-            let mut reference = Object::begin(out);
-            push_string(reference.key("refType"), "CHILD_OF");
-            push_string(reference.key("traceID"), trace_id.as_str());
-            push_string(reference.key("spanID"), Hex::<16>::of(&parent.0).as_str());
-            reference.end();
-        },
-    );
+    push_references(json.key("references"), span);
     // The end is cut off, too, rather than the duration: what was within its parent stays there.
     let duration_us = if span.negative {
         -1
@@ -101,6 +93,43 @@ fn push_span(out: &mut String, span: &Span, process: usize) {
     push_string(json.key("processID"), &format!("p{process}"));
     json.key("warnings").push_str("null");
     json.end();
+}
+
+/// The parent, and what the links lead to: what they are not said to be a child of, they follow.
+fn push_references(out: &mut String, span: &Span) {
+    let trace_id = Hex::<32>::of(&span.trace_id.0);
+    let quoted = |text: &str| format!("\"{text}\"");
+    let mut references: Vec<(&str, String, String)> = Vec::new();
+    references.extend(span.parent.map(|parent| {
+        let parent = Hex::<16>::of(&parent.0);
+        (
+            "CHILD_OF",
+            quoted(trace_id.as_str()),
+            quoted(parent.as_str()),
+        )
+    }));
+    let links = span
+        .extra
+        .as_deref()
+        .and_then(|extra| extra.links.as_deref());
+    for link in objects(links.unwrap_or("[]")) {
+        let get = |name: &str| {
+            let member = link.0.iter().find(|(key, _)| key == name);
+            member.map_or("\"\"", |(_, value)| value.get())
+        };
+        let kind = match get(REF_TYPE) {
+            "\"child_of\"" => "CHILD_OF",
+            _ => FOLLOWS_FROM,
+        };
+        references.push((kind, get("trace_id").to_owned(), get("span_id").to_owned()));
+    }
+    push_array(out, &references, |out, (kind, trace_id, span_id)| {
+        let mut reference = Object::begin(out);
+        push_string(reference.key("refType"), kind);
+        reference.key("traceID").push_str(trace_id);
+        reference.key("spanID").push_str(span_id);
+        reference.end();
+    });
 }
 
 /// The attributes, and what else Jaeger says by tags where these do not say it.

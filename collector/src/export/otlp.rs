@@ -3,6 +3,7 @@
 //! Format: <https://opentelemetry.io/docs/specs/otel/protocol/file-exporter/>.
 
 use super::attributes::{members, objects, push_otlp};
+use super::file::Target;
 use super::{ExportError, a_file_a_case};
 use crate::json_text::{Object, push_string};
 use crate::sink::Hex;
@@ -11,7 +12,7 @@ use serde_json::value::RawValue;
 use std::path::Path;
 
 /// One line a trace, one file a case.
-pub(super) fn write(run: &Path, cases: &[String], out: &Path) -> Result<u64, ExportError> {
+pub(super) fn write(run: &Path, cases: &[String], out: Target<'_>) -> Result<u64, ExportError> {
     a_file_a_case(run, cases, out, "otlp.jsonl", |file, traces| {
         let mut spans = 0;
         let mut line = String::new();

@@ -36,14 +36,14 @@ fn run(spans: Vec<Span>) -> tempfile::TempDir {
 
 fn exported(form: Form, run: &Path) -> tempfile::TempDir {
     let out = tempfile::tempdir().unwrap();
-    export(form, run, &cases(run).unwrap(), out.path()).unwrap();
+    export(form, run, &cases(run).unwrap(), (out.path(), false)).unwrap();
     out
 }
 
 /// The spans of an imported dataset.
 fn imported(kind: Kind, file: PathBuf) -> Vec<Vec<Span>> {
     let dir = tempfile::tempdir().unwrap();
-    import(kind, &[file], dir.path(), &labels(), BUDGET_BYTES).unwrap();
+    import(kind, &[file], (dir.path(), false), &labels(), BUDGET_BYTES).unwrap();
     read_traces(&part_path(dir.path(), "spans", "c1"))
         .unwrap()
         .map(|trace| trace.unwrap().spans)
@@ -123,6 +123,56 @@ proptest! {
 }
 
 #[test]
+fn references_survive_the_way_to_jaegers_json_and_back() {
+    let saved = Path::new(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../tests/collector/saved/jaeger/skewed_clocks.json"
+    ));
+    let run = tempfile::tempdir().unwrap();
+    let target = (run.path(), false);
+    let file = [saved.to_owned()];
+    import(Kind::Jaeger, &file, target, &labels(), BUDGET_BYTES).unwrap();
+    let spans: Vec<Span> = read_traces(&part_path(run.path(), "spans", "c1"))
+        .unwrap()
+        .flat_map(|trace| trace.unwrap().spans)
+        .collect();
+    let out = exported(Form::JaegerJson, run.path());
+    let back = imported(Kind::Jaeger, out.path().join("c1.json")).concat();
+    let related = |spans: &[Span]| {
+        let links = |span: &Span| span.extra.as_ref().and_then(|extra| extra.links.clone());
+        let of = |span: &Span| (span.trace_id, span.span_id, span.parent, links(span));
+        spans.iter().map(of).collect::<Vec<_>>()
+    };
+    assert_eq!(related(&back), related(&spans));
+    assert_eq!(
+        related(&back)
+            .iter()
+            .filter(|span| span.3.is_some())
+            .count(),
+        3
+    );
+}
+
+#[test]
+fn an_export_writes_over_nothing_unless_told_to() {
+    let run = run(vec![crate::trace::testing::span(1, None, 0, 100)]);
+    let out = tempfile::tempdir().unwrap();
+    let cases = cases(run.path()).unwrap();
+    for form in [
+        Form::AefmCsv,
+        Form::Otlp,
+        Form::JaegerJson,
+        Form::Alibaba,
+        Form::Csv,
+    ] {
+        export(form, run.path(), &cases, (out.path(), false)).unwrap();
+        let error = export(form, run.path(), &cases, (out.path(), false)).unwrap_err();
+        assert!(matches!(error, ExportError::There(_)), "{error}");
+        export(form, run.path(), &cases, (out.path(), true)).unwrap();
+    }
+}
+
+#[test]
 fn every_table_becomes_a_csv_file_of_the_same_rows() {
     let spans = vec![
         crate::trace::testing::span(1, None, 0, 100),
@@ -171,7 +221,7 @@ fn alibabas_columns_are_filled() {
     let mut metrics = TableWriter::create(run.path(), &METRICS, &labels()).unwrap();
     for (scope, subject, t_s, cpu) in [
         ("pod", "s1-0", 1, 0.5),
-        ("pod", "s2-0", 1, 1.5),
+        ("process", "s2", 1, 1.5),
         ("node", "n1", 2, 2.0),
     ] {
         let mut row = vec![Cell::Null; METRICS.columns.len()];

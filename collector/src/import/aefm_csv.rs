@@ -7,9 +7,10 @@
 mod files;
 mod pairs;
 
-use super::ImportError;
+use super::head::{self, Head};
+use super::{ImportError, refuse_case};
 use crate::aefm_csv::FILES;
-use crate::schema::{CASES, ColumnType, QUALITY, user_table};
+use crate::schema::{ColumnType, user_table};
 use crate::sink::{Cell, SinkError, TableWriter};
 use crate::trace::{TraceReport, write_trace_tables};
 use aefm_workloads::labels::CaseLabels;
@@ -36,6 +37,7 @@ pub struct ImportedCsv {
 
 /// Imports the files in `folder` as the run `run_id` into the dataset at `dir`. Rows with the same values in the
 /// columns that the original appended (round, throughput, interference...) are one test case; these become its factors.
+/// Tables that are there already are only written over where `replaces` says so.
 ///
 /// # Errors
 /// There is no `raw_data.csv`, a file cannot be read or lacks a column, a factor has the name of a column of ours, or a
@@ -44,6 +46,7 @@ pub fn import_aefm_csv(
     folder: &Path,
     dir: &Path,
     run_id: &str,
+    replaces: bool,
 ) -> Result<ImportedCsv, ImportError> {
     let mut imported = ImportedCsv::default();
     let mut files = Vec::new();
@@ -61,6 +64,11 @@ pub fn import_aefm_csv(
         at: 0,
         reason,
     })?;
+    if !replaces {
+        cases
+            .iter()
+            .try_for_each(|case| refuse_case(dir, &case.labels.case_id))?;
+    }
     for case in &cases {
         write_case(case, &files, dir, &mut imported)?;
     }
@@ -158,39 +166,19 @@ fn write_head(
     if invalid > 0 {
         doubts.push(format!("{invalid} rows have no ids or times"));
     }
-    let status = if doubts.is_empty() { "ok" } else { "degraded" };
-    let reason = (!doubts.is_empty()).then(|| doubts.join("; "));
     let name: Vec<_> = labels
         .factors
         .iter()
         .map(|(name, value)| format!("{name}={value}"))
         .collect();
-    let name = name.join("|");
-    let mut case = vec![Cell::Null; CASES.columns.len()];
-    let mut set = |column: &str, cell| {
-        if let Some(place) = CASES.columns.iter().position(|own| own.name == column) {
-            case[place] = cell;
-        }
+    let head = Head {
+        name: &name.join("|"),
+        times,
+        received: report.spans,
+        missing: invalid,
+        doubts,
     };
-    set("name", Cell::Text(&name));
-    set("start_ns", times.map(|(from, _)| from).into());
-    set("end_ns", times.map(|(_, to)| to).into());
-    set("status", Cell::Text(status));
-    set("reason", reason.as_deref().into());
-    let mut writer = TableWriter::create(dir, &CASES, labels)?;
-    writer.push(&case)?;
-    writer.finish()?;
-    let mut quality = TableWriter::create(dir, &QUALITY, labels)?;
-    let invalid_rows = Cell::from(invalid);
-    quality.push(&[
-        Cell::Text("traces"),
-        Cell::Null,
-        Cell::from(report.spans),
-        invalid_rows,
-        Cell::Text(status),
-        reason.as_deref().into(),
-    ])?;
-    quality.finish().map(drop)
+    head::write(dir, labels, &head)
 }
 
 /// A file of the original's cannot be read as what it should be.

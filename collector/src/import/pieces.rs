@@ -1,11 +1,14 @@
 //! Files of any size in pieces that can be decoded one by one.
+//!
+//! What is broken costs itself: it is reported with its place, and the next document after it is looked for.
 
 mod mask;
+mod objects;
 mod scan;
 
-use super::{ImportError, Kind};
-use scan::Scan;
-use std::fs::File;
+use super::source::{Source, ZSTD, other};
+use super::{ImportError, LeftOut};
+use scan::{Scan, Step};
 use std::io::Read as _;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -15,17 +18,22 @@ use std::path::{Path, PathBuf};
 pub(super) enum Format {
     /// An element of Jaeger's `data`.
     JaegerTrace,
-    /// `TracesData` as JSON.
-    OtlpJson,
+    /// An element of OTLP's `resourceSpans`.
+    OtlpResource,
     /// `TracesData` as protobuf.
     OtlpProto,
+    /// A message of the collector's file exporter: protobuf or JSON, which may be packed by itself.
+    OtlpMessage,
+    /// A document that says by its members what it is.
+    Unknown,
+    /// What a server says of what it left out.
+    Said,
 }
 
 /// What a file is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Layout {
-    JaegerData,
-    JsonLines,
+    Json,
     /// Each message after its length in four bytes.
     Frames,
     /// One message: its `resource_spans` are pieces, which are messages of one field each.
@@ -41,55 +49,73 @@ pub(super) struct Batch {
     bytes: Vec<u8>,
     /// Where in the file `bytes` begin.
     at: u64,
-    pieces: Vec<Range<usize>>,
-    pub(super) format: Format,
+    pieces: Vec<(Range<usize>, Format)>,
+    /// What was found broken on the way to them.
+    pub(super) left_out: Vec<LeftOut>,
 }
 
 impl Batch {
     /// The pieces, each with its place in the file.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (u64, &[u8])> {
-        self.pieces
-            .iter()
-            .map(|piece| (self.at + piece.start as u64, &self.bytes[piece.clone()]))
+    pub(super) fn iter(&self) -> impl Iterator<Item = (u64, &[u8], Format)> {
+        self.pieces.iter().map(|(piece, format)| {
+            let at = self.at + piece.start as u64;
+            (at, &self.bytes[piece.clone()], *format)
+        })
     }
 }
 
 /// The pieces of one file, many at a time.
 pub(super) struct Pieces {
     path: PathBuf,
-    file: File,
+    source: Source,
     buffer: Vec<u8>,
-    // Where in the file the buffer begins.
+    // Where in the (unpacked) file the buffer begins.
     at: u64,
     is_end: bool,
     layout: Layout,
     scan: Scan,
+    // Nothing more is to be had of this file.
+    is_over: bool,
+    // The next document is looked for.
+    is_lost: bool,
+    left_out: Vec<LeftOut>,
+}
+
+/// What came of a look at the buffer.
+enum Found {
+    Piece(Range<usize>, Format),
+    Reached(usize),
+    More,
 }
 
 impl Pieces {
-    pub(super) fn open(kind: Kind, path: &Path) -> Result<Self, ImportError> {
-        let read = |cause| ImportError::Read {
+    pub(super) fn open(path: &Path) -> Result<Self, ImportError> {
+        let source = Source::open(path).map_err(|cause| ImportError::Read {
             path: path.to_owned(),
             cause,
-        };
-        let file = File::open(path).map_err(read)?;
+        })?;
         let mut pieces = Self {
             path: path.to_owned(),
-            file,
+            source,
             buffer: Vec::new(),
             at: 0,
             is_end: false,
-            layout: Layout::JaegerData,
+            layout: Layout::Json,
             scan: Scan::default(),
+            is_over: false,
+            is_lost: false,
+            left_out: Vec::new(),
         };
         pieces.fill()?;
-        pieces.layout = match kind {
-            Kind::Jaeger => Layout::JaegerData,
-            Kind::Otlp if is_json_object(&pieces.buffer) => Layout::JsonLines,
-            // A message begins with the tag of its one field; a frame with the high byte of its length.
-            Kind::Otlp if pieces.buffer.first() == Some(&0x0a) => Layout::Message,
-            Kind::Otlp => Layout::Frames,
-        };
+        // A byte order mark is no part of what it stands before.
+        let mark: &[u8] = b"\xef\xbb\xbf";
+        if pieces.buffer.starts_with(mark) {
+            pieces.done_with(mark.len());
+        }
+        match layout(&pieces.buffer) {
+            Ok(layout) => pieces.layout = layout,
+            Err(reason) => pieces.give_up(0, reason),
+        }
         Ok(pieces)
     }
 
@@ -97,52 +123,130 @@ impl Pieces {
         // Larger pieces are read in larger steps.
         let step = CHUNK.max(self.buffer.len());
         self.buffer.reserve(step);
-        let read = (&mut self.file)
+        let read = (&mut self.source)
             .take(step as u64)
             .read_to_end(&mut self.buffer);
-        self.is_end = read.map_err(|cause| ImportError::Read {
-            path: self.path.clone(),
-            cause,
-        })? < step;
-        if self.buffer.len() > PIECE_MAX {
-            return Err(self.wrong("there is no end of a trace in half a gigabyte", 0));
+        match read {
+            Ok(count) => self.is_end = count < step,
+            Err(cause) if self.source.is_packed() => {
+                // What was unpacked up to there is as good as ever.
+                let end = self.buffer.len();
+                self.is_end = true;
+                self.leave_out(
+                    end,
+                    format!("what is packed in it breaks off here: {cause}"),
+                );
+            }
+            Err(cause) => {
+                return Err(ImportError::Read {
+                    path: self.path.clone(),
+                    cause,
+                });
+            }
         }
         Ok(())
     }
 
-    fn wrong(&self, reason: &str, used: usize) -> ImportError {
-        ImportError::Format {
+    fn leave_out(&mut self, used: usize, reason: impl Into<String>) {
+        self.left_out.push(LeftOut {
             path: self.path.clone(),
             at: self.at + used as u64,
-            reason: reason.to_owned(),
+            reason: reason.into(),
+        });
+    }
+
+    /// Nothing is to be had of the rest of the file.
+    fn give_up(&mut self, used: usize, reason: &str) {
+        self.leave_out(used, reason);
+        self.is_over = true;
+    }
+
+    /// The first bytes of the buffer are not needed any more.
+    fn done_with(&mut self, used: usize) {
+        self.at += used as u64;
+        self.buffer.drain(..used);
+    }
+
+    /// What is next in the buffer from `used`.
+    fn find(&mut self, used: usize) -> Found {
+        let end = self.buffer.len();
+        if self.is_over {
+            return Found::Reached(end);
+        }
+        if used == end {
+            if self.is_end && !self.scan.is_between() {
+                self.leave_out(used, "the file ends within a document");
+                self.scan.restart();
+            }
+            return Found::More;
+        }
+        if self.is_lost {
+            return self.find_document(used);
+        }
+        let rest = &self.buffer[used..];
+        let found = match self.layout {
+            Layout::Json => match self.scan.next(rest) {
+                Ok(Step::Piece(from, to, format)) => {
+                    Ok(Found::Piece(used + from..used + to, format))
+                }
+                Ok(Step::Reached(to)) => Ok(Found::Reached(used + to)),
+                Ok(Step::More) => Ok(Found::More),
+                Err(broken) => return self.broken(used, broken.at, broken.reason),
+            },
+            Layout::Frames => frame(rest, used),
+            Layout::Message => resource_spans(rest, used),
+        };
+        match found {
+            Ok(Found::More) if self.is_end && self.layout == Layout::Json => {
+                let begin = self.begin(used) - used;
+                self.broken(used, begin, "what begins here has no end")
+            }
+            Ok(Found::More) if self.is_end => {
+                self.give_up(used, "the file ends within what begins here");
+                Found::Reached(end)
+            }
+            Ok(Found::More) if end - used > PIECE_MAX => {
+                self.give_up(used, "what begins here has no end in half a gigabyte");
+                Found::Reached(end)
+            }
+            Ok(found) => found,
+            Err(reason) => {
+                self.give_up(used, reason);
+                Found::Reached(end)
+            }
         }
     }
 
-    /// The next piece of what is left of the buffer: where it begins, where it ends, and where the next may begin.
-    fn find(&mut self, used: usize) -> Result<Option<(usize, usize, usize)>, &'static str> {
-        let rest = &self.buffer[used..];
-        match self.layout {
-            Layout::JaegerData => Ok(self
-                .scan
-                .next_element(rest)?
-                .map(|(from, to)| (from, to, to))),
-            Layout::JsonLines => Ok(match rest.iter().position(|byte| *byte == b'\n') {
-                Some(end) => Some((0, end, end + 1)),
-                None if self.is_end && !rest.is_empty() => Some((0, rest.len(), rest.len())),
-                None => None,
-            }),
-            Layout::Frames => match rest.split_first_chunk::<4>() {
-                None => Ok(None),
-                Some((length, rest)) => {
-                    let length = u32::from_be_bytes(*length) as usize;
-                    if length > PIECE_MAX {
-                        Err("a frame of more than half a gigabyte")
-                    } else {
-                        Ok((rest.len() >= length).then_some((4, 4 + length, 4 + length)))
-                    }
-                }
-            },
-            Layout::Message => resource_spans(rest),
+    /// Where something begins behind white space and commas.
+    fn begin(&self, used: usize) -> usize {
+        let is_space = |byte: &u8| byte.is_ascii_whitespace() || *byte == b',';
+        let skipped = self.buffer[used..].iter().take_while(|byte| is_space(byte));
+        used + skipped.count()
+    }
+
+    /// Leaves out what is broken in the document at `used`, and looks for the next one.
+    fn broken(&mut self, used: usize, at: usize, reason: &str) -> Found {
+        if !(self.scan.is_between() && self.scan.is_after_fault()) {
+            self.leave_out(used + at, reason);
+        }
+        self.scan.restart();
+        self.is_lost = true;
+        self.find_document(self.begin(used))
+    }
+
+    /// The next line that begins a document.
+    fn find_document(&mut self, used: usize) -> Found {
+        let begins = |pair: &[u8]| pair[0] == b'\n' && matches!(pair[1], b'{' | b'[');
+        let end = self.buffer.len();
+        match self.buffer[used..].windows(2).position(begins) {
+            Some(place) => {
+                self.is_lost = false;
+                Found::Reached(used + place + 1)
+            }
+            None if self.is_end => Found::Reached(end),
+            // The last byte may be the line break before it.
+            None if end - used < 2 => Found::More,
+            None => Found::Reached(end - 1),
         }
     }
 
@@ -150,57 +254,32 @@ impl Pieces {
     fn step(&mut self) -> Result<Option<Batch>, ImportError> {
         loop {
             let (mut pieces, mut used) = (Vec::new(), 0);
-            while let Some((from, to, next)) =
-                self.find(used).map_err(|reason| self.wrong(reason, used))?
-            {
-                // Empty lines between documents are nothing.
-                if self.layout != Layout::JsonLines
-                    || !self.buffer[used + from..used + to].trim_ascii().is_empty()
-                {
-                    pieces.push(used + from..used + to);
+            loop {
+                match self.find(used) {
+                    Found::Piece(piece, format) => {
+                        used = piece.end;
+                        pieces.push((piece, format));
+                    }
+                    Found::Reached(to) if to > used => used = to,
+                    Found::Reached(_) | Found::More => break,
                 }
-                used += next;
             }
-            let at = self.at;
-            self.at += used as u64;
-            if !pieces.is_empty() {
+            if !pieces.is_empty() || !self.left_out.is_empty() {
                 let rest = self.buffer.split_off(used);
-                let bytes = std::mem::replace(&mut self.buffer, rest);
-                return Ok(Some(Batch {
-                    bytes,
-                    at,
+                let batch = Batch {
+                    bytes: std::mem::replace(&mut self.buffer, rest),
+                    at: self.at,
                     pieces,
-                    format: self.layout.format(),
-                }));
+                    left_out: std::mem::take(&mut self.left_out),
+                };
+                self.at += used as u64;
+                return Ok(Some(batch));
             }
-            self.buffer.drain(..used);
-            if self.is_end {
-                return self.end().map(|()| None);
+            self.done_with(used);
+            if self.is_end || self.is_over {
+                return Ok(None);
             }
             self.fill()?;
-        }
-    }
-
-    /// The file is over: is what is left of it nothing?
-    fn end(&self) -> Result<(), ImportError> {
-        let is_whole = match self.layout {
-            Layout::JaegerData => self.scan.is_over,
-            _ => self.buffer.trim_ascii().is_empty(),
-        };
-        if is_whole {
-            Ok(())
-        } else {
-            Err(self.wrong("the file ends in the middle of something", 0))
-        }
-    }
-}
-
-impl Layout {
-    const fn format(self) -> Format {
-        match self {
-            Self::JaegerData => Format::JaegerTrace,
-            Self::JsonLines => Format::OtlpJson,
-            Self::Frames | Self::Message => Format::OtlpProto,
         }
     }
 }
@@ -213,16 +292,75 @@ impl Iterator for Pieces {
     }
 }
 
-/// An object begins here. (A newline is a tag in protobuf, and a brace may be the length after it, but no quote follows.)
-fn is_json_object(bytes: &[u8]) -> bool {
-    let inside = bytes.trim_ascii_start().strip_prefix(b"{");
-    inside.is_some_and(|inside| matches!(inside.trim_ascii_start().first(), Some(b'"' | b'}')))
+/// What a file that begins so is made of.
+fn layout(head: &[u8]) -> Result<Layout, &'static str> {
+    if let Some(what) = other(head) {
+        return Err(what);
+    }
+    if is_json(head) {
+        return Ok(Layout::Json);
+    }
+    // A message begins with the tag of its one field; a frame with the high byte of its length.
+    if head.first() == Some(&0x0a) {
+        return Ok(Layout::Message);
+    }
+    match head.split_first_chunk::<4>() {
+        Some((length, message))
+            if u32::from_be_bytes(*length) as usize <= PIECE_MAX
+                && (message.starts_with(b"\x0a")
+                    || message.starts_with(b"{")
+                    || message.starts_with(&[0x1f, 0x8b])
+                    || message.starts_with(ZSTD)
+                    || (*length == [0; 4] && !message.is_empty())) =>
+        {
+            Ok(Layout::Frames)
+        }
+        // What it is will be said by whoever looks for the first document.
+        _ => Ok(Layout::Json),
+    }
+}
+
+/// A document begins here. (A newline is a tag in protobuf, and a brace may be the length after it, but there a control
+/// character follows the next quote.)
+fn is_json(head: &[u8]) -> bool {
+    let begin = head.trim_ascii_start();
+    match begin.split_first() {
+        None => true,
+        Some((0x1e, rest)) => is_json(rest),
+        Some((b'{', inside)) => match inside.trim_ascii_start() {
+            [] | [b'}', ..] | [b'"'] => true,
+            [b'"', next, ..] => *next >= 0x20,
+            _ => false,
+        },
+        Some((b'[', inside)) => matches!(
+            inside.trim_ascii_start().first(),
+            None | Some(b'{' | b'[' | b']' | b'n')
+        ),
+        Some(_) => false,
+    }
+}
+
+/// A message after its length.
+fn frame(bytes: &[u8], used: usize) -> Result<Found, &'static str> {
+    let Some((length, rest)) = bytes.split_first_chunk::<4>() else {
+        return Ok(Found::More);
+    };
+    let length = u32::from_be_bytes(*length) as usize;
+    if length > PIECE_MAX {
+        return Err("a frame of more than half a gigabyte");
+    }
+    let piece = used + 4..used + 4 + length;
+    Ok(if rest.len() >= length {
+        Found::Piece(piece, Format::OtlpMessage)
+    } else {
+        Found::More
+    })
 }
 
 /// One `resource_spans` field with its tag, which is a message of its own.
-fn resource_spans(bytes: &[u8]) -> Result<Option<(usize, usize, usize)>, &'static str> {
+fn resource_spans(bytes: &[u8], used: usize) -> Result<Found, &'static str> {
     let Some((tag, rest)) = bytes.split_first() else {
-        return Ok(None);
+        return Ok(Found::More);
     };
     if *tag != 0x0a {
         return Err(
@@ -236,14 +374,16 @@ fn resource_spans(bytes: &[u8]) -> Result<Option<(usize, usize, usize)>, &'stati
             let end = place + 2 + length;
             return if length > PIECE_MAX {
                 Err("a message of more than half a gigabyte")
+            } else if bytes.len() >= end {
+                Ok(Found::Piece(used..used + end, Format::OtlpProto))
             } else {
-                Ok((bytes.len() >= end).then_some((0, end, end)))
+                Ok(Found::More)
             };
         }
     }
     if rest.len() >= 5 {
         Err("a length does not end")
     } else {
-        Ok(None)
+        Ok(Found::More)
     }
 }

@@ -126,10 +126,17 @@ impl<'a> Writer<'a> {
         out.extend_from_slice(&[span.kind.map_or(0, |kind| kind as u8), flags]);
         out.extend_from_slice(&span.http_status.unwrap_or_default().to_le_bytes());
         if origin == INLINE {
-            let Origin { service, pod, node } = &*span.origin;
-            [Some(&**service), pod.as_deref(), node.as_deref()]
+            put(out, Some(&span.origin.service));
+            let Origin {
+                pod,
+                node,
+                host,
+                ip,
+                ..
+            } = &*span.origin;
+            [pod, node, host, ip]
                 .into_iter()
-                .for_each(|text| put(out, text));
+                .for_each(|text| put(out, text.as_deref()));
         }
         if operation == INLINE {
             put(out, Some(&span.operation));
@@ -197,8 +204,16 @@ impl Reader {
         let status = u16::from_le_bytes(record.bytes()?);
         let has = |flag: u8| flags & flag != 0;
         let origin = if origin == INLINE {
-            let (service, pod, node) = (record.text()??, record.text()?, record.text()?);
-            self.names.origin(service, pod, node)
+            let service = self.names.name(record.text()??);
+            let mut text = || Some(record.text()?.map(|text| self.names.name(text)));
+            let (pod, node, host, ip) = (text()?, text()?, text()?, text()?);
+            self.names.shared(Origin {
+                service,
+                pod,
+                node,
+                host,
+                ip,
+            })
         } else {
             Arc::clone(self.origins.get(origin as usize)?)
         };

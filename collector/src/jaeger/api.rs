@@ -248,7 +248,7 @@ impl Jaeger {
 
     async fn list(&self, what: &'static str, path: &str) -> Result<List, JaegerError> {
         let body = self.http.get(&format!("{}{path}", self.url)).await?;
-        serde_json::from_slice(&body).map_err(|error| JaegerError::List(what, error))
+        crate::json::read(&body).map_err(|error| JaegerError::List(what, error))
     }
 
     async fn unary<A: prost::Message + Default>(

@@ -2,9 +2,11 @@
 
 mod shape;
 
-use crate::json_text::{Object, push_int};
-use crate::otlp::decode::{Decoded, UNKNOWN_SERVICE};
-use crate::span::{Extra, Names, Origin, Span};
+use crate::json;
+use crate::json_text::{Object, push_int, push_string};
+use crate::otlp::decode::Decoded;
+use crate::sink::Hex;
+use crate::span::{Extra, Maker, Names, Origin, Span, UNKNOWN_SERVICE, id_of};
 use aefm_workloads::ids::{SpanId, TraceId};
 use foldhash::fast::RandomState;
 use shape::{Answer, JsonSpan, Log, Process, Reference, Trace};
@@ -18,9 +20,6 @@ pub enum JsonError {
     /// Not JSON, or not Jaeger's.
     #[error("read traces as Jaeger's JSON: {0}")]
     Json(#[from] serde_json::Error),
-    /// JSON is UTF-8.
-    #[error("read traces as Jaeger's JSON: {0}")]
-    Text(#[from] std::str::Utf8Error),
     /// The server says what went wrong.
     #[error("search traces: the server says: {0}")]
     Server(String),
@@ -40,10 +39,9 @@ pub struct Traces {
 /// # Errors
 /// It is not Jaeger's JSON, or it holds an error in place of traces.
 pub fn read_answer(text: &[u8], names: &mut Names) -> Result<Traces, JsonError> {
-    let answer: Answer<'_> = serde_json::from_str(std::str::from_utf8(text)?)?;
-    let data = answer.data.unwrap_or_default();
-    if data.is_empty()
-        && let Some(error) = answer.errors.into_iter().flatten().next()
+    let answer: Answer<'_> = json::read(text)?;
+    if answer.data.is_empty()
+        && let Some(error) = answer.errors.into_iter().next()
     {
         // "trace not found" is how nothing found is said when ids were asked for.
         if !error.msg.contains("not found") {
@@ -51,7 +49,7 @@ pub fn read_answer(text: &[u8], names: &mut Names) -> Result<Traces, JsonError> 
         }
     }
     let mut traces = Traces::default();
-    for trace in data {
+    for trace in answer.data {
         let decoded = convert(trace, names);
         traces.invalid += decoded.invalid;
         traces.traces.push(decoded.spans);
@@ -64,9 +62,19 @@ pub fn read_answer(text: &[u8], names: &mut Names) -> Result<Traces, JsonError> 
 /// # Errors
 /// It is not Jaeger's JSON.
 pub fn read_trace(text: &[u8], names: &mut Names) -> Result<Decoded, JsonError> {
-    // As a whole, not text by text.
-    let trace: Trace<'_> = serde_json::from_str(std::str::from_utf8(text)?)?;
-    Ok(convert(trace, names))
+    Ok(convert(json::read(text)?, names))
+}
+
+/// Reads one span by itself, with its process in it: a document of Jaeger's in Elasticsearch.
+///
+/// # Errors
+/// It is not Jaeger's JSON.
+pub fn read_span(text: &[u8], names: &mut Names) -> Result<Decoded, JsonError> {
+    let alone = Trace {
+        spans: vec![json::read(text)?],
+        ..Trace::default()
+    };
+    Ok(convert(alone, names))
 }
 
 fn convert(trace: Trace<'_>, names: &mut Names) -> Decoded {
@@ -91,29 +99,30 @@ fn convert(trace: Trace<'_>, names: &mut Names) -> Decoded {
             None => decoded.invalid += 1,
         }
     }
+    for inner in trace.data {
+        let inner = convert(inner, names);
+        decoded.invalid += inner.invalid;
+        decoded.spans.extend(inner.spans);
+    }
     decoded
 }
 
 fn origin(process: &Process<'_>, names: &mut Names) -> Arc<Origin> {
-    let tag = |key: &str| {
-        let tag = process.tags.iter().find(|tag| tag.key == key)?;
-        serde_json::from_str::<Cow<'_, str>>(tag.value.get())
-            .ok()
-            .filter(|value| !value.is_empty())
-    };
-    // Jaeger's clients call the pod `hostname`.
-    let pod = crate::otlp::decode::POD_KEYS
-        .iter()
-        .find_map(|key| tag(key));
-    let node = crate::otlp::decode::NODE_KEYS
-        .iter()
-        .find_map(|key| tag(key));
-    let service = if process.service_name.is_empty() {
-        UNKNOWN_SERVICE
-    } else {
-        &process.service_name
-    };
-    names.origin(service, pod.as_deref(), node.as_deref())
+    let mut maker = Maker::default();
+    maker.note("service.name", Cow::Borrowed(&*process.service_name));
+    let text = |value| serde_json::from_str::<Cow<'_, str>>(value).ok();
+    for tag in &process.tags {
+        // The service has its own place; a tag of that name is the application's.
+        if let Some(value) = text(tag.value()).filter(|_| tag.key != "service.name") {
+            maker.note(&tag.key, value);
+        }
+    }
+    for (key, value) in &process.tag.0 {
+        if let Some(value) = text(value.get()) {
+            maker.note(&key.replace('@', "."), value);
+        }
+    }
+    maker.origin(names)
 }
 
 /// `trace` is the whole trace's id, as text and as bytes: mostly that of all its spans and references, too.
@@ -131,47 +140,106 @@ fn span(
         }
     };
     let own = trace_of(&json.trace_id)?;
-    let events = json
-        .logs
-        .as_deref()
-        .filter(|logs| !logs.is_empty())
-        .map(events);
+    let start = json.start_time?.0;
+    let (parent, links) = related(&json, own, trace_of);
+    let extra = Extra {
+        events: (!json.logs.is_empty()).then(|| events(&json.logs)),
+        links,
+        status_message: None,
+    };
+    let mut tags = json.tags;
+    tags.add(&json.tag);
+    let duration = json.duration.0;
     Some(Span {
         trace_id: own,
         span_id: span_of(&json.span_id)?,
-        parent: parent(&json, |text| text.is_empty() || trace_of(text) == Some(own)),
+        parent,
         origin,
         operation: names.name(&json.operation_name),
-        kind: json.tags.kind,
-        start_ns: json.start_time.saturating_mul(1_000),
-        duration_ns: json.duration.max(0).saturating_mul(1_000),
-        negative: json.duration < 0,
-        error: json.tags.error,
-        http_status: json.tags.http_status,
-        attributes: json.tags.text,
-        extra: events.map(|events| {
-            Box::new(Extra {
-                events: Some(events),
-                ..Extra::default()
-            })
-        }),
+        kind: tags.kind,
+        start_ns: start.saturating_mul(1_000),
+        duration_ns: duration.max(0).saturating_mul(1_000),
+        negative: duration < 0,
+        error: tags.error,
+        http_status: tags.http_status,
+        attributes: tags.text,
+        extra: (extra != Extra::default()).then(|| Box::new(extra)),
     })
 }
 
-/// The parent in this trace: a `CHILD_OF` before any other reference.
-fn parent(json: &JsonSpan<'_>, is_this_trace: impl Fn(&str) -> bool) -> Option<SpanId> {
-    let within = |reference: &&Reference<'_>| is_this_trace(&reference.trace_id);
-    let references = json.references.as_deref().unwrap_or_default();
-    let child_of = references
-        .iter()
-        .filter(within)
-        .find(|reference| reference.ref_type == "CHILD_OF");
-    let reference = child_of
-        .or_else(|| references.iter().find(within))
-        .map(|reference| &*reference.span_id);
-    reference
-        .or(json.parent_span_id.as_deref())
-        .and_then(span_of)
+/// The parent, which is the first that it is a child of in its own trace, and all other references as links. What only
+/// follows is nobody's child.
+fn related(
+    json: &JsonSpan<'_>,
+    own: TraceId,
+    trace_of: impl Fn(&str) -> Option<TraceId>,
+) -> (Option<SpanId>, Option<Box<str>>) {
+    let is_parent = |reference: &Reference<'_>| {
+        reference.ref_type != FOLLOWS_FROM
+            && (reference.trace_id.is_empty() || trace_of(&reference.trace_id) == Some(own))
+    };
+    let parent = json.references.iter().position(is_parent);
+    let id = match parent {
+        Some(place) => Some(&*json.references[place].span_id),
+        // What it follows is named here by some, too.
+        None => json.parent_span_id.as_deref().filter(|parent| {
+            let mut named = json.references.iter().map(|reference| &*reference.span_id);
+            !named.any(|id| id == *parent)
+        }),
+    };
+    let mut others = (0..)
+        .zip(&json.references)
+        .filter(|(place, _)| Some(*place) != parent)
+        .map(|(_, reference)| reference)
+        .peekable();
+    let links = others.peek().is_some().then(|| {
+        let mut text = String::from("[");
+        for (place, reference) in others.enumerate() {
+            if place > 0 {
+                text.push(',');
+            }
+            push_link(&mut text, reference, own, &trace_of);
+        }
+        text.push(']');
+        text.into()
+    });
+    (id.and_then(span_of), links)
+}
+
+/// The reference of what comes after another, and is no call of it.
+pub(crate) const FOLLOWS_FROM: &str = "FOLLOWS_FROM";
+/// The link's attribute that says which kind of reference it was, as OpenTelemetry has it.
+pub(crate) const REF_TYPE: &str = "attributes.opentracing.ref_type";
+
+fn push_link(
+    out: &mut String,
+    reference: &Reference<'_>,
+    own: TraceId,
+    trace_of: impl Fn(&str) -> Option<TraceId>,
+) {
+    let mut link = Object::begin(out);
+    let trace = if reference.trace_id.is_empty() {
+        Some(own)
+    } else {
+        trace_of(&reference.trace_id)
+    };
+    match trace {
+        Some(id) => push_string(link.key("trace_id"), Hex::<32>::of(&id.0).as_str()),
+        None => push_string(link.key("trace_id"), &reference.trace_id),
+    }
+    match span_of(&reference.span_id) {
+        Some(id) => push_string(link.key("span_id"), Hex::<16>::of(&id.0).as_str()),
+        None => push_string(link.key("span_id"), &reference.span_id),
+    }
+    push_string(
+        link.key(REF_TYPE),
+        if reference.ref_type == FOLLOWS_FROM {
+            "follows_from"
+        } else {
+            "child_of"
+        },
+    );
+    link.end();
 }
 
 fn events(logs: &[Log<'_>]) -> Box<str> {
@@ -181,14 +249,14 @@ fn events(logs: &[Log<'_>]) -> Box<str> {
             text.push(',');
         }
         let mut object = Object::begin(&mut text);
-        push_int(object.key("t_ns"), log.timestamp.saturating_mul(1_000));
+        push_int(object.key("t_ns"), log.timestamp.0.saturating_mul(1_000));
         for field in &log.fields {
             let name = if field.key == "event" {
                 "name".into()
             } else {
                 format!("attributes.{}", field.key)
             };
-            object.key(&name).push_str(field.value.get());
+            object.key(&name).push_str(field.value());
         }
         object.end();
     }
@@ -196,46 +264,18 @@ fn events(logs: &[Log<'_>]) -> Box<str> {
     text.into()
 }
 
-fn trace_of(hex: &str) -> Option<TraceId> {
-    from_hex(hex).map(TraceId)
+fn trace_of(text: &str) -> Option<TraceId> {
+    id_of(text).map(TraceId)
 }
 
-fn span_of(hex: &str) -> Option<SpanId> {
-    from_hex(hex).map(SpanId)
-}
-
-/// The value of each byte as a hex digit; [`NO_DIGIT`] of those that are none.
-const VALUES: [u8; 256] = {
-    let mut values = [NO_DIGIT; 256];
-    let mut value = 0;
-    while value < 16 {
-        values[b"0123456789abcdef"[value] as usize] = value as u8;
-        values[b"0123456789ABCDEF"[value] as usize] = value as u8;
-        value += 1;
-    }
-    values
-};
-const NO_DIGIT: u8 = 0x80;
-
-/// Jaeger leaves out leading zeros, and old clients have ids of 64 bits. Zero is no id.
-fn from_hex<const N: usize>(hex: &str) -> Option<[u8; N]> {
-    if hex.len() > 2 * N {
-        return None;
-    }
-    let (mut bytes, mut seen) = ([0; N], 0);
-    for (place, digit) in hex.bytes().rev().enumerate() {
-        let value = VALUES[usize::from(digit)];
-        seen |= value;
-        bytes[N - 1 - place / 2] |= value << (place % 2 * 4);
-    }
-    (seen & NO_DIGIT == 0 && bytes != [0; N]).then_some(bytes)
+fn span_of(text: &str) -> Option<SpanId> {
+    id_of(text).map(SpanId)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::span::SpanKind;
-    use proptest::prelude::*;
 
     const ANSWER: &str = r#"{"data":[{"traceID":"2a","spans":[
         {"traceID":"2a","spanID":"b","operationName":"HTTP \"GET\"","references":[
@@ -293,18 +333,37 @@ mod tests {
         );
     }
 
-    proptest! {
-        #[test]
-        fn any_id_is_read_with_and_without_its_leading_zeros(id: u64, is_upper: bool) {
-            let text = |text: String| if is_upper { text.to_uppercase() } else { text };
-            let expected = (id != 0).then(|| SpanId(id.to_be_bytes()));
-            prop_assert_eq!(span_of(&text(format!("{id:016x}"))), expected);
-            prop_assert_eq!(span_of(&text(format!("{id:x}"))), expected);
-            let wide = (id != 0).then(|| TraceId(u128::from(id).to_be_bytes()));
-            prop_assert_eq!(trace_of(&text(format!("{id:032x}"))), wide);
-            let (long, signed) = (format!("{id:017x}"), format!("+{id:x}"));
-            prop_assert!(span_of(&long).is_none() && span_of(&signed).is_none());
+    #[test]
+    fn null_is_absent_at_every_place() {
+        let document: serde_json::Value = serde_json::from_str(ANSWER).unwrap();
+        let spans = |document: &serde_json::Value| {
+            let read = read_answer(document.to_string().as_bytes(), &mut Names::default()).unwrap();
+            (read.traces.concat(), read.invalid)
+        };
+        let pairs = crate::json::tests::nulled(&document);
+        assert!(pairs.len() > 60);
+        for (null, absent) in pairs {
+            assert_eq!(spans(&null), spans(&absent), "{null}");
         }
+    }
+
+    #[test]
+    fn every_reference_but_the_parent_is_a_link() {
+        let text = r#"{"traceID":"2a","spans":[{"traceID":"2a","spanID":"3","operationName":"x","startTime":1,"duration":"2","processID":"p",
+            "references":[{"refType":"FOLLOWS_FROM","traceID":"7","spanID":"9"},{"refType":"CHILD_OF","traceID":"2a","spanID":"A"},
+            {"refType":"CHILD_OF","traceID":"2a","spanID":"b"}]},
+            {"traceID":"2a","spanID":"4","startTime":1,"duration":2,"parentSpanID":"3","references":[{"refType":"FOLLOWS_FROM","traceID":"2a","spanID":"3"}]}],"processes":{}}"#;
+        let spans = read_trace(text.as_bytes(), &mut Names::default())
+            .unwrap()
+            .spans;
+        assert_eq!(spans[0].parent, Some(SpanId(10_u64.to_be_bytes())));
+        assert_eq!(
+            spans[0].extra.as_ref().unwrap().links.as_deref(),
+            Some(
+                r#"[{"trace_id":"00000000000000000000000000000007","span_id":"0000000000000009","attributes.opentracing.ref_type":"follows_from"},{"trace_id":"0000000000000000000000000000002a","span_id":"000000000000000b","attributes.opentracing.ref_type":"child_of"}]"#
+            )
+        );
+        assert_eq!(spans[1].parent, None);
     }
 
     #[test]

@@ -5,8 +5,8 @@
 
 use super::value::{key_value, push_value, text};
 use super::wire::{Field, Fields, Value, WireError};
-use crate::json_text::{Object, push_int, push_string};
-use crate::span::{Extra, Name, Names, Origin, Span, SpanKind};
+use crate::json_text::{Keys, Object, push_int, push_string};
+use crate::span::{Extra, Maker, Name, Names, Origin, Span, SpanKind};
 use aefm_workloads::ids::{SpanId, TraceId};
 use std::sync::Arc;
 
@@ -67,49 +67,19 @@ fn resource_spans(
     Ok(())
 }
 
-/// Resource attributes that name the pod, the best first.
-pub(crate) const POD_KEYS: [&str; 4] = [
-    "k8s.pod.name",
-    "hostname",
-    "service.instance.id",
-    "container.id",
-];
-/// Resource attributes that name the node, the best first.
-pub(crate) const NODE_KEYS: [&str; 2] = ["k8s.node.name", "host.name"];
-/// What OpenTelemetry calls a service without a name.
-pub(crate) const UNKNOWN_SERVICE: &str = "unknown_service";
-
 fn origin(resource: &[u8], names: &mut Names) -> Result<Arc<Origin>, WireError> {
-    let mut service = None;
-    let mut pods = [None; POD_KEYS.len()];
-    let mut nodes = [None; NODE_KEYS.len()];
+    let mut maker = Maker::default();
     for field in Fields(resource) {
         let field = field?;
         if field.number != 1 {
             continue;
         }
         let (key, value) = key_value(field.bytes()?)?;
-        let Some(value) = string_value(value)? else {
-            continue;
-        };
-        if key == b"service.name" {
-            service = Some(value);
-        } else if let Some(place) = POD_KEYS.iter().position(|name| name.as_bytes() == key) {
-            pods[place] = Some(value);
-        } else if let Some(place) = NODE_KEYS.iter().position(|name| name.as_bytes() == key) {
-            nodes[place] = Some(value);
+        if let Some(value) = string_value(value)? {
+            maker.note(&text(key), text(value));
         }
     }
-    let first = |values: &[Option<&[u8]>]| {
-        values
-            .iter()
-            .flatten()
-            .next()
-            .map(|value| text(value).into_owned())
-    };
-    let (pod, node) = (first(&pods), first(&nodes));
-    let service = service.map_or(UNKNOWN_SERVICE.into(), text);
-    Ok(names.origin(&service, pod.as_deref(), node.as_deref()))
+    Ok(maker.origin(names))
 }
 
 fn string_value(message: &[u8]) -> Result<Option<&[u8]>, WireError> {
@@ -135,6 +105,7 @@ struct Draft<'a, 'b> {
     end_ns: u64,
     // Borrowed, so that it grows once and not with every span.
     attributes: &'b mut String,
+    keys: Keys,
     facts: Facts,
     events: String,
     links: String,
@@ -173,6 +144,7 @@ impl<'a, 'b> Draft<'a, 'b> {
             start_ns: 0,
             end_ns: 0,
             attributes,
+            keys: Keys::default(),
             facts: Facts::default(),
             events: String::new(),
             links: String::new(),
@@ -203,6 +175,7 @@ impl<'a, 'b> Draft<'a, 'b> {
         self.facts.attribute(key, value)?;
         self.attributes
             .push(if self.attributes.is_empty() { '{' } else { ',' });
+        self.keys.note(key);
         push_string(self.attributes, &text(key));
         self.attributes.push(':');
         push_value(self.attributes, value, 0)
@@ -253,6 +226,7 @@ impl<'a, 'b> Draft<'a, 'b> {
             http_status: self.facts.http_status,
             attributes: (!self.attributes.is_empty()).then(|| {
                 self.attributes.push('}');
+                self.keys.settle(self.attributes, 0);
                 self.attributes.as_str().into()
             }),
             extra: (extra != Extra::default()).then(|| Box::new(extra)),

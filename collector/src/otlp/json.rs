@@ -5,11 +5,14 @@
 
 mod shape;
 
-use super::decode::{Decoded, NODE_KEYS, POD_KEYS, UNKNOWN_SERVICE};
+use super::decode::Decoded;
+use crate::json;
 use crate::json_text::{Object, push_double, push_int, push_string};
-use crate::span::{Extra, Names, Origin, Span, SpanKind, id_of};
+use crate::sink::Hex;
+use crate::span::{Extra, Maker, Names, Origin, Span, SpanKind, id_of};
 use aefm_workloads::ids::{SpanId, TraceId};
-use shape::{Any, Event, JsonSpan, KeyValue, Link, Message};
+use shape::{Any, Event, JsonSpan, KeyValue, Link, Message, ResourceSpans, ScopeSpans};
+use std::borrow::Cow;
 use std::sync::Arc;
 
 /// Why a message cannot be read.
@@ -28,7 +31,7 @@ pub enum JsonError {
 /// # Errors
 /// The text is not such a message, or the server's error.
 pub fn read(text: &[u8], names: &mut Names) -> Result<Decoded, JsonError> {
-    let message: Message<'_> = serde_json::from_slice(text)?;
+    let message: Message<'_> = json::read(text)?;
     if let Some(error) = &message.error
         && error.http_code != Some(404)
     {
@@ -41,35 +44,59 @@ pub fn read(text: &[u8], names: &mut Names) -> Result<Decoded, JsonError> {
         .iter()
         .chain(wrapped.iter().flatten())
     {
-        let origin = origin(&resource_spans.resource.attributes, names);
-        for json in resource_spans
-            .scope_spans
-            .iter()
-            .flat_map(|scope| &scope.spans)
-        {
-            match span(json, &origin, names) {
-                Some(span) => decoded.spans.push(span),
-                None => decoded.invalid += 1,
-            }
-        }
+        add_resource(resource_spans, names, &mut decoded);
     }
     Ok(decoded)
 }
 
-fn origin(attributes: &[KeyValue<'_>], names: &mut Names) -> Arc<Origin> {
-    let text = |key: &&str| {
-        let pair = attributes.iter().find(|pair| pair.key == **key)?;
-        pair.value
-            .string_value
-            .as_deref()
-            .filter(|text| !text.is_empty())
+/// Reads one element of a message's `resourceSpans`.
+///
+/// # Errors
+/// The text is none.
+pub fn read_resource_spans(text: &[u8], names: &mut Names) -> Result<Decoded, JsonError> {
+    let mut decoded = Decoded::default();
+    add_resource(&json::read(text)?, names, &mut decoded);
+    Ok(decoded)
+}
+
+/// Reads one span, of a service that is not named.
+///
+/// # Errors
+/// The text is none.
+pub fn read_span(text: &[u8], names: &mut Names) -> Result<Decoded, JsonError> {
+    let scope = ScopeSpans {
+        spans: vec![json::read(text)?],
     };
-    let service = text(&"service.name").unwrap_or(UNKNOWN_SERVICE);
-    names.origin(
-        service,
-        POD_KEYS.iter().find_map(text),
-        NODE_KEYS.iter().find_map(text),
-    )
+    let alone = ResourceSpans {
+        scope_spans: vec![scope],
+        ..ResourceSpans::default()
+    };
+    let mut decoded = Decoded::default();
+    add_resource(&alone, names, &mut decoded);
+    Ok(decoded)
+}
+
+fn add_resource(json: &ResourceSpans<'_>, names: &mut Names, decoded: &mut Decoded) {
+    let origin = origin(&json.resource.attributes, names);
+    for json in json.scope_spans.iter().flat_map(|scope| &scope.spans) {
+        match span(json, &origin, names) {
+            Some(span) => decoded.spans.push(span),
+            None => decoded.invalid += 1,
+        }
+    }
+    for inner in &json.resource_spans {
+        add_resource(inner, names, decoded);
+    }
+}
+
+fn origin(attributes: &[KeyValue<'_>], names: &mut Names) -> Arc<Origin> {
+    let mut maker = Maker::default();
+    for pair in attributes {
+        if let Some(text) = pair.value.string_value.as_deref() {
+            maker.note(&pair.key, Cow::Borrowed(text));
+        }
+    }
+    maker.origin(names)
 }
 
 fn span(json: &JsonSpan<'_>, origin: &Arc<Origin>, names: &mut Names) -> Option<Span> {
@@ -88,7 +115,12 @@ fn span(json: &JsonSpan<'_>, origin: &Arc<Origin>, names: &mut Names) -> Option<
         start_ns,
         duration_ns: end_ns.saturating_sub(start_ns).max(0),
         negative: end_ns < start_ns,
-        error: status.code.number == 2 || status.code.name.as_deref() == Some("ERROR"),
+        error: status.code.number == 2
+            || status
+                .code
+                .name
+                .as_deref()
+                .is_some_and(|name| name.eq_ignore_ascii_case("error")),
         http_status: None,
         attributes: None,
         extra: None,
@@ -153,7 +185,7 @@ impl Any<'_> {
             push_pairs(out, &pairs.values);
         } else if let Some(list) = &self.array_value {
             out.push('[');
-            for (place, value) in list.values.iter().enumerate() {
+            for (place, value) in list.values.0.iter().enumerate() {
                 if place > 0 {
                     out.push(',');
                 }
@@ -176,8 +208,15 @@ fn events(events: &[Event<'_>]) -> Box<str> {
 
 fn links(links: &[Link<'_>]) -> Box<str> {
     array(links, |link, object| {
-        push_string(object.key("trace_id"), &link.trace_id);
-        push_string(object.key("span_id"), &link.span_id);
+        // As everywhere in the dataset, so that they can be joined; what is no id stays as it came.
+        match id_of::<16>(&link.trace_id) {
+            Some(id) => push_string(object.key("trace_id"), Hex::<32>::of(&id).as_str()),
+            None => push_string(object.key("trace_id"), &link.trace_id),
+        }
+        match id_of::<8>(&link.span_id) {
+            Some(id) => push_string(object.key("span_id"), Hex::<16>::of(&id).as_str()),
+            None => push_string(object.key("span_id"), &link.span_id),
+        }
         push_members(object, &link.attributes);
     })
 }
@@ -217,7 +256,7 @@ mod tests {
                "attributes":[{"key":"http.status_code","value":{"intValue":"404"}},{"key":"l","value":{"arrayValue":{"values":[{"doubleValue":0.5},{}]}}}],
                "events":[{"timeUnixNano":"5","name":"e","attributes":[{"key":"k","value":{"boolValue":true}}]}],
                "status":{"code":"STATUS_CODE_ERROR","message":"no"}},
-              {"traceId":"000102030405060708090a0b0c0d0e0f","spanId":"short","name":"b"},
+              {"traceId":"000102030405060708090a0b0c0d0e0f","spanId":"too short","name":"b"},
               {"traceId":"000102030405060708090a0b0c0d0e0f","spanId":"1011223344556677","kind":"SPAN_KIND_CLIENT"}]}]}]}}"#;
         let decoded = read(text.as_bytes(), &mut Names::default()).unwrap();
         assert_eq!((decoded.spans.len(), decoded.invalid), (2, 1));
@@ -241,6 +280,29 @@ mod tests {
         );
         assert_eq!(decoded.spans[1].kind, Some(SpanKind::Client));
         assert_eq!(span.origin.pod.as_deref(), Some("geo-0"));
+    }
+
+    /// Spans of a document, or that it holds none.
+    fn spans(document: &serde_json::Value) -> (Vec<Span>, u64) {
+        let read = read(document.to_string().as_bytes(), &mut Names::default()).unwrap();
+        (read.spans, read.invalid)
+    }
+
+    #[test]
+    fn null_is_absent_at_every_place_but_in_lists_of_values() {
+        let text = include_str!("../../../tests/collector/saved/otlp/pretty.json");
+        let document: serde_json::Value = serde_json::from_str(text).unwrap();
+        let pairs = crate::json::tests::nulled(&document);
+        assert!(pairs.len() > 40);
+        for (null, absent) in pairs {
+            assert_eq!(spans(&null), spans(&absent), "{null}");
+        }
+        let list = serde_json::json!({"resourceSpans": [{"scopeSpans": [{"spans": [{"traceId": "01", "spanId": "02", "attributes": [
+            {"key": "l", "value": {"arrayValue": {"values": [{"intValue": 1}, null, {"stringValue": "x"}]}}}]}]}]}]});
+        assert_eq!(
+            spans(&list).0[0].attributes.as_deref(),
+            Some(r#"{"l":[1,null,"x"]}"#)
+        );
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 #[derive(Debug, Deserialize)]
 struct Answer<'a> {
-    #[serde(borrow)]
+    #[serde(borrow, default)]
     status: Cow<'a, str>,
     #[serde(borrow, default)]
     data: Option<Data<'a>>,
@@ -23,7 +23,7 @@ struct Answer<'a> {
 
 #[derive(Debug, Deserialize)]
 struct Data<'a> {
-    #[serde(rename = "resultType", borrow)]
+    #[serde(rename = "resultType", borrow, default)]
     kind: Cow<'a, str>,
     #[serde(borrow, default)]
     result: Vec<Item<'a>>,
@@ -87,7 +87,7 @@ pub struct Read {
 /// # Errors
 /// It is not such an answer, or the server's error.
 pub fn read(text: &[u8]) -> Result<Read, AnswerError> {
-    let answer: Answer<'_> = serde_json::from_slice(text)?;
+    let answer: Answer<'_> = crate::json::read(text)?;
     if answer.status != "success" {
         return Err(AnswerError::Query {
             kind: answer.error_type.into_owned(),

@@ -133,28 +133,28 @@ tables! {
     SPANS = "spans", "one span": [
         text("trace_id", "Trace id, 32 hex digits.").required(),
         text("span_id", "Span id, 16 hex digits.").required().unique(),
-        text("parent_span_id", "Parent's span id; null for a span that has none.").unique(),
+        text("parent_span_id", "Parent's span id; null for a span that has none, or only follows others (`links`).").unique(),
         int("request", "The load's request it belongs to; null where the trace is not the load's."),
         text("phase", "Phase of that request: warm-up or measure."),
         text("service", "Service (`service.name`).").required(),
         text("operation", "Operation: the span's name.").required(),
         text("kind", "server, client, internal, producer, consumer; null where it was not said."),
-        text("pod", "Pod or instance; null where it was not said."),
+        text("pod", "Pod or instance (with Jaeger's clients their `host.name`, which is the pod's); null where it was not said."),
         text("node", "Node (host); null where it was not said."),
         int("start_ns", "Start, as the service's clock said.").required().unique(),
-        int("adjusted_start_ns", "Start as its caller's clock would have told it: start_ns, but for calls to another node that lie \
+        int("adjusted_start_ns", "Start as its caller's clock would have told it: start_ns, but for calls to another host that lie \
             outside of their caller, which are moved into it with all below them.").required().unique(),
         int("duration_ns", "Duration, never negative.").required().unique(),
-        int("self_ns", "Duration without the union of its children, each clipped to this span.").required().unique(),
+        int("self_ns", "Duration without the union of its children, each clipped to this span, on its caller's clock (adjusted_start_ns).").required().unique(),
         int("critical_ns", "Time for which this span itself was on its trace's critical path; 0 off the path.").required(),
         flag("error", "The span says that it failed.").required(),
         int("http_status", "HTTP status, where the span has one."),
-        flag("orphan", "It names a parent that is not in the trace (nor the client).").required(),
+        flag("orphan", "It names a parent that is missing: not in the trace, nor the client, nor outside of all that was traced (as of the only root where the client is not known).").required(),
         text("flags", "What is odd about it, in words: shared-id, cycle, outlives-parent, outside-parent, negative-duration; null where nothing is."),
         text("attributes", "The span's attributes, a JSON object."),
         text("status_message", "What the span's status says in words."),
         text("events", "Its events (logs), a JSON array."),
-        text("links", "Its links to other spans, a JSON array."),
+        text("links", "Its links to other spans, a JSON array; Jaeger's references but for the parent are among them, with `attributes.opentracing.ref_type`."),
     ];
     /// One row a trace.
     TRACES = "traces", "one trace": [
@@ -168,7 +168,7 @@ tables! {
         int("spans", "Spans.").required(),
         int("services", "Distinct services.").required(),
         int("errors", "Spans that failed.").required(),
-        int("roots", "Spans without a parent in the trace; more than one is odd.").required(),
+        int("roots", "Spans without a parent in the trace that follow none of its spans; more than one is odd.").required(),
         int("orphans", "Spans whose parent is missing.").required(),
         flag("complete", "Exactly one root and no missing parent.").required(),
         int("response_time_ns", "The client's own response time for this request; null where it was not done.").unique(),
@@ -204,7 +204,7 @@ tables! {
         int("p95_ns", "Duration, 95 %."),
         int("p99_ns", "Duration, 99 %."),
         int("max_ns", "Duration, largest."),
-        float("parallelism", "Mean number of the parent's children in progress while this call was; 1 is sequential."),
+        float("parallelism", "Mean number of the caller's calls and steps in progress while this call was; 1 is sequential."),
     ];
     /// One row a subject and sample.
     METRICS = "metrics", "one container, pod, process or node at one sample": [

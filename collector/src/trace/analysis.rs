@@ -2,7 +2,6 @@
 
 use super::critical::Steps;
 use super::self_time::self_times;
-use super::skew::adjusted_starts;
 use super::tree::Tree;
 use crate::span::Span;
 use aefm_workloads::ids::SpanId;
@@ -16,8 +15,6 @@ pub(crate) struct Analysis {
     pub(super) self_ns: Vec<i64>,
     /// Time on the critical path, ns.
     pub(super) critical_ns: Vec<i64>,
-    /// Starts on the root's clock, ns since the epoch.
-    pub(super) adjusted_start_ns: Vec<i64>,
 }
 
 impl Analysis {
@@ -27,13 +24,11 @@ impl Analysis {
         let root = tree.root()?;
         let self_ns = self_times(spans, &tree);
         let critical_ns = Steps::new(spans, &tree, root).critical_times();
-        let adjusted_start_ns = adjusted_starts(spans, &tree);
         Some(Self {
             tree,
             root,
             self_ns,
             critical_ns,
-            adjusted_start_ns,
         })
     }
 }

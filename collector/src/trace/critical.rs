@@ -60,12 +60,9 @@ impl Steps {
 
     /// Fits every span below the root to its parent, from the root down.
     fn fit(&mut self, spans: &[Span], tree: &Tree) {
-        let root = &spans[self.root as usize];
-        self.fits[self.root as usize] = Some(Fit {
-            start: root.start_ns,
-            end: root.end_ns(),
-        });
-        // How far a subtree is moved, to undo its host's clock.
+        let (start, end) = tree.interval(spans, self.root);
+        self.fits[self.root as usize] = Some(Fit { start, end });
+        // How far a subtree is moved, to undo what its host's clock still is off by.
         let mut open = vec![(self.root, 0_i64)];
         while let Some((node, moved)) = open.pop() {
             let Some(parent) = self.fits[node as usize] else {
@@ -73,7 +70,7 @@ impl Steps {
             };
             for child in tree.children(node) {
                 let span = &spans[*child as usize];
-                let start = span.start_ns.saturating_add(moved);
+                let start = tree.starts[*child as usize].saturating_add(moved);
                 let own = Fit {
                     start,
                     end: start.saturating_add(span.duration_ns),
@@ -232,12 +229,9 @@ fn is_remote_call(spans: &[Span], tree: &Tree, parent: u32, child: u32) -> bool 
     let alone = tree.children(parent).len() == 1;
     let fuzzy = || !is_server(parent) && tree.parents[parent as usize].is_some_and(is_server);
     let clean = kind(parent) == Some(SpanKind::Client);
-    let apart = || match (
-        &spans[parent as usize].origin.node,
-        &spans[child as usize].origin.node,
-    ) {
-        (Some(parent), Some(child)) => parent != child,
-        _ => false,
+    let apart = || {
+        let origin = |node: u32| &spans[node as usize].origin;
+        origin(parent).is_elsewhere(origin(child))
     };
     // A server that took longer than its client waited, beyond what clocks differ by, is no such call.
     let duration = |node: u32| spans[node as usize].duration_ns;

@@ -30,12 +30,11 @@ impl Edges {
     /// Adds the calls of one trace: children of another service than their parent's, and servers and consumers (a
     /// service that calls itself). Steps within a service are no calls.
     pub(super) fn add(&mut self, spans: &[Span], tree: &Tree) {
+        // What is in progress below each parent: of most it is never asked.
+        let mut busy: Vec<Option<Busy>> = Vec::new();
+        busy.resize_with(spans.len(), || None);
         for (node, caller) in (0..).zip(spans) {
-            let children = tree.children(node);
-            // An only child has nobody beside it.
-            let busy = (children.len() > 1)
-                .then(|| Busy::new(children.iter().map(|child| &spans[*child as usize])));
-            for child in children {
+            for child in tree.children(node) {
                 let callee = &spans[*child as usize];
                 let (from, to) = (&caller.origin.service, &callee.origin.service);
                 if from == to && !matches!(callee.kind, Some(SpanKind::Server | SpanKind::Consumer))
@@ -45,9 +44,7 @@ impl Edges {
                 let edge = self.edge(from, to);
                 edge.errors += u64::from(callee.error);
                 edge.total.push(callee.duration_ns);
-                edge.parallelism += busy
-                    .as_ref()
-                    .map_or(1.0, |busy| busy.mean_over(callee.start_ns, callee.end_ns()));
+                edge.parallelism += parallelism(spans, tree, *child, &mut busy);
             }
         }
     }
@@ -86,6 +83,35 @@ impl Edges {
     }
 }
 
+/// The mean number of calls in progress beside `call`, itself included. A call that its caller has a span of, too, is beside
+/// the other calls of that caller: under its own span it is alone.
+fn parallelism(spans: &[Span], tree: &Tree, call: u32, busy: &mut [Option<Busy>]) -> f64 {
+    let mut call = call;
+    let is_call = |node: u32| {
+        matches!(
+            spans[node as usize].kind,
+            Some(SpanKind::Client | SpanKind::Producer)
+        )
+    };
+    loop {
+        let Some(parent) = tree.parents[call as usize] else {
+            return 1.0;
+        };
+        let siblings = tree.children(parent);
+        if siblings.len() > 1 {
+            let busy = busy[parent as usize].get_or_insert_with(|| {
+                Busy::new(siblings.iter().map(|child| tree.interval(spans, *child)))
+            });
+            let (start, end) = tree.interval(spans, call);
+            return busy.mean_over(start, end);
+        }
+        if !is_call(parent) {
+            return 1.0;
+        }
+        call = parent;
+    }
+}
+
 /// How many of a parent's children were in progress at every instant, as its integral.
 struct Busy {
     /// Instants at which the number changes, the integral up to there, and the number from there.
@@ -93,9 +119,10 @@ struct Busy {
 }
 
 impl Busy {
-    fn new<'a>(children: impl Iterator<Item = &'a Span>) -> Self {
+    /// Of children's starts and ends.
+    fn new(children: impl Iterator<Item = (i64, i64)>) -> Self {
         let mut changes: Vec<(i64, i64)> = children
-            .flat_map(|span| [(span.start_ns, 1), (span.end_ns(), -1)])
+            .flat_map(|(start, end)| [(start, 1), (end, -1)])
             .collect();
         changes.sort_unstable();
         let mut steps: Vec<(i64, i128, i64)> = Vec::with_capacity(changes.len());
@@ -150,6 +177,30 @@ mod tests {
                 && (edge("s2").parallelism - 1.5).abs() < 1e-9
         );
         assert_eq!(edge("s1").total.count(), 2);
+    }
+
+    #[test]
+    fn parallelism_counts_under_client_spans_too() {
+        // The caller makes two calls at once and one alone; each has a span of the caller's and one of the callee's.
+        let client = |id, start, end| {
+            let mut span = span(id, Some(3), start, end);
+            span.kind = Some(SpanKind::Client);
+            span
+        };
+        let spans = [
+            span(3, None, 0, 100),
+            client(6, 10, 30),
+            span(1, Some(6), 11, 29),
+            client(9, 20, 40),
+            span(4, Some(9), 21, 39),
+            client(12, 50, 60),
+            span(7, Some(12), 51, 59),
+        ];
+        let mut edges = Edges::default();
+        edges.add(&spans, &Tree::new(&spans, None));
+        let edge = &edges.edges[edges.places[&("s0".into(), "s1".into())]];
+        assert_eq!(edge.total.count(), 3);
+        assert!((edge.parallelism - (1.5 + 1.5 + 1.0)).abs() < 1e-9);
     }
 
     #[test]

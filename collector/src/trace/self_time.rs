@@ -4,25 +4,42 @@ use super::tree::Tree;
 use crate::span::Span;
 
 /// Each span's duration without the union of its children's intervals, each clipped to the span. Parallel children
-/// count once for the time that they share; a child that outlives its parent keeps its own duration whole.
+/// count once for the time that they share; a child that outlives its parent keeps its own duration whole. Intervals are
+/// those on the root's clock.
 #[must_use]
 pub(super) fn self_times(spans: &[Span], tree: &Tree) -> Vec<i64> {
     (0..)
         .zip(spans)
-        .map(|(node, span)| span.duration_ns - covered(spans, tree.children(node), span))
+        .map(|(node, span)| span.duration_ns - covered(spans, tree, node))
         .collect()
 }
 
-/// How much of `span` its children (by start) cover.
-fn covered(spans: &[Span], children: &[u32], span: &Span) -> i64 {
-    let mut covered = 0;
-    let mut reached = span.start_ns;
-    for child in children {
-        let child = &spans[*child as usize];
-        let (from, to) = (
-            child.start_ns.max(reached),
-            child.end_ns().min(span.end_ns()),
+/// How much of the node its children cover.
+fn covered(spans: &[Span], tree: &Tree, node: u32) -> i64 {
+    let children = tree.children(node);
+    let own = tree.interval(spans, node);
+    let by_start =
+        |children: &[u32]| children.is_sorted_by_key(|child| tree.starts[*child as usize]);
+    if by_start(children) {
+        return union_within(
+            own,
+            children.iter().map(|child| tree.interval(spans, *child)),
         );
+    }
+    // Clocks that were set right can change who begins first.
+    let mut children: Vec<_> = children
+        .iter()
+        .map(|child| tree.interval(spans, *child))
+        .collect();
+    children.sort_unstable();
+    union_within(own, children.into_iter())
+}
+
+/// The length of the union of `intervals` (by start), each clipped to `own`.
+fn union_within((start, end): (i64, i64), intervals: impl Iterator<Item = (i64, i64)>) -> i64 {
+    let (mut covered, mut reached) = (0, start);
+    for (from, to) in intervals {
+        let (from, to) = (from.max(reached), to.min(end));
         if to > from {
             covered += to - from;
             reached = to;

@@ -9,7 +9,7 @@ use crate::span::{Span, SpanKind};
 ///
 /// A span of another node than its parent's that does not lie within it, though it is short enough to, is put in its
 /// middle (request and answer are taken to travel equally long). One that is longer than its parent can only be known
-/// not to begin before it. Nodes that are not named cannot be told apart, and what consumes a message may well come
+/// not to begin before it. Hosts that are not named in any way cannot be told apart, and what consumes a message may well come
 /// after its producer: neither is moved.
 #[must_use]
 pub(super) fn adjusted_starts(spans: &[Span], tree: &Tree) -> Vec<i64> {
@@ -37,8 +37,7 @@ pub(super) fn adjusted_starts(spans: &[Span], tree: &Tree) -> Vec<i64> {
 }
 
 fn is_other_host(span: &Span, caller: &Span) -> bool {
-    let nodes = span.origin.node.as_ref().zip(caller.origin.node.as_ref());
-    span.kind != Some(SpanKind::Consumer) && nodes.is_some_and(|(node, caller)| node != caller)
+    span.kind != Some(SpanKind::Consumer) && span.origin.is_elsewhere(&caller.origin)
 }
 
 /// The start of a call within its caller; both are (start, duration).

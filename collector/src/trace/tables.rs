@@ -56,7 +56,7 @@ pub struct Coverage {
     pub done: u64,
     /// Of these, how many have a trace.
     pub traced: u64,
-    /// Of these, how many have a complete one of two or more services.
+    /// Of these, how many have a complete one.
     pub complete: u64,
 }
 
@@ -211,7 +211,7 @@ impl TraceTables {
             && self.traced.insert(request)
         {
             report.coverage.traced += 1;
-            report.coverage.complete += u64::from(complete && services >= 2);
+            report.coverage.complete += u64::from(complete);
         }
         self.traces.push(&[
             Cell::Trace(root.trace_id),
@@ -288,7 +288,7 @@ fn push_span(
         span.origin.pod.as_deref().into(),
         span.origin.node.as_deref().into(),
         Cell::Int(span.start_ns),
-        Cell::Int(analysis.adjusted_start_ns[node]),
+        Cell::Int(analysis.tree.starts[node]),
         Cell::Int(span.duration_ns),
         Cell::Int(analysis.self_ns[node]),
         Cell::Int(analysis.critical_ns[node]),

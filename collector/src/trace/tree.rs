@@ -1,5 +1,10 @@
 //! The call tree of one trace. Whatever came, there is one: oddities are flagged, and no span is dropped.
+//!
+//! References are not calls: a span that only follows others ([`super::follow`]) is nobody's child, so that its time is in no
+//! other span's, and it is no root of the trace either.
 
+use super::follow;
+use super::skew::adjusted_starts;
 use crate::span::{Span, SpanKind};
 use aefm_workloads::ids::SpanId;
 
@@ -46,17 +51,20 @@ pub struct Tree {
     pub parents: Vec<Option<u32>>,
     /// Each node's oddities.
     pub flags: Vec<Flags>,
-    /// Nodes without a parent, by start.
+    /// Nodes without a parent that follow nothing, by start.
     pub roots: Vec<u32>,
-    /// Nodes from the roots down: a parent comes before its children.
+    /// All nodes from those without a parent down: a parent comes before its children.
     pub order: Vec<u32>,
+    /// Starts on the root's clock, ns since the epoch.
+    pub starts: Vec<i64>,
     offsets: Vec<u32>,
     children: Vec<u32>,
 }
 
 impl Tree {
     /// Builds the tree of `spans` (of one trace, as [`super::group`] orders them). A span whose parent is `client`, the
-    /// load generator's own span, is a root.
+    /// load generator's own span, is a root. Where no client is known, the one span whose parent is nowhere was called from
+    /// elsewhere: it is the root, and misses nothing.
     ///
     /// # Panics
     /// Never for fewer than 2^32 spans.
@@ -69,9 +77,23 @@ impl Tree {
         };
         tree.find_parents(spans, client);
         tree.cut_cycles(spans);
-        tree.link();
+        tree.link(spans);
+        if client.is_none() && tree.roots.len() == 1 {
+            tree.flags[tree.roots[0] as usize].orphan = false;
+        }
+        tree.starts = adjusted_starts(spans, &tree);
         tree.compare(spans);
         tree
+    }
+
+    /// A node's interval on the root's clock, ns since the epoch.
+    #[must_use]
+    pub fn interval(&self, spans: &[Span], node: u32) -> (i64, i64) {
+        let start = self.starts[node as usize];
+        (
+            start,
+            start.saturating_add(spans[node as usize].duration_ns),
+        )
     }
 
     /// A node's children, by start.
@@ -164,7 +186,7 @@ impl Tree {
     }
 
     /// Children lists, roots, and an order from the roots down.
-    fn link(&mut self) {
+    fn link(&mut self, spans: &[Span]) {
         let count = self.parents.len();
         self.offsets = vec![0; count + 1];
         for parent in self.parents.iter().flatten() {
@@ -187,6 +209,9 @@ impl Tree {
         }
         self.order.reserve(count);
         self.order.extend(&self.roots);
+        if self.roots.len() > 1 {
+            self.roots = follow::roots(spans, &self.parents, &self.roots);
+        }
         let mut at = 0;
         while let Some(node) = self.order.get(at).copied() {
             let range =
@@ -199,10 +224,10 @@ impl Tree {
     fn compare(&mut self, spans: &[Span]) {
         for (node, parent) in self.parents.iter().enumerate() {
             let Some(parent) = parent else { continue };
-            let (span, parent) = (&spans[node], &spans[*parent as usize]);
-            self.flags[node].outlives_parent = span.end_ns() > parent.end_ns();
-            self.flags[node].outside_parent =
-                span.end_ns() < parent.start_ns || span.start_ns > parent.end_ns();
+            let (start, end) = self.interval(spans, node as u32);
+            let (from, to) = self.interval(spans, *parent);
+            self.flags[node].outlives_parent = end > to;
+            self.flags[node].outside_parent = end < from || start > to;
         }
     }
 }

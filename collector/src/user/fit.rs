@@ -4,11 +4,12 @@ use super::{Grid, UserTableError, Value};
 use crate::schema::ColumnType;
 use crate::sink::Cell;
 
-/// The columns with their types: declared, known by the format, or the narrowest that takes all values.
+/// The columns with their types: declared, known by the format, or the narrowest that takes all values; none where there are no
+/// values.
 pub(super) fn columns(
     grid: &Grid,
     declared: &[(String, ColumnType)],
-) -> Result<Vec<(String, ColumnType)>, UserTableError> {
+) -> Result<Vec<(String, Option<ColumnType>)>, UserTableError> {
     if let Some((column, _)) = declared.iter().find(|(name, _)| !grid.names.contains(name)) {
         return Err(UserTableError::Missing {
             column: column.clone(),
@@ -22,22 +23,32 @@ pub(super) fn columns(
             .map(|(_, kind)| *kind);
         let kind = declared
             .or(grid.kinds[at])
-            .unwrap_or_else(|| narrowest(grid.rows.iter().map(|row| &row[at])));
+            .or_else(|| narrowest(grid.rows.iter().map(|row| &row[at])));
         (name.clone(), kind)
     };
     Ok(grid.names.iter().enumerate().map(kind).collect())
 }
 
-fn narrowest<'a>(values: impl Iterator<Item = &'a Value> + Clone) -> ColumnType {
+fn narrowest<'a>(values: impl Iterator<Item = &'a Value> + Clone) -> Option<ColumnType> {
     let mut some = values.filter(|value| **value != Value::Null).peekable();
-    if some.peek().is_none() {
-        return ColumnType::Text;
-    }
+    some.peek()?;
     let takes = |kind| some.clone().all(|value| value_fits(value, kind));
+    // Whole numbers beside fractions are doubles only where a double holds them as they are.
+    let is_exact = some.clone().all(is_exact);
     [ColumnType::Flag, ColumnType::Int, ColumnType::Float]
         .into_iter()
-        .find(|kind| takes(*kind))
-        .unwrap_or(ColumnType::Text)
+        .find(|kind| takes(*kind) && (*kind != ColumnType::Float || is_exact))
+        .or(Some(ColumnType::Text))
+}
+
+/// Whether a whole number loses nothing as a double.
+fn is_exact(value: &Value) -> bool {
+    let whole = match value {
+        Value::Int(value) => Some(*value),
+        Value::Text(text) => text.parse().ok(),
+        _ => None,
+    };
+    whole.is_none_or(|whole: i64| whole.unsigned_abs() <= 1 << f64::MANTISSA_DIGITS)
 }
 
 fn value_fits(value: &Value, kind: ColumnType) -> bool {

@@ -1,7 +1,8 @@
 //! Tables of the user's own, by format.
 
 use super::*;
-use crate::sink::part_path;
+use crate::schema::user_table;
+use crate::sink::{TableWriter, part_path};
 use ::parquet::file::reader::SerializedFileReader;
 use aefm_workloads::labels::FactorValue;
 
@@ -134,6 +135,116 @@ fn flat_parquet() -> Vec<u8> {
         ::parquet::arrow::ArrowWriter::try_new(Vec::new(), batch.schema(), None).unwrap();
     writer.write(&batch).unwrap();
     writer.into_inner().unwrap()
+}
+
+/// The values of all cases as one reader would have them: each file's types, and its rows.
+fn cases(texts: &[&str]) -> Vec<(Vec<String>, Vec<String>)> {
+    let dir = tempfile::tempdir().unwrap();
+    let case = |at: usize| CaseLabels {
+        case_id: format!("c{at:03}"),
+        factors: vec![("rate_hz".to_owned(), FactorValue::Float(at as f64))],
+        ..labels()
+    };
+    for (at, text) in texts.iter().enumerate() {
+        write_user_table(
+            dir.path(),
+            &case(at),
+            "queue",
+            (Format::Csv, text.as_bytes()),
+            &[],
+        )
+        .unwrap();
+    }
+    let read = |at: usize| {
+        let mut types = Vec::new();
+        let mut rows = Vec::new();
+        for batch in
+            crate::read::read_table(&part_path(dir.path(), "user_queue", &case(at).case_id))
+                .unwrap()
+        {
+            let batch = batch.unwrap();
+            types = batch
+                .schema()
+                .fields()
+                .iter()
+                .skip(3)
+                .map(|field| format!("{}:{}", field.name(), field.data_type()))
+                .collect();
+            for row in 0..batch.num_rows() {
+                assert_eq!(crate::read::float(&batch, "rate_hz", row), Some(at as f64));
+                let cells: Vec<_> = (3..batch.num_columns())
+                    .map(|column| crate::read::any(&batch, column, row))
+                    .collect();
+                rows.push(cells.join(","));
+            }
+        }
+        (types, rows)
+    };
+    (0..texts.len()).map(read).collect()
+}
+
+#[test]
+fn a_column_has_one_type_in_all_cases() {
+    let whole_then_real = cases(&[
+        "name,depth\nq1,1\nq2,2\n",
+        "name,depth\nq1,1.5\nq2,2\n",
+        "name,depth\nq1,7\n",
+    ]);
+    for (types, _) in &whole_then_real {
+        assert_eq!(types[..], ["name:Utf8", "depth:Float64"]);
+    }
+    assert_eq!(whole_then_real[0].1, ["q1,1", "q2,2"]);
+    assert_eq!(whole_then_real[1].1, ["q1,1.5", "q2,2"]);
+    // What a double would round is text in all of them; an empty column takes the type that others have.
+    let large = cases(&["d,e\n9007199254740993,\n", "d,e\n0.5,3\n"]);
+    assert_eq!(
+        large[0],
+        (
+            vec!["d:Utf8".into(), "e:Int64".into()],
+            vec!["9007199254740993,".into()]
+        )
+    );
+    assert_eq!(large[1].1, ["0.5,3"]);
+    let text = cases(&["d\ntrue\n", "d\n3\n", "d\nx\n"]);
+    assert_eq!(
+        text.iter()
+            .map(|(types, rows)| (&*types[0], &*rows[0]))
+            .collect::<Vec<_>>(),
+        [("d:Utf8", "true"), ("d:Utf8", "3"), ("d:Utf8", "x")]
+    );
+    // Columns of one case are there, and null, in the others.
+    let more = cases(&["a\n1\n", "b,a\nx,2\n"]);
+    assert_eq!(
+        more[0],
+        (vec!["a:Int64".into(), "b:Utf8".into()], vec!["1,".into()])
+    );
+    assert_eq!(more[1].1, ["2,x"]);
+    assert_eq!(cases(&["d\n1\n9007199254740993\n0.5\n"])[0].0, ["d:Utf8"]);
+}
+
+#[test]
+fn tables_of_another_run_are_left_as_they_are() {
+    let dir = tempfile::tempdir().unwrap();
+    let of = |run: &str, case: &str| CaseLabels {
+        run_id: run.into(),
+        case_id: case.into(),
+        ..labels()
+    };
+    let write = |labels: &CaseLabels, text: &str| {
+        write_user_table(
+            dir.path(),
+            labels,
+            "queue",
+            (Format::Csv, text.as_bytes()),
+            &[],
+        )
+        .unwrap()
+    };
+    write(&of("other", "c001"), "d\n1\n");
+    let path = part_path(dir.path(), "user_queue", "c001");
+    let before = std::fs::read(&path).unwrap();
+    write(&of("r", "c002"), "d\n0.5\n");
+    assert_eq!(std::fs::read(&path).unwrap(), before);
 }
 
 #[test]

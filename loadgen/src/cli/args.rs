@@ -188,6 +188,9 @@ pub(crate) struct Args {
     /// One row a request
     #[arg(long, requires = "parquet")]
     pub(crate) log_requests: bool,
+    /// Write over tables that are there already
+    #[arg(long, requires = "parquet")]
+    pub(crate) force: bool,
     /// Objectives, such as `p99<50ms,errors<0.1%`; exit code 4 when one is missed
     #[arg(long, value_name = "LIST")]
     pub(crate) slo: Option<String>,

@@ -46,6 +46,17 @@ pub enum OptionsError {
         /// Why not.
         error: std::io::Error,
     },
+    /// Tables that are there already.
+    #[error(
+        "write tables below {}: those of case {case} are there already; name another folder, or give --force to write over them",
+        dir.display()
+    )]
+    There {
+        /// The folder.
+        dir: PathBuf,
+        /// The case.
+        case: String,
+    },
     /// An arrival file.
     #[error("use the arrival file {path}: failed to {error}")]
     Arrivals {

@@ -21,7 +21,7 @@ pub(super) fn run(args: &ExportArgs) -> Exit {
         ));
         return Exit::Usage;
     }
-    match export(form, &args.run, &cases, &args.out) {
+    match export(form, &args.run, &cases, (&args.out, args.force)) {
         Ok(count) => {
             let what = match form {
                 Form::AefmCsv | Form::Csv => "rows",

@@ -104,10 +104,39 @@ fn values(name: &str, located: &Located) -> Result<Vec<FactorValue>, (Place, Str
         Node::List(items) if items.is_empty() => {
             Err((located.place, format!("axis `{name}` has no values")))
         }
-        Node::List(items) => items.iter().map(|item| value(name, item)).collect(),
-        Node::Map(_) => range(name, located).map_err(|reason| (located.place, reason)),
+        Node::List(items) => {
+            let values: Result<Vec<_>, _> = items.iter().map(|item| value(name, item)).collect();
+            values.map(|values| one_type(name, values))
+        }
+        Node::Map(_) => {
+            let values = range(name, located).map_err(|reason| (located.place, reason));
+            values.map(|values| one_type(name, values))
+        }
         _ => Ok(vec![value(name, located)?]),
     }
+}
+
+/// The values of an axis of the user's are a column in every table, and a column has one type: the narrowest that holds all as
+/// they are. The names of cases stay what they were.
+fn one_type(name: &str, values: Vec<FactorValue>) -> Vec<FactorValue> {
+    if Factor::known(name).is_some() {
+        return values;
+    }
+    let is = |kind: fn(&FactorValue) -> bool| values.iter().any(kind);
+    let is_large = |value: &FactorValue| matches!(value, FactorValue::Int(value) if value.unsigned_abs() > 1 << f64::MANTISSA_DIGITS);
+    let has_real = is(|value| matches!(value, FactorValue::Float(_)));
+    let is_text = is(|value| matches!(value, FactorValue::Text(_)))
+        || (has_real && values.iter().any(is_large));
+    let widened = |value: FactorValue| match value {
+        value if is_text => FactorValue::Text(value.to_string()),
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "only whole numbers that a double holds are widened to it"
+        )]
+        FactorValue::Int(value) if has_real => FactorValue::Float(value as f64),
+        value => value,
+    };
+    values.into_iter().map(widened).collect()
 }
 
 fn value(name: &str, located: &Located) -> Result<FactorValue, (Place, String)> {
@@ -173,8 +202,26 @@ fn range(name: &str, located: &Located) -> Result<Vec<FactorValue>, String> {
     )]
     let steps = steps as u32;
     Ok((0..=steps)
-        .map(|k| tidy(f64::from(k).mul_add(step, min)))
+        .map(|k| tidy(decimal_step(min, step, k)))
         .collect())
+}
+
+/// `min + k * step` of the decimal numbers that were written: three steps of 0.1 are 0.3, and not the sum of doubles that are
+/// near to 0.1.
+fn decimal_step(min: f64, step: f64, k: u32) -> f64 {
+    let (min_text, step_text) = (min.to_string(), step.to_string());
+    let places = |text: &str| text.split_once('.').map_or(0, |(_, digits)| digits.len());
+    let scale = places(&min_text).max(places(&step_text));
+    let units = |text: &str| -> Option<i128> {
+        let (whole, digits) = text.split_once('.').unwrap_or((text, ""));
+        format!("{whole}{digits:0<scale$}").parse().ok()
+    };
+    let exact = || {
+        let sum = units(&min_text)?.checked_add(units(&step_text)?.checked_mul(k.into())?)?;
+        format!("{sum}e-{scale}").parse().ok()
+    };
+    // Beyond what 128 bits hold nobody wrote decimals.
+    exact().unwrap_or_else(|| f64::from(k).mul_add(step, min))
 }
 
 /// Whole numbers stay whole, so that names read `rate=20` and not `rate=20.0`.
@@ -278,4 +325,52 @@ fn sorted(top: &Section<'_>, order: &Located, axes: Vec<Axis>, names: &[&str]) -
     let mut axes = axes;
     axes.sort_by_key(|axis| position(axis).unwrap_or(usize::MAX));
     axes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn steps_are_the_decimals_that_were_written() {
+        let steps: Vec<_> = (0..=10).map(|k| decimal_step(0.0, 0.1, k)).collect();
+        assert_eq!(
+            steps,
+            [0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0]
+        );
+        assert_eq!(decimal_step(-0.15, 0.05, 2).to_string(), "-0.05");
+        assert_eq!(decimal_step(1e-7, 1e-7, 2).to_string(), "0.0000003");
+        assert_eq!(decimal_step(10.0, 2.5, 3).to_string(), "17.5");
+    }
+
+    proptest! {
+        /// As exact as decimals on paper.
+        #[test]
+        fn steps_are_exact(min in -10_000..10_000_i64, step in 1..10_000_i64, k in 0..1_000_u32, places in 0..5_u32) {
+            let real = |units: i64| format!("{units}e-{places}").parse::<f64>().unwrap();
+            prop_assert_eq!(decimal_step(real(min), real(step), k), real(min + step * i64::from(k)));
+        }
+    }
+
+    #[test]
+    fn an_axis_of_the_users_has_one_type() {
+        let (int, real) = (FactorValue::Int, FactorValue::Float);
+        let text = |text: &str| FactorValue::Text(text.to_owned());
+        let of = |values: Vec<FactorValue>| one_type("flavour", values);
+        assert_eq!(of(vec![int(1), int(2)]), [int(1), int(2)]);
+        assert_eq!(of(vec![int(1), real(0.5)]), [real(1.0), real(0.5)]);
+        assert_eq!(
+            of(vec![int(1), text("x"), real(0.5)]),
+            [text("1"), text("x"), text("0.5")]
+        );
+        assert_eq!(
+            of(vec![int(i64::MAX), real(0.5)]),
+            [text("9223372036854775807"), text("0.5")]
+        );
+        assert_eq!(
+            one_type("rate", vec![int(1), real(0.5)]),
+            [int(1), real(0.5)]
+        );
+    }
 }

@@ -21,6 +21,38 @@ pub(super) enum Paradigm {
     Mc(bool),
 }
 
+/// What caches in memory are called, each followed by whatever else is in a name.
+const CACHES: [&str; 5] = ["memcache", "mmc", "redis", "valkey", "dragonfly"];
+/// What databases are called.
+const DATABASES: [&str; 12] = [
+    "mongo",
+    "mysql",
+    "mariadb",
+    "postgres",
+    "sql",
+    "cassandra",
+    "couch",
+    "dynamodb",
+    "elasticsearch",
+    "oracle",
+    "mssql",
+    "clickhouse",
+];
+/// What writes to a store.
+const WRITES: [&str; 9] = [
+    "insert", "update", "delete", "set", "add", "replace", "incr", "decr", "upsert",
+];
+
+fn is_write(word: &str) -> bool {
+    WRITES.contains(&word)
+}
+
+/// The words of a name, at whatever separates them.
+fn words(name: &str) -> impl Iterator<Item = &str> {
+    name.split(|c: char| !c.is_ascii_alphanumeric())
+        .filter(|word| !word.is_empty())
+}
+
 /// One record of a call.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Call<'a> {
@@ -61,25 +93,41 @@ impl Paradigm {
         }
     }
 
-    /// By OpenTelemetry's attributes; a call that says nothing is an RPC.
+    /// The store that is called so, if it is known as one; `words` say what is done there.
+    fn store(name: &str, words: &[&str]) -> Option<Self> {
+        let is_one_of = |stores: &[&str]| stores.iter().any(|store| name.starts_with(store));
+        let writes = words.iter().any(|word| is_write(word));
+        if is_one_of(&CACHES) {
+            Some(Self::Mc(writes))
+        } else if is_one_of(&DATABASES) {
+            Some(Self::Db(writes))
+        } else {
+            None
+        }
+    }
+
+    /// By OpenTelemetry's attributes, and where there are none by names; a call that says nothing is an RPC.
     fn of(span: &Span) -> Self {
         let attributes = members(span.attributes.as_deref().unwrap_or("{}"));
         let text = |keys: &[&str]| {
             let member = attributes.iter().find(|(key, _)| keys.contains(&&**key));
             member.map(|(_, value)| value.get().trim_matches('"').to_ascii_lowercase())
         };
-        if let Some(system) = text(&["db.system.name", "db.system"]) {
+        if let Some(system) = text(&["db.system.name", "db.system", "db.type"]) {
             let operation = text(&["db.operation.name", "db.operation"]).unwrap_or_default();
-            let writes = [
-                "insert", "update", "delete", "set", "add", "replace", "incr", "decr",
-            ];
-            let is_write = writes.contains(&&*operation);
-            let is_cache = ["memcached", "redis", "valkey"].contains(&&*system);
-            return if is_cache {
-                Self::Mc(is_write)
-            } else {
-                Self::Db(is_write)
-            };
+            return Self::store(&system, &[&*operation]).unwrap_or(Self::Db(is_write(&operation)));
+        }
+        // Clients that say no more than a name, such as `memcached_get_multi_rate` or `mongo_rate`.
+        if span.kind == Some(SpanKind::Client) && text(&["rpc.system"]).is_none() {
+            let named = text(&["peer.service", "component"]).unwrap_or_default();
+            let operation = span.operation.to_ascii_lowercase();
+            let words: Vec<&str> = words(&operation).collect();
+            let store = std::iter::once(&*named)
+                .chain(words.iter().copied())
+                .find_map(|name| Self::store(name, &words));
+            if let Some(store) = store {
+                return store;
+            }
         }
         let is_message = matches!(span.kind, Some(SpanKind::Producer | SpanKind::Consumer));
         if is_message || text(&["messaging.system"]).is_some() {
@@ -211,6 +259,44 @@ fn peer(span: &Span) -> &str {
 mod tests {
     use super::*;
     use crate::trace::testing::span;
+
+    #[test]
+    fn stores_are_known_by_their_names_where_attributes_are_silent() {
+        for (operation, attributes, expected) in [
+            ("memcached_get_multi_rate", "{}", Paradigm::Mc(false)),
+            ("memcached_set_rate", "{}", Paradigm::Mc(true)),
+            ("mongo_rate", "{}", Paradigm::Db(false)),
+            (
+                "SQL SELECT",
+                r#"{"peer.service":"mysql"}"#,
+                Paradigm::Db(false),
+            ),
+            (
+                "FindDriverIDs",
+                r#"{"peer.service":"redis"}"#,
+                Paradigm::Mc(false),
+            ),
+            ("GET", r#"{"db.type":"redis"}"#, Paradigm::Mc(false)),
+            (
+                "x",
+                r#"{"db.system":"hbase","db.operation":"insert"}"#,
+                Paradigm::Db(true),
+            ),
+            ("/geo.Geo/Nearby", "{}", Paradigm::Rpc),
+            (
+                "/redis.Redis/Get",
+                r#"{"rpc.system":"grpc"}"#,
+                Paradigm::Rpc,
+            ),
+            ("GET /search", r#"{"http.method":"GET"}"#, Paradigm::Http),
+        ] {
+            let mut call = span(1, None, 0, 1);
+            call.kind = Some(SpanKind::Client);
+            call.operation = operation.into();
+            call.attributes = Some(attributes.into());
+            assert_eq!(Paradigm::of(&call), expected, "{operation}");
+        }
+    }
 
     #[test]
     fn both_sides_of_a_call_share_a_number_and_silent_peers_are_named() {

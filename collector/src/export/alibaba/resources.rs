@@ -76,6 +76,19 @@ impl Scale {
     }
 }
 
+/// The microservice and the instance of what was measured, by the names that its calls have. A process goes by its service,
+/// whose one instance it is.
+fn instance<'a>(services: &'a HashMap<String, String>, subject: &'a str) -> (&'a str, &'a str) {
+    if let Some(service) = services.get(subject) {
+        return (service, subject);
+    }
+    let mut own = services.iter().filter(|(_, service)| *service == subject);
+    match (own.next(), own.next()) {
+        (Some((pod, _)), None) => (subject, pod),
+        _ => (subject, subject),
+    }
+}
+
 /// Writes both files of a case. `services` says which microservice a pod is of; a process is one itself.
 pub(super) fn write(
     export: &Export<'_>,
@@ -111,8 +124,8 @@ pub(super) fn write(
             if is_node {
                 nodes.record([&*at_ms, subject, &cpu, &memory])?;
             } else {
-                let service = services.get(subject).map_or(subject, String::as_str);
-                instances.record([&*at_ms, service, subject, of("node"), &cpu, &memory])?;
+                let (service, instance) = instance(services, subject);
+                instances.record([&*at_ms, service, instance, of("node"), &cpu, &memory])?;
             }
         }
     }

@@ -1,7 +1,6 @@
 //! Spans from the original's pairs of parent and child.
 
-use crate::otlp::decode::UNKNOWN_SERVICE;
-use crate::span::{Names, Span};
+use crate::span::{Names, Span, UNKNOWN_SERVICE};
 use aefm_workloads::ids::{SpanId, TraceId};
 use std::collections::BTreeMap;
 

@@ -17,7 +17,7 @@ fn import(files: &[(&str, String)]) -> (Result<ImportedCsv, ImportError>, tempfi
     for (name, text) in files {
         fs::write(from.path().join(format!("{name}.csv")), text).unwrap();
     }
-    (import_aefm_csv(from.path(), to.path(), "run"), to)
+    (import_aefm_csv(from.path(), to.path(), "run", false), to)
 }
 
 #[test]
@@ -129,8 +129,14 @@ fn what_we_export_comes_back() {
         us(7, Some(3), 10, 90),
     ];
     crate::trace::write_trace_tables(run.path(), &labels, spans.clone(), None).unwrap();
-    export(Form::AefmCsv, run.path(), &["c001".to_owned()], out.path()).unwrap();
-    import_aefm_csv(out.path(), back.path(), "again").unwrap();
+    export(
+        Form::AefmCsv,
+        run.path(),
+        &["c001".to_owned()],
+        (out.path(), false),
+    )
+    .unwrap();
+    import_aefm_csv(out.path(), back.path(), "again", false).unwrap();
     let path = part_path(back.path(), "spans", "c001");
     let back: Vec<_> = read_traces(&path)
         .unwrap()

@@ -1,207 +1,371 @@
-//! Where the elements of Jaeger's `data` begin and end, without reading what is in them.
+//! Where the pieces of JSON begin and end, without reading what is in them.
+//!
+//! A file of JSON is any number of documents, one after the other or in arrays. Within a document that is known to hold many
+//! (Jaeger's `data`, OTLP's `resourceSpans`, Tempo's `batches`, Elasticsearch's `hits`) each element is a piece; any other
+//! document is one piece.
 
-use super::mask::{mask, parity};
+use super::Format;
+use super::objects::{Broken, object_length, string_end, value_length};
 
-/// Finds the elements of the array `data`.
+/// What surrounds the place that was reached, the outermost first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Frame {
+    /// An array of documents.
+    Documents,
+    /// An array whose elements are pieces.
+    Pieces(Format),
+    /// A document after its first array of pieces: more members may follow.
+    Document,
+}
+
+/// Arrays within arrays are followed so far.
+const DEPTH: usize = 16;
+
+/// Finds the pieces.
 #[derive(Debug, Default)]
 pub(super) struct Scan {
-    // Within the array.
-    is_inside: bool,
-    pub(super) is_over: bool,
+    frames: Vec<Frame>,
+    /// What is skipped until the next document is part of something broken that was reported.
+    is_after_fault: bool,
+}
+
+/// A step of the way.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    /// A piece from here to there.
+    Piece(usize, usize, Format),
+    /// No piece, but everything up to here is done with.
+    Reached(usize),
+    /// What is there does not end in these bytes.
+    More,
 }
 
 impl Scan {
-    /// Where the next element of `bytes` begins and ends, if all of it is there.
-    pub(super) fn next_element(
-        &mut self,
-        bytes: &[u8],
-    ) -> Result<Option<(usize, usize)>, &'static str> {
-        if self.is_over {
-            return Ok(None);
-        }
-        let mut at = 0;
-        if !self.is_inside {
-            // A plain array of traces is taken as well as an answer.
-            let Some(first) = bytes.iter().position(|byte| !byte.is_ascii_whitespace()) else {
-                return Ok(None);
-            };
-            at = match bytes[first] {
-                b'[' => first + 1,
-                b'{' => match find_data(&bytes[first..])? {
-                    Some(place) => first + place,
-                    None => return Ok(None),
-                },
-                _ => return Err("this is no JSON of Jaeger's: it begins with neither { nor ["),
-            };
-        }
-        loop {
-            match bytes.get(at) {
-                None => return Ok(None),
-                Some(b',') => at += 1,
-                Some(byte) if byte.is_ascii_whitespace() => at += 1,
-                Some(b']') => {
-                    self.is_over = true;
-                    return Ok(None);
-                }
-                Some(b'{') => break,
-                // `"data": null` is how nothing found is said.
-                Some(b'n') if !self.is_inside => {
-                    self.is_over = true;
-                    return Ok(None);
-                }
-                Some(_) => return Err("an element of data is no object"),
-            }
-        }
-        let Some(length) = object_length(&bytes[at..]) else {
-            return Ok(None);
+    /// No document is open.
+    pub(super) fn is_between(&self) -> bool {
+        self.frames.is_empty()
+    }
+
+    /// Begins anew behind something broken, at the beginning of a document.
+    pub(super) fn restart(&mut self) {
+        self.frames.clear();
+        self.is_after_fault = true;
+    }
+
+    /// Whether what is found between documents is part of something broken that was reported.
+    pub(super) fn is_after_fault(&self) -> bool {
+        self.is_after_fault
+    }
+
+    /// The next step in `bytes`.
+    ///
+    /// # Errors
+    /// What is there is no JSON, or does not belong there.
+    pub(super) fn next(&mut self, bytes: &[u8]) -> Result<Step, Broken> {
+        let comma = |byte: u8| byte == b',' && (!self.frames.is_empty() || self.is_after_fault);
+        let is_space = |byte: &u8| byte.is_ascii_whitespace() || *byte == RECORD || comma(*byte);
+        let at = bytes
+            .iter()
+            .position(|byte| !is_space(byte))
+            .unwrap_or(bytes.len());
+        let Some(byte) = bytes.get(at) else {
+            return Ok(if at > 0 {
+                Step::Reached(at)
+            } else {
+                Step::More
+            });
         };
-        self.is_inside = true;
-        Ok(Some((at, at + length)))
-    }
-}
-
-/// The place after `"data":[` (or at `null`) at the top level of an object.
-fn find_data(bytes: &[u8]) -> Result<Option<usize>, &'static str> {
-    let mut depth = 0;
-    let mut at = 0;
-    while at < bytes.len() {
-        match bytes[at] {
-            b'{' | b'[' => depth += 1,
-            b'}' | b']' => {
-                depth -= 1;
-                if depth == 0 {
-                    return Err("there is no array data in this object");
-                }
+        match (self.frames.last().copied(), byte) {
+            (Some(Frame::Documents | Frame::Pieces(_)), b']') | (Some(Frame::Document), b'}') => {
+                self.frames.pop();
+                Ok(Step::Reached(at + 1))
             }
-            b'"' => {
-                let Some(end) = string_end(bytes, at) else {
-                    return Ok(None);
+            (Some(Frame::Document), b'"') => self.member(bytes, at),
+            (Some(Frame::Pieces(format)), b'{') => {
+                let Some(length) = object_length(&bytes[at..]).map_err(|broken| broken.from(at))?
+                else {
+                    return Ok(Step::More);
                 };
-                if depth == 1 && &bytes[at..end] == b"\"data\"" {
-                    let mut rest = bytes[end..]
-                        .iter()
-                        .enumerate()
-                        .filter(|(_, byte)| !byte.is_ascii_whitespace());
-                    if rest.next().is_some_and(|(_, byte)| *byte == b':') {
-                        return match rest.next() {
-                            Some((place, b'[')) => Ok(Some(end + place + 1)),
-                            Some((place, b'n')) => Ok(Some(end + place)),
-                            Some(_) => Err("data is no array"),
-                            None => Ok(None),
-                        };
+                Ok(Step::Piece(at, at + length, format))
+            }
+            (None | Some(Frame::Documents), b'{') => self.document(bytes, at),
+            (None | Some(Frame::Documents), b'[') => self.open(&[Frame::Documents], at + 1),
+            // Null is absent.
+            (Some(_), b'n') if bytes[at..].starts_with(b"null") => Ok(Step::Reached(at + 4)),
+            (Some(_), b'n') if b"null".starts_with(&bytes[at..]) => Ok(Step::More),
+            (None, _) => Err(Broken {
+                at,
+                reason: "no JSON begins here",
+            }),
+            (Some(Frame::Document), _) => Err(Broken {
+                at,
+                reason: "a name or the end of an object belongs here",
+            }),
+            (Some(_), _) => Err(Broken {
+                at,
+                reason: "an object, or the end of an array of these, belongs here",
+            }),
+        }
+    }
+
+    fn open(&mut self, frames: &[Frame], at: usize) -> Result<Step, Broken> {
+        if self.frames.len() + frames.len() > DEPTH {
+            return Err(Broken {
+                at,
+                reason: "arrays are nested too deeply",
+            });
+        }
+        self.frames.extend(frames);
+        Ok(Step::Reached(at))
+    }
+
+    /// A document that begins at `at`: into its first array of pieces, or as a piece itself.
+    fn document(&mut self, bytes: &[u8], at: usize) -> Result<Step, Broken> {
+        self.is_after_fault = false;
+        let mut reached = at + 1;
+        loop {
+            match Member::next(bytes, reached)? {
+                Found::More => return Ok(Step::More),
+                Found::End(end) => return Ok(Step::Piece(at, end, Format::Unknown)),
+                Found::Member(member) => {
+                    if let Some(inside) = member.inside(bytes) {
+                        return self.open(&[Frame::Document, inside], member.value + 1);
+                    }
+                    match member.end(bytes)? {
+                        Some(end) => reached = end,
+                        None => return Ok(Step::More),
                     }
                 }
-                at = end;
-                continue;
             }
-            _ => {}
-        }
-        at += 1;
-    }
-    Ok(None)
-}
-
-/// The place after the string that begins at `at`.
-fn string_end(bytes: &[u8], at: usize) -> Option<usize> {
-    let mut place = at + 1;
-    loop {
-        match bytes.get(place)? {
-            b'"' => return Some(place + 1),
-            b'\\' => place += 2,
-            _ => place += 1,
         }
     }
-}
 
-/// The length of the object at the beginning of `bytes`; none if it does not end there.
-///
-/// It goes by blocks of 64 bytes; only where a block has a backslash, or may have the end, are they looked at one by one.
-fn object_length(bytes: &[u8]) -> Option<usize> {
-    let mut state = State::default();
-    let (blocks, rest) = bytes.as_chunks::<64>();
-    for (number, block) in blocks.iter().enumerate() {
-        if state.is_escaped || mask(block, b'\\') != 0 {
-            if let Some(end) = state.steps(block) {
-                return Some(number * 64 + end);
-            }
-            continue;
+    /// A member of a document that is open.
+    fn member(&mut self, bytes: &[u8], at: usize) -> Result<Step, Broken> {
+        let Found::Member(member) = Member::next(bytes, at)? else {
+            return Ok(Step::More);
+        };
+        if let Some(inside) = member.inside(bytes) {
+            return self.open(&[inside], member.value + 1);
         }
-        let quotes = mask(block, b'"');
-        let inside = parity(quotes) ^ if state.is_string { u64::MAX } else { 0 };
-        let (opened, closed) = (
-            (mask(block, b'{') & !inside).count_ones(),
-            (mask(block, b'}') & !inside).count_ones(),
-        );
-        if closed >= state.depth {
-            if let Some(end) = state.steps(block) {
-                return Some(number * 64 + end);
-            }
-            continue;
-        }
-        state.depth = state.depth + opened - closed;
-        state.is_string ^= quotes.count_ones() % 2 == 1;
+        let Some(end) = member.end(bytes)? else {
+            return Ok(Step::More);
+        };
+        // What a server has to say of what it left out.
+        let is_said = matches!(member.name(bytes), b"errors" | b"error")
+            && matches!(bytes[member.value], b'[' | b'{' | b'"')
+            && !matches!(&bytes[member.value..end], b"[]" | b"{}" | b"\"\"");
+        Ok(if is_said {
+            Step::Piece(member.value, end, Format::Said)
+        } else {
+            Step::Reached(end)
+        })
     }
-    state.steps(rest).map(|end| blocks.len() * 64 + end)
 }
 
-/// What is known between two bytes of an object.
-#[derive(Default)]
-struct State {
-    depth: u32,
-    is_string: bool,
-    is_escaped: bool,
+/// What separates the texts of a JSON sequence (RFC 7464).
+const RECORD: u8 = 0x1e;
+
+/// A member of an object: where its name (with its quotes) and its value begin, and where the name ends.
+struct Member {
+    from: usize,
+    to: usize,
+    value: usize,
 }
 
-impl State {
-    /// Goes on byte by byte; the place after the one that ends the object.
-    fn steps(&mut self, bytes: &[u8]) -> Option<usize> {
-        for (at, byte) in bytes.iter().enumerate() {
-            match byte {
-                _ if self.is_escaped => self.is_escaped = false,
-                b'\\' => self.is_escaped = self.is_string,
-                b'"' => self.is_string = !self.is_string,
-                b'{' if !self.is_string => self.depth += 1,
-                b'}' if !self.is_string => {
-                    self.depth = self.depth.saturating_sub(1);
-                    if self.depth == 0 {
-                        return Some(at + 1);
-                    }
-                }
-                _ => {}
+enum Found {
+    Member(Member),
+    /// The object ends here.
+    End(usize),
+    More,
+}
+
+impl Member {
+    /// The member at `at`, after white space and commas.
+    fn next(bytes: &[u8], at: usize) -> Result<Found, Broken> {
+        let skip = |from: usize, is_skipped: fn(u8) -> bool| {
+            let rest = bytes.get(from..).unwrap_or_default();
+            from + rest
+                .iter()
+                .position(|byte| !is_skipped(*byte))
+                .unwrap_or(rest.len())
+        };
+        let from = skip(at, |byte| byte.is_ascii_whitespace() || byte == b',');
+        match bytes.get(from) {
+            None => return Ok(Found::More),
+            Some(b'}') => return Ok(Found::End(from + 1)),
+            Some(b'"') => {}
+            Some(_) => {
+                return Err(Broken {
+                    at: from,
+                    reason: "a name or the end of an object belongs here",
+                });
             }
         }
-        None
+        let Some(to) = string_end(bytes, from)? else {
+            return Ok(Found::More);
+        };
+        let colon = skip(to, |byte| byte.is_ascii_whitespace());
+        match bytes.get(colon) {
+            None => return Ok(Found::More),
+            Some(b':') => {}
+            Some(_) => {
+                return Err(Broken {
+                    at: colon,
+                    reason: "a colon belongs here",
+                });
+            }
+        }
+        let value = skip(colon + 1, |byte| byte.is_ascii_whitespace());
+        if value >= bytes.len() {
+            return Ok(Found::More);
+        }
+        Ok(Found::Member(Self { from, to, value }))
+    }
+
+    fn name<'a>(&self, bytes: &'a [u8]) -> &'a [u8] {
+        &bytes[self.from + 1..self.to - 1]
+    }
+
+    /// What opens with this member's value, if pieces are in it.
+    fn inside(&self, bytes: &[u8]) -> Option<Frame> {
+        match (self.name(bytes), bytes[self.value]) {
+            (b"data", b'[') => Some(Frame::Pieces(Format::JaegerTrace)),
+            (b"resourceSpans" | b"resource_spans" | b"batches", b'[') => {
+                Some(Frame::Pieces(Format::OtlpResource))
+            }
+            (b"hits", b'[') => Some(Frame::Pieces(Format::Unknown)),
+            (b"hits" | b"result" | b"trace" | b"data", b'{') => Some(Frame::Document),
+            _ => None,
+        }
+    }
+
+    fn end(&self, bytes: &[u8]) -> Result<Option<usize>, Broken> {
+        let length =
+            value_length(&bytes[self.value..]).map_err(|broken| broken.from(self.value))?;
+        Ok(length.map(|length| self.value + length))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
 
-    /// One byte after the other.
-    fn plain_length(bytes: &[u8]) -> Option<usize> {
-        State::default().steps(bytes)
+    /// The pieces of a whole text, and where it breaks off, whatever parts it comes in.
+    fn pieces(text: &str, at_once: usize) -> (Vec<(String, Format)>, Option<usize>) {
+        let (mut scan, mut found) = (Scan::default(), Vec::new());
+        let (mut begin, mut end) = (0, at_once.min(text.len()));
+        loop {
+            match scan.next(&text.as_bytes()[begin..end]) {
+                Ok(Step::Piece(from, to, format)) => {
+                    found.push((text[begin + from..begin + to].to_owned(), format));
+                    begin += to;
+                }
+                Ok(Step::Reached(to)) => begin += to,
+                Ok(Step::More) if end < text.len() => end = (end + at_once).min(text.len()),
+                Ok(Step::More) => return (found, (begin < end).then_some(begin)),
+                Err(broken) => return (found, Some(begin + broken.at)),
+            }
+        }
     }
 
-    proptest! {
-        /// The same as byte by byte, wherever braces, quotes and backslashes are.
-        #[test]
-        fn blocks_end_where_bytes_do(text in r#"\{[{}"\\ a-c\[\]]{0,400}"#) {
-            prop_assert_eq!(object_length(text.as_bytes()), plain_length(text.as_bytes()));
-        }
-
-        /// The end of an object is found though its texts have braces, quotes and backslashes in them.
-        #[test]
-        fn an_object_ends_where_it_ends(
-            object in prop::collection::btree_map(r#"[{}"\\ a-c\[\]]{0,90}"#, r#"[{}"\\ a-c\[\]]{0,90}"#, 0..6), rest in "[ ,}{]{0,9}",
-        ) {
-            let mut value = serde_json::Value::Null;
-            for (key, text) in &object {
-                value = serde_json::json!({ key: text, "a": value });
+    #[test]
+    fn pieces_are_found_in_every_form_and_in_whatever_parts_a_file_comes() {
+        let trace = |id: u8| {
+            (
+                format!(r#"{{"traceID":"{id}","spans":[{{"a":"}}]"}}]}}"#),
+                Format::JaegerTrace,
+            )
+        };
+        let (one, two) = (trace(1).0, trace(2).0);
+        let resource = (r#"{"scopeSpans":[{}]}"#.to_owned(), Format::OtlpResource);
+        let unknown = |text: &str| (text.to_owned(), Format::Unknown);
+        let said = (r#"[{"msg":"storage"}]"#.to_owned(), Format::Said);
+        for (text, expected) in [
+            (
+                format!(r#"{{"total":0,"data" : [{one} , {two}],"limit":0,"errors":null}}"#),
+                vec![trace(1), trace(2)],
+            ),
+            (
+                format!("{{\"data\":[{one}]}}\n{{\"data\":[{two}]}}\n"),
+                vec![trace(1), trace(2)],
+            ),
+            (
+                format!("{{\"data\":[{one}]}}{{\"data\":[null,{two}]}}"),
+                vec![trace(1), trace(2)],
+            ),
+            (
+                format!("[{{\"data\":[{one}]}},{{\"data\":null}},{{\"data\":[{two}]}}]"),
+                vec![trace(1), unknown("{\"data\":null}"), trace(2)],
+            ),
+            (
+                r#"{"data":null,"errors":[{"msg":"storage"}]}"#.to_owned(),
+                vec![],
+            ),
+            (
+                format!(r#"{{"data":[{one}],"errors":[{{"msg":"storage"}}]}}"#),
+                vec![trace(1), said],
+            ),
+            (format!("[{one},{two}]"), vec![unknown(&one), unknown(&two)]),
+            (
+                "[[{\"id\":\"1\"}],[{\"id\":\"2\"}]]".to_owned(),
+                vec![unknown("{\"id\":\"1\"}"), unknown("{\"id\":\"2\"}")],
+            ),
+            (
+                format!(
+                    "\n {{ \"resourceSpans\" : [ {0} , {0} ] , \"x\":[1,\"]\"] }} {{\"batches\":[{0}]}}",
+                    resource.0
+                ),
+                vec![resource.clone(), resource.clone(), resource.clone()],
+            ),
+            (
+                format!(
+                    r#"{{"result":{{"resourceSpans":[{0}]}}}}{{"trace":{{"resourceSpans":[{0}]}},"metrics":{{}}}}"#,
+                    resource.0
+                ),
+                vec![resource.clone(), resource.clone()],
+            ),
+            (
+                r#"{"took":1,"hits":{"total":{"value":1},"hits":[{"_source":{"traceID":"1"}}]}}"#
+                    .to_owned(),
+                vec![unknown(r#"{"_source":{"traceID":"1"}}"#)],
+            ),
+            (
+                "\u{1e}{\"a\":1}\n\u{1e}{\"b\":[\"\\\"]\",-1.5e3,true]}".to_owned(),
+                vec![
+                    unknown("{\"a\":1}"),
+                    unknown("{\"b\":[\"\\\"]\",-1.5e3,true]}"),
+                ],
+            ),
+            (String::new(), vec![]),
+        ] {
+            for at_once in [1, 3, 7, 1000] {
+                // An answer without any data is a document that says so.
+                let found = pieces(&text, at_once);
+                if text.starts_with("{\"data\":null,\"errors\"") {
+                    assert_eq!(found, (vec![unknown(&text)], None));
+                } else {
+                    assert_eq!(found, (expected.clone(), None), "{text}");
+                }
             }
-            let text = serde_json::json!({ "b": value }).to_string();
-            prop_assert_eq!(object_length(format!("{text}{rest}").as_bytes()), Some(text.len()));
+        }
+    }
+
+    #[test]
+    fn what_does_not_belong_there_is_named_by_its_byte() {
+        for (text, at) in [
+            ("{\"data\":[]} x", 12),
+            ("{\"data\":[]},", 11),
+            ("{\"data\":[{", 9),
+            ("{\"data\":[1]}", 9),
+            ("{\"a\" 1}", 5),
+            ("{\"a\":\"x\ny\"}", 7),
+            ("{\"a\":1\n{\"b\":2}", 7),
+            ("<html>", 0),
+        ] {
+            let (_, broken) = pieces(text, 1000);
+            let broken = broken.unwrap_or_else(|| panic!("{text}"));
+            assert!(broken == at || (at == 0 && broken > 0), "{text}: {broken}");
         }
     }
 }

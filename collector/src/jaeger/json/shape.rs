@@ -1,5 +1,6 @@
 //! The shapes of Jaeger's JSON, as far as they are of use.
 
+use crate::json::{Members, Whole};
 use crate::json_text::Object;
 use crate::span::SpanKind;
 use foldhash::fast::RandomState;
@@ -17,9 +18,9 @@ const ATTRIBUTES_BYTES: usize = 512;
 #[derive(Debug, Deserialize)]
 pub(super) struct Answer<'a> {
     #[serde(borrow, default)]
-    pub(super) data: Option<Vec<Trace<'a>>>,
+    pub(super) data: Vec<Trace<'a>>,
     #[serde(default)]
-    pub(super) errors: Option<Vec<ApiError>>,
+    pub(super) errors: Vec<ApiError>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -28,7 +29,7 @@ pub(super) struct ApiError {
     pub(super) msg: String,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Trace<'a> {
     #[serde(rename = "traceID", borrow, default)]
@@ -37,6 +38,9 @@ pub(super) struct Trace<'a> {
     pub(super) spans: Vec<JsonSpan<'a>>,
     #[serde(borrow, default)]
     pub(super) processes: HashMap<Cow<'a, str>, Process<'a>, RandomState>,
+    // An answer in the place of a trace: what a line that broke off was followed by.
+    #[serde(borrow, default)]
+    pub(super) data: Vec<Trace<'a>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -46,6 +50,8 @@ pub(super) struct Process<'a> {
     pub(super) service_name: Cow<'a, str>,
     #[serde(borrow, default)]
     pub(super) tags: Vec<Tag<'a>>,
+    #[serde(borrow, default)]
+    pub(super) tag: Members<'a>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -53,7 +59,7 @@ pub(super) struct Process<'a> {
 pub(super) struct JsonSpan<'a> {
     #[serde(rename = "traceID", borrow, default)]
     pub(super) trace_id: Cow<'a, str>,
-    #[serde(rename = "spanID", borrow)]
+    #[serde(rename = "spanID", borrow, default)]
     pub(super) span_id: Cow<'a, str>,
     // Before references there was this.
     #[serde(rename = "parentSpanID", borrow, default)]
@@ -61,13 +67,19 @@ pub(super) struct JsonSpan<'a> {
     #[serde(borrow, default)]
     pub(super) operation_name: Cow<'a, str>,
     #[serde(borrow, default)]
-    pub(super) references: Option<Vec<Reference<'a>>>,
-    pub(super) start_time: i64,
-    pub(super) duration: i64,
+    pub(super) references: Vec<Reference<'a>>,
+    // A span without a start is none, one without a duration has none.
+    #[serde(default)]
+    pub(super) start_time: Option<Whole>,
+    #[serde(default)]
+    pub(super) duration: Whole,
     #[serde(default)]
     pub(super) tags: Attributes,
+    // Elasticsearch may hold some tags as one object, whose keys have @ in place of dots.
     #[serde(borrow, default)]
-    pub(super) logs: Option<Vec<Log<'a>>>,
+    pub(super) tag: Members<'a>,
+    #[serde(borrow, default)]
+    pub(super) logs: Vec<Log<'a>>,
     #[serde(rename = "processID", borrow, default)]
     pub(super) process_id: Cow<'a, str>,
     // Some exporters put the process into the span.
@@ -82,21 +94,46 @@ pub(super) struct Reference<'a> {
     pub(super) ref_type: Cow<'a, str>,
     #[serde(rename = "traceID", borrow, default)]
     pub(super) trace_id: Cow<'a, str>,
-    #[serde(rename = "spanID", borrow)]
+    #[serde(rename = "spanID", borrow, default)]
     pub(super) span_id: Cow<'a, str>,
 }
 
 #[derive(Debug, Deserialize)]
 pub(super) struct Tag<'a> {
-    #[serde(borrow)]
+    #[serde(borrow, default)]
     pub(super) key: Cow<'a, str>,
-    #[serde(borrow)]
-    pub(super) value: &'a RawValue,
+    #[serde(rename = "type", borrow, default)]
+    kind: Cow<'a, str>,
+    #[serde(borrow, default)]
+    value: Option<&'a RawValue>,
+}
+
+impl Tag<'_> {
+    /// The value as JSON. Elasticsearch holds all of them as texts: what is a number or a flag by its type becomes one.
+    pub(super) fn value(&self) -> &str {
+        let value = self.value.map_or("null", RawValue::get);
+        let inside = value
+            .strip_prefix('"')
+            .and_then(|value| value.strip_suffix('"'));
+        let Some(inside) = inside.filter(|_| self.kind != "string") else {
+            return value;
+        };
+        let is_of_kind = match &*self.kind {
+            "bool" => matches!(inside, "true" | "false"),
+            "int64" => inside
+                .parse::<i64>()
+                .is_ok_and(|_| !inside.starts_with('+')),
+            "float64" => serde_json::from_str::<f64>(inside).is_ok(),
+            _ => false,
+        };
+        if is_of_kind { inside } else { value }
+    }
 }
 
 #[derive(Debug, Deserialize)]
 pub(super) struct Log<'a> {
-    pub(super) timestamp: i64,
+    #[serde(default)]
+    pub(super) timestamp: Whole,
     #[serde(borrow, default)]
     pub(super) fields: Vec<Tag<'a>>,
 }
@@ -112,9 +149,25 @@ pub(super) struct Attributes {
 }
 
 impl Attributes {
-    fn note(&mut self, tag: &Tag<'_>) {
-        let value = tag.value.get().trim_matches('"');
-        match &*tag.key {
+    /// Adds those that Elasticsearch holds as one object.
+    pub(super) fn add(&mut self, fields: &Members<'_>) {
+        if fields.0.is_empty() {
+            return;
+        }
+        let mut text = String::from(self.text.take().unwrap_or_default());
+        let mut object = Object::resume(&mut text);
+        for (key, value) in &fields.0 {
+            let key = key.replace('@', ".");
+            self.note(&key, value.get());
+            object.key(&key).push_str(value.get());
+        }
+        object.end();
+        self.text = Some(text.into());
+    }
+
+    fn note(&mut self, key: &str, value: &str) {
+        let value = value.trim_matches('"');
+        match key {
             "span.kind" => self.kind = SpanKind::from_name(value),
             "error" => self.error |= value == "true",
             "otel.status_code" => self.error |= value == "ERROR",
@@ -128,7 +181,7 @@ impl Attributes {
 
 impl<'de> Deserialize<'de> for Attributes {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(AttributesVisitor)
+        deserializer.deserialize_seq(AttributesVisitor)
     }
 }
 
@@ -138,11 +191,7 @@ impl<'de> Visitor<'de> for AttributesVisitor {
     type Value = Attributes;
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("an array of tags, or null")
-    }
-
-    fn visit_unit<E>(self) -> Result<Attributes, E> {
-        Ok(Attributes::default())
+        formatter.write_str("an array of tags")
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut tags: A) -> Result<Attributes, A::Error> {
@@ -154,8 +203,8 @@ impl<'de> Visitor<'de> for AttributesVisitor {
         let mut text = String::with_capacity(ATTRIBUTES_BYTES);
         let mut object = Object::begin(&mut text);
         while let Some(tag) = next {
-            attributes.note(&tag);
-            object.key(&tag.key).push_str(tag.value.get());
+            attributes.note(&tag.key, tag.value());
+            object.key(&tag.key).push_str(tag.value());
             next = tags.next_element()?;
         }
         object.end();

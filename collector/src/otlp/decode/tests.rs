@@ -1,6 +1,7 @@
 //! The decoder against the generated types, and against hostile bytes.
 
 use super::*;
+use crate::span::UNKNOWN_SERVICE;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
 use opentelemetry_proto::tonic::common::v1::{

@@ -1,18 +1,18 @@
 //! The JSON of OTLP as it is written: both spellings of its names, of 64-bit numbers and of enums.
 
+use crate::json::{Whole, WithNulls, Word};
 use serde::Deserialize;
-use serde::de::{self, Deserializer, Visitor};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
-use std::fmt;
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct Message<'a> {
-    #[serde(borrow, alias = "resource_spans")]
+    // Tempo calls them batches.
+    #[serde(borrow, alias = "resource_spans", alias = "batches")]
     pub(super) resource_spans: Vec<ResourceSpans<'a>>,
-    // What Jaeger wraps it in.
-    #[serde(borrow)]
+    // What Jaeger wraps it in, and Tempo.
+    #[serde(borrow, alias = "trace")]
     pub(super) result: Option<Box<Message<'a>>>,
     pub(super) error: Option<ServerError>,
 }
@@ -20,6 +20,7 @@ pub(super) struct Message<'a> {
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct ServerError {
+    #[serde(alias = "http_code")]
     pub(super) http_code: Option<u16>,
     pub(super) message: String,
 }
@@ -29,8 +30,16 @@ pub(super) struct ServerError {
 pub(super) struct ResourceSpans<'a> {
     #[serde(borrow)]
     pub(super) resource: Resource<'a>,
-    #[serde(borrow, alias = "scope_spans", alias = "instrumentationLibrarySpans")]
+    #[serde(
+        borrow,
+        alias = "scope_spans",
+        alias = "instrumentationLibrarySpans",
+        alias = "instrumentation_library_spans"
+    )]
     pub(super) scope_spans: Vec<ScopeSpans<'a>>,
+    // A message in the place of an element: what a line that broke off was followed by.
+    #[serde(borrow, alias = "resource_spans", alias = "batches")]
+    pub(super) resource_spans: Vec<ResourceSpans<'a>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -136,7 +145,7 @@ pub(super) struct Any<'a> {
 #[serde(default)]
 pub(super) struct Values<'a> {
     #[serde(borrow)]
-    pub(super) values: Vec<Any<'a>>,
+    pub(super) values: WithNulls<Any<'a>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -144,86 +153,4 @@ pub(super) struct Values<'a> {
 pub(super) struct Pairs<'a> {
     #[serde(borrow)]
     pub(super) values: Vec<KeyValue<'a>>,
-}
-
-/// A 64-bit number, as a number or as a string.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Whole(pub(super) i64);
-
-/// An enum's value: its number, or the last part of its name.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Word {
-    pub(super) number: u64,
-    pub(super) name: Option<String>,
-}
-
-pub(super) struct WholeVisitor;
-
-impl Visitor<'_> for WholeVisitor {
-    type Value = Whole;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a whole number, or a string of one")
-    }
-
-    fn visit_u64<E: de::Error>(self, number: u64) -> Result<Whole, E> {
-        Ok(Whole(i64::try_from(number).unwrap_or(i64::MAX)))
-    }
-
-    fn visit_i64<E: de::Error>(self, number: i64) -> Result<Whole, E> {
-        Ok(Whole(number))
-    }
-
-    fn visit_f64<E: de::Error>(self, number: f64) -> Result<Whole, E> {
-        // Numbers like 1.6e18, which some write.
-        Ok(Whole(number as i64))
-    }
-
-    fn visit_str<E: de::Error>(self, text: &str) -> Result<Whole, E> {
-        let number = text
-            .parse::<i128>()
-            .map_err(|_| E::invalid_value(de::Unexpected::Str(text), &self))?;
-        Ok(Whole(i64::try_from(number).unwrap_or(if number > 0 {
-            i64::MAX
-        } else {
-            i64::MIN
-        })))
-    }
-}
-
-impl<'de> Deserialize<'de> for Whole {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(WholeVisitor)
-    }
-}
-
-pub(super) struct WordVisitor;
-
-impl Visitor<'_> for WordVisitor {
-    type Value = Word;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the number or the name of an enum's value")
-    }
-
-    fn visit_u64<E: de::Error>(self, number: u64) -> Result<Word, E> {
-        Ok(Word { number, name: None })
-    }
-
-    fn visit_i64<E: de::Error>(self, _: i64) -> Result<Word, E> {
-        Ok(Word::default())
-    }
-
-    fn visit_str<E: de::Error>(self, text: &str) -> Result<Word, E> {
-        Ok(Word {
-            number: 0,
-            name: text.rsplit('_').next().map(str::to_owned),
-        })
-    }
-}
-
-impl<'de> Deserialize<'de> for Word {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(WordVisitor)
-    }
 }

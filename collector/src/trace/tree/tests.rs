@@ -10,9 +10,23 @@ fn a_client_span_is_no_missing_parent() {
     let tree = Tree::new(&spans, Some(SpanId(99_u64.to_be_bytes())));
     assert!(tree.complete());
     assert_eq!((tree.root(), tree.children(0)), (Some(0), &[1][..]));
-    let tree = Tree::new(&spans, None);
+    // Under a load whose client is another span, the parent is missing.
+    let tree = Tree::new(&spans, Some(SpanId([7; 8])));
     assert!(!tree.complete() && tree.flags[0].orphan);
     assert_eq!(tree.root(), Some(0));
+}
+
+#[test]
+fn the_one_span_whose_parent_is_nowhere_was_called_from_elsewhere() {
+    let called = [span(1, Some(99), 0, 10), span(2, Some(1), 1, 5)];
+    let tree = Tree::new(&called, None);
+    assert!(tree.complete() && !tree.flags[0].orphan);
+    // Of two it cannot be: their common parent is missing. Nor beside a root.
+    for other in [Some(99), None] {
+        let torn = [span(1, Some(99), 0, 10), span(2, other, 1, 5)];
+        let tree = Tree::new(&torn, None);
+        assert!(!tree.complete() && tree.flags[0].orphan);
+    }
 }
 
 #[test]

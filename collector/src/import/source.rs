@@ -1,0 +1,96 @@
+//! A file's bytes, unpacked where it is packed with gzip or zstd, in one member or in many.
+
+use flate2::bufread::MultiGzDecoder;
+use std::fs::File;
+use std::io::{self, BufReader, Chain, Cursor, Read};
+use std::path::Path;
+
+/// The bytes of a file after each other.
+pub(super) enum Source {
+    Plain(Chain<Cursor<Vec<u8>>, File>),
+    Gzip(Box<MultiGzDecoder<BufReader<Chain<Cursor<Vec<u8>>, File>>>>),
+    Zstd(Box<zstd::Decoder<'static, BufReader<Chain<Cursor<Vec<u8>>, File>>>>),
+}
+
+const GZIP: &[u8] = &[0x1f, 0x8b];
+pub(super) const ZSTD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
+/// What other files begin with, and what they are.
+const OTHERS: [(&[u8], &str); 7] = [
+    (b"PK\x03\x04", "a zip archive: unpack it first"),
+    (b"BZh", "packed with bzip2: unpack it first"),
+    (
+        &[0xfd, b'7', b'z', b'X', b'Z'],
+        "packed with xz: unpack it first",
+    ),
+    (
+        &[0x04, 0x22, 0x4d, 0x18],
+        "packed with lz4: unpack it first",
+    ),
+    (
+        b"PAR1",
+        "a table in Parquet, not traces as they were exported",
+    ),
+    (&[0xff, 0xfe], "text in UTF-16: save it as UTF-8"),
+    (&[0xfe, 0xff], "text in UTF-16: save it as UTF-8"),
+];
+
+/// Bytes by which files are told apart.
+const HEAD: usize = 8;
+
+impl Source {
+    /// Opens a file.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub(super) fn open(path: &Path) -> io::Result<Self> {
+        let mut file = File::open(path)?;
+        let mut head = Vec::new();
+        (&mut file).take(HEAD as u64).read_to_end(&mut head)?;
+        let (is_gzip, is_zstd) = (head.starts_with(GZIP), head.starts_with(ZSTD));
+        let whole = Cursor::new(head).chain(file);
+        Ok(if is_gzip {
+            Self::Gzip(Box::new(MultiGzDecoder::new(BufReader::new(whole))))
+        } else if is_zstd {
+            Self::Zstd(Box::new(zstd::Decoder::with_buffer(BufReader::new(whole))?))
+        } else {
+            Self::Plain(whole)
+        })
+    }
+
+    /// It is unpacked on the way, so that an error may be one of what it holds.
+    pub(super) const fn is_packed(&self) -> bool {
+        !matches!(self, Self::Plain(_))
+    }
+}
+
+impl Read for Source {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(reader) => reader.read(buffer),
+            Self::Gzip(reader) => reader.read(buffer),
+            Self::Zstd(reader) => reader.read(buffer),
+        }
+    }
+}
+
+/// What a file is that begins so, where it is nothing that holds spans.
+pub(super) fn other(head: &[u8]) -> Option<&'static str> {
+    let known = OTHERS.iter().find(|(magic, _)| head.starts_with(magic));
+    known.map(|(_, what)| *what)
+}
+
+/// A message that was packed by itself, unpacked.
+///
+/// # Errors
+/// It is broken.
+pub(super) fn unpacked(message: &[u8]) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    if message.starts_with(ZSTD) {
+        zstd::Decoder::with_buffer(message)?.read_to_end(&mut bytes)?;
+    } else if message.starts_with(GZIP) {
+        MultiGzDecoder::new(message).read_to_end(&mut bytes)?;
+    } else {
+        bytes.extend_from_slice(message);
+    }
+    Ok(bytes)
+}
