@@ -1,18 +1,26 @@
 //! A small HTTP client for sources: bounded answers, bounded time, retries with back-off.
 
+mod error;
+mod hop;
+mod tls;
+
+pub use error::HttpError;
+pub use tls::Certificates;
+pub(crate) use tls::tls;
+
 use bytes::Bytes;
+use hop::Hop;
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use hyper::body::Incoming;
 use hyper::header::{
     ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue, RETRY_AFTER,
 };
-use hyper::{Method, Request, StatusCode, Uri};
-use hyper_rustls::{ConfigBuilderExt as _, HttpsConnector, HttpsConnectorBuilder};
+use hyper::{Method, Request, Response};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use std::io::Read as _;
-use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 /// How to speak to a source.
@@ -28,8 +36,8 @@ pub struct HttpOptions {
     pub backoff: Duration,
     /// How to prove who we are.
     pub auth: Auth,
-    /// A PEM file of certificates to trust in place of the web's.
-    pub ca: Option<PathBuf>,
+    /// Whom to trust, and who we are to TLS.
+    pub certificates: Certificates,
 }
 
 /// How to prove who we are.
@@ -52,94 +60,7 @@ impl Default for HttpOptions {
             attempts: 4,
             backoff: Duration::from_millis(200),
             auth: Auth::None,
-            ca: None,
-        }
-    }
-}
-
-/// Why a source did not answer.
-#[derive(Debug, thiserror::Error)]
-pub enum HttpError {
-    /// Not a URL that can be asked.
-    #[error("ask {url}: {reason}")]
-    Url {
-        /// What was given.
-        url: String,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// Certificates to trust could not be read.
-    #[error("read certificates from {}: {reason}", path.display())]
-    Certificates {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// No connection, or it ended in the middle.
-    #[error("ask {url}: {reason}")]
-    Connection {
-        /// The URL without its query.
-        url: String,
-        /// What happened.
-        reason: String,
-    },
-    /// It took too long.
-    #[error("ask {url}: no whole answer within {timeout:?}")]
-    Timeout {
-        /// The URL without its query.
-        url: String,
-        /// How long it was given.
-        timeout: Duration,
-    },
-    /// It was too large.
-    #[error("ask {url}: the answer is larger than {bytes} bytes")]
-    TooLarge {
-        /// The URL without its query.
-        url: String,
-        /// The bound.
-        bytes: usize,
-    },
-    /// Answered, with an error.
-    #[error("ask {url}: {status}: {message}")]
-    Status {
-        /// The URL without its query.
-        url: String,
-        /// Its status.
-        status: StatusCode,
-        /// What it said, its beginning.
-        message: String,
-        /// When it wants to be asked again.
-        retry_after: Option<Duration>,
-    },
-}
-
-impl HttpError {
-    /// The same request may succeed later.
-    #[must_use]
-    pub fn is_passing(&self) -> bool {
-        match self {
-            Self::Connection { .. } | Self::Timeout { .. } => true,
-            Self::Status { status, .. } => {
-                status.is_server_error() || *status == StatusCode::TOO_MANY_REQUESTS
-            }
-            Self::Url { .. } | Self::Certificates { .. } | Self::TooLarge { .. } => false,
-        }
-    }
-
-    /// Asking for less may succeed.
-    #[must_use]
-    pub fn is_size(&self) -> bool {
-        matches!(self, Self::Timeout { .. } | Self::TooLarge { .. })
-            || matches!(self, Self::Status { status, .. } if *status == StatusCode::GATEWAY_TIMEOUT || *status == StatusCode::PAYLOAD_TOO_LARGE)
-    }
-
-    /// The status it was answered with, if it was.
-    #[must_use]
-    pub const fn status(&self) -> Option<StatusCode> {
-        match self {
-            Self::Status { status, .. } => Some(*status),
-            _ => None,
+            certificates: Certificates::default(),
         }
     }
 }
@@ -157,7 +78,7 @@ impl Http {
     /// # Errors
     /// The certificates cannot be read.
     pub fn new(options: HttpOptions) -> Result<Self, HttpError> {
-        let tls = tls(options.ca.as_ref())?;
+        let tls = tls(&options.certificates)?;
         let connector = HttpsConnectorBuilder::new()
             .with_tls_config(tls)
             .https_or_http()
@@ -212,7 +133,7 @@ impl Http {
 
     async fn once(&self, method: &Method, url: &str, body: &Bytes) -> Result<Bytes, HttpError> {
         let timeout = self.options.timeout;
-        let answer = tokio::time::timeout(timeout, self.answer(method, url, body)).await;
+        let answer = tokio::time::timeout(timeout, self.follow(method, url, body)).await;
         answer.unwrap_or_else(|_| {
             Err(HttpError::Timeout {
                 url: bare(url),
@@ -221,46 +142,61 @@ impl Http {
         })
     }
 
-    async fn answer(&self, method: &Method, url: &str, body: &Bytes) -> Result<Bytes, HttpError> {
-        let broken = |reason: String| HttpError::Url {
-            url: bare(url),
-            reason,
-        };
-        let uri: Uri = url
-            .parse()
-            .map_err(|error: hyper::http::uri::InvalidUri| broken(error.to_string()))?;
-        let mut request = Request::builder()
-            .method(method)
-            .uri(uri)
-            .header(ACCEPT_ENCODING, "gzip");
-        if method == Method::POST {
-            request = request.header(CONTENT_TYPE, "application/x-www-form-urlencoded");
+    /// Sends a request to where it is sent on to.
+    async fn follow(&self, method: &Method, url: &str, body: &Bytes) -> Result<Bytes, HttpError> {
+        let mut hop = Hop::first(method, url)?;
+        loop {
+            let response = self.answer(&hop, body).await?;
+            hop = match hop.next(&response)? {
+                Some(next) => next,
+                None => return self.read(&hop, response).await,
+            };
         }
-        if let Some(value) = self.options.auth.header() {
+    }
+
+    async fn answer(&self, hop: &Hop, body: &Bytes) -> Result<Response<Incoming>, HttpError> {
+        let mut request = Request::builder()
+            .method(&hop.method)
+            .uri(&hop.uri)
+            .header(ACCEPT_ENCODING, "gzip");
+        let mut content = Bytes::new();
+        if hop.method == Method::POST {
+            request = request.header(CONTENT_TYPE, "application/x-www-form-urlencoded");
+            content = body.clone();
+        }
+        if let Some(value) = self.options.auth.header().filter(|_| hop.is_trusted()) {
             request = request.header(AUTHORIZATION, value);
         }
         let request = request
-            .body(Full::new(body.clone()))
-            .map_err(|error| broken(error.to_string()))?;
+            .body(Full::new(content))
+            .map_err(|error| HttpError::Url {
+                url: hop.shown(),
+                reason: error.to_string(),
+            })?;
+        let lost = |error| HttpError::Connection {
+            url: hop.shown(),
+            reason: chain(&error),
+        };
+        self.client.request(request).await.map_err(lost)
+    }
+
+    /// The body of a success, within its bound.
+    async fn read(&self, hop: &Hop, response: Response<Incoming>) -> Result<Bytes, HttpError> {
         let lost = |reason: String| HttpError::Connection {
-            url: bare(url),
+            url: hop.shown(),
             reason,
         };
-        let response = self
-            .client
-            .request(request)
-            .await
-            .map_err(|error| lost(chain(&error)))?;
         let (parts, body) = response.into_parts();
         let limit = self.options.answer_bytes;
+        let too_large = || HttpError::TooLarge {
+            url: hop.shown(),
+            bytes: limit,
+        };
         let body = Limited::new(body, limit)
             .collect()
             .await
             .map_err(|error| match error.downcast_ref::<LengthLimitError>() {
-                Some(_) => HttpError::TooLarge {
-                    url: bare(url),
-                    bytes: limit,
-                },
+                Some(_) => too_large(),
                 None => lost(chain(&*error)),
             })?;
         let mut body = body.to_bytes();
@@ -269,22 +205,17 @@ impl Http {
             .get(CONTENT_ENCODING)
             .is_some_and(|encoding| encoding == "gzip")
         {
-            body = gunzip(&body, limit)
-                .ok_or_else(|| HttpError::TooLarge {
-                    url: bare(url),
-                    bytes: limit,
-                })?
-                .map_err(lost)?;
+            body = gunzip(&body, limit).ok_or_else(too_large)?.map_err(lost)?;
         }
         if parts.status.is_success() {
-            return Ok(body);
+            return hop.check_page(&parts).map(|()| body);
         }
         let retry_after = parts
             .headers
             .get(RETRY_AFTER)
             .and_then(|value| value.to_str().ok()?.parse().ok());
         Err(HttpError::Status {
-            url: bare(url),
+            url: hop.shown(),
             status: parts.status,
             message: String::from_utf8_lossy(&body[..body.len().min(500)])
                 .trim()
@@ -323,35 +254,6 @@ fn gunzip(body: &[u8], limit: usize) -> Option<Result<Bytes, String>> {
         Ok(_) => Some(Ok(plain.into())),
         Err(error) => Some(Err(format!("the answer is not gzip: {error}"))),
     }
-}
-
-pub(crate) fn tls(ca: Option<&PathBuf>) -> Result<rustls::ClientConfig, HttpError> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let bad = |path: &PathBuf, reason: String| HttpError::Certificates {
-        path: path.clone(),
-        reason,
-    };
-    let none = PathBuf::new();
-    let builder = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|error| bad(ca.unwrap_or(&none), error.to_string()))?;
-    let Some(path) = ca else {
-        return Ok(builder.with_webpki_roots().with_no_client_auth());
-    };
-    let mut roots = rustls::RootCertStore::empty();
-    use rustls::pki_types::pem::PemObject as _;
-    let certificates = rustls::pki_types::CertificateDer::pem_file_iter(path)
-        .map_err(|error| bad(path, error.to_string()))?;
-    for certificate in certificates {
-        let certificate = certificate.map_err(|error| bad(path, error.to_string()))?;
-        roots
-            .add(certificate)
-            .map_err(|error| bad(path, error.to_string()))?;
-    }
-    if roots.is_empty() {
-        return Err(bad(path, "there is no certificate in it".to_owned()));
-    }
-    Ok(builder.with_root_certificates(roots).with_no_client_auth())
 }
 
 /// An error with its causes: hyper's own text says only `client error (Connect)`.

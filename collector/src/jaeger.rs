@@ -7,4 +7,4 @@ mod messages;
 pub mod search;
 
 pub use api::{Api, Found, Jaeger, JaegerError, JaegerOptions};
-pub use collect::{Collected, Plan, Settle};
+pub use collect::{Collected, Learned, Plan, Settle, Whose};

@@ -7,6 +7,7 @@
 
 mod aefm_csv;
 pub mod clock;
+mod device;
 pub mod export;
 pub mod grpc;
 pub mod http;

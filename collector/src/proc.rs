@@ -4,6 +4,7 @@
 //! kernel is needed, and what a kernel does not offer is null in the table.
 
 mod cgroup;
+mod devices;
 mod kept;
 mod parse;
 mod read;

@@ -7,14 +7,16 @@ pub mod answer;
 pub mod counters;
 pub mod exposition;
 mod expressions;
+mod of;
+mod once;
 mod rows;
 mod source;
 mod usage;
 
 pub use expressions::write_expressions;
-pub use rows::metric_rows;
+pub use of::{Of, metric_rows, of};
 pub use source::{Prometheus, PrometheusError, PrometheusOptions, Scraped, Selector};
-pub use usage::{UsageRow, usage, write_usage};
+pub use usage::{UsageRow, write_usage};
 
 use std::collections::BTreeMap;
 

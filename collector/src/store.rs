@@ -13,6 +13,7 @@ mod sent;
 
 pub use address::{Address, AddressError, is_url};
 
+use crate::http::Certificates;
 use connection::Connection;
 use files::Local;
 use futures_util::{StreamExt as _, TryStreamExt as _};
@@ -115,9 +116,12 @@ impl Store {
             to: address.clone(),
             reason,
         };
-        let certificates = environment.get("SSL_CERT_FILE").map(PathBuf::from);
+        let certificates = Certificates {
+            ca: environment.get("SSL_CERT_FILE").map(PathBuf::from),
+            client: None,
+        };
         let connection =
-            Connection::new(certificates.as_ref()).map_err(|error| wrong(error.to_string()))?;
+            Connection::new(&certificates).map_err(|error| wrong(error.to_string()))?;
         let store = open::open(address, &environment, connection)
             .map_err(|error| wrong(told(&error) + hint))?;
         Ok(Self {

@@ -112,7 +112,7 @@ pub struct PlanArgs {
 pub struct CollectArgs {
     /// The run's folder, `data/<experiment>/<run>`.
     pub(crate) run: PathBuf,
-    /// An experiment file whose `collect` is used in place of the run's own.
+    /// A file whose `collect` is used in place of the run's own; nothing else needs to be in it.
     #[arg(long, value_name = "FILE")]
     pub(crate) file: Option<PathBuf>,
 }

@@ -22,6 +22,9 @@ use tokio::sync::Notify;
 use tokio::task::{Id, JoinError, JoinSet};
 use tracing::Instrument;
 
+/// To write the tables of cases whose sources are given up takes no longer.
+const WRITING: Duration = Duration::from_secs(30);
+
 /// Collections under way and the reports of those that are over.
 pub(crate) struct Collection {
     tasks: JoinSet<CaseReport>,
@@ -89,8 +92,13 @@ impl Collection {
         }
     }
 
-    /// Gives up what is still under way: each such case is failed, and says so.
-    pub(crate) fn abandon(&mut self) {
+    /// Gives up what is still under way: what its sources have not said yet they do not say, and all tables are written.
+    /// A case whose tables do not come even so is failed, and says so.
+    pub(crate) async fn abandon(&mut self) {
+        for (_, sources) in self.cases.values() {
+            sources.hurry();
+        }
+        self.finish(WRITING).await;
         self.tasks.abort_all();
         for (case, sources) in std::mem::take(&mut self.cases).into_values() {
             self.lost(
@@ -184,8 +192,12 @@ async fn gather(sources: Arc<Sources>, evidence: Evidence) -> CaseReport {
         &window,
         requests.as_ref().ok().cloned(),
     );
-    let (settled, answers) =
-        tokio::join!(settling, sources.remotes.ask(&window, &evidence.endpoints));
+    let (settled, answers) = tokio::join!(
+        settling,
+        sources
+            .remotes
+            .ask(&window, &evidence.endpoints, || sources.hurried())
+    );
     write::write(
         &sources,
         evidence,

@@ -159,6 +159,7 @@ impl Run {
     /// # Errors
     /// When it could not be run to its end; what it has seen is kept in the current case.
     pub async fn put_load_on(&mut self) -> Result<(), HandlerError> {
+        self.greet_sources().await;
         let spec = self.load_spec()?;
         let ui = self.ui.clone();
         ui.doing("load");
@@ -288,7 +289,7 @@ impl Run {
         if haste {
             self.collection.finish(COLLECTION_DEADLINE).await;
         }
-        self.collection.abandon();
+        self.collection.abandon().await;
         self.write_uncollected();
         self.sources = None;
         self.folder.sweep();

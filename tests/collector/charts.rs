@@ -1,9 +1,10 @@
 //! Samples labelled as the charts of kube-prometheus-stack label them, in a real Prometheus: what its ServiceMonitors and
 //! relabelings of version 39.11.0 (2022) and of today make of the same containers.
 
+use crate::real_prometheus::end;
 use aefm_collector::http::HttpOptions;
 use aefm_collector::prometheus::{
-    Prometheus, PrometheusOptions, Scraped, Selector, metric_rows, usage,
+    Prometheus, PrometheusOptions, Scraped, Selector, metric_rows, of,
 };
 use std::fmt::Write as _;
 
@@ -140,7 +141,7 @@ async fn scraped(current: bool) -> Option<Scraped> {
     .unwrap();
     Some(
         prometheus
-            .scrape((BEGIN_S + 20) * S, (BEGIN_S + 100) * S, 20 * S)
+            .scrape((BEGIN_S + 20) * S, (BEGIN_S + 100) * S, 20 * S, end())
             .await,
     )
 }
@@ -150,7 +151,7 @@ async fn assert_chart(current: bool) {
         return;
     };
     assert!(scraped.failures.is_empty(), "{:?}", scraped.failures);
-    let used = usage(&scraped.series, (BEGIN_S + 20) * S, (BEGIN_S + 100) * S);
+    let used = of(&scraped.series, (BEGIN_S + 20) * S, (BEGIN_S + 100) * S).usage;
     let geo: Vec<_> = used.iter().filter(|row| row.container == "geo").collect();
     let [geo] = geo.as_slice() else {
         panic!("one container, of this namespace: {used:?}")

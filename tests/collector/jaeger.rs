@@ -3,9 +3,10 @@
 use crate::double::{Double, Faults, Known};
 use aefm_collector::http::HttpOptions;
 use aefm_collector::jaeger::search::Bounds;
-use aefm_collector::jaeger::{Api, Collected, Jaeger, JaegerOptions, Plan, Settle};
+use aefm_collector::jaeger::{Api, Collected, Jaeger, JaegerOptions, Plan, Settle, Whose};
 use aefm_collector::trace::group;
 use aefm_workloads::ids::TraceId;
+use std::sync::Arc;
 use std::time::Duration;
 
 const START_US: i64 = 1_700_000_000_000_000;
@@ -51,18 +52,21 @@ fn plan(expected: &[Known]) -> Plan {
         from_ns: START_US * 1_000,
         to_ns: (START_US + 2_000_000) * 1_000,
         expected: expected.iter().map(|known| trace_id(known.id)).collect(),
-        trace_seed: None,
-        by_id_max: 10_000,
+        counted: None,
+        whose: Whose::Anybody,
         bounds: Bounds {
             limit: 40,
             limit_max: 400,
             ..Bounds::default()
         },
         settle: Settle {
-            polls: 2,
+            // The window was over long ago: what is missing is not awaited, but news are looked for.
+            flush: Duration::from_millis(50),
             every: Duration::from_millis(5),
             patience: Duration::from_secs(60),
+            awaited: Duration::ZERO,
         },
+        learned: Arc::default(),
     }
 }
 

@@ -4,6 +4,7 @@ mod charts;
 mod crisp;
 mod double;
 mod jaeger;
+mod late;
 mod moto;
 mod otlp;
 mod otlp_forms;

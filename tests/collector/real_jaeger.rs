@@ -4,7 +4,7 @@ use crate::otlp::{client, post};
 use crate::parts::jaeger;
 use aefm_collector::http::HttpOptions;
 use aefm_collector::jaeger::search::Bounds;
-use aefm_collector::jaeger::{Api, Jaeger, JaegerOptions, Plan, Settle};
+use aefm_collector::jaeger::{Api, Jaeger, JaegerOptions, Plan, Settle, Whose};
 use aefm_collector::trace::group;
 use aefm_workloads::ids;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
@@ -12,6 +12,7 @@ use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue, any_value};
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span, Status};
 use prost::Message as _;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 const SEED: u64 = 11;
@@ -128,18 +129,20 @@ async fn twenty_thousand_traces_come_back_whole() {
         expected: (0..TRACES)
             .map(|number| ids::trace_id(SEED, number))
             .collect(),
-        trace_seed: Some(SEED),
-        by_id_max: 0,
+        counted: None,
+        whose: Whose::Load { trace_seed: SEED },
         bounds: Bounds {
             limit: 500,
             limit_max: 2_000,
             ..Bounds::default()
         },
         settle: Settle {
-            polls: 3,
+            flush: Duration::from_secs(1),
             every: Duration::from_millis(500),
-            patience: Duration::from_secs(120),
+            patience: Duration::from_secs(150),
+            awaited: Duration::from_secs(120),
         },
+        learned: Arc::default(),
     };
     for api in [Api::Grpc, Api::V3, Api::V1] {
         let connected = Jaeger::connect(options.clone()).await.unwrap();
@@ -156,6 +159,7 @@ async fn twenty_thousand_traces_come_back_whole() {
             (vec![], vec![], 0),
             "{api:?}"
         );
+        assert_eq!(collected.by_id, 0, "{api:?}: searches find all of it");
         let (traces, _) = group(collected.spans);
         let errors = traces.iter().flatten().filter(|span| span.error).count() as u64;
         assert_eq!(

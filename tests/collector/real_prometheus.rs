@@ -4,13 +4,14 @@ use crate::parts::Server;
 use aefm_collector::http::HttpOptions;
 use aefm_collector::prometheus::answer::AnswerError;
 use aefm_collector::prometheus::{
-    Prometheus, PrometheusError, PrometheusOptions, Selector, metric_rows, usage,
+    Prometheus, PrometheusError, PrometheusOptions, Selector, metric_rows, of,
 };
 use aefm_tests::parts::{Part, find};
 use aefm_tests::ports;
 use std::fmt::Write as _;
 use std::process::{Command, Stdio};
 use std::time::Duration;
+use tokio::time::Instant;
 
 /// Any instant long past; blocks begin at two hours.
 const BEGIN_S: i64 = 1_700_006_400;
@@ -98,6 +99,11 @@ pub(crate) async fn start(dir: &std::path::Path, samples: &str) -> Option<(Serve
     Some((server, url))
 }
 
+/// All answers are there by then.
+pub(crate) fn end() -> Instant {
+    Instant::now() + Duration::from_secs(60)
+}
+
 fn prometheus(url: &str) -> Prometheus {
     let selector = Selector {
         pods: r#"namespace="hotel""#.to_owned(),
@@ -124,7 +130,7 @@ async fn every_sample_comes_as_it_was_scraped() {
     };
     let prometheus = prometheus(&url);
     let (from, to) = (BEGIN_S * S, (BEGIN_S + 200) * S);
-    let scraped = prometheus.scrape(from, to, 10 * S).await;
+    let scraped = prometheus.scrape(from, to, 10 * S, end()).await;
     assert!(scraped.failures.is_empty(), "{:?}", scraped.failures);
     assert!(scraped.absent.contains(&"node_cpu_seconds_total"));
     let samples: usize = scraped
@@ -153,7 +159,7 @@ async fn every_sample_comes_as_it_was_scraped() {
         );
     }
 
-    let used = usage(&scraped.series, from, to);
+    let used = aefm_collector::prometheus::of(&scraped.series, from, to).usage;
     let row = |pod: &str| used.iter().find(|row| row.pod == pod).unwrap();
     assert!(
         (row("geo-1").cpu_cores.unwrap() - 0.5).abs() < 1e-6
@@ -194,12 +200,65 @@ async fn every_sample_comes_as_it_was_scraped() {
 async fn a_prometheus_that_is_down_is_a_failure_in_words() {
     let port = ports::free();
     let scraped = prometheus(&format!("http://127.0.0.1:{port}"))
-        .scrape(0, S, S)
+        .scrape(0, S, S, end())
         .await;
     assert_eq!((scraped.series.len(), scraped.failures.len()), (0, 1));
     assert!(
         scraped.failures[0].contains("Connection refused"),
         "{:?}",
         scraped.failures
+    );
+}
+
+/// Two jobs scrape a container, which begins anew under another id in the middle of the case.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_container_of_two_jobs_and_two_lives_is_one_container() {
+    let mut text = String::from("# TYPE container_cpu_usage_seconds counter\n");
+    for job in ["kubelet", "cadvisor"] {
+        for (id, from, to, cores) in [("/a", 0, 10, 0.5), ("/b", 11, 20, 0.1)] {
+            for step in from..=to {
+                let (used, t) = (
+                    f64::from(step - from) * 10.0 * cores,
+                    BEGIN_S + i64::from(step) * 10,
+                );
+                writeln!(
+                    text,
+                    "container_cpu_usage_seconds_total{{namespace=\"hotel\",pod=\"geo-1\",container=\"c\",job=\"{job}\",id=\"{id}\"}} {used} {t}"
+                )
+                .unwrap();
+            }
+        }
+    }
+    text.push_str("# EOF\n");
+    let dir = tempfile::tempdir().unwrap();
+    let Some((_server, url)) = start(dir.path(), &text).await else {
+        return;
+    };
+    let (from, to) = (BEGIN_S * S, (BEGIN_S + 200) * S);
+    let scraped = prometheus(&url).scrape(from, to, 10 * S, end()).await;
+    assert_eq!(scraped.series.len(), 4);
+    let said = of(&scraped.series, from, to);
+    let cores: Vec<f64> = said
+        .metrics
+        .iter()
+        .filter_map(|row| row.cpu_cores)
+        .collect();
+    assert_eq!(cores.len(), 10 + 9, "{cores:?}");
+    assert!(
+        cores
+            .iter()
+            .all(|cores| [0.5, 0.1].iter().any(|own| (cores - own).abs() < 1e-6)),
+        "{cores:?}"
+    );
+    assert_eq!(said.usage.len(), 1);
+    assert!(
+        (said.usage[0].cpu_max_cores.unwrap() - 0.5).abs() < 1e-6,
+        "{:?}",
+        said.usage
+    );
+    assert!(
+        said.remarks[0].contains("job=\"cadvisor\""),
+        "{:?}",
+        said.remarks
     );
 }

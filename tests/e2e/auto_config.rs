@@ -1,7 +1,7 @@
 //! `aefm auto-config` and what a newcomer does next, against the API double: its nodes, its Services, its pods.
 
+use crate::scraped::exporter;
 use crate::session::{aefm, said};
-use crate::sources::exporter;
 use aefm_tests::kube_api::KubeApi;
 use aefm_tests::parts::{Part, find};
 use aefm_tests::processes::wait_for;

@@ -12,6 +12,7 @@ mod files;
 mod get_file;
 mod image;
 mod interrupts;
+mod late;
 #[path = "../collector/moto.rs"]
 mod moto;
 mod names;
@@ -23,6 +24,7 @@ mod renewal;
 mod requests;
 mod rights;
 mod runs;
+mod scraped;
 mod session;
 mod small;
 mod sources;

@@ -41,7 +41,8 @@ pub(super) fn number(text: &str) -> Option<u64> {
     text.trim().parse().ok()
 }
 
-/// Busy time of all CPUs in `/proc/stat`, in ticks: everything but idle and waiting for I/O. Guests are within user.
+/// Busy time of all CPUs in `/proc/stat`, in ticks: everything but idle, waiting for I/O, and what the host gave to other
+/// machines (steal). Guests are within user.
 pub(super) fn node_busy_ticks(text: &str) -> Option<u64> {
     let line = text.lines().find_map(|line| line.strip_prefix("cpu "))?;
     let fields: Vec<u64> = line
@@ -49,22 +50,36 @@ pub(super) fn node_busy_ticks(text: &str) -> Option<u64> {
         .map_while(|field| field.parse().ok())
         .collect();
     (fields.len() >= 4).then(|| {
-        let busy = [0, 1, 2, 5, 6, 7];
+        let busy = [0, 1, 2, 5, 6];
         busy.iter().filter_map(|place| fields.get(*place)).sum()
     })
 }
 
-/// Bytes received and sent in `/proc/net/dev`, all interfaces but loopback.
-pub(super) fn net_bytes(text: &str) -> Option<(u64, u64)> {
-    let mut sums = (0_u64, 0_u64);
-    for line in text.lines().skip(2) {
+/// Interfaces in `/proc/net/dev`, with the bytes that each received and sent.
+fn interfaces(text: &str) -> impl Iterator<Item = (&str, Option<(u64, u64)>)> {
+    text.lines().skip(2).filter_map(|line| {
         let (name, fields) = line.split_once(':')?;
-        if name.trim() == "lo" {
-            continue;
-        }
-        let fields: Vec<&str> = fields.split_ascii_whitespace().collect();
-        sums.0 += fields.first()?.parse::<u64>().ok()?;
-        sums.1 += fields.get(8)?.parse::<u64>().ok()?;
+        let mut fields = fields.split_ascii_whitespace().map(str::parse);
+        let bytes = match (fields.next(), fields.nth(7)) {
+            (Some(Ok(received)), Some(Ok(sent))) => Some((received, sent)),
+            _ => None,
+        };
+        Some((name.trim(), bytes))
+    })
+}
+
+/// Names of the interfaces in `/proc/net/dev`.
+pub(super) fn interface_names(text: &str) -> impl Iterator<Item = &str> {
+    interfaces(text).map(|(name, _)| name)
+}
+
+/// Bytes received and sent in `/proc/net/dev` by the interfaces that count.
+pub(super) fn net_bytes(text: &str, counts: impl Fn(&str) -> bool) -> Option<(u64, u64)> {
+    let own = interfaces(text).filter(|(name, _)| counts(name));
+    let mut sums = (0_u64, 0_u64);
+    for (_, bytes) in own {
+        let (received, sent) = bytes?;
+        sums = (sums.0.checked_add(received)?, sums.1.checked_add(sent)?);
     }
     Some(sums)
 }
@@ -99,28 +114,37 @@ pub(super) fn pressure_some_us(text: &str) -> Option<u64> {
         .ok()
 }
 
-/// Sum over devices of `rbytes=` and `wbytes=` in cgroup v2's `io.stat`.
-pub(super) fn io_stat_bytes(text: &str) -> (u64, u64) {
-    let sum = |key: &str| {
-        let fields = text
-            .split_ascii_whitespace()
-            .filter_map(|field| field.strip_prefix(key));
-        fields.filter_map(|value| value.parse::<u64>().ok()).sum()
-    };
-    (sum("rbytes="), sum("wbytes="))
+/// Sum over the devices that count (by their numbers, such as `8:0`) of `rbytes=` and `wbytes=` in cgroup v2's `io.stat`.
+pub(super) fn io_stat_bytes(text: &str, counts: impl Fn(&str) -> bool) -> (u64, u64) {
+    let mut sums = (0_u64, 0_u64);
+    for line in text.lines() {
+        let mut fields = line.split_ascii_whitespace();
+        if !fields.next().is_some_and(&counts) {
+            continue;
+        }
+        for field in fields {
+            let value = |key: &str| field.strip_prefix(key).and_then(|value| value.parse().ok());
+            sums.0 = sums.0.saturating_add(value("rbytes=").unwrap_or(0));
+            sums.1 = sums.1.saturating_add(value("wbytes=").unwrap_or(0));
+        }
+    }
+    sums
 }
 
-/// Sum over devices of `Read` and `Write` in cgroup v1's `blkio.throttle.io_service_bytes`.
-pub(super) fn blkio_bytes(text: &str) -> (u64, u64) {
-    let mut sums = (0, 0);
+/// Sum over the devices that count of `Read` and `Write` in cgroup v1's `blkio.throttle.io_service_bytes`.
+pub(super) fn blkio_bytes(text: &str, counts: impl Fn(&str) -> bool) -> (u64, u64) {
+    let mut sums = (0_u64, 0_u64);
     for line in text.lines() {
-        let mut fields = line.split_ascii_whitespace().skip(1);
+        let mut fields = line.split_ascii_whitespace();
+        if !fields.next().is_some_and(&counts) {
+            continue;
+        }
         if let (Some(operation), Some(Ok(bytes))) =
             (fields.next(), fields.next().map(str::parse::<u64>))
         {
             match operation {
-                "Read" => sums.0 += bytes,
-                "Write" => sums.1 += bytes,
+                "Read" => sums.0 = sums.0.saturating_add(bytes),
+                "Write" => sums.1 = sums.1.saturating_add(bytes),
                 _ => {}
             }
         }

@@ -1,14 +1,16 @@
 //! Counters of a process and of the node, as they are now.
 
-use super::cgroup::{Files, Folders, locate};
+use super::cgroup::{Files, locate};
+use super::devices::Devices;
 use super::kept::{Kept, Room};
 use super::parse::{self, Hierarchy};
 use super::rows::Counters;
+use crate::device::{lowest, network_height};
 use nix::time::{ClockId, clock_getcpuclockid, clock_gettime};
 use nix::unistd::{Pid, SysconfVar, sysconf};
 use std::fs;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// What the machine is like, read once, and what its own counters are read from.
 #[derive(Debug)]
@@ -16,8 +18,7 @@ pub(super) struct Machine {
     ticks_per_s: u64,
     hierarchies: Vec<Hierarchy>,
     own_network: Option<PathBuf>,
-    // Those that were there at the start: a sum to which others come would jump.
-    disks: Vec<String>,
+    devices: Devices,
     stat: Option<Kept>,
     memory: Option<Kept>,
     network: Option<Kept>,
@@ -53,18 +54,13 @@ impl Machine {
             .flatten()
             .and_then(|ticks| u64::try_from(ticks).ok());
         let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
-        let blocks = fs::read_dir("/sys/block").into_iter().flatten().flatten();
-        // Disks in memory and loop devices only pass on what others do.
-        let is_disk = |name: &String| !name.starts_with("loop") && !name.starts_with("ram");
+        let interfaces = fs::read_to_string("/proc/net/dev").unwrap_or_default();
         let mut keep = |path: &str| Kept::open(path.into(), room);
         Self {
             ticks_per_s: ticks.filter(|ticks| *ticks > 0).unwrap_or(100),
             hierarchies: parse::hierarchies(&mounts),
             own_network: fs::read_link("/proc/self/ns/net").ok(),
-            disks: blocks
-                .filter_map(|block| block.file_name().into_string().ok())
-                .filter(is_disk)
-                .collect(),
+            devices: Devices::look(Path::new("/sys"), &interfaces),
             stat: keep("/proc/stat"),
             memory: keep("/proc/meminfo"),
             network: keep("/proc/net/dev"),
@@ -82,7 +78,8 @@ impl Machine {
             );
             total.checked_sub(available)
         };
-        let is_own = |name: &str| self.disks.iter().any(|disk| disk == name);
+        let is_disk = |name: &str| self.devices.disks.iter().any(|disk| disk == name);
+        let is_network = |name: &str| self.devices.networks.iter().any(|own| own == name);
         let busy = self
             .stat
             .as_ref()
@@ -98,11 +95,11 @@ impl Machine {
             network: self
                 .network
                 .as_ref()
-                .and_then(|file| parse::net_bytes(file.read_lines(buffer)?)),
+                .and_then(|file| parse::net_bytes(file.read_lines(buffer)?, is_network)),
             disk: self
                 .disk
                 .as_ref()
-                .and_then(|file| Some(parse::disk_bytes(file.read_lines(buffer)?, is_own))),
+                .and_then(|file| Some(parse::disk_bytes(file.read_lines(buffer)?, is_disk))),
             pressure_us: self
                 .pressure
                 .each_ref()
@@ -168,7 +165,10 @@ impl Machine {
             throttled_ns: cgroup.and_then(|cgroup| cgroup.throttled_ns),
             memory_bytes: read("status").and_then(|text| parse::keyed_kib(&text, "VmRSS")),
             network: if process.own_network {
-                read("net/dev").and_then(|text| parse::net_bytes(&text))
+                read("net/dev").and_then(|text| {
+                    let own = lowest(parse::interface_names(&text), network_height);
+                    parse::net_bytes(&text, |name| own.contains(&name))
+                })
             } else {
                 None
             },
@@ -177,8 +177,8 @@ impl Machine {
         })
     }
 
-    /// The folders of a cgroup by its path, the same in all hierarchies.
-    pub(super) fn cgroup(&self, path: &str) -> Folders {
+    /// What the counters of a cgroup are read from, by its path, which is the same in all hierarchies.
+    pub(super) fn cgroup(&self, path: &str, room: &mut Room) -> Files {
         let all = self.hierarchies.iter().zip(1..).map(|(hierarchy, number)| {
             format!(
                 "{number}:{}:{path}\n",
@@ -188,7 +188,8 @@ impl Machine {
                     .map_or(String::new(), |names| names.join(","))
             )
         });
-        locate(&all.collect::<String>(), &self.hierarchies)
+        let folders = locate(&all.collect::<String>(), &self.hierarchies);
+        folders.open(room, &self.devices.apart)
     }
 }
 

@@ -238,7 +238,7 @@ impl Watch {
                     watch.add(Scope::Process, name, process.map(Source::Process));
                 }
                 Subject::Cgroup { scope, name, path } => {
-                    let files = watch.machine.cgroup(&path).open(&mut room);
+                    let files = watch.machine.cgroup(&path, &mut room);
                     watch.add(scope, name, Some(Source::Cgroup(files)));
                 }
             }

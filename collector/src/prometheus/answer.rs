@@ -4,8 +4,9 @@
 
 use super::Series;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 #[derive(Debug, Deserialize)]
 struct Answer<'a> {
@@ -14,11 +15,11 @@ struct Answer<'a> {
     #[serde(borrow, default)]
     data: Option<Data<'a>>,
     #[serde(rename = "errorType", borrow, default)]
-    error_type: Cow<'a, str>,
+    error_type: Option<Cow<'a, str>>,
     #[serde(borrow, default)]
-    error: Cow<'a, str>,
+    error: Option<Cow<'a, str>>,
     #[serde(default)]
-    warnings: Vec<String>,
+    warnings: Option<Vec<String>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -26,17 +27,22 @@ struct Data<'a> {
     #[serde(rename = "resultType", borrow, default)]
     kind: Cow<'a, str>,
     #[serde(borrow, default)]
-    result: Vec<Item<'a>>,
+    result: Option<Vec<Item<'a>>>,
 }
 
 #[derive(Debug, Deserialize)]
 struct Item<'a> {
     #[serde(default)]
-    metric: BTreeMap<String, String>,
+    metric: Option<BTreeMap<String, String>>,
     #[serde(borrow, default)]
-    values: Vec<(f64, Cow<'a, str>)>,
+    values: Option<Vec<(f64, Cow<'a, str>)>>,
     #[serde(borrow, default)]
     value: Option<(f64, Cow<'a, str>)>,
+    // Native histograms, which are no numbers.
+    #[serde(default)]
+    histograms: Option<IgnoredAny>,
+    #[serde(default)]
+    histogram: Option<IgnoredAny>,
 }
 
 /// Why an answer is none.
@@ -90,37 +96,47 @@ pub fn read(text: &[u8]) -> Result<Read, AnswerError> {
     let answer: Answer<'_> = crate::json::read(text)?;
     if answer.status != "success" {
         return Err(AnswerError::Query {
-            kind: answer.error_type.into_owned(),
-            message: answer.error.into_owned(),
+            kind: answer.error_type.unwrap_or_default().into_owned(),
+            message: answer.error.unwrap_or_default().into_owned(),
         });
     }
+    let mut warnings = answer.warnings.unwrap_or_default();
     let Some(data) = answer.data else {
         return Ok(Read {
-            warnings: answer.warnings,
+            warnings,
             ..Read::default()
         });
     };
     if data.kind != "matrix" && data.kind != "vector" {
         return Err(AnswerError::Kind(data.kind.into_owned()));
     }
-    let series = data.result.into_iter().map(|item| {
-        let samples = item
-            .values
+    let mut histograms = BTreeSet::new();
+    let mut series = Vec::new();
+    for item in data.result.unwrap_or_default() {
+        let labels = item.metric.unwrap_or_default();
+        if item.histograms.is_some() || item.histogram.is_some() {
+            histograms.insert(labels.get("__name__").cloned().unwrap_or_default());
+        }
+        let values = item.values.unwrap_or_default();
+        let samples = values
             .iter()
             .chain(&item.value)
             .filter_map(|(seconds, text)| {
                 let value: f64 = text.parse().ok().filter(|value: &f64| !value.is_nan())?;
                 Some((instant_ns(*seconds), value))
             });
-        Series {
+        series.push(Series {
             samples: samples.collect(),
-            labels: item.metric,
-        }
-    });
-    Ok(Read {
-        series: series.collect(),
-        warnings: answer.warnings,
-    })
+            labels,
+        });
+    }
+    warnings.extend(histograms.into_iter().map(|name| {
+        format!(
+            "samples of `{name}` that are native histograms are left out: histogram_quantile, histogram_count or \
+             histogram_sum make numbers of them"
+        )
+    }));
+    Ok(Read { series, warnings })
 }
 
 /// Prometheus keeps milliseconds.
@@ -159,6 +175,29 @@ mod tests {
         assert_eq!(
             super::read(vector).unwrap().series[0].samples,
             [(5_000_000_000, f64::INFINITY)]
+        );
+    }
+
+    #[test]
+    fn null_is_absent_and_native_histograms_are_named() {
+        let nothing = br#"{"status":"success","data":{"resultType":"matrix","result":null},"warnings":null,"error":null,"errorType":null}"#;
+        assert_eq!(super::read(nothing).unwrap(), Read::default());
+        assert_eq!(
+            super::read(br#"{"status":"success","data":null}"#).unwrap(),
+            Read::default()
+        );
+        let text = br#"{"status":"success","data":{"resultType":"matrix","result":[
+            {"metric":{"__name__":"took"},"histograms":[[5,{"count":"3","sum":"1"}]]},
+            {"metric":null,"values":[[5,"1"]],"histograms":null}]}}"#;
+        let read = super::read(text).unwrap();
+        assert!(
+            read.warnings[0].contains("`took`") && read.warnings.len() == 1,
+            "{:?}",
+            read.warnings
+        );
+        assert_eq!(
+            (read.series[0].samples.len(), read.series[1].samples.len()),
+            (0, 1)
         );
     }
 

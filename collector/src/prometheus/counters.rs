@@ -165,21 +165,21 @@ pub const METRICS: &[Metric] = &[
 ];
 
 impl Metric {
-    /// This series is one of the metric's, and one that is to be counted: not idle time, not loopback, no sum over
-    /// containers beside the containers themselves.
+    /// This series is one of the metric's, and one that is to be counted: not idle or stolen time, no single
+    /// core beside their sum.
     #[must_use]
     pub fn takes(&self, series: &super::Series) -> bool {
         let idle = matches!(
             series.label("mode"),
-            "idle" | "iowait" | "guest" | "guest_nice"
+            // Guests are within user; what was stolen was another machine's.
+            "idle" | "iowait" | "guest" | "guest_nice" | "steal"
         );
-        let loopback = series.label("device") == "lo" || series.label("interface") == "lo";
         // cAdvisor reports one series a core beside the total where it is told to.
         let one_core = !self.is_node && !matches!(series.label("cpu"), "" | "total");
         series.name() == self.name
             && self
                 .only
                 .is_none_or(|(label, value)| series.label(label) == value)
-            && !(idle || loopback || one_core)
+            && !(idle || one_core)
     }
 }

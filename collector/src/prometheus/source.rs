@@ -4,7 +4,11 @@ use super::Series;
 use super::answer::{AnswerError, Read, read};
 use super::counters::METRICS;
 use crate::http::{Http, HttpError, HttpOptions, encode};
+use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use tokio::time::{Instant, timeout_at};
 
 /// Where a Prometheus is.
 #[derive(Clone, Debug)]
@@ -46,6 +50,8 @@ pub struct Scraped {
     pub absent: Vec<&'static str>,
     /// Metrics that could not be had, and why.
     pub failures: Vec<String>,
+    /// Metrics that were not answered in time.
+    pub unasked: Vec<&'static str>,
     /// What the server warned of.
     pub warnings: Vec<String>,
     /// Questions asked.
@@ -58,6 +64,7 @@ pub struct Prometheus {
     url: String,
     http: Http,
     selector: Selector,
+    only_gets: Arc<AtomicBool>,
 }
 
 /// Points that a server gives at once in a range query.
@@ -76,34 +83,24 @@ impl Prometheus {
             url: options.url.trim_end_matches('/').to_owned(),
             http,
             selector: options.selector,
+            only_gets: Arc::default(),
         })
     }
 
+    /// Asks by POST, which takes questions of any length, or by GET where something on the way lets only that through.
     async fn ask(&self, path: &str, form: String) -> Result<Read, PrometheusError> {
-        match self
-            .http
-            .post_form(&format!("{}{path}", self.url), form)
-            .await
-        {
-            Ok(body) => Ok(read(&body)?),
-            // 400 and 422 say in JSON what was wrong.
-            Err(HttpError::Status {
-                status,
-                message,
-                url,
-                retry_after,
-            }) => match read(message.as_bytes()) {
-                Err(error @ AnswerError::Query { .. }) => Err(error.into()),
-                _ => Err(HttpError::Status {
-                    status,
-                    message,
-                    url,
-                    retry_after,
-                }
-                .into()),
-            },
-            Err(error) => Err(error.into()),
+        let url = format!("{}{path}", self.url);
+        if !self.only_gets.load(Ordering::Relaxed) {
+            let posted = self.http.post_form(&url, form.clone()).await;
+            match posted {
+                Err(error) if is_only_post_refused(&error) => {}
+                answer => return told(answer),
+            }
         }
+        let answer = told(self.http.get(&format!("{url}?{form}")).await);
+        // Only now it is known that it was the method.
+        self.only_gets.fetch_or(answer.is_ok(), Ordering::Relaxed);
+        answer
     }
 
     /// The raw samples of `selector` after `from_ns` and up to `to_ns` (ns since the epoch), split where the server has
@@ -172,35 +169,42 @@ impl Prometheus {
         Ok(all)
     }
 
-    /// Everything in [`METRICS`] over a window, widened by `margin_ns` so that rates have a sample before and after.
-    /// Never fails as a whole: what could not be had is in the result.
-    pub async fn scrape(&self, from_ns: i64, to_ns: i64, margin_ns: i64) -> Scraped {
+    /// Everything in [`METRICS`] over a window, widened by `margin_ns` so that rates have a sample before and after; what
+    /// is not answered by `end` is not awaited. Never fails as a whole: what could not be had is in the result.
+    pub async fn scrape(&self, from_ns: i64, to_ns: i64, margin_ns: i64, end: Instant) -> Scraped {
         let mut scraped = Scraped::default();
         let names: BTreeSet<(&'static str, bool)> = METRICS
             .iter()
             .map(|metric| (metric.name, metric.is_node))
             .collect();
-        for (name, is_node) in names {
-            let matchers = if is_node {
+        let window = (
+            from_ns.saturating_sub(margin_ns),
+            to_ns.saturating_add(margin_ns),
+        );
+        for (place, (name, is_node)) in names.iter().enumerate() {
+            let matchers = if *is_node {
                 &self.selector.nodes
             } else {
                 &self.selector.pods
             };
-            let window = (
-                from_ns.saturating_sub(margin_ns),
-                to_ns.saturating_add(margin_ns),
-            );
-            match self
-                .raw(&format!("{name}{{{matchers}}}"), window.0, window.1)
-                .await
-            {
+            let selector = format!("{name}{{{matchers}}}");
+            let Ok(answer) = timeout_at(end, self.raw(&selector, window.0, window.1)).await else {
+                // One reason for all that is left.
+                scraped.unasked = names.iter().skip(place).map(|(name, _)| *name).collect();
+                return scraped;
+            };
+            match answer {
                 Ok((read, questions)) => {
                     scraped.questions += questions;
                     if read.series.is_empty() {
                         scraped.absent.push(name);
                     }
                     scraped.series.extend(read.series);
-                    scraped.warnings.extend(read.warnings);
+                    for warning in read.warnings {
+                        if !scraped.warnings.contains(&warning) {
+                            scraped.warnings.push(warning);
+                        }
+                    }
                 }
                 Err(error) => {
                     scraped.failures.push(format!("{name}: {error}"));
@@ -214,6 +218,39 @@ impl Prometheus {
             }
         }
         scraped
+    }
+
+    /// Whether it answers at all.
+    ///
+    /// # Errors
+    /// It does not, or not as a Prometheus does.
+    pub async fn greet(&self) -> Result<(), PrometheusError> {
+        self.ask("/api/v1/query", "query=vector(1)".to_owned())
+            .await
+            .map(drop)
+    }
+}
+
+/// What is refused may be only how it was asked; a way that a posted question cannot be sent on may be open to others.
+fn is_only_post_refused(error: &HttpError) -> bool {
+    matches!(error, HttpError::Redirect { .. })
+        || error
+            .status()
+            .is_some_and(|status| [403, 405, 501].contains(&status.as_u16()))
+}
+
+/// What an answer says.
+fn told(answer: Result<Bytes, HttpError>) -> Result<Read, PrometheusError> {
+    match answer {
+        Ok(body) => Ok(read(&body)?),
+        // 400 and 422 say in JSON what was wrong.
+        Err(error) => match &error {
+            HttpError::Status { message, .. } => match read(message.as_bytes()) {
+                Err(said @ AnswerError::Query { .. }) => Err(said.into()),
+                _ => Err(error.into()),
+            },
+            _ => Err(error.into()),
+        },
     }
 }
 

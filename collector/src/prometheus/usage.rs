@@ -1,8 +1,8 @@
 //! What each container used over a case: from counter differences between samples, with how well that is known.
 
-use super::Series;
-use super::counters::{Form, METRICS, Target};
-use super::rows::{Subject, rates, subject};
+use super::counters::{Form, Target};
+use super::once::Once;
+use super::rows::Subject;
 use crate::schema::USAGE;
 use crate::sink::{Cell, SinkError, TableWriter, Written};
 use aefm_workloads::labels::CaseLabels;
@@ -38,9 +38,9 @@ pub struct UsageRow {
 
 /// What a counter gained from `from_ns` to `to_ns`, interpolated between the samples around the borders; none if no two
 /// samples reach into the window. Time before the first and after the last sample is taken to be like the rest.
-fn gained(samples: &[(i64, f64)], from_ns: i64, to_ns: i64) -> Option<f64> {
+fn gained(once: &Once, from_ns: i64, to_ns: i64) -> Option<f64> {
     let (mut gain, mut covered) = (0.0, 0_i64);
-    for (t_ns, elapsed, rate) in rates(samples) {
+    for (t_ns, elapsed, rate) in once.rates() {
         let overlap = t_ns.min(to_ns) - (t_ns - elapsed).max(from_ns);
         if overlap > 0 {
             gain += rate * overlap as f64 / 1e9;
@@ -50,10 +50,10 @@ fn gained(samples: &[(i64, f64)], from_ns: i64, to_ns: i64) -> Option<f64> {
     (covered > 0).then(|| gain * (to_ns - from_ns) as f64 / covered as f64)
 }
 
-fn max_gap_ns(samples: &[(i64, f64)], from_ns: i64, to_ns: i64) -> i64 {
-    let within = samples
-        .iter()
-        .map(|(t_ns, _)| *t_ns)
+fn max_gap_ns(once: &Once, from_ns: i64, to_ns: i64) -> i64 {
+    let within = once
+        .samples()
+        .map(|(t_ns, _)| t_ns)
         .filter(|t_ns| (from_ns..=to_ns).contains(t_ns));
     let mut last = from_ns;
     let mut gap = 0;
@@ -67,68 +67,64 @@ fn max_gap_ns(samples: &[(i64, f64)], from_ns: i64, to_ns: i64) -> i64 {
 /// The use of every container that any of the series is about, over a window. One with CPU and no memory keeps its row,
 /// with nulls.
 #[must_use]
-pub fn usage(series: &[Series], from_ns: i64, to_ns: i64) -> Vec<UsageRow> {
+pub(super) fn usage(all: &[Once], from_ns: i64, to_ns: i64) -> Vec<UsageRow> {
     let mut rows: BTreeMap<(String, String, String), UsageRow> = BTreeMap::new();
-    for metric in METRICS.iter().filter(|metric| !metric.is_node) {
-        for series in series.iter().filter(|series| metric.takes(series)) {
-            let Some(subject) =
-                subject(metric, series).filter(|subject| subject.scope == "container")
-            else {
-                continue;
-            };
-            let Subject {
+    for once in all.iter().filter(|once| once.subject.scope == "container") {
+        let Subject {
+            namespace,
+            pod,
+            container,
+            ..
+        } = once.subject.clone();
+        let row = rows
+            .entry((namespace.clone(), pod.clone(), container.clone()))
+            .or_insert_with(|| UsageRow {
                 namespace,
                 pod,
                 container,
-                node,
-                ..
-            } = subject;
-            let row = rows
-                .entry((namespace.clone(), pod.clone(), container.clone()))
-                .or_insert_with(|| UsageRow {
-                    namespace,
-                    pod,
-                    container,
-                    ..UsageRow::default()
-                });
-            // kube-state-metrics names the node as well, and both name the same one.
-            if !node.is_empty() {
-                row.node = Some(node);
-            }
-            row.note(metric.form, metric.target, series, (from_ns, to_ns));
+                ..UsageRow::default()
+            });
+        // kube-state-metrics names the node as well, and both name the same one.
+        if let Some(node) = &once.node {
+            row.node = Some(node.clone());
         }
+        row.note(once, (from_ns, to_ns));
     }
     rows.into_values().collect()
 }
 
 impl UsageRow {
-    fn note(&mut self, form: Form, target: Target, series: &Series, (from_ns, to_ns): (i64, i64)) {
-        let samples = &series.samples;
-        let within = samples
-            .iter()
-            .filter(|(t_ns, _)| (from_ns..=to_ns).contains(t_ns));
-        let highest = within.clone().map(|(_, value)| *value).reduce(f64::max);
-        match (form, target) {
+    fn note(&mut self, once: &Once, (from_ns, to_ns): (i64, i64)) {
+        let within: Vec<f64> = once
+            .samples()
+            .filter(|(t_ns, _)| (from_ns..=to_ns).contains(t_ns))
+            .map(|(_, value)| value)
+            .collect();
+        let highest = within.iter().copied().reduce(f64::max);
+        match (once.metric.form, once.metric.target) {
             (_, Target::Cpu) => {
                 let window = (to_ns - from_ns) as f64 / 1e9;
-                self.cpu_cores = gained(samples, from_ns, to_ns).map(|seconds| seconds / window);
-                let inside = rates(samples).filter(|(t_ns, ..)| (from_ns..=to_ns).contains(t_ns));
+                self.cpu_cores = gained(once, from_ns, to_ns).map(|seconds| seconds / window);
+                let inside = once
+                    .rates()
+                    .filter(|(t_ns, ..)| (from_ns..=to_ns).contains(t_ns));
                 self.cpu_max_cores = inside.map(|(_, _, rate)| rate).reduce(f64::max);
-                self.samples = within.count() as u64;
-                self.max_gap_ns = max_gap_ns(samples, from_ns, to_ns);
+                self.samples = within.len() as u64;
+                self.max_gap_ns = max_gap_ns(once, from_ns, to_ns);
             }
             (_, Target::Memory) => self.memory_max_bytes = highest.map(|bytes| bytes as i64),
             // A limit holds between its samples, which may all lie outside. cAdvisor says 0 for none.
             (Form::Limit, target) => {
-                let limit = samples
+                let limit = once
+                    .samples()
                     .last()
-                    .map(|(_, value)| *value)
+                    .map(|(_, value)| value)
                     .filter(|limit| *limit > 0.0);
                 match target {
                     Target::CpuLimit => self.cpu_limit_cores = limit.or(self.cpu_limit_cores),
                     _ => {
                         self.memory_limit_bytes =
-                            limit.map(|bytes| bytes as i64).or(self.memory_limit_bytes)
+                            limit.map(|bytes| bytes as i64).or(self.memory_limit_bytes);
                     }
                 }
             }
@@ -171,7 +167,12 @@ pub fn write_usage(
 
 #[cfg(test)]
 mod tests {
+    use super::super::Series;
     use super::*;
+
+    fn usage_of(series: &[Series], from_ns: i64, to_ns: i64) -> Vec<UsageRow> {
+        usage(&Once::of(series).0, from_ns, to_ns)
+    }
 
     const S: i64 = 1_000_000_000;
 
@@ -210,7 +211,7 @@ mod tests {
             &[("resource", "cpu")],
             &[(5, 2.0)],
         );
-        let rows = usage(&[cpu, memory, limit], 15 * S, 25 * S);
+        let rows = usage_of(&[cpu, memory, limit], 15 * S, 25 * S);
         let row = &rows[0];
         assert_eq!(
             (row.cpu_cores, row.cpu_max_cores, row.cpu_limit_cores),
@@ -230,7 +231,7 @@ mod tests {
             &[],
             &[(0, 100.0), (10, 105.0), (20, 2.0), (30, 7.0)],
         );
-        let rows = usage(&[cpu], 0, 30 * S);
+        let rows = usage_of(&[cpu], 0, 30 * S);
         assert!((rows[0].cpu_cores.unwrap() - 12.0 / 30.0).abs() < 1e-9);
     }
 
@@ -241,7 +242,7 @@ mod tests {
             &[],
             &[(100, 1.0), (110, 2.0)],
         );
-        let row = &usage(&[cpu], 0, 30 * S)[0];
+        let row = &usage_of(&[cpu], 0, 30 * S)[0];
         assert_eq!(
             (row.cpu_cores, row.samples, row.max_gap_ns),
             (None, 0, 30 * S)

@@ -1,6 +1,6 @@
 //! How stores are asked: with the HTTP client that sources are asked with, too.
 
-use crate::http::{HttpError as TlsError, chain, tls};
+use crate::http::{Certificates, HttpError as TlsError, chain, tls};
 use async_trait::async_trait;
 use http_body_util::BodyExt as _;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
@@ -12,7 +12,6 @@ use object_store::client::{
     HttpClient, HttpConnector, HttpError, HttpErrorKind, HttpRequest, HttpRequestBody,
     HttpResponse, HttpService,
 };
-use std::path::PathBuf;
 use std::time::Duration;
 
 /// A connection that is not there within this is tried again.
@@ -27,8 +26,8 @@ const SLOWEST: u64 = 64 << 10;
 pub(super) struct Connection(Client<HttpsConnector<Tcp>, HttpRequestBody>);
 
 impl Connection {
-    /// Trusts the web's certificates, or those of this PEM file.
-    pub(super) fn new(certificates: Option<&PathBuf>) -> Result<Self, TlsError> {
+    /// Trusts the web's certificates, or those that are named.
+    pub(super) fn new(certificates: &Certificates) -> Result<Self, TlsError> {
         let tls = tls(certificates)?;
         let mut tcp = Tcp::new();
         tcp.enforce_http(false);

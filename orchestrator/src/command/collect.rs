@@ -1,24 +1,30 @@
 //! `aefm collect`
 
-use super::{Exit, complain, read};
+use super::{Exit, complain};
 use crate::cli::CollectArgs;
 use crate::gather::{AgainError, Past};
-use crate::handler::Handlers;
 use crate::report::Status;
 use std::io::{self, Write};
+use std::path::Path;
 
-pub(super) fn run(args: &CollectArgs, handlers: &Handlers) -> Exit {
-    let collect = match args
-        .file
-        .as_deref()
-        .map(|file| read(Some(file), handlers))
-        .transpose()
-    {
-        Ok(read) => read.map(|(experiment, _)| experiment.collect),
-        Err(exit) => return exit,
+pub(super) fn run(args: &CollectArgs) -> Exit {
+    let file = match args.file.as_deref().map(text).transpose() {
+        Ok(file) => file,
+        Err(message) => {
+            complain(&message);
+            return Exit::Usage;
+        }
     };
-    let mut past = match Past::open(&args.run, collect) {
+    let file = file
+        .as_ref()
+        .map(|(name, text)| (name.as_str(), text.as_str()));
+    let mut past = match Past::open(&args.run, file) {
         Ok(past) => past,
+        Err(AgainError::Faults(shown)) => {
+            // Nobody reads: the exit code says it still.
+            drop(io::stderr().write_all(shown.as_bytes()));
+            return Exit::Usage;
+        }
         Err(error) => {
             complain(&format!("failed to {error}"));
             return if matches!(error, AgainError::Secret(_)) {
@@ -71,4 +77,13 @@ pub(super) fn run(args: &CollectArgs, handlers: &Handlers) -> Exit {
         return Exit::Failed;
     }
     if is_whole { Exit::Ok } else { Exit::Incomplete }
+}
+
+/// A file's name and text.
+fn text(file: &Path) -> Result<(String, String), String> {
+    let name = file.display().to_string();
+    match std::fs::read_to_string(file) {
+        Ok(text) => Ok((name, text)),
+        Err(error) => Err(format!("failed to read {name}: {error}")),
+    }
 }

@@ -4,7 +4,7 @@
 use super::fault::Place;
 use super::node::{Located, Node};
 use super::section::{Section, text};
-use aefm_collector::http::{Auth, HttpOptions};
+use aefm_collector::http::{Auth, Certificates, HttpOptions};
 use serde::Serialize;
 use std::path::PathBuf;
 
@@ -15,6 +15,8 @@ pub struct Access {
     pub login: Login,
     /// A PEM file of certificates to trust in place of the web's.
     pub ca: Option<PathBuf>,
+    /// PEM files of our own certificate and its key.
+    pub certificate: Option<(PathBuf, PathBuf)>,
 }
 
 /// Who we are.
@@ -88,17 +90,31 @@ impl Access {
         };
         Ok(HttpOptions {
             auth,
-            ca: self.ca.clone(),
+            certificates: Certificates {
+                ca: self.ca.clone(),
+                client: self.certificate.clone(),
+            },
             ..HttpOptions::default()
         })
     }
 }
 
-/// Reads `basic`, `bearer` and `ca` of a source.
+/// Reads `basic`, `bearer`, `ca`, `cert` and `key` of a source.
 pub(super) fn read(section: &Section<'_>) -> Access {
-    let ca = section.read("ca", None, |node| {
-        text(node).map(|path| Some(PathBuf::from(path)))
-    });
+    let file = |key| {
+        section.read(key, None, |node| {
+            text(node).map(|path| Some(PathBuf::from(path)))
+        })
+    };
+    let (ca, cert, key) = (file("ca"), file("cert"), file("key"));
+    for (there, absent) in [("cert", "key"), ("key", "cert")] {
+        if let (Some(located), None) = (section.get(there), section.get(absent)) {
+            section.fault(
+                located.place,
+                format!("`{there}` needs `{absent}`: the files of our certificate and of its key"),
+            );
+        }
+    }
     let bearer = section
         .get("bearer")
         .map(|located| (located, secret(located)));
@@ -126,6 +142,7 @@ pub(super) fn read(section: &Section<'_>) -> Access {
     Access {
         login: basic.or(bearer).unwrap_or_default(),
         ca,
+        certificate: cert.zip(key),
     }
 }
 

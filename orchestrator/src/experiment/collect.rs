@@ -5,16 +5,28 @@ mod place;
 pub use place::ServiceName;
 
 use super::access::{self, Access};
+use super::fault::Faults;
 use super::node::Node;
 use super::section::{Section, bytes, count, duration, text, texts};
 use super::tables::{self, UserTable};
-use super::{PlatformKind, address};
+use super::{Experiment, PlatformKind, address};
 use serde::Serialize;
+use std::cell::RefCell;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 /// `prometheus: cluster` is short for a section that leaves it to the platform to find it.
 const CLUSTER: &str = "cluster";
+
+/// Emulated services send what they have ten times a second.
+const OWN_FLUSH: Duration = Duration::from_secs(1);
+/// OpenTelemetry's SDKs send what they have every 5 s unless they are told otherwise, Jaeger's clients every second.
+const FLUSH: Duration = Duration::from_secs(6);
+/// How long late spans are awaited that are not ours: for several flushes out of a Jaeger, and for one where they come to
+/// the receiver, which cannot tell what is missing.
+const SETTLE: [Duration; 2] = [Duration::from_secs(30), Duration::from_secs(10)];
+/// A Prometheus has so long to answer all questions about a case.
+const ANSWERS: Duration = Duration::from_secs(60);
 
 /// What is gathered, and how.
 #[derive(Clone, Debug, Serialize)]
@@ -25,6 +37,8 @@ pub struct Collect {
     pub pending: u64,
     /// How long late spans are awaited.
     pub settle: Duration,
+    /// Services send their spans at least so often: nothing new for longer means that no span is on its way.
+    pub flush: Duration,
     /// Bytes of spans that the receiver holds for cases not yet written; beyond, it refuses.
     pub trace_memory: u64,
     /// Where the receiver listens for spans; without it the system chooses a port.
@@ -81,6 +95,7 @@ impl Default for Collect {
             interval: Duration::from_secs(1),
             pending: 2,
             settle: Duration::from_secs(5),
+            flush: OWN_FLUSH,
             trace_memory: 256 << 20,
             listen: None,
             jaeger: None,
@@ -91,7 +106,13 @@ impl Default for Collect {
 }
 
 impl Collect {
-    /// How long the collection of one case may take at most, if its sources are well.
+    /// How long a Prometheus has to answer all questions about a case, once its samples are there.
+    #[must_use]
+    pub fn answers(&self) -> Duration {
+        self.settle.max(ANSWERS)
+    }
+
+    /// How long the collection of one case may take at most, whatever its sources do: each has its own time.
     #[must_use]
     pub fn patience(&self) -> Duration {
         let tables = self
@@ -103,14 +124,47 @@ impl Collect {
         let scrape = self
             .prometheus
             .as_ref()
-            .map_or(Duration::ZERO, |prometheus| prometheus.scrape);
-        self.settle.max(tables).max(scrape)
+            .map_or(Duration::ZERO, |prometheus| {
+                prometheus.scrape * 2 + self.answers()
+            });
+        (self.settle * 2).max(tables).max(scrape)
     }
 }
 
-/// Reads `collect`: the word `between`, or a map. An application that is not ours sends its spans where it pleases.
+impl Experiment {
+    /// Reads the `collect` of another file, for a run of this experiment; nothing else of that file is looked at.
+    ///
+    /// # Errors
+    /// All its faults at once.
+    pub fn read_collect(&self, text: &str) -> Result<Collect, Faults> {
+        let (root, faults) = (super::node::parse(text)?, RefCell::new(Faults::default()));
+        let top = Section::new("", &root, &faults);
+        if top.get("collect").is_none() {
+            top.fault(
+                top.place(),
+                "`collect` is missing: it says what is asked, as in an experiment file",
+            );
+        }
+        let mut collect = read(&top, self.platform, self.is_emulated());
+        if self.application.is_none() && !self.is_emulated() && collect.jaeger.is_none() {
+            collect.jaeger = Some(JaegerSource::default());
+        }
+        let faults = faults.into_inner();
+        if faults.is_empty() {
+            Ok(collect)
+        } else {
+            Err(faults)
+        }
+    }
+}
+
+/// Reads `collect`: the word `between`, or a map. An application that is not ours sends its spans where, and when, it
+/// pleases.
 pub(super) fn read(top: &Section<'_>, platform: PlatformKind, is_ours: bool) -> Collect {
     let mut collect = Collect::default();
+    if !is_ours {
+        (collect.flush, collect.settle) = (FLUSH, SETTLE[0]);
+    }
     if top
         .get("collect")
         .is_some_and(|located| matches!(located.node, Node::Text(_)))
@@ -129,9 +183,13 @@ pub(super) fn read(top: &Section<'_>, platform: PlatformKind, is_ours: bool) -> 
     collect.pending = section.read("pending", collect.pending, |node| {
         count(1)(node).or_else(|_| between(node))
     });
+    collect.flush = section.read("flush", collect.flush, duration(Duration::from_millis(100)));
+    if !is_ours && section.get("listen").is_some() && section.get("jaeger").is_none() {
+        collect.settle = SETTLE[1];
+    }
     collect.settle = section.read(
         "settle",
-        collect.settle,
+        collect.settle.max(collect.flush * 2),
         duration(Duration::from_millis(500)),
     );
     collect.trace_memory = section.read("trace_memory", collect.trace_memory, bytes);

@@ -6,7 +6,6 @@ mod record;
 
 use super::remote::Remotes;
 use crate::experiment::access::SecretError;
-use crate::experiment::collect::Collect;
 use crate::experiment::{Experiment, PlatformKind};
 use crate::folder::{FolderError, RunFolder};
 use crate::plan::Plan;
@@ -41,6 +40,9 @@ pub(crate) enum AgainError {
         "collect again: the run's `collect` names no Jaeger, no Prometheus and no table with `again: true`; give another one with --file"
     )]
     Nothing,
+    /// There are faults in the file that says what to ask.
+    #[error("{0}")]
+    Faults(String),
     /// A secret cannot be had.
     #[error(transparent)]
     Secret(#[from] SecretError),
@@ -70,11 +72,11 @@ pub(crate) struct Gathered {
 }
 
 impl Past {
-    /// Opens the folder of a run; `collect` takes the place of the experiment's own.
+    /// Opens the folder of a run; the `collect` of `file` (its name and text) takes the place of the experiment's own.
     ///
     /// # Errors
-    /// It is none, goes on, or has nothing to ask.
-    pub(crate) fn open(dir: &Path, collect: Option<Collect>) -> Result<Self, AgainError> {
+    /// It is none, goes on, or has nothing to ask, or there are faults in the file.
+    pub(crate) fn open(dir: &Path, file: Option<(&str, &str)>) -> Result<Self, AgainError> {
         let path = dir.join("run.json");
         let no_run = |reason: String| AgainError::NoRun {
             path: path.clone(),
@@ -86,11 +88,16 @@ impl Past {
             return Err(AgainError::UnderWay(record.run_id));
         }
         let (mut experiment, plan) = record.plan().map_err(&no_run)?;
-        experiment.collect = collect.unwrap_or(experiment.collect);
+        if let Some((name, text)) = file {
+            let collect = experiment.read_collect(text);
+            experiment.collect =
+                collect.map_err(|faults| AgainError::Faults(faults.show(name, text)))?;
+        }
         let remotes = Remotes::open(
             &experiment.collect,
             experiment.trace_context(),
             experiment.entry_service(),
+            &plan,
         )?
         .again();
         if remotes.is_empty() {

@@ -3,25 +3,36 @@
 //! Each is asked in a task of its own about one window, and its answer carries nothing of another one; that it panics
 //! is its own failure and no other source's.
 
+mod greet;
 mod jaeger;
+mod late;
 mod prometheus;
 mod table;
 
+use super::settle::HURRIED;
 use super::window::Window;
 use crate::experiment::access::SecretError;
 use crate::experiment::collect::{Collect, JaegerSource, PrometheusSource};
 use crate::experiment::tables::{Origin, UserTable};
+use crate::plan::Plan;
 use crate::platform::Endpoints;
 use aefm_collector::http::HttpOptions;
+use aefm_collector::jaeger::Learned;
 use aefm_collector::requests::RequestLog;
+use aefm_workloads::ids::trace_prefix;
 use aefm_workloads::load::TraceContext;
 use futures_util::future::join_all;
+use late::Late;
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 pub(super) use jaeger::Traces;
 pub(super) use prometheus::Samples;
 pub(super) use table::Rows;
+
+/// A source of a run that is over has so long to answer about a case: nothing else waits for it.
+const PAST: Duration = Duration::from_secs(600);
 
 /// All that the experiment names, with their secrets read.
 #[derive(Clone, Debug)]
@@ -32,6 +43,15 @@ pub(crate) struct Remotes {
     /// The header by which the application takes up the load's traces.
     trace: TraceContext,
     settle: Duration,
+    flush: Duration,
+    answers: Duration,
+    /// Beginnings of the trace ids of the run's cases: one's traces are no strangers to another.
+    cases: Arc<HashSet<u64>>,
+    /// What the run's collections have learned of the application.
+    learned: Arc<Learned>,
+    late: Arc<Late>,
+    /// The run is over: what is not there will not come, and nobody else waits for the answers.
+    is_past: bool,
 }
 
 /// What a source said, or why it said nothing.
@@ -54,6 +74,7 @@ impl Remotes {
         collect: &Collect,
         trace: TraceContext,
         entry: Option<String>,
+        plan: &Plan,
     ) -> Result<Self, SecretError> {
         let mut jaeger = collect.jaeger.clone();
         if let Some(source) = jaeger.as_mut().filter(|source| source.services.is_empty()) {
@@ -88,6 +109,17 @@ impl Remotes {
                 .collect::<Result<_, _>>()?,
             trace,
             settle: collect.settle,
+            flush: collect.flush,
+            answers: collect.answers(),
+            cases: Arc::new(
+                plan.cases
+                    .iter()
+                    .map(|case| trace_prefix(case.trace_seed))
+                    .collect(),
+            ),
+            learned: Arc::default(),
+            late: Arc::default(),
+            is_past: false,
         })
     }
 
@@ -104,6 +136,7 @@ impl Remotes {
     /// Only those of the user's tables whose sources say the same again.
     pub(crate) fn again(mut self) -> Self {
         self.tables.retain(|(table, _)| table.again);
+        self.is_past = true;
         self
     }
 
@@ -128,27 +161,56 @@ impl Remotes {
             requests,
             counted,
             trace: self.trace,
-            patience: self.settle,
+            cases: Arc::clone(&self.cases),
+            learned: Arc::clone(&self.learned),
+            late: (!self.is_past).then(|| Arc::clone(&self.late)),
+            flush: self.flush,
+            awaited: self.settle,
+            patience: if self.is_past {
+                self.settle.max(PAST)
+            } else {
+                self.settle
+            },
         };
         Some(guarded(jaeger::traces(source, http, search)).await)
     }
 
-    /// What the other sources say of a window.
-    pub(super) async fn ask(&self, window: &Window, endpoints: &Endpoints) -> Answers {
+    /// What the other sources say of a window, until `given_up`.
+    pub(super) async fn ask<Over: Future<Output = ()>>(
+        &self,
+        window: &Window,
+        endpoints: &Endpoints,
+        given_up: impl Fn() -> Over,
+    ) -> Answers {
         let samples = async {
             let (mut source, http) = self.prometheus.clone()?;
             source.url = source.url.or_else(|| endpoints.prometheus.clone());
             source.pods = source.pods.or_else(|| endpoints.pods.clone());
-            Some(guarded(prometheus::samples(source, http, window.clone())).await)
+            let patience = if self.is_past {
+                self.answers.max(PAST)
+            } else {
+                self.answers
+            };
+            let asking = guarded(prometheus::samples(source, http, window.clone(), patience));
+            Some(unless(asking, given_up()).await)
         };
         let tables = join_all(self.tables.iter().map(|(table, http)| async {
-            (
-                table.clone(),
-                guarded(table::rows(table.clone(), http.clone(), window.clone())).await,
-            )
+            let asking = guarded(table::rows(table.clone(), http.clone(), window.clone()));
+            (table.clone(), unless(asking, given_up()).await)
         }));
         let (prometheus, tables) = tokio::join!(samples, tables);
         Answers { prometheus, tables }
+    }
+}
+
+/// A source's answer, unless it is given up before.
+async fn unless<T>(
+    asking: impl Future<Output = Answer<T>>,
+    given_up: impl Future<Output = ()>,
+) -> Answer<T> {
+    tokio::select! {
+        answer = asking => answer,
+        () = given_up => Err(HURRIED.to_owned()),
     }
 }
 

@@ -11,6 +11,9 @@ use aefm_workloads::load::Outcome;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+/// Why a source was given up before it had answered.
+pub(super) const HURRIED: &str = "wait for it: the run ended before; `aefm collect` asks again";
+
 /// Time between two looks at what the services say.
 const LOOK: Duration = Duration::from_millis(150);
 
@@ -28,6 +31,10 @@ pub(super) struct Settled {
     pub(super) refused: u64,
     /// What a Jaeger said, where there is one; its spans are among those above.
     pub(super) jaeger: Option<Answer<Traces>>,
+    /// Spans were not awaited to the end, and why.
+    pub(super) cut_short: Option<String>,
+    /// What to do where there are no spans of the load.
+    pub(super) advice: Option<String>,
     pub(super) waited: Duration,
 }
 
@@ -46,16 +53,25 @@ pub(super) async fn settle(
         wait(sources, evidence, prefix, begun).await
     };
     let counted = (!census.is_empty()).then(|| ended(&census));
-    let mut jaeger = sources
-        .remotes
-        .traces(window, requests, &evidence.endpoints, counted)
-        .await;
+    // One that does not say how many it ended may have ended any number.
+    let all_say = census.iter().all(|one| one.ended.is_ok());
+    let asking = sources.remotes.traces(
+        window,
+        requests,
+        &evidence.endpoints,
+        counted.filter(|_| all_say),
+    );
+    let mut jaeger = tokio::select! {
+        answer = asking => answer,
+        () = sources.hurried() => sources.remotes.has_jaeger().then(|| Err(HURRIED.to_owned())),
+    };
     let taken = sources.receiver.take(prefix);
     let mut spans = taken.spans;
     if let Some(Ok(traces)) = &mut jaeger {
         // Copies are told apart when the tables are written.
         spans.append(&mut traces.spans);
     }
+    let spans_are_there = !spans.is_empty();
     let silent = census.iter().filter_map(|one| {
         one.ended
             .as_ref()
@@ -68,9 +84,36 @@ pub(super) async fn settle(
         dropped: census.iter().map(|one| one.dropped).sum(),
         spans,
         refused: taken.arrived.refused,
+        cut_short: (sources.is_hurried() && jaeger.is_none() && counted.is_none())
+            .then(|| "spans were not awaited to their end, since the run ended before; `aefm collect` asks again".to_owned()),
+        advice: advice(sources, spans_are_there),
         jaeger,
         waited: begun.elapsed(),
     }
+}
+
+/// What to do where an application that is not ours has left no spans; nothing where it has.
+fn advice(sources: &Sources, spans_are_there: bool) -> Option<String> {
+    if spans_are_there || sources.remotes.has_jaeger() || sources.is_ours {
+        return None;
+    }
+    let strangers = sources.receiver.totals().foreign;
+    if strangers > 0 {
+        return Some(format!(
+            "the {strangers} spans that came to the receiver are of traces that this load did not begin: \
+             `application.trace_header` says by which header the application takes them up (traceparent, b3, \
+             uber-trace-id, none)"
+        ));
+    }
+    Some(if sources.listens {
+        format!(
+            "no span has come to the receiver at {}: does the application send them there (OTLP over gRPC or HTTP)?",
+            sources.receiver.address()
+        )
+    } else {
+        "nobody is asked for spans: name its Jaeger in `collect.jaeger`, or have it send them to `collect.listen`"
+            .to_owned()
+    })
 }
 
 /// The last census: spans are awaited until as many have come as ended, and, where requests were cut off and their
@@ -81,7 +124,14 @@ async fn wait(sources: &Sources, evidence: &Evidence, prefix: u64, begun: Instan
     loop {
         let census = (evidence.census)(prefix).await;
         if census.is_empty() {
-            tokio::time::sleep(sources.settle.saturating_sub(begun.elapsed())).await;
+            // Nobody knows where to send a span that is not ours, unless the receiver's address was chosen.
+            if sources.is_ours || sources.listens {
+                let left = sources.settle.saturating_sub(begun.elapsed());
+                tokio::select! {
+                    () = tokio::time::sleep(left) => {}
+                    () = sources.hurried() => {}
+                }
+            }
             return census;
         }
         let expected = ended(&census);
@@ -92,7 +142,8 @@ async fn wait(sources: &Sources, evidence: &Evidence, prefix: u64, begun: Instan
         // Nothing is on its way any more: what is missing will not come.
         let lost = pending == 0 && before == Some((expected, came));
         let silent = census.iter().any(|one| one.ended.is_err());
-        if all_there || (lost && !silent) || begun.elapsed() >= sources.settle {
+        let is_over = begun.elapsed() >= sources.settle || sources.is_hurried();
+        if all_there || (lost && !silent) || is_over {
             return census;
         }
         before = Some((expected, came));
@@ -114,8 +165,8 @@ async fn exported(
         let census = (evidence.census)(prefix).await;
         let pending: u64 = census.iter().map(|one| one.pending).sum();
         let now = Some(ended(&census));
-        if (pending == 0 && before == now) || census.is_empty() || begun.elapsed() >= sources.settle
-        {
+        let is_over = begun.elapsed() >= sources.settle || sources.is_hurried();
+        if (pending == 0 && before == now) || census.is_empty() || is_over {
             return census;
         }
         before = now;

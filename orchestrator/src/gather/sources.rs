@@ -4,7 +4,7 @@ use super::remote::Remotes;
 use super::window::Window;
 use crate::experiment::{Experiment, Load};
 use crate::folder::RunFolder;
-use crate::plan::Case;
+use crate::plan::{Case, Plan};
 use crate::platform::{CensusTaker, Endpoints};
 use crate::report::{CaseReport, Note, Status};
 use crate::run::CurrentCase;
@@ -13,8 +13,9 @@ use aefm_workloads::interference::InterferenceSample;
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
 /// What a finished case hands over.
 pub(crate) struct Evidence {
@@ -49,6 +50,14 @@ pub(crate) struct Sources {
     /// How long late spans are awaited.
     pub(crate) settle: Duration,
     pub(super) remotes: Remotes,
+    /// The application is brought up by us, and so told where its spans go.
+    pub(super) is_ours: bool,
+    /// The receiver listens where the user said.
+    pub(super) listens: bool,
+    /// Nothing is to be awaited any more.
+    hurry: watch::Sender<bool>,
+    /// The sources' addresses were tried.
+    greeted: AtomicBool,
 }
 
 impl Sources {
@@ -56,12 +65,14 @@ impl Sources {
     pub(crate) async fn open(
         folder: Arc<RunFolder>,
         experiment: &Experiment,
+        plan: &Plan,
     ) -> Result<Self, String> {
         let collect = &experiment.collect;
         let remotes = Remotes::open(
             collect,
             experiment.trace_context(),
             experiment.entry_service(),
+            plan,
         );
         let remotes = remotes.map_err(|error| error.to_string())?;
         let mut options = ReceiverOptions::default();
@@ -75,7 +86,35 @@ impl Sources {
             folder,
             settle: collect.settle,
             remotes,
+            is_ours: experiment.application.is_none(),
+            listens: collect.listen.is_some(),
+            hurry: watch::Sender::new(false),
+            greeted: AtomicBool::new(false),
         })
+    }
+
+    /// Tries the addresses of what will be asked, the first time that this is called; what does not answer, in words.
+    pub(crate) async fn greet(&self, endpoints: &Endpoints) -> Vec<String> {
+        if self.greeted.swap(true, Ordering::Relaxed) {
+            return Vec::new();
+        }
+        self.remotes.greet(endpoints).await
+    }
+
+    /// Nothing is awaited any more from now on: what sources have not said, they do not say. All tables are written.
+    pub(super) fn hurry(&self) {
+        self.hurry.send_replace(true);
+    }
+
+    pub(super) fn is_hurried(&self) -> bool {
+        *self.hurry.borrow()
+    }
+
+    /// Waits until nothing is to be awaited any more.
+    pub(super) async fn hurried(&self) {
+        let mut hurry = self.hurry.subscribe();
+        // The sender lives as long as this.
+        let _ = hurry.wait_for(|is_over| *is_over).await;
     }
 
     /// Rows of a case without data: one that was abandoned or never begun.

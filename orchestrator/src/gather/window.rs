@@ -1,6 +1,5 @@
 //! What a source is asked about: one case and the time of its load.
 
-use aefm_workloads::ids::{TraceId, trace_prefix};
 use aefm_workloads::labels::CaseLabels;
 
 /// One case and the time of its load.
@@ -19,11 +18,6 @@ pub(crate) struct Window {
 }
 
 impl Window {
-    /// Whether a trace was begun by this case's load.
-    pub(crate) fn owns(&self, id: TraceId) -> bool {
-        id.prefix() == trace_prefix(self.trace_seed)
-    }
-
     /// The case's facts by name: what a command of the user's finds in its environment and a URL takes in.
     pub(crate) fn facts(&self) -> Vec<(String, String)> {
         let times = [("from", self.from_ns), ("to", self.to_ns)]

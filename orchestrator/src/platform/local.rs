@@ -224,6 +224,9 @@ impl Platform for Local {
                 "instrument and testbed share a core: interference delays the load generator, too";
             warnings.push(shared.to_owned());
         }
+        if let Some(application) = &self.application {
+            warnings.extend(external::absent(&application.processes));
+        }
         warnings
     }
 }

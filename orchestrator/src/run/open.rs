@@ -113,7 +113,7 @@ impl Run {
     /// What could not be opened, for people.
     pub(crate) async fn open(&mut self) -> Result<(), String> {
         self.announce();
-        let sources = Sources::open(Arc::clone(&self.folder), &self.experiment).await?;
+        let sources = Sources::open(Arc::clone(&self.folder), &self.experiment, &self.plan).await?;
         let receiver = sources.receiver.address().to_string();
         // The stressors' own last bound: the orchestrator's end removes them long before.
         let deadline = self.plan.estimate * 3 + Duration::from_secs(600);
@@ -183,6 +183,16 @@ impl Run {
                 self.presence = Some(presence);
             }
             Err(error) => tracing::debug!("other runs cannot be told of this one: {error}"),
+        }
+    }
+
+    /// Tries the addresses of what will be asked, once, before the first load: a wrong one is known before it costs a case.
+    pub(super) async fn greet_sources(&mut self) {
+        let (Some(sources), Some(platform)) = (self.sources.clone(), &self.platform) else {
+            return;
+        };
+        for warning in sources.greet(&platform.endpoints()).await {
+            self.warn(warning);
         }
     }
 

@@ -36,9 +36,9 @@ fn keyed_numbers_are_whole_keys() {
 }
 
 #[test]
-fn idle_time_is_not_busy() {
+fn idle_and_stolen_time_is_not_busy() {
     let text = "cpu  100 5 50 9000 40 1 2 3 20 0\ncpu0 100 5 50 9000 40 1 2 3 20 0\n";
-    assert_eq!(node_busy_ticks(text), Some(100 + 5 + 50 + 1 + 2 + 3));
+    assert_eq!(node_busy_ticks(text), Some(100 + 5 + 50 + 1 + 2));
     assert_eq!(node_busy_ticks("intr 1 2 3"), None);
 }
 
@@ -50,7 +50,11 @@ fn loopback_is_no_network_and_partitions_no_disks() {
   eth0:    5000      50    0    0    0     0          0         0     7000      70    0    0    0     0       0          0
  ens5f1:   100       1    0    0    0     0          0         0      200       2    0    0    0     0       0          0
 ";
-    assert_eq!(net_bytes(net), Some((5_100, 7_200)));
+    assert_eq!(net_bytes(net, |name| name != "lo"), Some((5_100, 7_200)));
+    assert_eq!(
+        interface_names(net).collect::<Vec<_>>(),
+        ["lo", "eth0", "ens5f1"]
+    );
     let disks = "   8       0 sda 100 0 2000 5 50 0 1000 9 0 10 14 0 0 0 0\n   8       1 sda1 90 0 1900 5 50 0 1000 9 0 10 14\n";
     assert_eq!(
         disk_bytes(disks, |name| name == "sda"),
@@ -63,9 +67,12 @@ fn pressure_and_device_totals_are_found() {
     let text = "some avg10=0.12 avg60=0.05 avg300=0.01 total=123456\nfull avg10=0.00 avg60=0.00 avg300=0.00 total=77\n";
     assert_eq!(pressure_some_us(text), Some(123_456));
     let io = "254:0 rbytes=4096 wbytes=100 rios=1 wios=2 dbytes=0 dios=0\n8:0 rbytes=4 wbytes=6 rios=1 wios=1 dbytes=0 dios=0\n";
-    assert_eq!(io_stat_bytes(io), (4_100, 106));
+    assert_eq!(io_stat_bytes(io, |_| true), (4_100, 106));
+    // A logical volume on that disk.
+    assert_eq!(io_stat_bytes(io, |device| device != "254:0"), (4, 6));
     let blkio = "254:0 Read 4096\n254:0 Write 100\n254:0 Sync 4000\n254:0 Total 4196\n8:0 Read 4\nTotal 4200\n";
-    assert_eq!(blkio_bytes(blkio), (4_100, 100));
+    assert_eq!(blkio_bytes(blkio, |_| true), (4_100, 100));
+    assert_eq!(blkio_bytes(blkio, |device| device == "8:0"), (4, 0));
 }
 
 #[test]
@@ -103,7 +110,7 @@ proptest! {
     #[test]
     fn any_text_is_parsed_or_not_but_never_panics(text: String) {
         let _ = (stat_ticks(&text), stat_start(&text), stat_state(&text), keyed(&text, "a"), keyed_kib(&text, ""));
-        let _ = (node_busy_ticks(&text), net_bytes(&text), disk_bytes(&text, |_| true), pressure_some_us(&text));
-        let _ = (io_stat_bytes(&text), blkio_bytes(&text), memberships(&text), hierarchies(&text), number(&text));
+        let _ = (node_busy_ticks(&text), net_bytes(&text, |_| true), disk_bytes(&text, |_| true), pressure_some_us(&text));
+        let _ = (io_stat_bytes(&text, |_| true), blkio_bytes(&text, |_| true), memberships(&text), hierarchies(&text), number(&text));
     }
 }

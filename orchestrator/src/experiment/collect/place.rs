@@ -1,7 +1,7 @@
 //! Where a source is: at a URL, or behind a Service of the experiment's cluster.
 
 use super::super::PlatformKind;
-use super::super::access::{self, Access, Login};
+use super::super::access::{self, Access};
 use super::super::section::{Section, text};
 use serde::Serialize;
 use std::fmt;
@@ -61,11 +61,11 @@ pub(super) fn check_access(
     access: &Access,
     platform: PlatformKind,
 ) {
-    let anonymous = access.login == Login::None && access.ca.is_none();
+    let anonymous = *access == Access::default();
     if platform == PlatformKind::Kubernetes && url.is_none() && !anonymous {
         section.fault(
             section.place(),
-            "`basic`, `bearer` and `ca` do not reach a Service through the API server: name the source's `url`",
+            "`basic`, `bearer`, `ca` and `cert` do not reach a Service through the API server: name the source's `url`",
         );
     }
 }

@@ -65,6 +65,26 @@ fn sources_have_urls_and_secrets_that_are_elsewhere() {
 }
 
 #[test]
+fn a_certificate_of_ours_has_a_key() {
+    let with = |text: &str| {
+        read(&format!(
+            "collect: {{jaeger: {{url: \"https://j\", {text}}}}}"
+        ))
+    };
+    let jaeger = with("cert: me.pem, key: me.key, ca: ca.pem")
+        .expect("valid")
+        .jaeger
+        .expect("it is there");
+    assert_eq!(
+        jaeger.access.certificate,
+        Some(("me.pem".into(), "me.key".into()))
+    );
+    let fault = |text: &str| with(text).expect_err("this has a fault").join("; ");
+    assert!(fault("cert: me.pem").contains("`cert` needs `key`"));
+    assert!(fault("key: me.key").contains("`key` needs `cert`"));
+}
+
+#[test]
 fn a_secret_in_the_file_is_refused_in_every_place() {
     let typed = [
         "prometheus: {url: \"http://p\", bearer: s3cret}",
@@ -189,4 +209,69 @@ fn in_a_cluster_a_source_may_be_left_to_be_found_or_named_by_its_service() {
             .join("\n")
             .contains("platform local has none")
     );
+}
+
+#[test]
+fn only_what_is_ours_is_known_to_come_soon() {
+    let ours = read("collect: {pending: 1}").expect("a map");
+    assert_eq!(
+        (ours.flush, ours.settle),
+        (Duration::from_secs(1), Duration::from_secs(5))
+    );
+    let with = |collect: &str| {
+        read(&format!(
+            "application: {{url: \"http://a:1\"}}\ncollect: {collect}"
+        ))
+        .expect("valid")
+    };
+    let times = |collect: &str| {
+        (
+            with(collect).flush.as_secs(),
+            with(collect).settle.as_secs(),
+        )
+    };
+    assert_eq!(times("{jaeger: {url: \"http://j:1\"}}"), (6, 30));
+    assert_eq!(times("between"), (6, 30));
+    assert_eq!(times("{listen: \"127.0.0.1:4317\"}"), (6, 12));
+    // Spans that come once a minute are awaited for longer than that.
+    assert_eq!(
+        times("{jaeger: {url: \"http://j:1\"}, flush: 60s}"),
+        (60, 120)
+    );
+    assert_eq!(
+        times("{jaeger: {url: \"http://j:1\"}, flush: 1s, settle: 2s}"),
+        (1, 2)
+    );
+}
+
+#[test]
+fn a_file_to_collect_by_needs_nothing_but_what_is_asked() {
+    let experiment =
+        Experiment::read("axes: {rate: [1]}\n", &|_| false).expect("it is an experiment");
+    let collect = experiment
+        .read_collect("collect: {jaeger: {url: \"http://j:1\"}}\n")
+        .expect("it is enough");
+    assert_eq!(
+        collect.jaeger.and_then(|jaeger| jaeger.url).as_deref(),
+        Some("http://j:1")
+    );
+    // A whole experiment file will do, too, whatever else is in it.
+    assert!(
+        experiment
+            .read_collect("axes: {rate: [a, b]}\ncollect: {settle: 1s}\n")
+            .is_ok()
+    );
+    let fault = |text: &str| {
+        let faults = experiment
+            .read_collect(text)
+            .expect_err("this has a fault")
+            .sorted();
+        faults
+            .iter()
+            .map(Fault::to_string)
+            .collect::<Vec<_>>()
+            .join("; ")
+    };
+    assert!(fault("axes: {rate: [1]}").contains("`collect` is missing"));
+    assert!(fault("collect: {jaegr: {}}").contains("did you mean `jaeger`"));
 }

@@ -63,7 +63,8 @@ impl Past {
             &endpoints,
             counted,
         );
-        let (traces, answers) = tokio::join!(traces, self.remotes.ask(&window, &endpoints));
+        let others = self.remotes.ask(&window, &endpoints, std::future::pending);
+        let (traces, answers) = tokio::join!(traces, others);
 
         let writing = Writing::new(&self.folder, case, Vec::new());
         let mut anew = Anew {

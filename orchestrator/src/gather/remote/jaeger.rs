@@ -2,24 +2,21 @@
 
 use super::super::window::Window;
 use super::Answer;
+use super::late::Late;
 use crate::experiment::collect::JaegerSource;
 use aefm_collector::http::HttpOptions;
 use aefm_collector::jaeger::search::Bounds;
-use aefm_collector::jaeger::{Collected, Jaeger, JaegerOptions, Plan, Settle};
+use aefm_collector::jaeger::{Collected, Jaeger, JaegerOptions, Learned, Plan, Settle, Whose};
 use aefm_collector::requests::RequestLog;
 use aefm_collector::span::Span;
 use aefm_workloads::ids::{TraceId, trace_id};
 use aefm_workloads::load::TraceContext;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-/// Time between looks for late spans.
+/// Time to the second look for late spans.
 const LOOK: Duration = Duration::from_millis(500);
-/// Looks in a row without anything new.
-const LOOKS: u32 = 2;
-/// At most so many traces that no search finds are asked for by id.
-const BY_ID_MAX: usize = 1_000;
 /// Clocks may be so far apart: traces are told by their ids, so a wider search brings no strangers.
 const SLACK_NS: i64 = 1_000_000_000;
 /// So many reasons are told.
@@ -33,6 +30,16 @@ pub(super) struct Wanted {
     /// How many spans there should be, where the application counts.
     pub(super) counted: Option<u64>,
     pub(super) trace: TraceContext,
+    /// Beginnings of the trace ids of the run's cases.
+    pub(super) cases: Arc<HashSet<u64>>,
+    pub(super) learned: Arc<Learned>,
+    /// Earlier cases, where they are to be asked about once more.
+    pub(super) late: Option<Arc<Late>>,
+    /// Services send their spans at least so often.
+    pub(super) flush: Duration,
+    /// So long after the load's end what is missing is awaited.
+    pub(super) awaited: Duration,
+    /// All questions are over within this time.
     pub(super) patience: Duration,
 }
 
@@ -44,13 +51,15 @@ pub(in crate::gather) struct Traces {
     pub(in crate::gather) expected: u64,
     /// Of these, how many are nowhere.
     pub(in crate::gather) missing: u64,
-    /// Traces of the window that this load did not begin, left out.
+    /// Traces of the window that no load of this run began, left out.
     pub(in crate::gather) foreign: u64,
     /// What could not be had, and why.
     pub(in crate::gather) troubles: Vec<String>,
+    /// What is worth knowing otherwise.
+    pub(in crate::gather) remarks: Vec<String>,
 }
 
-/// Asks until everything is there, nothing new comes, or patience ends.
+/// Asks until everything is there, nothing can be on its way any more, or patience ends.
 ///
 /// # Errors
 /// There is no Jaeger that answers.
@@ -63,103 +72,173 @@ pub(super) async fn traces(
         .url
         .ok_or("ask Jaeger: neither `collect.jaeger.url` nor the platform says where it is")?;
     let options = JaegerOptions {
-        url,
+        url: url.clone(),
         grpc: source.grpc,
         http,
     };
-    let jaeger = Jaeger::connect(options)
+    let jaeger = tokio::time::timeout(wanted.patience, Jaeger::connect(options))
         .await
+        .map_err(|_| {
+            format!(
+                "ask {url}: no answer within {:?} (`settle`)",
+                wanted.patience
+            )
+        })?
         .map_err(|error| error.to_string())?;
-    let deadline = Instant::now() + wanted.patience;
-    loop {
-        let patience = deadline.saturating_duration_since(Instant::now());
-        let collected = jaeger
-            .collect(&wanted.plan(source.services.clone(), patience))
-            .await;
-        let traces = wanted.own(collected);
-        let enough = wanted
-            .counted
-            .is_none_or(|counted| traces.spans.len() as u64 >= counted);
-        if enough || deadline.saturating_duration_since(Instant::now()) < LOOK {
-            return Ok(traces);
-        }
-        tokio::time::sleep(LOOK).await;
+    let collected = jaeger.collect(&wanted.plan(source.services)).await;
+    let mut late = Vec::new();
+    if let Some(earlier) = &wanted.late {
+        // They are asked about in a time of their own, which is short where the Jaeger is well.
+        late = tokio::time::timeout(wanted.patience, earlier.ask(&jaeger))
+            .await
+            .unwrap_or_default();
+        earlier.remember(&wanted.window.labels.case_id, &collected);
     }
+    let mut traces = wanted.own(collected);
+    traces.troubles.extend(late);
+    Ok(traces)
 }
 
 impl Wanted {
     /// Traces that answered requests should have left, where the application takes the load's context up.
     fn expected(&self) -> Vec<TraceId> {
-        let requests = self
-            .requests
-            .as_ref()
-            .filter(|_| self.trace != TraceContext::None);
-        let answered = requests
-            .iter()
-            .flat_map(|log| log.iter())
-            .filter(|(_, facts)| facts.response_ns.is_some());
+        let is_known = self.trace != TraceContext::None;
+        let answered = self.answered().filter(|_| is_known);
         answered
-            .map(|(request, _)| trace_id(self.window.trace_seed, request))
+            .map(|request| trace_id(self.window.trace_seed, request))
             .collect()
     }
 
-    fn plan(&self, services: Vec<String>, patience: Duration) -> Plan {
+    /// Numbers of the requests that were answered.
+    fn answered(&self) -> impl Iterator<Item = u64> {
+        let requests = self.requests.iter().flat_map(|log| log.iter());
+        requests
+            .filter(|(_, facts)| facts.response_ns.is_some())
+            .map(|(request, _)| request)
+    }
+
+    fn plan(&self, services: Vec<String>) -> Plan {
         let by_id = self.trace != TraceContext::None;
         let slack = if by_id { SLACK_NS } else { 0 };
+        let trace_seed = self.window.trace_seed;
         Plan {
             services,
             from_ns: self.window.from_ns - slack,
             to_ns: self.window.to_ns + slack,
             expected: self.expected(),
-            trace_seed: by_id.then_some(self.window.trace_seed),
-            by_id_max: BY_ID_MAX,
+            counted: self.counted,
+            whose: if by_id {
+                Whose::Load { trace_seed }
+            } else {
+                Whose::Anybody
+            },
             bounds: Bounds::default(),
             settle: Settle {
-                polls: LOOKS,
+                flush: self.flush,
                 every: LOOK,
-                patience,
+                patience: self.patience,
+                awaited: self.awaited,
             },
+            learned: Arc::clone(&self.learned),
         }
     }
 
     /// What of it is this case's: by trace id, or, where the application takes no context up, by the time at which a
     /// trace begins.
-    fn own(&self, collected: Collected) -> Traces {
+    fn own(&self, mut collected: Collected) -> Traces {
         let expected = self.expected().len() as u64;
         let missing = collected.missing.len() as u64;
-        let troubles = troubles(&collected);
+        let mut traces = Traces {
+            expected,
+            missing,
+            troubles: troubles(&collected),
+            remarks: remarks(&collected),
+            ..Traces::default()
+        };
+        let mut foreign = collected.strangers.len();
+        foreign -= collected
+            .strangers
+            .iter()
+            .filter(|id| self.cases.contains(&id.prefix()))
+            .count();
+        let found = std::mem::take(&mut collected.spans);
+        if self.trace == TraceContext::None {
+            let (own, others) = self.by_time(&found);
+            foreign = others;
+            traces.spans = found
+                .into_iter()
+                .filter(|span| own.contains(&span.trace_id))
+                .collect();
+            let sent = self.answered().count();
+            if own.len() > sent && self.requests.is_some() {
+                traces.troubles.push(format!(
+                    "{} traces began in the time of {sent} answered requests: somebody else uses the application, and \
+                     without a trace header theirs cannot be told from the load's",
+                    own.len()
+                ));
+            }
+        } else {
+            traces.spans = found;
+        }
+        traces.foreign = foreign as u64;
+        traces.troubles.extend(self.nothing(&traces, &collected));
+        traces
+    }
+
+    /// Traces that began in the case's time, and how many others there are.
+    fn by_time(&self, spans: &[Span]) -> (HashSet<TraceId>, usize) {
         let mut begins: HashMap<TraceId, i64> = HashMap::new();
-        for span in &collected.spans {
+        for span in spans {
             let begin = begins.entry(span.trace_id).or_insert(i64::MAX);
             *begin = (*begin).min(span.start_ns);
         }
-        let is_own = |id: &TraceId, begin: i64| match self.trace {
-            TraceContext::None => (self.window.from_ns..self.window.to_ns).contains(&begin),
-            _ => self.window.owns(*id),
-        };
+        let window = self.window.from_ns..self.window.to_ns;
         let own: HashSet<TraceId> = begins
             .iter()
-            .filter(|(id, begin)| is_own(id, **begin))
+            .filter(|(_, begin)| window.contains(begin))
             .map(|(id, _)| *id)
             .collect();
-        let foreign = (begins.len() - own.len()) as u64;
-        let spans = collected
-            .spans
-            .into_iter()
-            .filter(|span| own.contains(&span.trace_id))
-            .collect();
-        Traces {
-            spans,
-            expected,
-            missing,
-            foreign,
-            troubles,
+        let others = begins.len() - own.len();
+        (own, others)
+    }
+
+    /// What to do where nothing of the load is there, though the Jaeger answers.
+    fn nothing(&self, traces: &Traces, collected: &Collected) -> Option<String> {
+        let answered = self.answered().next().is_some();
+        if !traces.spans.is_empty() || !answered || collected.unknown.is_some() {
+            return None;
         }
+        if traces.foreign > 0 && self.trace != TraceContext::None {
+            return Some(format!(
+                "none of the {} traces of the time was begun by this load: the application does not take up the header \
+                 that the load sends; `application.trace_header` says which it is (traceparent, b3, uber-trace-id, none)",
+                traces.foreign
+            ));
+        }
+        let is_failed = !collected.failures.is_empty() || !collected.gaps.is_empty();
+        (!is_failed).then(|| {
+            "there is no trace of the time: does the application send its spans to this Jaeger?"
+                .to_owned()
+        })
     }
 }
 
 fn troubles(collected: &Collected) -> Vec<String> {
     let mut troubles = Vec::new();
+    if let Some((unknown, known)) = &collected.unknown {
+        let known = if known.is_empty() {
+            "it knows none: nobody has sent it a span yet".to_owned()
+        } else {
+            format!(
+                "it knows {}; say in `collect.jaeger.services` which the load enters",
+                known.join(", ")
+            )
+        };
+        troubles.push(format!(
+            "Jaeger does not know the service {}: {known}",
+            unknown.join(", ")
+        ));
+    }
     if let [gap, ..] = collected.gaps.as_slice() {
         troubles.push(format!(
             "{} windows could not be searched whole, the first since {}",
@@ -180,93 +259,30 @@ fn troubles(collected: &Collected) -> Vec<String> {
             collected.invalid
         ));
     }
+    if collected.unanswered > 0 {
+        troubles.push(format!(
+            "{} calls have no span of the service that was called, as others of their kind have: such spans were lost, or \
+             come later than was waited for (`collect.settle`); `aefm collect` asks again",
+            collected.unanswered
+        ));
+    }
+    if collected.unsettled {
+        troubles.push(
+            "spans still came when `settle` was over: others may be missing; `aefm collect` asks again".to_owned(),
+        );
+    }
     troubles
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use aefm_collector::span::Names;
-    use aefm_workloads::ids::{SpanId, trace_id};
-    use aefm_workloads::labels::CaseLabels;
-    use aefm_workloads::load::{Outcome, Phase};
-
-    fn wanted(trace: TraceContext) -> Wanted {
-        let labels = CaseLabels {
-            run_id: "r".into(),
-            case_id: "c001".into(),
-            factors: Vec::new(),
-        };
-        let window = Window {
-            labels,
-            name: String::new(),
-            trace_seed: 7,
-            from_ns: 100,
-            to_ns: 200,
-        };
-        let mut log = RequestLog::default();
-        for (request, response_ns) in [(0, Some(5)), (1, None)] {
-            log.insert(
-                request,
-                aefm_collector::requests::RequestFacts {
-                    response_ns,
-                    outcome: Outcome::Ok,
-                    phase: Phase::Measure,
-                },
-            );
-        }
-        Wanted {
-            window,
-            requests: Some(Arc::new(log)),
-            counted: None,
-            trace,
-            patience: Duration::ZERO,
-        }
-    }
-
-    fn span(id: TraceId, start_ns: i64) -> Span {
-        let mut names = Names::default();
-        Span {
-            trace_id: id,
-            span_id: SpanId([1; 8]),
-            parent: None,
-            origin: names.origin("frontend", None, None),
-            operation: names.name("get"),
-            kind: None,
-            start_ns,
-            duration_ns: 1,
-            negative: false,
-            error: false,
-            http_status: None,
-            attributes: None,
-            extra: None,
-        }
-    }
-
-    #[test]
-    fn only_the_cases_own_traces_are_taken() {
-        // Ours, another case's, and one that began before the load.
-        let spans = vec![
-            span(trace_id(7, 0), 500),
-            span(trace_id(8, 0), 150),
-            span(TraceId([9; 16]), 99),
-        ];
-        let own = |trace| {
-            let traces = wanted(trace).own(Collected {
-                spans: spans.clone(),
-                ..Collected::default()
-            });
-            (
-                traces
-                    .spans
-                    .iter()
-                    .map(|span| span.start_ns)
-                    .collect::<Vec<_>>(),
-                traces.foreign,
-                traces.expected,
-            )
-        };
-        assert_eq!(own(TraceContext::W3c), (vec![500], 2, 1));
-        assert_eq!(own(TraceContext::None), (vec![150], 2, 0));
-    }
+fn remarks(collected: &Collected) -> Vec<String> {
+    let late = collected.latest.map(|latest| {
+        format!(
+            "spans came up to {:.1} s after their end",
+            latest.as_secs_f64()
+        )
+    });
+    late.into_iter().collect()
 }
+
+#[cfg(test)]
+mod tests;

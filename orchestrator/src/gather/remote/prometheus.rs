@@ -8,10 +8,11 @@ use aefm_collector::http::HttpOptions;
 use aefm_collector::proc::MetricRow;
 use aefm_collector::prometheus::counters::METRICS;
 use aefm_collector::prometheus::{
-    Prometheus, PrometheusOptions, Scraped, Selector, Series, UsageRow, metric_rows, usage,
+    Prometheus, PrometheusOptions, Scraped, Selector, Series, UsageRow, of as told,
 };
 use std::collections::BTreeSet;
 use std::time::Duration;
+use tokio::time::{Instant, timeout_at};
 
 /// What there was.
 #[derive(Debug, Default)]
@@ -29,7 +30,7 @@ pub(in crate::gather) struct Samples {
     pub(in crate::gather) remarks: Vec<String>,
 }
 
-/// Waits until the samples after the window are there, and asks for all of them.
+/// Waits until the samples after the window are there, and asks for all of them; `patience` is the time for the answers.
 ///
 /// # Errors
 /// There is no such client.
@@ -37,6 +38,7 @@ pub(super) async fn samples(
     source: PrometheusSource,
     http: HttpOptions,
     window: Window,
+    patience: Duration,
 ) -> Answer<Samples> {
     let url = source.url.ok_or(
         "ask Prometheus: neither `collect.prometheus.url` nor the platform says where it is",
@@ -60,18 +62,25 @@ pub(super) async fn samples(
     ))
     .await;
 
+    let end = Instant::now() + patience;
     let scraped = prometheus
-        .scrape(window.from_ns, window.to_ns, margin_ns)
+        .scrape(window.from_ns, window.to_ns, margin_ns, end)
         .await;
     let mut samples = of(&scraped, &window);
     let step_ns = i64::try_from(source.step.as_nanos()).unwrap_or(i64::MAX);
     for (name, query) in source.queries {
-        let read = prometheus
-            .range(&query, window.from_ns, window.to_ns, step_ns)
-            .await;
-        let values = read
-            .map(|read| read.series)
-            .map_err(|error| format!("`{name}`: {error}"));
+        let asking = prometheus.range(&query, window.from_ns, window.to_ns, step_ns);
+        let values = match timeout_at(end, asking).await {
+            Ok(Ok(read)) => {
+                let warnings = read.warnings.into_iter();
+                samples
+                    .remarks
+                    .extend(warnings.map(|warning| format!("`{name}`: {warning}")));
+                Ok(read.series)
+            }
+            Ok(Err(error)) => Err(format!("`{name}`: {error}")),
+            Err(_) => Err(format!("`{name}`: it was not answered within {patience:?}")),
+        };
         samples.expressions.push((name, values));
     }
     Ok(samples)
@@ -80,11 +89,13 @@ pub(super) async fn samples(
 /// What the samples say of the window.
 fn of(scraped: &Scraped, window: &Window) -> Samples {
     let (from_ns, to_ns) = (window.from_ns, window.to_ns);
-    let metrics: Vec<_> = metric_rows(&scraped.series)
+    let said = told(&scraped.series, from_ns, to_ns);
+    let metrics: Vec<_> = said
+        .metrics
         .into_iter()
         .filter(|row| touches(row, from_ns, to_ns))
         .collect();
-    let usage = usage(&scraped.series, from_ns, to_ns);
+    let usage = said.usage;
     let asked = METRICS
         .iter()
         .map(|metric| metric.name)
@@ -94,9 +105,16 @@ fn of(scraped: &Scraped, window: &Window) -> Samples {
         asked,
         ..Samples::default()
     };
-    samples.answered = asked.saturating_sub(scraped.failures.len() as u64);
+    let open = scraped.failures.len() + scraped.unasked.len();
+    samples.answered = asked.saturating_sub(open as u64);
     samples.troubles.clone_from(&scraped.failures);
-    if scraped.series.is_empty() && scraped.failures.is_empty() {
+    if let [first, ..] = scraped.unasked.as_slice() {
+        samples.troubles.push(format!(
+            "{} metrics were not answered in time, the first of them {first}; `aefm collect` asks again",
+            scraped.unasked.len()
+        ));
+    }
+    if scraped.series.is_empty() && open == 0 {
         samples.answered = 0;
         samples.troubles.push(
             "no series matches: are `pods` and `nodes` right, and is this the right Prometheus?"
@@ -116,6 +134,7 @@ fn of(scraped: &Scraped, window: &Window) -> Samples {
             "{thin} containers have too few samples for their CPU: is `scrape` its interval?"
         ));
     }
+    samples.remarks.extend(said.remarks);
     samples.remarks.extend(scraped.warnings.iter().cloned());
     (samples.metrics, samples.usage) = (metrics, usage);
     samples

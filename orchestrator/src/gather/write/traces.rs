@@ -39,6 +39,9 @@ impl Writing<'_> {
                 ),
             );
         }
+        if let Some(reason) = &settled.cut_short {
+            self.note("traces", Status::Degraded, reason);
+        }
         if let Some(answer) = &settled.jaeger {
             self.jaeger(answer);
         }
@@ -67,11 +70,13 @@ impl Writing<'_> {
                 received: Some(written.spans),
                 missing: None,
                 status: Status::Ok,
-                reason: Some("the application does not say how many spans it ended".to_owned()),
+                reason: Some(settled.advice.clone().unwrap_or_else(|| {
+                    "the application does not say how many spans it ended".to_owned()
+                })),
             }),
         }
         if join.is_some() {
-            self.coverage(&written);
+            self.coverage(&written, settled.advice.as_deref());
         }
     }
 
@@ -140,7 +145,8 @@ impl Writing<'_> {
                 traces.foreign
             )
         });
-        let reasons: Vec<String> = traces.troubles.iter().cloned().chain(foreign).collect();
+        let told = traces.troubles.iter().chain(&traces.remarks).cloned();
+        let reasons: Vec<String> = told.chain(foreign).collect();
         let (expected, missing) = (traces.expected, traces.missing);
         if !traces.troubles.is_empty() || missing > 0 {
             let missing = (missing > 0)
@@ -164,7 +170,7 @@ impl Writing<'_> {
         });
     }
 
-    pub(in crate::gather) fn coverage(&mut self, traces: &TraceReport) {
+    pub(in crate::gather) fn coverage(&mut self, traces: &TraceReport, advice: Option<&str>) {
         let (done, complete) = (traces.coverage.done, traces.coverage.complete);
         #[expect(clippy::cast_precision_loss, reason = "counts of requests")]
         let enough = complete as f64 >= done as f64 * COVERAGE;
@@ -172,6 +178,7 @@ impl Writing<'_> {
             "{} of {done} answered requests have no complete trace",
             done.saturating_sub(complete)
         );
+        let reason = advice.map_or(reason.clone(), |advice| format!("{reason}: {advice}"));
         self.quality.push(QualityRow {
             source: "coverage".to_owned(),
             expected: Some(done),

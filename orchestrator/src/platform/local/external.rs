@@ -1,5 +1,7 @@
 //! An application that runs already: which of this machine's processes are its own.
 
+use crate::experiment::fault::suggestion;
+use std::collections::BTreeSet;
 use std::fs;
 
 /// The processes of this machine that have one of these names, the whole of it, as the kernel knows them (15 bytes).
@@ -28,6 +30,36 @@ pub(super) fn processes(names: &[String]) -> Vec<(String, u32)> {
         )
     };
     found.iter().map(subject).collect()
+}
+
+/// Names that no process of this machine has, in words.
+pub(super) fn absent(names: &[String]) -> Vec<String> {
+    let pids = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let pids = pids.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    let running: BTreeSet<String> = pids
+        .filter_map(|pid| fs::read_to_string(format!("/proc/{pid}/comm")).ok())
+        .map(|name| name.trim_end().to_owned())
+        .collect();
+    absent_of(names, &running)
+}
+
+fn absent_of(names: &[String], running: &BTreeSet<String>) -> Vec<String> {
+    let known = |name: &String| name.get(..15).unwrap_or(name).to_owned();
+    names
+        .iter()
+        .filter(|name| !running.contains(&known(name)))
+        .map(|name| {
+            let near = suggestion(name, running.iter().map(String::as_str));
+            let near = near.map_or(
+                "`ps -e` lists names as the kernel knows them".to_owned(),
+                |near| format!("did you mean `{near}`?"),
+            );
+            format!(
+                "no process of this machine is called `{name}` (`application.processes`), so that its use is not \
+                 measured: {near}"
+            )
+        })
+        .collect()
 }
 
 #[cfg(test)]
@@ -60,5 +92,22 @@ mod tests {
             "{found:?}"
         );
         assert_eq!(processes(&["no such process".to_owned()]), []);
+    }
+
+    #[test]
+    fn a_name_that_nobody_has_is_said_with_the_near_one() {
+        let running = ["nginx", "frontend", "a_very_long_nam"]
+            .map(str::to_owned)
+            .into();
+        let said = |name: &str| absent_of(&[name.to_owned()], &running).join("; ");
+        assert!(
+            said("nginxx").contains("`nginxx`") && said("nginxx").contains("did you mean `nginx`?")
+        );
+        assert!(said("geo").contains("`ps -e`"));
+        // The kernel knows 15 bytes of it.
+        assert_eq!(
+            said("a_very_long_name_of_a_process") + &said("frontend"),
+            ""
+        );
     }
 }
