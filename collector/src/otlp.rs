@@ -7,9 +7,13 @@ pub mod decode;
 mod export;
 mod inbox;
 pub mod json;
+mod losses;
 mod receiver;
+mod strays;
 mod value;
 mod wire;
 
+pub use export::{REFUSED, may_carry_spans};
 pub use inbox::{Arrived, Limits, Taken, Totals};
+pub use losses::{Loss, Reason};
 pub use receiver::{Receiver, ReceiverError, ReceiverOptions};

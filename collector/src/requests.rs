@@ -23,6 +23,7 @@ pub struct RequestFacts {
 pub struct RequestLog {
     // Numbers are dense and in order but for a cap: a tree costs little and takes any.
     requests: BTreeMap<u64, RequestFacts>,
+    redirects: u64,
 }
 
 impl RequestLog {
@@ -62,7 +63,14 @@ impl RequestLog {
     fn read_file(&mut self, path: &Path) -> Result<(), TableError> {
         let mut rows = read_columns(
             path,
-            &["request", "phase", "intended_ns", "done_ns", "outcome"],
+            &[
+                "request",
+                "phase",
+                "intended_ns",
+                "done_ns",
+                "outcome",
+                "status",
+            ],
         )?;
         while let Some(batch) = rows.next().transpose()? {
             self.read_batch(&batch).map_err(|cause| rows.error(cause))?;
@@ -85,6 +93,7 @@ impl RequestLog {
         };
         let (request, intended, done) = (ints("request")?, ints("intended_ns")?, ints("done_ns")?);
         let (phase, outcome) = (texts("phase")?, texts("outcome")?);
+        let status = ints("status")?;
         for row in 0..batch.num_rows() {
             let facts = RequestFacts {
                 response_ns: done
@@ -93,6 +102,13 @@ impl RequestLog {
                 outcome: outcome_of(outcome.value(row))?,
                 phase: phase_of(phase.value(row))?,
             };
+            // 304 is an answer: what was asked for is still what it was.
+            let redirects = status.is_valid(row)
+                && (300..400).contains(&status.value(row))
+                && status.value(row) != 304;
+            if redirects && facts.phase == Phase::Measure && facts.outcome == Outcome::Ok {
+                self.redirects += 1;
+            }
             self.requests
                 .insert(request.value(row).cast_unsigned(), facts);
         }
@@ -115,6 +131,12 @@ impl RequestLog {
         self.requests
             .iter()
             .map(|(request, facts)| (*request, *facts))
+    }
+
+    /// How many of those of the measured phase that were answered ok were answered by a redirect.
+    #[must_use]
+    pub const fn redirects(&self) -> u64 {
+        self.redirects
     }
 
     /// How many there are.

@@ -1,5 +1,6 @@
 //! Whether the intensity that was asked for is held. Pure: fed with what each short window reached.
 
+pub use aefm_workloads::interference::Tolerance;
 use aefm_workloads::interference::Why;
 use std::collections::VecDeque;
 
@@ -7,23 +8,6 @@ use std::collections::VecDeque;
 const HELD_NS: u64 = 300_000_000;
 /// How long an intensity may be missed before the machine counts as saturated.
 const SATURATED_NS: u64 = 500_000_000;
-
-/// How far from the request still counts as at it.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Tolerance {
-    /// In units of the intensity.
-    pub absolute: f64,
-    /// As a share of the request.
-    pub relative: f64,
-}
-
-impl Tolerance {
-    /// The larger of the two at that request.
-    #[must_use]
-    pub fn at(self, requested: f64) -> f64 {
-        self.absolute.max(self.relative * requested)
-    }
-}
 
 /// One short window.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -159,8 +159,6 @@ pub fn descriptor(kind: Kind) -> Option<&'static Descriptor> {
 
 /// Two percent of the request, as the kinds that move something promise.
 pub(crate) fn two_percent(unit: Unit, _: f64) -> Tolerance {
-    Tolerance {
-        absolute: if unit == Unit::Percent { 0.5 } else { 0.0 },
-        relative: 0.02,
-    }
+    // What is said of one of these kinds holds for all of them.
+    Tolerance::of(Kind::Llc, unit)
 }

@@ -7,28 +7,14 @@ mod spec_run;
 mod start;
 mod workloads;
 
+pub use aefm_workloads::load::exit;
+
 use crate::options::{self, Options};
 use crate::run::RunError;
 use args::{Args, Instead};
 use clap::Parser;
 use std::ffi::OsString;
 use std::process::ExitCode;
-
-/// Exit codes, as the help documents them.
-pub mod exit {
-    /// Ran, and the numbers may be believed.
-    pub const VALID: u8 = 0;
-    /// Could not run, or nothing succeeded.
-    pub const FAILED: u8 = 1;
-    /// Arguments or files that cannot be used.
-    pub const USAGE: u8 = 2;
-    /// Ran, but the measurement is suspect.
-    pub const SUSPECT: u8 = 3;
-    /// Ran, but a service level objective was missed.
-    pub const SLO: u8 = 4;
-    /// Interrupted; the summary is of what was done.
-    pub const INTERRUPTED: u8 = 130;
-}
 
 /// Why the program ends without a result.
 #[derive(Debug)]

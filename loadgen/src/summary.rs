@@ -85,6 +85,9 @@ pub struct Summary {
     pub slo_missed: Vec<String>,
     /// Ended early.
     pub interrupted: bool,
+    /// Requests of the whole schedule, warm-up included: for whoever compares them with the records.
+    #[serde(skip)]
+    pub scheduled: u64,
     /// Requests that are not in the `requests` table, where one was asked for.
     pub requests_not_logged: u64,
     /// Why that table is not there or not whole.
@@ -168,6 +171,7 @@ impl Summary {
             schedule_sha256,
             slo_missed: Vec::new(),
             interrupted: finished.interrupted,
+            scheduled: scheduled(plan, finished.stopped_ns),
             requests_not_logged: finished.log.left_out,
             requests_error: finished.log.error.clone(),
             histograms: Histograms {
@@ -184,6 +188,7 @@ impl Summary {
             .iter()
             .map(|&outcome| (outcome, self.outcomes[outcome.name()]));
         LoadSummary {
+            scheduled: self.scheduled,
             intended: self.intended,
             outcomes: counts.filter(|(_, count)| *count > 0).collect(),
             rate_sent_hz: self.rate_sent_hz,
@@ -206,6 +211,14 @@ impl Summary {
     pub fn ok(&self) -> u64 {
         self.outcomes[Outcome::Ok.name()]
     }
+}
+
+/// Requests that the schedule has until a script stopped it; none in the closed loop, which has no schedule.
+fn scheduled(plan: &Plan, stopped_ns: Option<u64>) -> u64 {
+    let until_ns = stopped_ns.unwrap_or(u64::MAX);
+    let times = plan.schedule().map(crate::schedule::Schedule::times);
+    let before = |request: &crate::schedule::Intended| request.offset_ns < until_ns;
+    times.map_or(0, |times| times.take_while(before).count() as u64)
 }
 
 /// The URL, put together again.

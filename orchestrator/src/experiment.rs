@@ -114,6 +114,8 @@ pub struct Load {
     pub timeout: Duration,
     /// How long answers are awaited after the last intended time.
     pub grace: Duration,
+    /// The share of the measured phase's requests that must be answered ok, 0 to 1; at 0 whatever comes is fine.
+    pub min_ok: f64,
 }
 
 /// How this machine's cores are shared out. Empty lists: chosen by the platform.
@@ -299,6 +301,7 @@ fn load(top: &Section<'_>) -> Load {
         duration: Duration::from_secs(10),
         timeout: Duration::from_secs(2),
         grace: Duration::ZERO,
+        min_ok: 0.5,
     };
     let Some(section) = top.section("load") else {
         return load;
@@ -322,6 +325,7 @@ fn load(top: &Section<'_>) -> Load {
         section::duration(Duration::from_millis(1)),
     );
     load.grace = section.read("grace", load.grace, section::duration(Duration::ZERO));
+    load.min_ok = section.read("min_ok", load.min_ok, section::share);
     section.finish();
     load
 }

@@ -1,6 +1,7 @@
 //! Collection: what happened in a case becomes its tables, while the next case begins.
 
 mod again;
+mod late;
 mod remote;
 mod settle;
 mod sources;

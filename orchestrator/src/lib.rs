@@ -21,6 +21,7 @@ pub mod receive;
 pub mod report;
 pub mod run;
 pub mod shard;
+mod shortfall;
 mod signals;
 mod ui;
 mod upload;

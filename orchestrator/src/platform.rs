@@ -2,14 +2,17 @@
 
 pub(crate) mod census;
 pub mod kubernetes;
+mod load_run;
 pub mod local;
 mod reach;
+
+pub use load_run::{LoadRun, ProcessEnd, ShardRun};
 
 use crate::experiment::environment::Renewal;
 use crate::lifecycle::Scope;
 use aefm_collector::proc::{Observed, Sampler};
 use aefm_workloads::interference::{InterferenceSample, Kind};
-use aefm_workloads::load::{LoadSecond, LoadSpec, LoadSummary};
+use aefm_workloads::load::LoadSpec;
 use async_trait::async_trait;
 use futures_core::future::BoxFuture;
 use kubernetes::kubelet::Kubelets;
@@ -74,8 +77,8 @@ pub struct Endpoints {
 pub struct Held {
     /// The last measured intensity.
     pub achieved: f64,
-    /// The machine has no room for more.
-    pub saturated: bool,
+    /// It is at the request; else it was not within the time that it has for that.
+    pub reached: bool,
 }
 
 /// What one service says of the spans of one case.
@@ -94,19 +97,6 @@ pub struct Census {
 /// Asks all services for the spans of one trace-id prefix; outlives the call that gave it, since a case is gathered
 /// while the next one runs.
 pub type CensusTaker = Arc<dyn Fn(u64) -> BoxFuture<'static, Vec<Census>> + Send + Sync>;
-
-/// What a load left: its records as far as they came, and what went wrong.
-#[derive(Clone, Debug, Default)]
-pub struct LoadRun {
-    /// Time zero of the schedule, ns since the epoch, once it was set.
-    pub start_ns: Option<i64>,
-    /// Complete seconds.
-    pub seconds: Vec<LoadSecond>,
-    /// The summary, if the load came to its end.
-    pub summary: Option<LoadSummary>,
-    /// What went wrong.
-    pub error: Option<PlatformError>,
-}
 
 /// Where an experiment runs.
 #[async_trait]
@@ -127,9 +117,13 @@ pub trait Platform: Send {
     /// The way to ask the services that are up now for their spans.
     fn census(&self) -> CensusTaker;
 
-    /// Sets one kind of interference on every testbed node and waits until it is held (zero: until it is gone).
+    /// Sets one kind of interference on every testbed node and waits until it is held (zero: until it is gone), or until it
+    /// is plain that it will not be: what is reached under load is judged afterwards.
     async fn set_interference(&mut self, kind: Kind, intensity: f64)
     -> Result<Held, PlatformError>;
+
+    /// The stressors that press, by kind and node, so that one that says nothing is missed.
+    fn stressors(&self) -> Vec<(Kind, String)>;
 
     /// Runs a load to its end, watching application and stressors; `done` is told the seconds of the schedule that are done.
     async fn run_load(&mut self, spec: &LoadSpec, done: &(dyn Fn(u32) + Send + Sync)) -> LoadRun;

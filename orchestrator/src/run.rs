@@ -250,13 +250,16 @@ impl Run {
         let (from_ns, to_ns) = current
             .load_window
             .unwrap_or_else(|| (current.begun_ns, now_ns()));
-        let interference = self.platform()?.interference_between(from_ns, to_ns);
+        let platform = self.platform()?;
+        let stressors = platform.stressors();
+        let interference = platform.interference_between(from_ns, to_ns);
         let at = current.at;
         self.collected.insert(at);
         let evidence = Evidence {
             current,
             ended_ns: now_ns(),
             interference,
+            stressors,
             census,
             endpoints,
             load: self.experiment.load.clone(),
@@ -291,6 +294,10 @@ impl Run {
         }
         self.collection.abandon().await;
         self.write_uncollected();
+        if let Some(sources) = self.sources.clone() {
+            self.collection.amend(&sources);
+            self.warnings.extend(sources.lost());
+        }
         self.sources = None;
         self.folder.sweep();
     }

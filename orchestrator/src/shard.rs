@@ -2,6 +2,7 @@
 //! requests with the receiver. Records go to standard output, as a load's do, and then one last line of ours.
 
 use crate::http;
+use crate::platform::ProcessEnd;
 use crate::receive::{Arrival, Departure};
 use aefm_collector::sink::part_path;
 use aefm_workloads::load::LoadSpec;
@@ -9,6 +10,7 @@ use hyper::Method;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::io::Write;
+use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
@@ -40,8 +42,20 @@ pub struct ShardEnd {
     pub index: u32,
     /// The exit code of its load, if it had one.
     pub exit_code: Option<i32>,
+    /// The signal that ended its load, if one did.
+    #[serde(default)]
+    pub signal: Option<i32>,
     /// Its table of requests, if one was asked for.
     pub table: Option<Result<Table, String>>,
+}
+
+impl ShardEnd {
+    /// How its load ended; none if it never began.
+    #[must_use]
+    pub fn process(&self) -> Option<ProcessEnd> {
+        let code = self.exit_code.map(ProcessEnd::Code);
+        code.or_else(|| self.signal.map(ProcessEnd::Signal))
+    }
 }
 
 /// A table that the receiver has.
@@ -109,7 +123,7 @@ async fn obey(spec: &ShardSpec, index: u32) -> Result<ShardEnd, ShardError> {
     let mut terminate = signal(SignalKind::terminate())?;
     let departure = tokio::select! {
         departure = barrier(spec, index) => departure,
-        _ = terminate.recv() => return Ok(ShardEnd { index, exit_code: None, table: None }),
+        _ = terminate.recv() => return Ok(ShardEnd { index, exit_code: None, signal: None, table: None }),
     };
     let mut load = spec.load.clone();
     load.start_at_ns = Some(departure.start_at_ns);
@@ -129,6 +143,7 @@ async fn obey(spec: &ShardSpec, index: u32) -> Result<ShardEnd, ShardError> {
     Ok(ShardEnd {
         index,
         exit_code: status.code(),
+        signal: status.signal(),
         table,
     })
 }
@@ -246,6 +261,7 @@ pub(crate) mod tests {
         let line = serde_json::to_string(&ShardEnd {
             index: 1,
             exit_code: Some(0),
+            signal: None,
             table: Some(Ok(table)),
         })
         .unwrap();

@@ -1,5 +1,9 @@
 //! Interference: the spec that a stressor obeys, the lines that steer it and the samples that it prints.
 
+mod tolerance;
+
+pub use tolerance::Tolerance;
+
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 

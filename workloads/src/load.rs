@@ -233,6 +233,9 @@ pub struct LoadSecond {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LoadSummary {
+    /// Requests of this shard's whole schedule, warm-up included, whether or not the run came to them. What a script of
+    /// the user's has stopped on purpose ends there.
+    pub scheduled: u64,
     /// Requests of the measured phase's schedule.
     pub intended: u64,
     /// How they ended; adds up to `intended`.
@@ -274,6 +277,39 @@ pub struct Stall {
     pub length_ms: f64,
     /// What most likely made it.
     pub cause: String,
+}
+
+impl LoadSummary {
+    /// The exit code of a load process that ends with this summary.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        let ok = self.outcomes.get(&Outcome::Ok).copied();
+        if self.interrupted {
+            exit::INTERRUPTED
+        } else if ok.unwrap_or_default() == 0 {
+            exit::FAILED
+        } else if self.verdict == Verdict::Suspect {
+            exit::SUSPECT
+        } else {
+            exit::VALID
+        }
+    }
+}
+
+/// Exit codes of a load process, as its help documents them.
+pub mod exit {
+    /// Ran, and the numbers may be believed.
+    pub const VALID: u8 = 0;
+    /// Could not run, or nothing succeeded.
+    pub const FAILED: u8 = 1;
+    /// Arguments or files that cannot be used.
+    pub const USAGE: u8 = 2;
+    /// Ran, but the measurement is suspect.
+    pub const SUSPECT: u8 = 3;
+    /// Ran, but a service level objective was missed.
+    pub const SLO: u8 = 4;
+    /// Interrupted; the summary is of what was done.
+    pub const INTERRUPTED: u8 = 130;
 }
 
 /// A few quantiles in microseconds; null where there are too few samples to say.

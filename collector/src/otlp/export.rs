@@ -5,8 +5,10 @@
 
 use super::decode::{Decoded, decode};
 use super::json;
+use super::losses::Reason;
 use super::receiver::Shared;
 use super::wire::WireError;
+use crate::clock::now_ns;
 use crate::grpc;
 use crate::span::Names;
 use bytes::Bytes;
@@ -74,7 +76,12 @@ enum Refusal {
     Frame(#[from] grpc::FrameError),
     #[error("no room for more spans now; try again")]
     Full,
+    #[error("{0}")]
+    Elsewhere(String),
 }
+
+/// The content type of what a receiver in front of this one has refused, and behind it why: it comes here to be counted.
+pub const REFUSED: &str = "application/x-refused;";
 
 /// The form of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,9 +99,12 @@ impl Refusal {
             Self::ContentType(_) | Self::Encoding(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Slow => StatusCode::REQUEST_TIMEOUT,
-            Self::Body(_) | Self::Gzip(_) | Self::Malformed(_) | Self::Json(_) | Self::Frame(_) => {
-                StatusCode::BAD_REQUEST
-            }
+            Self::Body(_)
+            | Self::Gzip(_)
+            | Self::Malformed(_)
+            | Self::Json(_)
+            | Self::Frame(_)
+            | Self::Elsewhere(_) => StatusCode::BAD_REQUEST,
             Self::Full => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
@@ -105,6 +115,23 @@ impl Refusal {
             Self::Path | Self::Method | Self::ContentType(_) => grpc::Status::UNIMPLEMENTED,
             Self::Full | Self::Slow | Self::Body(_) => grpc::Status::UNAVAILABLE,
             _ => grpc::Status::INVALID_ARGUMENT,
+        }
+    }
+
+    /// What is lost with the request; nothing where it was no export of spans.
+    const fn reason(&self) -> Option<Reason> {
+        match self {
+            Self::Path => Some(Reason::Path),
+            Self::Method => None,
+            Self::ContentType(_) | Self::Encoding(_) => Some(Reason::Type),
+            Self::TooLarge(_) => Some(Reason::TooLarge),
+            Self::Body(_) | Self::Slow => Some(Reason::Cut),
+            Self::Gzip(_)
+            | Self::Malformed(_)
+            | Self::Json(_)
+            | Self::Frame(_)
+            | Self::Elsewhere(_) => Some(Reason::Undecodable),
+            Self::Full => Some(Reason::Full),
         }
     }
 
@@ -124,6 +151,8 @@ pub(super) async fn answer(
     names: &Mutex<Names>,
 ) -> Answer {
     let content_type = header(&request, CONTENT_TYPE);
+    let path = request.uri().path().to_owned();
+    let may_carry_spans = may_carry_spans(request.method(), &path);
     let is_grpc = content_type.starts_with("application/grpc");
     let taken = match form(&request, &content_type) {
         Ok(form) => export(request, form, shared, names)
@@ -149,6 +178,10 @@ pub(super) async fn answer(
                 inboxes.totals.requests += 1;
                 inboxes.totals.malformed += 1;
             }
+            if let Some(reason) = refusal.reason().filter(|_| may_carry_spans) {
+                let example = || format!("POST {path}: {refusal}");
+                shared.inboxes().losses.note(now_ns(), reason, 1, example);
+            }
             tracing::debug!(%refusal, "spans were refused");
             if is_grpc {
                 grpc::refuse(refusal.grpc_status(), &refusal.to_string())
@@ -159,11 +192,23 @@ pub(super) async fn answer(
     }
 }
 
+/// Exporters of metrics and logs post to the same server, others look whether it lives: no spans are lost with these.
+#[must_use]
+pub fn may_carry_spans(method: &Method, path: &str) -> bool {
+    let path = path.to_lowercase();
+    let others = ["metrics", "logs", "profiles", "health", "reflection"];
+    method == Method::POST && !others.iter().any(|other| path.contains(other))
+}
+
 fn form(request: &Request<Incoming>, content_type: &str) -> Result<Form, Refusal> {
     let (form, path) = match content_type.split(';').next().unwrap_or_default().trim() {
         "application/x-protobuf" => (Form::Protobuf, "/v1/traces"),
         "application/json" => (Form::Json, "/v1/traces"),
         "application/grpc" | "application/grpc+proto" => (Form::Grpc, GRPC_PATH),
+        _ if content_type.starts_with(REFUSED) => {
+            let why = content_type.trim_start_matches(REFUSED).trim();
+            return Err(Refusal::Elsewhere(why.to_owned()));
+        }
         // What is asked of another path or by another method is told so first.
         _ if request.uri().path() != "/v1/traces" => return Err(Refusal::Path),
         _ if request.method() != Method::POST => return Err(Refusal::Method),
@@ -263,8 +308,17 @@ async fn export(
     }
     let decoded = decode_form(form, &body, names)?;
     let mut inboxes = shared.inboxes();
-    inboxes.admit(decoded.spans).map_err(|_| Refusal::Full)?;
+    let now_ns = now_ns();
+    inboxes
+        .admit(decoded.spans, now_ns)
+        .map_err(|_| Refusal::Full)?;
     inboxes.totals.invalid += decoded.invalid;
+    if decoded.invalid > 0 {
+        let example = || INVALID.to_owned();
+        inboxes
+            .losses
+            .note(now_ns, Reason::Invalid, decoded.invalid, example);
+    }
     drop(inboxes);
     shared.changed.notify_waiters();
     Ok(decoded.invalid)

@@ -4,6 +4,8 @@
 //! taken is counted as late there, one of no known prefix as foreign. Memory is bounded: what would exceed it is
 //! refused as a whole, so that the sender keeps it and tries again.
 
+use super::losses::{Losses, Reason};
+use super::strays::Strays;
 use crate::span::{Name, Span};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -82,12 +84,18 @@ pub(super) struct Inboxes {
     // Oldest first.
     closed_order: std::collections::VecDeque<u64>,
     held_bytes: usize,
+    /// Spans of no known prefix, where spans go by time.
+    strays: Option<Strays>,
+    pub(super) losses: Losses,
     pub(super) totals: Totals,
 }
 
 impl Inboxes {
-    pub(super) fn new(limits: Limits) -> Self {
+    /// `by_time` keeps spans of no known prefix for [`Inboxes::take_between`].
+    pub(super) fn new(limits: Limits, by_time: bool) -> Self {
         Self {
+            strays: by_time.then(Strays::default),
+            losses: Losses::default(),
             limits,
             open: HashMap::new(),
             closed: HashMap::new(),
@@ -101,12 +109,12 @@ impl Inboxes {
         self.open.entry(prefix).or_default();
     }
 
-    /// Takes all of these spans in, or none of them if memory is full.
-    pub(super) fn admit(&mut self, spans: Vec<Span>) -> Result<(), Full> {
+    /// Takes all of these spans in, or none of them if memory is full. `now_ns` is since the epoch.
+    pub(super) fn admit(&mut self, spans: Vec<Span>, now_ns: i64) -> Result<(), Full> {
         self.totals.requests += 1;
         let weight: usize = spans
             .iter()
-            .filter(|span| self.open.contains_key(&span.trace_id.prefix()))
+            .filter(|span| self.holds(span))
             .map(Span::weight)
             .sum();
         if self.held_bytes.saturating_add(weight) > self.limits.held_bytes {
@@ -120,12 +128,19 @@ impl Inboxes {
         }
         self.held_bytes += weight;
         for span in spans {
-            self.route(span);
+            self.route(span, now_ns);
         }
         Ok(())
     }
 
-    fn route(&mut self, span: Span) {
+    /// Whether a span would be kept.
+    fn holds(&self, span: &Span) -> bool {
+        let prefix = span.trace_id.prefix();
+        let is_late = self.closed.contains_key(&prefix);
+        self.open.contains_key(&prefix) || (self.strays.is_some() && !is_late)
+    }
+
+    fn route(&mut self, span: Span, now_ns: i64) {
         let prefix = span.trace_id.prefix();
         if let Some(inbox) = self.open.get_mut(&prefix) {
             inbox.weight += span.weight();
@@ -138,9 +153,35 @@ impl Inboxes {
             inbox.spans.push(span);
         } else if let Some(closed) = self.closed.get_mut(&prefix) {
             closed.late += 1;
+        } else if let Some(strays) = &mut self.strays {
+            strays.push(span);
         } else {
             self.totals.foreign += 1;
+            self.losses.note(now_ns, Reason::Foreign, 1, || {
+                format!("service `{}`, trace {}", span.origin.service, span.trace_id)
+            });
         }
+    }
+
+    /// How many spans of traces that began in this time have come, where spans go by time.
+    pub(super) fn count_between(&self, from_ns: i64, to_ns: i64) -> u64 {
+        let strays = self.strays.as_ref();
+        strays.map_or(0, |strays| strays.count(from_ns, to_ns))
+    }
+
+    /// Hands over the spans of traces that began in this time, where spans go by time.
+    pub(super) fn take_between(&mut self, from_ns: i64, to_ns: i64) -> Vec<Span> {
+        let Some(strays) = &mut self.strays else {
+            return Vec::new();
+        };
+        let timely = strays.take(from_ns, to_ns);
+        self.held_bytes -= timely.weight;
+        if timely.forgotten > 0 {
+            self.totals.foreign += timely.forgotten;
+            self.losses
+                .note(from_ns, Reason::Untimely, timely.forgotten, String::new);
+        }
+        timely.spans
     }
 
     pub(super) fn arrived(&self, prefix: u64) -> Arrived {
@@ -226,11 +267,11 @@ mod tests {
     #[test]
     fn a_span_reaches_its_own_case_or_none() {
         let (one, two) = (ids::trace_prefix(1), ids::trace_prefix(2));
-        let mut inboxes = Inboxes::new(Limits::default());
+        let mut inboxes = Inboxes::new(Limits::default(), false);
         inboxes.expect(one);
         inboxes.expect(two);
         inboxes
-            .admit(vec![span(1, 0), span(2, 0), span(1, 1), span(3, 0)])
+            .admit(vec![span(1, 0), span(2, 0), span(1, 1), span(3, 0)], 7)
             .unwrap();
         assert_eq!(
             (
@@ -240,8 +281,14 @@ mod tests {
             ),
             (2, 1, 1)
         );
+        let told = inboxes.losses.between(0, 10);
+        assert_eq!(
+            (told.len(), told[0].reason, told[0].count),
+            (1, Reason::Foreign, 1)
+        );
+        assert!(told[0].example.contains("service `geo`"), "{told:?}");
         assert_eq!(inboxes.take(one).spans.len(), 2);
-        inboxes.admit(vec![span(1, 2)]).unwrap();
+        inboxes.admit(vec![span(1, 2)], 7).unwrap();
         assert_eq!(
             inboxes.arrived(one),
             Arrived {
@@ -263,33 +310,63 @@ mod tests {
             held_bytes: 3 * span(1, 0).weight(),
             ..Limits::default()
         };
-        let mut inboxes = Inboxes::new(limits);
+        let mut inboxes = Inboxes::new(limits, false);
         inboxes.expect(prefix);
-        inboxes.admit(vec![span(1, 0), span(1, 1)]).unwrap();
-        assert_eq!(inboxes.admit(vec![span(1, 2), span(1, 3)]), Err(Full));
+        inboxes.admit(vec![span(1, 0), span(1, 1)], 7).unwrap();
+        assert_eq!(inboxes.admit(vec![span(1, 2), span(1, 3)], 7), Err(Full));
         assert_eq!(
             (inboxes.count(prefix), inboxes.arrived(prefix).refused),
             (2, 2)
         );
         // Foreign spans are not held and need no room.
-        inboxes.admit(vec![span(9, 0), span(9, 1)]).unwrap();
+        inboxes.admit(vec![span(9, 0), span(9, 1)], 7).unwrap();
         inboxes.take(prefix);
         inboxes.expect(ids::trace_prefix(2));
-        inboxes.admit(vec![span(2, 2), span(2, 3)]).unwrap();
+        inboxes.admit(vec![span(2, 2), span(2, 3)], 7).unwrap();
+    }
+
+    #[test]
+    fn where_spans_go_by_time_a_trace_is_the_cases_in_whose_time_it_began() {
+        let at = |request: u64, start_ns| Span {
+            start_ns,
+            ..span(9, request)
+        };
+        let mut inboxes = Inboxes::new(Limits::default(), true);
+        // The first trace began in the window and goes on after it; the second began before it, the third after it.
+        let spans = vec![at(1, 150), at(1, 250), at(2, 99), at(2, 150), at(3, 200)];
+        inboxes.admit(spans, 7).unwrap();
+        assert_eq!(inboxes.count_between(100, 200), 2);
+        let begins = |spans: Vec<Span>| {
+            let mut begins: Vec<_> = spans.iter().map(|span| span.start_ns).collect();
+            begins.sort_unstable();
+            begins
+        };
+        assert_eq!(begins(inboxes.take_between(100, 200)), [150, 250]);
+        assert_eq!(begins(inboxes.take_between(200, 300)), [200]);
+        assert!(inboxes.held_bytes > 0);
+        // Long after, what nobody came for is counted and forgotten.
+        assert!(inboxes.take_between(1 << 60, (1 << 60) + 1).is_empty());
+        assert_eq!((inboxes.held_bytes, inboxes.totals.foreign), (0, 2));
+        assert_eq!(inboxes.losses.between(1 << 60, 1 << 60)[0].count, 2);
+        // A case of known ids has its own all the same.
+        inboxes.expect(ids::trace_prefix(1));
+        inboxes.admit(vec![span(1, 0)], 7).unwrap();
+        assert_eq!(inboxes.take(ids::trace_prefix(1)).spans.len(), 1);
     }
 
     #[test]
     fn closed_cases_are_bounded() {
-        let mut inboxes = Inboxes::new(Limits {
+        let limits = Limits {
             closed_cases: 2,
             ..Limits::default()
-        });
+        };
+        let mut inboxes = Inboxes::new(limits, false);
         for seed in 0..5 {
             inboxes.expect(ids::trace_prefix(seed));
             inboxes.take(ids::trace_prefix(seed));
         }
         assert_eq!(inboxes.closed.len(), 2);
-        inboxes.admit(vec![span(0, 0), span(4, 0)]).unwrap();
+        inboxes.admit(vec![span(0, 0), span(4, 0)], 7).unwrap();
         assert_eq!(
             (
                 inboxes.totals.foreign,

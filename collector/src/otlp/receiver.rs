@@ -2,7 +2,8 @@
 
 use super::export::{Bodies, answer};
 use super::inbox::{Arrived, Inboxes, Limits, Taken, Totals};
-use crate::span::Names;
+use super::losses::Loss;
+use crate::span::{Names, Span};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
@@ -22,6 +23,8 @@ pub struct ReceiverOptions {
     pub limits: Limits,
     /// At most so many connections at a time; more wait in the system's queue.
     pub connections: usize,
+    /// Spans of no expected prefix are kept, too, to be told by their time: see [`Receiver::take_between`].
+    pub by_time: bool,
 }
 
 impl Default for ReceiverOptions {
@@ -30,6 +33,7 @@ impl Default for ReceiverOptions {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             limits: Limits::default(),
             connections: 1024,
+            by_time: false,
         }
     }
 }
@@ -79,7 +83,7 @@ impl Receiver {
         let listener = TcpListener::bind(options.listen).await.map_err(error)?;
         let address = listener.local_addr().map_err(error)?;
         let shared = Arc::new(Shared {
-            inboxes: Mutex::new(Inboxes::new(options.limits)),
+            inboxes: Mutex::new(Inboxes::new(options.limits, options.by_time)),
             changed: Notify::new(),
             bodies: Bodies::new(options.limits.body_bytes),
         });
@@ -135,6 +139,24 @@ impl Receiver {
     #[must_use]
     pub fn take(&self, prefix: u64) -> Taken {
         self.shared.inboxes().take(prefix)
+    }
+
+    /// How many spans of traces that began in this time have come (ns since the epoch); 0 unless spans go by time.
+    #[must_use]
+    pub fn count_between(&self, from_ns: i64, to_ns: i64) -> u64 {
+        self.shared.inboxes().count_between(from_ns, to_ns)
+    }
+
+    /// Hands over all spans of traces that began in this time (ns since the epoch); none unless spans go by time.
+    #[must_use]
+    pub fn take_between(&self, from_ns: i64, to_ns: i64) -> Vec<Span> {
+        self.shared.inboxes().take_between(from_ns, to_ns)
+    }
+
+    /// What was refused or dropped in this time (ns since the epoch, to the second), by reason.
+    #[must_use]
+    pub fn losses(&self, from_ns: i64, to_ns: i64) -> Vec<Loss> {
+        self.shared.inboxes().losses.between(from_ns, to_ns)
     }
 
     /// What belongs to no case.

@@ -87,6 +87,8 @@ pub struct Observed {
     pub gone: Vec<Gone>,
     /// Samples that could not be taken in time, because the thread did not get to run.
     pub skipped: u64,
+    /// Samples that should have been taken in the time for which it ran; none where the pace is somebody else's.
+    pub due: Option<u64>,
     /// Rows that exceeded the bound and were left out.
     pub dropped: u64,
     /// Why the thread could not be pinned, if so.
@@ -109,6 +111,8 @@ pub enum SamplerError {
 pub struct Sampler {
     stop: Sender<()>,
     samples: Arc<AtomicU64>,
+    interval: Duration,
+    begun: Instant,
     thread: Option<JoinHandle<Observed>>,
 }
 
@@ -125,12 +129,15 @@ impl Sampler {
         let (stop, stopped) = channel();
         let samples = Arc::new(AtomicU64::new(0));
         let taken = Arc::clone(&samples);
+        let interval = options.interval;
         let thread = std::thread::Builder::new()
             .name("aefm-sampler".to_owned())
             .spawn(move || watch(options, &stopped, &taken))?;
         Ok(Self {
             stop,
             samples,
+            interval,
+            begun: Instant::now(),
             thread: Some(thread),
         })
     }
@@ -144,12 +151,14 @@ impl Sampler {
     /// Takes a last sample of the interval begun, ends the thread and hands over what was seen.
     #[must_use]
     pub fn stop(mut self) -> Observed {
+        let due = self.begun.elapsed().as_nanos() / self.interval.as_nanos();
         // A thread that has ended already does not hear it.
         let _ = self.stop.send(());
-        self.thread
-            .take()
-            .and_then(|thread| thread.join().ok())
-            .unwrap_or_default()
+        let observed = self.thread.take().and_then(|thread| thread.join().ok());
+        Observed {
+            due: Some(u64::try_from(due).unwrap_or(u64::MAX)),
+            ..observed.unwrap_or_default()
+        }
     }
 }
 

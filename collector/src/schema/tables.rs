@@ -255,7 +255,7 @@ tables! {
     ];
     /// One row a source.
     QUALITY = "quality", "one source's delivery for one case": [
-        text("source", "The source: load, traces, metrics, interference...").required(),
+        text("source", "The source: load, requests, answers, traces, receiver, metrics, sampler, interference...").required(),
         int("expected", "How many it should have delivered, where that is known."),
         int("received", "How many it delivered."),
         int("missing", "How many are missing, where that is known."),

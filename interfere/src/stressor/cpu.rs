@@ -187,11 +187,8 @@ fn spend(shift: &Shift, burn: &Burn, (born_ns, until_ns): (u64, u64), end_ns: u6
 }
 
 /// Held within one point, as long as there is anything asked.
-fn tolerance(_: aefm_workloads::quantity::Unit, _: f64) -> Tolerance {
-    Tolerance {
-        absolute: 1.0,
-        relative: 0.0,
-    }
+fn tolerance(unit: aefm_workloads::quantity::Unit, _: f64) -> Tolerance {
+    Tolerance::of(Kind::Cpu, unit)
 }
 
 /// See the module.

@@ -298,14 +298,7 @@ impl Cursor {
 
 /// A percent of the request, but no finer than a few pages a worker.
 fn tolerance(unit: Unit, _: f64) -> Tolerance {
-    Tolerance {
-        absolute: if unit == Unit::Percent {
-            0.5
-        } else {
-            1_048_576.0
-        },
-        relative: 0.02,
-    }
+    Tolerance::of(Kind::MemCapacity, unit)
 }
 
 /// See the module.

@@ -262,6 +262,7 @@ impl Conductor {
         Finished {
             measured_ns: end_ns.saturating_sub(plan.warmup_ns),
             interrupted,
+            stopped_ns: self.ended_by_script.then_some(self.cut_ns),
             orphaned: self.orphaned,
             log,
             script,

@@ -15,6 +15,8 @@ pub struct Finished {
     pub measured_ns: u64,
     /// Ended early, by whatever.
     pub interrupted: bool,
+    /// When a script of the user's has stopped all workers, ns since time zero, if it has.
+    pub stopped_ns: Option<u64>,
     /// Ended early because the parent is gone.
     pub orphaned: bool,
     /// How the `requests` table came out.

@@ -48,6 +48,13 @@ pub(super) fn run(args: &PlanArgs, handlers: &Handlers) -> Exit {
         .iter()
         .map(|case| case.rate_hz * experiment.load.duration.as_secs_f64())
         .sum();
+    let least = experiment.load.min_ok;
+    if least > 0.0 {
+        shown += &format!(
+            "a case with less than {} % of its requests answered ok is degraded, one with none failed (load.min_ok)\n",
+            least * 100.0
+        );
+    }
     shown += &format!(
         "{} cases of {each} load each, about {requests:.0} measured requests, about {} in all\n",
         plan.cases.len(),

@@ -159,16 +159,15 @@ async fn reached(
     }
 }
 
-/// Results and the dataset's path go to standard output; what is wrong with them to standard error.
+/// Results and the dataset's path go to standard output; what is wrong with them stands below the table, on standard
+/// error.
 fn show(run: &Run) {
     let table = results::table(run.reports());
     // Nobody reads: the dataset is there all the same.
-    drop(write!(io::stderr(), "{}", results::remarks(run.reports())));
-    drop(writeln!(
-        io::stdout(),
-        "{table}\n\ndataset: {}",
-        run.dataset().display()
-    ));
+    let (mut out, mut err) = (io::stdout(), io::stderr());
+    drop(writeln!(out, "{table}\n").and_then(|()| out.flush()));
+    drop(write!(err, "{}", results::remarks(run.reports())));
+    drop(writeln!(out, "dataset: {}", run.dataset().display()));
 }
 
 fn exit(run: &Run, ending: Ending) -> Exit {

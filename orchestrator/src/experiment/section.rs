@@ -228,6 +228,21 @@ pub(super) fn number(node: &Node) -> Result<f64, String> {
     }
 }
 
+/// A share from 0 to 1; a percentage counts as one.
+pub(super) fn share(node: &Node) -> Result<f64, String> {
+    let wrong = || format!("a share from 0 to 1 is wanted, such as 0.5 or 50%, not {node}");
+    let percent = |text: &str| text.strip_suffix('%')?.trim().parse::<f64>().ok();
+    let share = match node {
+        Node::Text(text) => percent(text).ok_or_else(wrong)? / 100.0,
+        number_of_it => number(number_of_it).map_err(|_| wrong())?,
+    };
+    if (0.0..=1.0).contains(&share) {
+        Ok(share)
+    } else {
+        Err(wrong())
+    }
+}
+
 /// A whole number of at least `least`.
 pub(super) fn count(least: u64) -> impl Fn(&Node) -> Result<u64, String> {
     move |node| match node {

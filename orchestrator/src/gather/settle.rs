@@ -4,6 +4,8 @@ use super::remote::{Answer, Traces};
 use super::sources::{Evidence, Sources};
 use super::window::Window;
 use crate::platform::Census;
+use aefm_collector::clock::now_ns;
+use aefm_collector::otlp::Loss;
 use aefm_collector::requests::RequestLog;
 use aefm_collector::span::Span;
 use aefm_workloads::ids::trace_prefix;
@@ -29,6 +31,10 @@ pub(super) struct Settled {
     pub(super) dropped: u64,
     /// Spans that the receiver refused for want of room.
     pub(super) refused: u64,
+    /// What else the receiver refused or dropped in the case's time.
+    pub(super) losses: Vec<Loss>,
+    /// The user has said where the receiver listens: spans are to come there.
+    pub(super) is_awaited: bool,
     /// What a Jaeger said, where there is one; its spans are among those above.
     pub(super) jaeger: Option<Answer<Traces>>,
     /// Spans were not awaited to the end, and why.
@@ -67,6 +73,9 @@ pub(super) async fn settle(
     };
     let taken = sources.receiver.take(prefix);
     let mut spans = taken.spans;
+    // Where the application takes up no trace context, its spans go by their time.
+    spans.append(&mut sources.receiver.take_between(window.from_ns, window.to_ns));
+    let losses = sources.receiver.losses(window.from_ns, now_ns());
     if let Some(Ok(traces)) = &mut jaeger {
         // Copies are told apart when the tables are written.
         spans.append(&mut traces.spans);
@@ -87,6 +96,8 @@ pub(super) async fn settle(
         cut_short: (sources.is_hurried() && jaeger.is_none() && counted.is_none())
             .then(|| "spans were not awaited to their end, since the run ended before; `aefm collect` asks again".to_owned()),
         advice: advice(sources, spans_are_there),
+        losses,
+        is_awaited: sources.listens,
         jaeger,
         waited: begun.elapsed(),
     }

@@ -8,8 +8,10 @@ use crate::plan::{Case, Plan};
 use crate::platform::{CensusTaker, Endpoints};
 use crate::report::{CaseReport, Note, Status};
 use crate::run::CurrentCase;
+use crate::shortfall;
 use aefm_collector::otlp::{Receiver, ReceiverOptions};
-use aefm_workloads::interference::InterferenceSample;
+use aefm_workloads::interference::{InterferenceSample, Kind};
+use aefm_workloads::load::TraceContext;
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -23,6 +25,8 @@ pub(crate) struct Evidence {
     /// When the case was over.
     pub(crate) ended_ns: i64,
     pub(crate) interference: Vec<(String, InterferenceSample)>,
+    /// The stressors that pressed, by kind and node.
+    pub(crate) stressors: Vec<(Kind, String)>,
     pub(crate) census: CensusTaker,
     pub(crate) endpoints: Endpoints,
     pub(crate) load: Load,
@@ -52,7 +56,7 @@ pub(crate) struct Sources {
     pub(super) remotes: Remotes,
     /// The application is brought up by us, and so told where its spans go.
     pub(super) is_ours: bool,
-    /// The receiver listens where the user said.
+    /// The user has said where the receiver listens: spans are to come there.
     pub(super) listens: bool,
     /// Nothing is to be awaited any more.
     hurry: watch::Sender<bool>,
@@ -78,6 +82,7 @@ impl Sources {
         let mut options = ReceiverOptions::default();
         options.limits.held_bytes = usize::try_from(collect.trace_memory).unwrap_or(usize::MAX);
         options.listen = collect.listen.unwrap_or(options.listen);
+        options.by_time = experiment.trace_context() == TraceContext::None;
         let receiver = Receiver::bind(options)
             .await
             .map_err(|error| format!("open the trace receiver: {error}"))?;
@@ -115,6 +120,17 @@ impl Sources {
         let mut hurry = self.hurry.subscribe();
         // The sender lives as long as this.
         let _ = hurry.wait_for(|is_over| *is_over).await;
+    }
+
+    /// What the receiver refused or dropped over the whole run, between its cases, too; for people.
+    pub(crate) fn lost(&self) -> Option<String> {
+        let losses = self.receiver.losses(i64::MIN, i64::MAX);
+        let told = shortfall::receiver(&losses, None);
+        let reasons: Vec<_> = told
+            .into_iter()
+            .filter_map(|found| found.row.reason)
+            .collect();
+        (!reasons.is_empty()).then(|| format!("over the whole run: {}", reasons.join("; ")))
     }
 
     /// Rows of a case without data: one that was abandoned or never begun.

@@ -51,6 +51,7 @@ impl Stage {
             current,
             ended_ns: 2,
             interference: Vec::new(),
+            stressors: Vec::new(),
             census: Arc::new(move |_| -> BoxFuture<'static, Vec<Census>> {
                 Box::pin(async move { census() })
             }),

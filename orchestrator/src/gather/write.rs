@@ -12,7 +12,9 @@ use crate::folder::RunFolder;
 use crate::plan::Case;
 use crate::report::{CaseReport, Note, Status, reasons, worst};
 use crate::run::CurrentCase;
+use crate::shortfall::{self, Claim, Finding, Question};
 use aefm_collector::records::{self, CaseRow, QualityRow};
+use aefm_collector::requests::RequestLog;
 use aefm_collector::sink::SinkError;
 use std::path::Path;
 
@@ -30,14 +32,20 @@ pub(super) fn write(sources: &Sources, evidence: Evidence, gathered: Gathered) -
         mut current,
         ended_ns,
         interference,
+        stressors,
         load,
         ..
     } = evidence;
+    let measured = current.measured(&load);
     let metrics = std::mem::replace(&mut current.metrics, Err(String::new()));
     let mut writing = Writing::new(&sources.folder, &current.case, current.notes.clone());
     let mut report = CaseReport::empty(current.case.clone(), Status::Ok, None);
     if sources.folder.has_room() {
-        writing.load(&current.load.seconds, current.load.summary.as_ref());
+        writing.load(&current.load.seconds);
+        let table = gathered.requests.as_deref().map_err(String::as_str);
+        writing.found(shortfall::load(&current.load, table));
+        let redirects = table.map_or(0, RequestLog::redirects);
+        writing.found(shortfall::answers(&current.load, redirects, load.min_ok));
         let requests = current.load.start_ns.is_some().then_some(gathered.requests);
         writing.traces(
             requests,
@@ -45,7 +53,12 @@ pub(super) fn write(sources: &Sources, evidence: Evidence, gathered: Gathered) -
             sources.remotes.trace(),
             &mut report,
         );
-        writing.interference(interference, &mut report);
+        let question = Question {
+            asked: &current.case.intensities,
+            stressors: &stressors,
+            measured,
+        };
+        writing.interference(interference, &question, &mut report);
         let samples = gathered
             .answers
             .prometheus
@@ -153,16 +166,24 @@ impl<'a> Writing<'a> {
         received: u64,
         reason: impl FnOnce(u64) -> String,
     ) {
-        let row = QualityRow::counted(source, expected, received, reason);
-        if row.status != Status::Ok {
-            // Missing parts degrade a case; it fails when it could not be run.
-            self.notes.push(Note {
-                status: Status::Degraded,
-                source: source.to_owned(),
-                reason: row.reason.clone().unwrap_or_default(),
-            });
+        let claim = Claim {
+            source,
+            expected,
+            received,
+            least: 1.0,
+        };
+        self.found([Finding::counted(&claim, reason)]);
+    }
+
+    /// What was found of sources: rows of quality, and notes of what makes the case less than whole.
+    fn found(&mut self, found: impl IntoIterator<Item = Finding>) {
+        for Finding { row, case } in found {
+            if case != Status::Ok {
+                let reason = row.reason.clone().unwrap_or_default();
+                self.note(&row.source, case, reason);
+            }
+            self.quality.push(row);
         }
-        self.quality.push(row);
     }
 
     /// Writes `quality` and `cases`, with the kept room when there is no other.
@@ -185,6 +206,26 @@ impl<'a> Writing<'a> {
         }
         row.status = worst(&self.notes);
         row.reason = reasons(&self.notes);
+        self.insert(row, report);
+    }
+
+    /// Writes `quality` as it is and `cases` with one more reason, which comes after all that was said `before`.
+    pub(super) fn amend(
+        mut self,
+        mut row: CaseRow,
+        before: Option<Note>,
+        reason: String,
+        report: &mut CaseReport,
+    ) {
+        self.notes.extend(before);
+        self.note("receiver", Status::Degraded, reason);
+        row.status = worst(&self.notes).max(row.status);
+        row.reason = reasons(&self.notes);
+        self.insert(row, report);
+    }
+
+    /// Writes `quality`, then `cases`.
+    fn insert(&self, mut row: CaseRow, report: &mut CaseReport) {
         let (dir, labels) = (self.dir().to_owned(), &self.case.labels);
         let written = self
             .insist(|| records::write_quality(&dir, labels, &self.quality).map(drop))

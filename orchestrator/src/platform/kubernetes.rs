@@ -276,6 +276,14 @@ impl Platform for Kubernetes {
             .map_err(fault)
     }
 
+    fn stressors(&self) -> Vec<(Kind, String)> {
+        let of = |(kind, interference): (&Kind, &Interference)| {
+            let nodes = interference.nodes().map(|node| (*kind, node.to_owned()));
+            nodes.collect::<Vec<_>>()
+        };
+        self.interference.iter().flat_map(of).collect()
+    }
+
     async fn run_load(&mut self, spec: &LoadSpec, done: &(dyn Fn(u32) + Send + Sync)) -> LoadRun {
         match self.experiment.kubernetes.load {
             LoadFrom::Outside => local_load::run(&self.spawner, spec, done, self.trouble()).await,

@@ -175,6 +175,13 @@ impl Platform for Local {
         stressor.set(intensity).await.map_err(fault)
     }
 
+    fn stressors(&self) -> Vec<(Kind, String)> {
+        self.stressors
+            .keys()
+            .map(|kind| (*kind, self.node.clone()))
+            .collect()
+    }
+
     async fn run_load(&mut self, spec: &LoadSpec, done: &(dyn Fn(u32) + Send + Sync)) -> LoadRun {
         let mut spec = spec.clone();
         spec.cores = self.placement.instrument.clone();

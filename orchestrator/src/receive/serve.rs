@@ -5,6 +5,7 @@ use super::spool::{Parcel, Spool, SpoolError};
 use super::{Arrival, CensusQuestion, Departure};
 use crate::platform::census;
 use aefm_collector::clock::now_ns;
+use aefm_collector::otlp::{REFUSED, may_carry_spans};
 use bytes::Bytes;
 use futures_util::future::join_all;
 use http_body_util::{BodyExt, Full, Limited};
@@ -115,10 +116,17 @@ async fn answer(served: &Served, request: Request<Incoming>) -> Result<Answer, A
             .and_then(|name| served.file(name))
         {
             Some(file) => file_at(file, method, request).await,
-            None => Ok(say(
-                StatusCode::NOT_FOUND,
-                "there is /v1/traces, /spool, /census, /barrier, /files/NAME and /health\n",
-            )),
+            None => {
+                if may_carry_spans(method, path) {
+                    refuse(
+                        served,
+                        &format!("POST {path}: spans are posted to /v1/traces"),
+                    );
+                }
+                let known =
+                    "there is /v1/traces, /spool, /census, /barrier, /files/NAME and /health\n";
+                Ok(say(StatusCode::NOT_FOUND, known))
+            }
         },
     }
 }
@@ -135,12 +143,21 @@ async fn keep(served: &Served, request: Request<Incoming>) -> Result<Answer, Ans
     let (content_type, encoding) = (header(CONTENT_TYPE), header(CONTENT_ENCODING));
     let json = content_type.starts_with("application/json");
     if !json && content_type != "application/x-protobuf" {
+        refuse(
+            served,
+            &format!(
+                "POST /v1/traces: content type {content_type:?} is neither application/x-protobuf nor application/json"
+            ),
+        );
         return Err(say(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "spans come as application/x-protobuf or application/json\n",
         ));
     }
-    let body = read(request, MAX_EXPORT).await?;
+    let body = read(request, MAX_EXPORT).await.inspect_err(|_| {
+        let reason = "POST /v1/traces: the body did not arrive, or is larger than 64 MiB";
+        refuse(served, reason);
+    })?;
     match served.spool().keep(&Parcel {
         content_type: content_type.clone(),
         encoding,
@@ -169,6 +186,20 @@ async fn keep(served: &Served, request: Request<Incoming>) -> Result<Answer, Ans
         taken.headers_mut().insert(CONTENT_TYPE, kind);
     }
     Ok(taken)
+}
+
+/// Whoever gathers spans is told of a refusal as of an export: it is counted there, and degrades its case.
+fn refuse(served: &Served, why: &str) {
+    let plain = why.replace(|c: char| !(' '..='~').contains(&c), "?");
+    let told = Parcel {
+        content_type: format!("{REFUSED} {plain}"),
+        encoding: String::new(),
+        body: Bytes::new(),
+    };
+    match served.spool().keep(&told) {
+        Ok(()) => served.came.notify_waiters(),
+        Err(error) => eprintln!("aefm receive: {why}; failed to {error}"),
+    }
 }
 
 /// `after=N`: what is up to N has been fetched and is forgotten; answers with what is beyond, or waits a little for it.

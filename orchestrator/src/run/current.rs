@@ -1,10 +1,12 @@
 //! The case under way, as handlers see it.
 
+use crate::experiment::Load;
 use crate::plan::Case;
 use crate::platform::LoadRun;
 use crate::report::{Note, Status};
 use aefm_collector::proc::Observed;
 use aefm_collector::user::Format;
+use std::time::Duration;
 
 /// The case under way and what is known of it so far.
 #[derive(Debug)]
@@ -50,6 +52,15 @@ impl CurrentCase {
             tables: Vec::new(),
             notes: Vec::new(),
         }
+    }
+
+    /// The measured phase, ns since the epoch, as far as the load got into it.
+    pub(crate) fn measured(&self, load: &Load) -> (i64, i64) {
+        let (from_ns, to_ns) = self.load_window.unwrap_or((self.begun_ns, self.begun_ns));
+        let ns = |length: Duration| i64::try_from(length.as_nanos()).unwrap_or(i64::MAX);
+        let begin = from_ns.saturating_add(ns(load.warmup));
+        let end = begin.saturating_add(ns(load.duration)).min(to_ns);
+        (begin, end.max(begin))
     }
 
     /// Marks the case as degraded by a source.

@@ -1,6 +1,9 @@
 //! What breaks in mid-case: the case has the reason, and the next one begins anew.
 
 use super::{NAMESPACE, Stage, runs, said};
+use aefm_tests::processes::descendants;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 #[test]
 fn what_breaks_in_mid_case_fails_that_case_and_no_other() {
@@ -62,6 +65,32 @@ fn a_stressor_that_is_killed_fails_its_case_and_the_next_one_has_another() {
         reason.contains("a stressor of cpu ended") && reason.contains("OOMKilled"),
         "{reason}"
     );
+    run.assert_whole(&["c002"]);
+    stage.assert_nothing_left();
+}
+
+/// As a kubelet does to a pod that it evicts, or `ctr task kill` to its container: the shard hands over what it has.
+#[test]
+fn a_load_that_is_told_to_stop_degrades_its_case_with_the_number_missing() {
+    let stage = Stage::new();
+    let run = stage.start("rate: [10], round: [1, 2]", 8, ", load: 2");
+    run.wait_for_log("second 0 of the load has all its outcomes");
+    let load = stage.pods("load", "")[0]["metadata"]["labels"]["aefm.io/load"].clone();
+    let load = load.as_str().expect("it has a label").to_owned();
+    let own = i32::try_from(std::process::id()).expect("a pid");
+    let shard = descendants(own)
+        .into_iter()
+        .find(|process| process.command.contains("shard") && process.command.contains(&load));
+    let shard = Pid::from_raw(shard.expect("its container is a process of ours").pid);
+    kill(shard, Signal::SIGTERM).expect("it can be signalled");
+    let run = run.finish();
+    assert_eq!(run.code(), 3, "{}", said(&run));
+    let cases = run.cases();
+    let (_, status, reason) = &cases[0];
+    assert_eq!(status, "degraded", "{reason}");
+    for words in ["requests of the schedule", "was ended early"] {
+        assert!(reason.contains(words), "{reason}");
+    }
     run.assert_whole(&["c002"]);
     stage.assert_nothing_left();
 }

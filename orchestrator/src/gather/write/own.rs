@@ -2,11 +2,11 @@
 
 use super::Writing;
 use crate::report::{CaseReport, Status};
+use crate::shortfall::{self, Pressed, Question};
 use aefm_collector::proc::{MetricRow, Observed, write_metrics};
 use aefm_collector::records::{self, NodeSample};
-use aefm_workloads::interference::{InterferenceSample, Kind};
-use aefm_workloads::load::{LoadSecond, LoadSummary, Outcome, Phase};
-use std::collections::BTreeMap;
+use aefm_workloads::interference::InterferenceSample;
+use aefm_workloads::load::{LoadSecond, Outcome, Phase};
 
 /// Who measured a row of `metrics`.
 pub(in crate::gather) const SAMPLER: &str = "sampler";
@@ -14,58 +14,29 @@ pub(in crate::gather) const SAMPLER: &str = "sampler";
 pub(in crate::gather) const PROMETHEUS: &str = "prometheus";
 
 impl Writing<'_> {
-    pub(super) fn load(&mut self, seconds: &[LoadSecond], summary: Option<&LoadSummary>) {
+    pub(super) fn load(&mut self, seconds: &[LoadSecond]) {
         if let Err(error) = records::write_load(self.dir(), &self.case.labels, seconds) {
             self.note("load", Status::Failed, format!("failed to {error}"));
         }
-        let intended: u64 = seconds.iter().map(|second| second.intended).sum();
-        let logged = summary.map_or(0, |summary| {
-            intended.saturating_sub(summary.requests_not_logged)
-        });
-        if let Some(error) = summary.and_then(|summary| summary.requests_error.as_deref()) {
-            self.note("requests", Status::Failed, format!("failed to {error}"));
-        } else if summary.is_some() {
-            self.count("requests", intended, logged, |missing| {
-                format!("{missing} requests are not in the table")
-            });
-        }
     }
 
+    /// Writes all samples; those of the measured phase are judged, and are what the case achieved.
     pub(super) fn interference(
         &mut self,
         samples: Vec<(String, InterferenceSample)>,
+        question: &Question<'_>,
         report: &mut CaseReport,
     ) {
         let samples: Vec<_> = samples
             .into_iter()
             .map(|(node, sample)| NodeSample { node, sample })
             .collect();
-        let mut sums: BTreeMap<Kind, (f64, u32)> = BTreeMap::new();
-        for NodeSample { sample, .. } in &samples {
-            let sum = sums.entry(sample.kind).or_default();
-            *sum = (sum.0 + sample.achieved, sum.1 + 1);
-        }
-        report.achieved = sums
-            .into_iter()
-            .map(|(kind, (sum, count))| (kind, sum / f64::from(count)))
-            .collect();
         if let Err(error) = records::write_interference(self.dir(), &self.case.labels, &samples) {
             self.note("interference", Status::Failed, format!("failed to {error}"));
         }
-        let silent: Vec<_> = self
-            .case
-            .intensities
-            .iter()
-            .filter(|(kind, _)| !report.achieved.contains_key(kind))
-            .map(|(kind, _)| kind.name())
-            .collect();
-        if !silent.is_empty() {
-            self.note(
-                "interference",
-                Status::Degraded,
-                format!("no sample of {} while the load was on", silent.join(", ")),
-            );
-        }
+        let Pressed { achieved, found } = shortfall::interference(question, &samples);
+        report.achieved = achieved;
+        self.found(found);
     }
 
     /// The sampler's rows, and those of a Prometheus beside them.
@@ -90,6 +61,7 @@ impl Writing<'_> {
                 format!("rows end early, since these ended: {}", gone.join(", ")),
             );
         }
+        self.found(shortfall::samples(&observed));
         let rows = observed.rows.len() as u64;
         let missing = observed.dropped;
         self.count("metrics", rows + missing, rows, |missing| {

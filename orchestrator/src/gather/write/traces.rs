@@ -4,6 +4,7 @@ use super::super::remote::{Answer, Traces};
 use super::super::settle::Settled;
 use super::Writing;
 use crate::report::{CaseReport, Status};
+use crate::shortfall;
 use aefm_collector::records::QualityRow;
 use aefm_collector::requests::RequestLog;
 use aefm_collector::span::Span;
@@ -45,6 +46,7 @@ impl Writing<'_> {
         if let Some(answer) = &settled.jaeger {
             self.jaeger(answer);
         }
+        self.found(shortfall::receiver(&settled.losses, settled.expected));
         let join = requests.and_then(|requests| self.join(requests, trace));
         let Some(written) = self.trace_tables(settled.spans, join.as_ref()) else {
             return;
@@ -64,6 +66,11 @@ impl Writing<'_> {
                     format!("{missing} spans are missing: {cause}")
                 });
             }
+            None if written.spans == 0 && settled.is_awaited => self.note(
+                "traces",
+                Status::Degraded,
+                "no span of this case came to `collect.listen`: does the application export there, and has it taken up the load's trace header (`application.trace_header`)?",
+            ),
             None => self.quality.push(QualityRow {
                 source: "traces".to_owned(),
                 expected: None,

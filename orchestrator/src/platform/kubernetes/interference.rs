@@ -113,7 +113,7 @@ impl Interference {
         let achieved = held.iter().map(|held| held.achieved).sum::<f64>() / count.max(1) as f64;
         Ok(Held {
             achieved,
-            saturated: held.iter().any(|held| held.saturated),
+            reached: held.iter().all(|held| held.reached),
         })
     }
 
@@ -131,6 +131,11 @@ impl Interference {
                 .map(move |sample| (node.clone(), sample))
         };
         self.pressing.iter().flat_map(of)
+    }
+
+    /// The nodes that it presses on.
+    pub(super) fn nodes(&self) -> impl Iterator<Item = &str> {
+        self.pressing.iter().map(|stressor| stressor.node.as_str())
     }
 
     /// Names of all its pods.

@@ -14,11 +14,11 @@ use crate::lifecycle::Scope;
 use crate::platform::{LoadRun, PlatformError};
 use crate::shard::{ShardEnd, ShardSpec, Table, sha256};
 use aefm_collector::sink::part_path;
-use aefm_workloads::load::{LoadRecord, LoadSpec, LoadSummary, Phase, RequestsSink};
+use aefm_workloads::load::{LoadSpec, RequestsSink};
 use bytes::Bytes;
 use hyper::Method;
 use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -34,14 +34,8 @@ const MAX_TABLE: usize = 1 << 30;
 /// How often a table is fetched before it is given up.
 const ATTEMPTS: u32 = 10;
 
-/// What the shards have said.
-#[derive(Default)]
-struct Heard {
-    summaries: BTreeMap<u32, LoadSummary>,
-    ends: BTreeMap<u32, ShardEnd>,
-    /// Records that have come, since lines may come twice.
-    seconds: BTreeSet<(u32, Phase, u32)>,
-}
+/// The last lines of the shards.
+type Ends = BTreeMap<u32, ShardEnd>;
 
 /// What comes from the shards' pods.
 enum Said {
@@ -59,7 +53,7 @@ pub(super) async fn run(
     name: &str,
     done: &(dyn Fn(u32) + Send + Sync),
 ) -> LoadRun {
-    let mut run = LoadRun::default();
+    let mut run = LoadRun::of(shards as usize);
     let failed =
         |reason: String| PlatformError::new(Scope::Case, format!("run the load: {reason}"));
     let mut load = spec.clone();
@@ -97,13 +91,13 @@ pub(super) async fn run(
         remove(&platform.site, &made).await;
         return run;
     }
-    let mut heard = Heard::default();
+    let mut ends = Ends::default();
     let ended = tokio::select! {
-        ended = listen(&platform.site, &shard, length, done, &mut run, &mut heard) => ended.map_err(failed),
+        ended = listen(&platform.site, &shard, length, done, &mut run, &mut ends) => ended.map_err(failed),
         trouble = platform.trouble() => Err(trouble),
     };
     run.error = match ended {
-        Ok(()) => conclude(platform, spec, &shard, &mut run, &heard)
+        Ok(()) => conclude(platform, spec, &shard, &mut run, &ends)
             .await
             .err()
             .map(failed),
@@ -126,7 +120,7 @@ async fn listen(
     length: Duration,
     done: &(dyn Fn(u32) + Send + Sync),
     run: &mut LoadRun,
-    heard: &mut Heard,
+    ends: &mut Ends,
 ) -> Result<(), String> {
     let ours = pods_of_load(site, shard).await?;
     let (sender, mut lines) = mpsc::unbounded_channel();
@@ -148,13 +142,13 @@ async fn listen(
     loop {
         let told = tokio::time::timeout_at(deadline, lines.recv()).await;
         match told.map_err(|_| format!("it did not end within {:?}", START + length))? {
-            Some(Said::Line(index, line)) => heard.take(index, &line, run, done),
+            Some(Said::Line(index, line)) => take(index, &line, run, ends, done),
             Some(Said::End(_, Err(refused))) => return Err(refused.to_string()),
             Some(Said::End(name, Ok(()))) => {
                 let now = site.watched.now().borrow().clone();
                 let pod = pods(&now).find(|pod| pod["metadata"]["name"] == name.as_str());
                 let index = pod.and_then(index_of);
-                if index.is_none_or(|index| !heard.ends.contains_key(&index)) {
+                if index.is_none_or(|index| !ends.contains_key(&index)) {
                     let state = match pod {
                         Some(pod) => site.explain(pod).await,
                         None => format!("pod {name} is gone"),
@@ -214,35 +208,26 @@ async fn pods_of_load(site: &Site, shard: &ShardSpec) -> Result<Vec<(u32, String
     ))
 }
 
-impl Heard {
-    fn take(
-        &mut self,
-        index: u32,
-        line: &str,
-        run: &mut LoadRun,
-        done: &(dyn Fn(u32) + Send + Sync),
-    ) {
-        if let Ok(end) = serde_json::from_str::<ShardEnd>(line) {
-            self.ends.insert(index, end);
-            return;
+fn take(
+    index: u32,
+    line: &str,
+    run: &mut LoadRun,
+    ends: &mut Ends,
+    done: &(dyn Fn(u32) + Send + Sync),
+) {
+    if let Ok(end) = serde_json::from_str::<ShardEnd>(line) {
+        run.ended(index, end.process());
+        ends.insert(index, end);
+        return;
+    }
+    match run.hear(index, line) {
+        Ok(Some(second)) if index == 0 => {
+            tracing::debug!("second {second} of the load has all its outcomes");
+            done(second);
         }
-        match serde_json::from_str(line) {
-            Ok(LoadRecord::Started { start_ns }) => run.start_ns = Some(start_ns),
-            Ok(LoadRecord::Second(second)) => {
-                if self
-                    .seconds
-                    .insert((second.shard, second.phase, second.second))
-                {
-                    if index == 0 {
-                        done(second.second);
-                    }
-                    run.seconds.push(second);
-                }
-            }
-            Ok(LoadRecord::Summary(summary)) => _ = self.summaries.insert(index, summary),
-            // What the container prints beside its records: warnings of the load itself.
-            Err(_) => tracing::info!("shard {index} says: {line}"),
-        }
+        Ok(_) => {}
+        // What the container prints beside its records: warnings of the load itself.
+        Err(_) => tracing::info!("shard {index} says: {line}"),
     }
 }
 
@@ -252,30 +237,32 @@ async fn conclude(
     spec: &LoadSpec,
     shard: &ShardSpec,
     run: &mut LoadRun,
-    heard: &Heard,
+    ends: &Ends,
 ) -> Result<(), String> {
-    if heard.summaries.len() != shard.shards as usize {
-        let codes: Vec<_> = heard
-            .ends
+    let summaries: Vec<_> = run.summaries().cloned().collect();
+    if summaries.len() != shard.shards as usize {
+        let codes: Vec<_> = ends
             .iter()
-            .map(|(index, end)| format!("shard {index}: {:?}", end.exit_code))
+            .map(|(index, end)| match end.process() {
+                Some(end) => format!("shard {index}: {end}"),
+                None => format!("shard {index}: none"),
+            })
             .collect();
         return Err(format!(
             "{} of {} shards gave no summary; exit codes: {}",
-            shard.shards as usize - heard.summaries.len(),
+            shard.shards as usize - summaries.len(),
             shard.shards,
             codes.join(", ")
         ));
     }
     run.seconds
         .sort_by_key(|second| (second.second, second.shard));
-    let summaries: Vec<_> = heard.summaries.values().cloned().collect();
     run.summary = merge(&summaries, &run.seconds).map_err(|error| error.to_string())?;
     let Some(sink) = &spec.requests else {
         return Ok(());
     };
     let mut lost = Vec::new();
-    for (index, end) in &heard.ends {
+    for (index, end) in ends {
         let fetched = match &end.table {
             Some(Ok(table)) => fetch(&platform.way, table, sink, *index).await,
             Some(Err(reason)) => Err(reason.clone()),

@@ -39,6 +39,7 @@ pub(super) fn merge(
         .filter_map(|(at, shard)| Some(say((at, shard.requests_error.as_ref()?))));
     let errors: Vec<_> = errors.collect();
     Ok(Some(LoadSummary {
+        scheduled: shards.iter().map(|shard| shard.scheduled).sum(),
         intended: shards.iter().map(|shard| shard.intended).sum(),
         outcomes,
         rate_sent_hz: shards.iter().map(|shard| shard.rate_sent_hz).sum(),
@@ -116,6 +117,7 @@ mod tests {
 
     fn summary(count: u64, verdict: Verdict) -> LoadSummary {
         LoadSummary {
+            scheduled: count,
             intended: count,
             outcomes: [(Outcome::Ok, count)].into(),
             rate_sent_hz: 10.0,

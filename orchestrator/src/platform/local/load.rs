@@ -1,11 +1,10 @@
 //! One load process: started, listened to, and stopped early when the application or a stressor dies under it.
 
 use super::Local;
-use super::child::Child;
 use super::spawn::{Program, Spawner};
 use crate::lifecycle::Scope;
-use crate::platform::{LoadRun, PlatformError};
-use aefm_workloads::load::{LoadRecord, LoadSpec};
+use crate::platform::{LoadRun, PlatformError, ProcessEnd};
+use aefm_workloads::load::LoadSpec;
 use futures_util::FutureExt;
 use futures_util::future::select_all;
 use std::time::Duration;
@@ -16,6 +15,8 @@ use tokio::net::unix::pipe;
 const OVERTIME: Duration = Duration::from_secs(10);
 /// How long it may take to write its summary once it was told to stop.
 const LAST_WORDS: Duration = Duration::from_secs(3);
+/// The one process of such a load.
+const SHARD: u32 = 0;
 
 /// Runs a load to its end, or until `trouble` ends.
 pub(in crate::platform) async fn run(
@@ -24,7 +25,7 @@ pub(in crate::platform) async fn run(
     done: &(dyn Fn(u32) + Send + Sync),
     trouble: impl Future<Output = PlatformError>,
 ) -> LoadRun {
-    let mut run = LoadRun::default();
+    let mut run = LoadRun::of(1);
     if let Err(error) = run_into(spawner, spec, done, trouble, &mut run).await {
         run.error = Some(error);
     }
@@ -77,9 +78,16 @@ async fn run_into(
         // Whatever it has seen until now counts: it is asked for its summary before it goes.
         drop(child.tell("stop").await);
         drop(tokio::time::timeout(LAST_WORDS, listen(&mut lines, run, done)).await);
-    } else if run.summary.is_none() {
-        trouble = Some(failed(&last_words(&child).await));
+    } else {
+        // It has said all: how it ends by itself is a part of that.
+        drop(tokio::time::timeout(OVERTIME, child.exit().wait()).await);
+        run.ended(SHARD, child.exit().ended().map(ProcessEnd::of));
+        if run.summaries().next().is_none() {
+            trouble = Some(failed(&format!("no summary: {}", child.obituary())));
+        }
     }
+    let summary = run.summaries().next().cloned();
+    run.summary = summary;
     child.stop(super::PATIENCE).await;
     trouble.map_or(Ok(()), Err)
 }
@@ -91,29 +99,13 @@ async fn listen(
     done: &(dyn Fn(u32) + Send + Sync),
 ) -> Result<(), String> {
     while let Some(line) = lines.next_line().await.map_err(|error| error.to_string())? {
-        match serde_json::from_str(&line).map_err(|error| format!("it said `{line}`: {error}"))? {
-            LoadRecord::Started { start_ns } => {
-                tracing::debug!("time zero of the load is {start_ns} ns");
-                run.start_ns = Some(start_ns);
-            }
-            LoadRecord::Second(second) => {
-                tracing::debug!(
-                    "second {} of the load has all its {} outcomes",
-                    second.second,
-                    second.intended
-                );
-                done(second.second);
-                run.seconds.push(second);
-            }
-            LoadRecord::Summary(summary) => run.summary = Some(summary),
+        let heard = run.hear(SHARD, &line);
+        if let Some(second) = heard.map_err(|error| format!("it said `{line}`: {error}"))? {
+            tracing::debug!("second {second} of the load has all its outcomes");
+            done(second);
         }
     }
     Ok(())
-}
-
-async fn last_words(child: &Child) -> String {
-    drop(tokio::time::timeout(LAST_WORDS, child.exit().wait()).await);
-    format!("no summary: {}", child.obituary())
 }
 
 async fn stressor_end(local: &Local) -> &'static str {
