@@ -6,7 +6,9 @@ pub mod pressure;
 pub mod roles;
 mod text;
 
+use crate::experiment::Experiment;
 use crate::experiment::collect::ServiceName;
+use crate::plan::Plan;
 use crate::platform::kubernetes::snapshot::Snapshot;
 use app::App;
 use roles::Roles;
@@ -52,7 +54,44 @@ pub enum PrometheusPlace {
 /// An experiment file, commented: what was found, what was chosen and why.
 #[must_use]
 pub fn write(snapshot: &Snapshot, wishes: &Wishes) -> String {
-    text::write(snapshot, wishes)
+    let text = text::write(snapshot, wishes);
+    let cores = wishes
+        .roles
+        .testbed
+        .iter()
+        .filter_map(|name| snapshot.node(name))
+        .map(|node| whole_cores(node.allocatable.cpu))
+        .min();
+    let experiment = Experiment::read(&text, &|_| false).ok();
+    let plan = experiment.and_then(|it| Plan::new(&it, "plan", 0, cores.unwrap_or(1)).ok());
+    // Choices that make no experiment are told by whoever reads the file.
+    let cost = plan.map(|plan| {
+        format!(
+            "# {} test cases, about {} in all: fewer values on an axis below make it shorter.\n",
+            plan.cases.len(),
+            hours(plan.estimate)
+        )
+    });
+    cost.unwrap_or_default() + &text
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a number of cores"
+)]
+fn whole_cores(cores: f64) -> usize {
+    cores.clamp(1.0, 1e6) as usize
+}
+
+/// Hours and minutes, for people.
+fn hours(time: Duration) -> String {
+    let minutes = time.as_secs().div_ceil(60);
+    match (minutes / 60, minutes % 60) {
+        (0, minutes) => format!("{minutes} min"),
+        (hours, 0) => format!("{hours} h"),
+        (hours, minutes) => format!("{hours} h {minutes} min"),
+    }
 }
 
 #[cfg(test)]

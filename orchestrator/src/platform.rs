@@ -11,6 +11,7 @@ pub use load_run::{LoadRun, ProcessEnd, ShardRun};
 use crate::experiment::environment::Renewal;
 use crate::lifecycle::Scope;
 use aefm_collector::proc::{Observed, Sampler};
+use aefm_collector::prometheus::Series;
 use aefm_workloads::interference::{InterferenceSample, Kind};
 use aefm_workloads::load::LoadSpec;
 use async_trait::async_trait;
@@ -53,11 +54,38 @@ impl Observer {
     ///
     /// # Errors
     /// When it could not be seen: why.
-    pub fn stop(self) -> Result<Observed, String> {
+    pub async fn stop(self) -> Result<Seen, String> {
         match self {
-            Self::Machine(sampler) => Ok(sampler.stop()),
-            Self::Kubelets(kubelets) => kubelets.stop(),
+            Self::Machine(sampler) => Ok(Seen {
+                observed: sampler.stop(),
+                ..Seen::default()
+            }),
+            Self::Kubelets(kubelets) => kubelets.stop().await,
         }
+    }
+}
+
+/// What was seen of a case.
+#[derive(Clone, Debug, Default)]
+pub struct Seen {
+    /// Rows of `metrics`.
+    pub observed: Observed,
+    /// What kubelets said, where they were asked: rows are of them then, and `usage`, too.
+    pub series: Option<Vec<Series>>,
+    /// What cannot be seen here whatever happens, and why; in one sentence.
+    pub lacking: Option<String>,
+}
+
+impl Seen {
+    /// Only what ends within the time of a load: a kubelet's last sample may be of before.
+    #[must_use]
+    pub fn within(mut self, from_ns: i64, to_ns: i64) -> Self {
+        if self.series.is_some() {
+            self.observed
+                .rows
+                .retain(|row| (from_ns..=to_ns).contains(&row.t_ns));
+        }
+        self
     }
 }
 

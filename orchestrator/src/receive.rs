@@ -2,6 +2,7 @@
 //! the orchestrator has fetched them, lets the shards of a load start together, asks services for their counts, and ends
 //! itself when it has not heard of the orchestrator for the length of its lease.
 
+pub mod kubelets;
 mod lease;
 mod serve;
 pub mod spool;
@@ -31,6 +32,9 @@ pub struct ReceiveSpec {
     pub lease_ms: u64,
     /// End when nobody fetched for this long, whatever the reason.
     pub outage_ms: u64,
+    /// The kubelets to ask for figures of containers.
+    #[serde(default)]
+    pub asked: kubelets::Asked,
 }
 
 /// `POST /census`: which services to ask for the spans of one trace-id prefix.
@@ -115,7 +119,7 @@ pub fn run(spec: &str) -> Result<(), ReceiveError> {
             () = lease.lapse(Duration::from_millis(spec.lease_ms), Duration::from_millis(spec.outage_ms)) => {
                 eprintln!("aefm receive: nobody fetches any more: the run's orchestrator is gone");
             }
-            () = serve::serve(listener, serve::Served::new(spool, spec.dir.clone(), lease.clone())) => {}
+            () = serve::serve(listener, serve::Served::new(spool, spec.dir.clone(), lease.clone(), spec.asked.clone())) => {}
         }
         Ok(())
     })

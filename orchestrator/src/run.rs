@@ -168,13 +168,18 @@ impl Run {
         let begun_ns = now_ns();
         let observer = self.observer();
         let mut load = self.platform()?.run_load(&spec, &done).await;
-        let metrics = observer.and_then(Observer::stop);
+        let ended_ns = now_ns();
+        let metrics = match observer {
+            Ok(observer) => observer.stop().await,
+            Err(reason) => Err(reason),
+        };
         let error = load.error.take();
         self.ui.doing("");
         let current = self.current()?;
-        current.load_window = Some((load.start_ns.unwrap_or(begun_ns), now_ns()));
+        let (from_ns, to_ns) = (load.start_ns.unwrap_or(begun_ns), ended_ns);
+        current.load_window = Some((from_ns, to_ns));
         current.load = load;
-        current.metrics = metrics;
+        current.metrics = metrics.map(|seen| seen.within(from_ns, to_ns));
         error.map_or(Ok(()), Err)
     }
 

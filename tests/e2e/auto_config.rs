@@ -135,7 +135,7 @@ fn a_newcomer_goes_from_a_cluster_to_a_plan() {
     assert!(
         row("images")["found"]
             .as_str()
-            .is_some_and(|found| found.contains("to be pulled: x:1")),
+            .is_some_and(|found| found.contains("last told of, which may be minutes ago: x:1")),
         "{rows:?}"
     );
 

@@ -12,6 +12,7 @@ mod faults;
 mod files;
 mod get_file;
 mod image;
+mod inside;
 mod interrupts;
 mod late;
 #[path = "../collector/moto.rs"]

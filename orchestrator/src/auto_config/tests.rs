@@ -163,3 +163,29 @@ fn what_was_found_is_said_and_used() {
     }
     assert!(text.contains("cpu: [40, 55, 70, 85]"), "{text}");
 }
+
+#[test]
+fn the_first_line_says_what_the_file_costs() {
+    let snapshot = Snapshot {
+        minor: 34,
+        nodes: vec![node("a", 8.0, 32e9, false)],
+        ..Snapshot::default()
+    };
+    let text = write(&snapshot, &wishes(APPS[0], &snapshot));
+    let experiment = read(&text);
+    let plan = crate::plan::Plan::new(&experiment, "plan", 0, 8).unwrap();
+    let first = text.lines().next().unwrap();
+    assert_eq!(
+        first,
+        format!(
+            "# {} test cases, about {} in all: fewer values on an axis below make it shorter.",
+            plan.cases.len(),
+            hours(plan.estimate)
+        )
+    );
+    let shown = |minutes: u64| hours(Duration::from_secs(minutes * 60));
+    assert_eq!(
+        [shown(1), shown(59), shown(60), shown(375)],
+        ["1 min", "59 min", "1 h", "6 h 15 min"]
+    );
+}

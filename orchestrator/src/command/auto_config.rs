@@ -11,6 +11,7 @@ use crate::doctor::scrape;
 use crate::experiment::Experiment;
 use crate::experiment::collect::ServiceName;
 use crate::experiment::kubernetes::Kubernetes;
+use crate::platform::kubernetes::SurveyError;
 use crate::platform::kubernetes::cluster::{Cluster, ClusterError};
 use crate::platform::kubernetes::found::{self, Target};
 use crate::platform::kubernetes::service_proxy::ServiceProxy;
@@ -24,6 +25,8 @@ use std::path::Path;
 enum Stop {
     #[error(transparent)]
     Cluster(#[from] ClusterError),
+    #[error(transparent)]
+    Survey(#[from] SurveyError),
     #[error(transparent)]
     Ended(#[from] Ended),
     /// What was typed, or flagged, is not possible.
@@ -95,8 +98,14 @@ fn make(
         .build()?;
     let (cluster, snapshot, all) = runtime.block_on(async {
         let cluster = Cluster::connect(args.context.as_deref()).await?;
-        let (snapshot, services) = Snapshot::take(&cluster).await?;
-        Ok::<_, ClusterError>((cluster, snapshot, services.unwrap_or_default()))
+        let named: Vec<String> = [&args.testbed, &args.infra, &args.load]
+            .into_iter()
+            .flatten()
+            .flatten()
+            .cloned()
+            .collect();
+        let (snapshot, services) = Snapshot::take(&cluster, &named, &[]).await?;
+        Ok::<_, Stop>((cluster, snapshot, services.unwrap_or_default()))
     })?;
     say(&format!(
         "found {} nodes, {} of which take pods",

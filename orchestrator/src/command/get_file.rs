@@ -2,13 +2,13 @@
 
 use super::{Exit, complain, init, read};
 use crate::cli::{GetFileArgs, Wanted};
-use crate::experiment::kubernetes::{Entrance, Kubernetes, Source};
+use crate::experiment::Experiment;
+use crate::experiment::kubernetes::{Kubernetes, Source};
 use crate::handler::Handlers;
 use crate::platform::kubernetes::manifests::Manifests;
 use crate::platform::kubernetes::manifests::written::{files, yaml};
 use crate::platform::kubernetes::rbac::{ACCOUNT, Grant};
-use crate::platform::kubernetes::rights::Need;
-use crate::platform::kubernetes::{application, content};
+use crate::platform::kubernetes::{application, content, rights};
 use aefm_workloads::catalogue::Application;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -18,6 +18,7 @@ const CONTAINERFILE: &str = include_str!("../../../Containerfile");
 /// The application, and where it goes.
 struct Subject {
     app: String,
+    experiment: Experiment,
     kubernetes: Kubernetes,
     /// An experiment was named: what it says is meant.
     named: bool,
@@ -72,7 +73,8 @@ fn subject(args: &GetFileArgs, handlers: &Handlers) -> Result<Subject, Exit> {
         })?;
     Ok(Subject {
         app: application.name,
-        kubernetes: experiment.kubernetes,
+        kubernetes: experiment.kubernetes.clone(),
+        experiment,
         named: args.file.is_some(),
     })
 }
@@ -95,6 +97,7 @@ fn manifests(subject: &Subject) -> Result<Files, String> {
 fn rbac(subject: &Subject) -> Result<Files, String> {
     let Subject {
         app,
+        experiment,
         kubernetes,
         named,
     } = subject;
@@ -106,11 +109,13 @@ fn rbac(subject: &Subject) -> Result<Files, String> {
     } else {
         objects(subject)?
     };
-    let mut needs = vec![Need::Run];
-    if kubernetes.entrance == Entrance::Ingress {
-        needs.push(Need::Ingress);
-    }
-    let grant = Grant::new(&namespace, &needs, &[infra, under_test].concat());
+    let nodes = kubernetes.nodes.named();
+    let grant = Grant::new(
+        &namespace,
+        &rights::needs(experiment),
+        nodes.as_deref(),
+        &[infra, under_test].concat(),
+    );
     let mut text = format!(
         "# The rights of `aefm run` for {app} in namespace {namespace}, and no more. An administrator applies this once:\n\
          #\n#   kubectl apply -f FILE\n#   kubectl -n {namespace} create token {ACCOUNT} --duration 24h\n#\n\

@@ -29,14 +29,14 @@ pub(super) fn run(args: &PlanArgs, handlers: &Handlers) -> Exit {
         (PlatformKind::Kubernetes, false) => online(&experiment),
     };
     let planned = ground.and_then(|ground| {
-        let plan = Plan::new(&experiment, "plan", fixed.unwrap_or(0), ground.cores)?;
-        Ok((plan, ground.shown))
+        let plan = Plan::new(&experiment, "plan", fixed.unwrap_or(0), ground.cores);
+        Ok((plan.map_err(fault)?, ground.shown))
     });
     let (plan, mut shown) = match planned {
         Ok(planned) => planned,
-        Err(reason) => {
+        Err((exit, reason)) => {
             complain(&format!("failed to {reason}"));
-            return Exit::Usage;
+            return exit;
         }
     };
     for case in &plan.cases {
@@ -68,10 +68,23 @@ pub(super) fn run(args: &PlanArgs, handlers: &Handlers) -> Exit {
     Exit::Ok
 }
 
-fn local(experiment: &Experiment) -> Result<Ground, String> {
-    let allowed = placement::allowed_cores().map_err(|error| error.to_string())?;
+/// Why there is no plan, and how that ends: as `aefm run` ends for the same reason.
+type Stop = (Exit, String);
+
+/// The experiment's own fault.
+const fn fault(reason: String) -> Stop {
+    (Exit::Usage, reason)
+}
+
+/// The place's, which may be another one tomorrow.
+const fn failure(reason: String) -> Stop {
+    (Exit::Failed, reason)
+}
+
+fn local(experiment: &Experiment) -> Result<Ground, Stop> {
+    let allowed = placement::allowed_cores().map_err(|error| fault(error.to_string()))?;
     let placement =
-        Placement::new(&allowed, &experiment.local).map_err(|error| error.to_string())?;
+        Placement::new(&allowed, &experiment.local).map_err(|error| fault(error.to_string()))?;
     Ok(Ground {
         cores: placement.testbed.len(),
         shown: String::new(),
@@ -79,18 +92,19 @@ fn local(experiment: &Experiment) -> Result<Ground, String> {
 }
 
 /// Without a cluster everything but the original's pods of interference can be planned.
-fn offline(experiment: &Experiment) -> Result<Ground, String> {
+fn offline(experiment: &Experiment) -> Result<Ground, Stop> {
     if experiment
         .interference
         .values()
         .any(|pressure| pressure.pods.is_some())
     {
-        return Err(
+        return Err(fault(
             "plan offline: pods of interference are shares of a node's cores; leave --offline out"
                 .to_owned(),
-        );
+        ));
     }
-    let objects = application::planned(experiment, &[], &[]).map_err(|error| error.to_string())?;
+    let objects =
+        application::planned(experiment, &[], &[]).map_err(|error| fault(error.to_string()))?;
     let show = |shown: String, object| shown + &difference::show(object, &difference::Change::New);
     Ok(Ground {
         cores: 1,
@@ -99,26 +113,33 @@ fn offline(experiment: &Experiment) -> Result<Ground, String> {
 }
 
 /// Asks the cluster what would change.
-fn online(experiment: &Experiment) -> Result<Ground, String> {
+fn online(experiment: &Experiment) -> Result<Ground, Stop> {
+    // Faults of the file's own are told before a cluster is asked.
+    application::planned(experiment, &[], &[]).map_err(|error| fault(error.to_string()))?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();
     runtime
-        .map_err(|error| format!("start: {error}"))?
+        .map_err(|error| failure(format!("start: {error}")))?
         .block_on(async {
             let survey = Survey::make(&experiment.kubernetes)
                 .await
-                .map_err(|error| error.to_string())?;
+                .map_err(|error| failure(error.to_string()))?;
             let objects = application::planned(experiment, &survey.testbed, &survey.infra)
-                .map_err(|error| error.to_string())?;
-            let findings = Findings::look(&survey.cluster, experiment)
-                .await
-                .map_err(|error| error.to_string())?;
+                .map_err(|error| fault(error.to_string()))?;
+            let findings = Findings::look(&survey.cluster, experiment).await;
+            let findings = findings.map_err(|error| {
+                if error.is_fault() {
+                    fault(error.to_string())
+                } else {
+                    failure(error.to_string())
+                }
+            })?;
             let mut shown: String = findings.lines().map(|line| line + "\n").collect();
             for object in &objects {
                 let change = difference::of(&survey.cluster, object)
                     .await
-                    .map_err(|error| error.to_string())?;
+                    .map_err(|error| failure(error.to_string()))?;
                 shown += &difference::show(object, &change);
             }
             Ok(Ground {

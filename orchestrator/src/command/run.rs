@@ -8,7 +8,8 @@ use crate::experiment::environment::Renewal;
 use crate::experiment::{Experiment, PlatformKind};
 use crate::handler::Handlers;
 use crate::lifecycle::Ending;
-use crate::platform::kubernetes::Survey;
+use crate::platform::kubernetes::sources::Findings;
+use crate::platform::kubernetes::{Survey, application};
 use crate::platform::local::placement::{self, Placement};
 use crate::run::{BeginError, Ground, Run};
 use crate::signals::Signals;
@@ -80,6 +81,13 @@ async fn go(
         Ok(signals) => signals,
         Err(error) => return failed(&format!("listen for signals: {error}")),
     };
+    // Faults of what is to be deployed are told before a cluster is asked, and before there is a folder.
+    if experiment.platform == PlatformKind::Kubernetes
+        && let Err(error) = application::planned(&experiment, &[], &[])
+    {
+        failed(&error);
+        return Exit::Usage;
+    }
     let mut table = handlers.into_table(&experiment);
     let ui = Ui::new();
     let survey = match experiment.platform {
@@ -89,6 +97,16 @@ async fn go(
             Err(error) => return failed(&error),
         },
     };
+    if let Some(survey) = &survey
+        && let Err(error) = Findings::look(&survey.cluster, &experiment).await
+    {
+        failed(&error);
+        return if error.is_fault() {
+            Exit::Usage
+        } else {
+            Exit::Failed
+        };
+    }
     let store = match experiment.data.store() {
         None => None,
         Some(address) => match reached(address, &experiment.name, &mut signals).await {

@@ -3,6 +3,7 @@
 pub mod facts;
 mod ground;
 mod images;
+pub mod quota;
 mod watchers;
 
 use super::{Demand, Finding};
@@ -23,6 +24,7 @@ pub fn check(facts: &Facts, demand: &Result<Demand, String>) -> Vec<Finding> {
     findings.extend(rights(facts));
     findings.push(namespace(&facts.namespace));
     findings.extend(ground::check(facts, demand));
+    findings.extend(quota::check(facts));
     findings.extend(images::check(facts));
     findings.extend(clocks(&facts.clocks));
     findings.extend(watchers::check(facts, demand.as_ref().ok()));
@@ -57,6 +59,10 @@ fn version(minor: u32) -> Finding {
 fn rights(facts: &Facts) -> Vec<Finding> {
     const WHY: &str = "a run that is refused in the middle has to be begun again";
     const WAY_OUT: &str = "let an administrator bind a Role with these verbs; `aefm get-file rbac` writes all that are needed";
+    // That file has what a run needs and no more: to who has it already, it is no way out.
+    const WITHOUT: &str =
+        "a run goes without it, and so may you; an administrator may grant it in addition";
+    const LESS: &str = "what may not be seen is not checked";
     let asked = match &facts.rights {
         Ok(asked) => asked,
         Err(reason) => {
@@ -96,7 +102,7 @@ fn rights(facts: &Facts) -> Vec<Finding> {
     let finding = |((is_optional, what, purpose), verbs): ((bool, String, String), Vec<&str>)| {
         let found = format!("may not {} {what}, needed to {purpose}", verbs.join(", "));
         if is_optional {
-            Finding::warn("rights", found, WHY, WAY_OUT)
+            Finding::warn("rights", found, LESS, WITHOUT)
         } else {
             Finding::fail("rights", found, WHY, WAY_OUT)
         }

@@ -1,5 +1,11 @@
 //! The section `kubernetes`: on which cluster an experiment runs, and how it is laid out there.
 
+mod nodes;
+mod pods;
+
+pub use nodes::{Nodes, Roles};
+pub use pods::{Limits, Toleration};
+
 use super::node::{Located, Node};
 use super::section::{self, Section};
 use serde::Serialize;
@@ -21,6 +27,11 @@ const CHOICES: &[(&str, Entrance)] = &[
     ("nodeport", Entrance::NodePort),
     ("loadbalancer", Entrance::LoadBalancer),
     ("ingress", Entrance::Ingress),
+];
+const METRICS: &[(&str, Metrics)] = &[
+    ("auto", Metrics::Auto),
+    ("nodes-proxy", Metrics::NodesProxy),
+    ("none", Metrics::None),
 ];
 
 /// Where in a cluster an experiment runs.
@@ -48,6 +59,14 @@ pub struct Kubernetes {
     pub limits: Limits,
     /// Requests and limits of each stressor; empty: none.
     pub stressor_limits: Limits,
+    /// Requests and limits of the run's root; empty: none.
+    pub root_limits: Limits,
+    /// Requests and limits of each load pod; empty: none.
+    pub load_limits: Limits,
+    /// Taints that our own pods stand.
+    pub tolerations: Vec<Toleration>,
+    /// By which right containers' CPU and memory are read.
+    pub metrics: Metrics,
     /// Nodes by role.
     pub nodes: Roles,
     /// The Service that requests go to and its port, `frontend:5000`, where the catalogue does not know it.
@@ -72,37 +91,17 @@ pub enum Source {
     Folder(PathBuf),
 }
 
-/// Requests, which are the limits, too.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Limits {
-    /// Cores, as Kubernetes writes them.
-    pub cpu: Option<String>,
-    /// Memory, as Kubernetes writes it.
-    pub memory: Option<String>,
-}
-
-/// Nodes by role.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Roles {
-    /// Components under test, and stressors.
-    pub testbed: Nodes,
-    /// Infrastructure of the application.
-    pub infra: Nodes,
-    /// Load and receiver.
-    pub load: Nodes,
-}
-
-/// Some nodes of a cluster.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+/// By which right the kubelets' figures of containers are read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Nodes {
-    /// All that take pods.
+pub enum Metrics {
+    /// `nodes/metrics`, by the run's root with an account of its own, where there is that account.
     #[default]
-    All,
-    /// Those of these names.
-    Named(Vec<String>),
-    /// Those that a label selector selects.
-    Selected(String),
+    Auto,
+    /// `nodes/proxy`, by the API server. Whoever has it can run commands in every pod of a node.
+    NodesProxy,
+    /// Not at all.
+    None,
 }
 
 /// How the application is reached from outside of the cluster.
@@ -145,6 +144,10 @@ impl Default for Kubernetes {
             replicas: BTreeMap::new(),
             limits: Limits::default(),
             stressor_limits: Limits::default(),
+            root_limits: Limits::default(),
+            load_limits: Limits::default(),
+            tolerations: Vec::new(),
+            metrics: Metrics::Auto,
             nodes: Roles::default(),
             entry: None,
             entrance: Entrance::PortForward,
@@ -192,14 +195,33 @@ pub(super) fn read(top: &Section<'_>) -> Kubernetes {
             "`nginx_configs` are for `deploy: catalogue`: nothing else has that nginx",
         );
     }
-    cluster.images = by_name(&section, "images", section::text);
+    cluster.images = by_name(&section, "images", pods::image);
     let count = |node: &Node| {
         section::count(0)(node).and_then(|n| u32::try_from(n).map_err(|error| error.to_string()))
     };
     cluster.replicas = by_name(&section, "replicas", count);
-    cluster.limits = limits(&section, "limits");
-    cluster.stressor_limits = limits(&section, "stressor_limits");
-    cluster.nodes = roles(&section);
+    cluster.limits = pods::limits(&section, "limits");
+    cluster.stressor_limits = pods::limits(&section, "stressor_limits");
+    cluster.root_limits = pods::limits(&section, "root_limits");
+    cluster.load_limits = pods::limits(&section, "load_limits");
+    cluster.tolerations = pods::tolerations(&section);
+    cluster.metrics = section.read("metrics", cluster.metrics, section::one_of(METRICS));
+    cluster.nodes = nodes::roles(&section);
+    for key in ["images", "replicas"] {
+        if let Some(located) = section.get(key)
+            && cluster.deploy == Source::Emulated
+        {
+            let own = if key == "images" {
+                "all emulated services are of the one image in `kubernetes.image`"
+            } else {
+                "emulated services have one pod each"
+            };
+            section.fault(
+                located.place,
+                format!("`kubernetes.{key}` has no meaning for `deploy: emulated`: {own}"),
+            );
+        }
+    }
     cluster.entry = section.read("entry", None, |node| entry(node).map(Some));
     cluster.entrance = section.read("entrance", cluster.entrance, entrance);
     cluster.load = section.read("load", cluster.load, load);
@@ -246,51 +268,6 @@ fn by_name<T>(
     values
 }
 
-fn limits(section: &Section<'_>, key: &'static str) -> Limits {
-    let Some(below) = section.section(key) else {
-        return Limits::default();
-    };
-    let amount = |node: &Node| match node {
-        Node::Float(value) if *value > 0.0 => Ok(Some(value.to_string())),
-        other => section::text(other).map(Some),
-    };
-    let limits = Limits {
-        cpu: below.read("cpu", None, amount),
-        memory: below.read("memory", None, amount),
-    };
-    below.finish();
-    limits
-}
-
-fn roles(section: &Section<'_>) -> Roles {
-    let Some(below) = section.section("nodes") else {
-        return Roles::default();
-    };
-    let role = |key| below.read(key, Nodes::All, nodes);
-    let roles = Roles {
-        testbed: role("testbed"),
-        infra: role("infra"),
-        load: role("load"),
-    };
-    below.finish();
-    roles
-}
-
-fn nodes(node: &Node) -> Result<Nodes, String> {
-    match node {
-        Node::List(items) if !items.is_empty() => items
-            .iter()
-            .map(|item| section::text(&item.node))
-            .collect::<Result<_, _>>()
-            .map(Nodes::Named),
-        Node::Text(text) if text.contains(['=', '!', ' ']) => Ok(Nodes::Selected(text.clone())),
-        Node::Text(text) if !text.is_empty() => Ok(Nodes::Named(vec![text.clone()])),
-        other => Err(format!(
-            "names such as [n1, n2] or a label selector such as aefm.io/role=testbed are wanted, not {other}"
-        )),
-    }
-}
-
 fn entry(node: &Node) -> Result<(String, u16), String> {
     let typed = section::text(node)?;
     let parts = typed
@@ -322,77 +299,4 @@ fn load(node: &Node) -> Result<LoadFrom, String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::experiment::{Experiment, PlatformKind};
-
-    fn read(text: &str) -> Result<Experiment, String> {
-        Experiment::read(text, &|_| false).map_err(|faults| faults.show("f", text))
-    }
-
-    #[test]
-    fn everything_but_the_platform_has_a_default() {
-        let experiment = read("platform: kubernetes\naxes: {rate: 10}").unwrap();
-        assert_eq!(
-            (experiment.platform, experiment.kubernetes),
-            (PlatformKind::Kubernetes, Kubernetes::default())
-        );
-        assert_eq!(
-            read("axes: {rate: 10}").unwrap().platform,
-            PlatformKind::Local
-        );
-    }
-
-    #[test]
-    fn what_is_said_is_obeyed() {
-        let text = "platform: kubernetes\naxes: {rate: 10}\nkubernetes: {context: c, namespace: mine, image: 'x:1', \
-            manifests: here, entry: 'web:80', pull_policy: Never, replicas: {geo: 2}, limits: {cpu: 0.1, memory: 1Gi}, \
-            nodes: {testbed: [a, b], load: 'role=load', infra: c}, entrance: 'http://h:1/', load: 3, ready: 10m}";
-        let cluster = read(text).unwrap().kubernetes;
-        assert_eq!(
-            (cluster.deploy, cluster.entry),
-            (Source::Folder("here".into()), Some(("web".into(), 80)))
-        );
-        assert_eq!(
-            (cluster.pull_policy, cluster.replicas["geo"], cluster.load),
-            ("Never", 2, LoadFrom::Inside(3))
-        );
-        assert_eq!(
-            cluster.limits,
-            Limits {
-                cpu: Some("0.1".into()),
-                memory: Some("1Gi".into())
-            }
-        );
-        assert_eq!(
-            cluster.nodes.testbed,
-            Nodes::Named(vec!["a".into(), "b".into()])
-        );
-        assert_eq!(cluster.nodes.load, Nodes::Selected("role=load".into()));
-        assert_eq!(
-            (cluster.entrance, cluster.ready),
-            (Entrance::Url("http://h:1".into()), Duration::from_secs(600))
-        );
-    }
-
-    #[test]
-    fn faults_name_the_way_out() {
-        for (wrong, said) in [
-            ("namespace: My_Own", "lower-case letters"),
-            ("entrance: nodeprt", "nodeport"),
-            ("load: 0", "number of load pods"),
-            ("deploy: emulated, manifests: d", "name one of the two"),
-            ("entry: web", "frontend:5000"),
-            ("nginx_configs: d", "deploy: catalogue"),
-            ("nodes: {testbd: [a]}", "did you mean `testbed`"),
-            ("replicas: {geo: many}", "`kubernetes.replicas.geo`"),
-            ("pull_policy: Sometimes", "IfNotPresent"),
-        ] {
-            let faults = read(&format!(
-                "platform: kubernetes\naxes: {{rate: 10}}\nkubernetes: {{{wrong}}}"
-            ))
-            .unwrap_err();
-            assert!(faults.contains(said), "{wrong}: {faults}");
-        }
-    }
-}
+mod tests;

@@ -4,12 +4,13 @@ mod own;
 mod remote;
 mod traces;
 
-pub(super) use own::{PROMETHEUS, SAMPLER};
+pub(super) use own::{KUBELET, PROMETHEUS, SAMPLER};
 
 use super::Gathered;
 use super::sources::{Evidence, Sources};
 use crate::folder::RunFolder;
 use crate::plan::Case;
+use crate::platform::Seen;
 use crate::report::{CaseReport, Note, Status, reasons, worst};
 use crate::run::CurrentCase;
 use crate::shortfall::{self, Claim, Finding, Question};
@@ -59,11 +60,23 @@ pub(super) fn write(sources: &Sources, evidence: Evidence, gathered: Gathered) -
             measured,
         };
         writing.interference(interference, &question, &mut report);
-        let samples = gathered
-            .answers
-            .prometheus
+        let asked = gathered.answers.prometheus;
+        // Of two that know what containers used, the Prometheus that was asked for counts.
+        let by_kubelets = !matches!(asked, Some(Ok(_)));
+        let samples = asked
             .map(|answer| writing.samples(answer))
             .unwrap_or_default();
+        if let (
+            true,
+            Ok(Seen {
+                series: Some(series),
+                ..
+            }),
+            Some((from_ns, to_ns)),
+        ) = (by_kubelets, &metrics, current.load_window)
+        {
+            writing.usage(series, from_ns, to_ns);
+        }
         writing.metrics(metrics, &samples);
         for (table, answer) in gathered.answers.tables {
             writing.table(&table.name, table.format, &table.columns, answer);

@@ -15,6 +15,7 @@ pub mod explain;
 mod forward;
 pub mod found;
 mod interference;
+mod kubeconfig;
 pub mod kubelet;
 pub mod leftovers;
 mod load;
@@ -22,11 +23,14 @@ pub mod load_job;
 mod logs;
 pub mod manifests;
 mod merge;
+mod neighbours;
 mod opening;
 pub mod order;
+mod origin;
 pub mod ownership;
 pub mod pod;
 pub mod provenance;
+mod proxy;
 pub mod rbac;
 pub mod ready;
 mod receiver;
@@ -35,6 +39,7 @@ pub mod review;
 pub mod rights;
 mod ring;
 pub mod root;
+pub mod secret;
 pub mod service_proxy;
 pub mod snapshot;
 pub mod sources;
@@ -65,7 +70,7 @@ use entrance::Way;
 use forward::Forward;
 use futures_util::FutureExt;
 use interference::{Interference, Making};
-use kubelet::Kubelets;
+use kubelet::Meter;
 use pod::PodOptions;
 use provenance::Made;
 use serde_json::Value;
@@ -104,6 +109,10 @@ pub struct Kubernetes {
     baseline: Baseline,
     /// Services that tell how many spans they have, and where.
     services: Vec<(String, String)>,
+    /// What kubelets tell of containers.
+    meter: Meter,
+    /// Warnings of other runs on the same nodes.
+    others: Vec<String>,
     making: Making,
     interference: BTreeMap<Kind, Interference>,
     pressures: BTreeMap<Kind, Pressure>,
@@ -202,13 +211,8 @@ impl Platform for Kubernetes {
     }
 
     fn observe(&self, interval: Duration, _: Option<usize>) -> Result<Observer, String> {
-        let (cluster, namespace) = (&self.survey.cluster, &self.site.namespace);
-        Ok(Observer::Kubelets(Kubelets::ask(
-            cluster,
-            &self.survey.testbed,
-            namespace,
-            interval,
-        )))
+        let namespace = &self.site.namespace;
+        Ok(Observer::Kubelets(self.meter.begin(namespace, interval)))
     }
 
     fn endpoints(&self) -> Endpoints {
@@ -325,7 +329,8 @@ impl Platform for Kubernetes {
     }
 
     fn warnings(&self) -> Vec<String> {
-        let mut warnings = Vec::new();
+        let lacking = self.meter.lacking().cloned();
+        let mut warnings: Vec<String> = lacking.into_iter().chain(self.others.clone()).collect();
         let inside = matches!(self.experiment.kubernetes.load, LoadFrom::Inside(_));
         if inside && self.survey.shared() {
             let node = self.survey.load.join(", ");

@@ -1,5 +1,6 @@
 //! The receiver's HTTP interface: exporters, shards and the orchestrator are its clients.
 
+use super::kubelets::Asked;
 use super::lease::Lease;
 use super::spool::{Parcel, Spool, SpoolError};
 use super::{Arrival, CensusQuestion, Departure};
@@ -33,12 +34,16 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// Between the last shard's arrival and time zero: the time to tell them all, and for them to open connections.
 const RUN_UP_NS: i64 = 1_500_000_000;
 
+/// Where a node's kubelet is asked; the node's name follows.
+const KUBELET_PATH: &str = "/kubelet/";
+
 /// What is served.
 pub(super) struct Served {
     spool: Mutex<Spool>,
     came: Notify,
     dir: PathBuf,
     lease: Lease,
+    asked: Asked,
     barriers: Mutex<BTreeMap<String, Barrier>>,
 }
 
@@ -51,12 +56,13 @@ struct Barrier {
 type Answer = Response<Full<Bytes>>;
 
 impl Served {
-    pub(super) fn new(spool: Spool, dir: PathBuf, lease: Lease) -> Arc<Self> {
+    pub(super) fn new(spool: Spool, dir: PathBuf, lease: Lease, asked: Asked) -> Arc<Self> {
         Arc::new(Self {
             spool: Mutex::new(spool),
             came: Notify::new(),
             dir,
             lease,
+            asked,
             barriers: Mutex::default(),
         })
     }
@@ -111,6 +117,12 @@ async fn answer(served: &Served, request: Request<Incoming>) -> Result<Answer, A
         }
         (&Method::POST, "/census") => Ok(count(served, read_json(request).await?).await),
         (&Method::POST, "/barrier") => Ok(arrive(served, read_json(request).await?).await),
+        (&Method::GET, path) if path.starts_with(KUBELET_PATH) => {
+            let figures = served.asked.figures(&path[KUBELET_PATH.len()..]).await;
+            figures
+                .map(|text| say(StatusCode::OK, text))
+                .map_err(|reason| say(StatusCode::BAD_GATEWAY, format!("failed to {reason}\n")))
+        }
         (method, path) => match path
             .strip_prefix("/files/")
             .and_then(|name| served.file(name))
@@ -123,8 +135,7 @@ async fn answer(served: &Served, request: Request<Incoming>) -> Result<Answer, A
                         &format!("POST {path}: spans are posted to /v1/traces"),
                     );
                 }
-                let known =
-                    "there is /v1/traces, /spool, /census, /barrier, /files/NAME and /health\n";
+                let known = "there is /v1/traces, /spool, /census, /barrier, /files/NAME, /kubelet/NODE and /health\n";
                 Ok(say(StatusCode::NOT_FOUND, known))
             }
         },

@@ -2,9 +2,8 @@
 
 use crate::experiment::Load;
 use crate::plan::Case;
-use crate::platform::LoadRun;
+use crate::platform::{LoadRun, Seen};
 use crate::report::{Note, Status};
-use aefm_collector::proc::Observed;
 use aefm_collector::user::Format;
 use std::time::Duration;
 
@@ -22,7 +21,7 @@ pub struct CurrentCase {
     /// What the load left.
     pub load: LoadRun,
     /// What the machine did in the meantime.
-    pub metrics: Result<Observed, String>,
+    pub metrics: Result<Seen, String>,
     /// Tables of handlers' own.
     pub tables: Vec<OwnTable>,
     /// What went wrong.

@@ -70,12 +70,6 @@ fn a_verb_that_is_denied_later_is_a_case_s_reason() {
             "rate: [10]",
             "cannot get resource \"pods/log\"",
         ),
-        (
-            "get",
-            "nodes/proxy",
-            "rate: [10]",
-            "cannot get resource \"nodes/proxy\"",
-        ),
     ] {
         let (stage, code, said) = denied(verb, resource, axes);
         assert_eq!(code, 3, "{verb} {resource}: {said}");

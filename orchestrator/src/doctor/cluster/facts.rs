@@ -5,17 +5,16 @@ mod deployment;
 mod watchers;
 
 use super::super::scrape::Scraped;
+use super::quota::{self, Pods};
 use crate::experiment::Experiment;
-use crate::experiment::kubernetes::{Entrance, LoadFrom};
 use crate::platform::kubernetes::application;
 use crate::platform::kubernetes::cluster::{Cluster, ClusterError};
 use crate::platform::kubernetes::ownership::{PURPOSE_LABEL, RUN_LABEL};
 use crate::platform::kubernetes::review::{self, Applied, Question};
-use crate::platform::kubernetes::rights::Need;
+use crate::platform::kubernetes::rights::{self, Need};
 use crate::platform::kubernetes::snapshot::{Room, Snapshot};
-use crate::platform::kubernetes::sources::Findings;
 use crate::platform::kubernetes::trial::Trial;
-use crate::platform::kubernetes::{Survey, root};
+use crate::platform::kubernetes::{Survey, SurveyError, root};
 use aefm_workloads::interference::Kind;
 use aefm_workloads::quantity::Unit;
 use futures_util::{StreamExt, stream};
@@ -50,6 +49,10 @@ pub struct Facts {
     pub namespace: Namespace,
     /// What pods ask for.
     pub asks: Result<Asks, String>,
+    /// Bounds of the namespace's quotas.
+    pub quotas: Vec<Quota>,
+    /// All pods at a time, by what they are.
+    pub pods: Vec<Pods>,
     /// The highest intensities.
     pub pressure: Pressure,
     /// Images that pods need.
@@ -108,6 +111,21 @@ pub struct Asks {
     pub infra: Vec<Room>,
 }
 
+/// What a quota leaves of one resource.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Quota {
+    /// Its name.
+    pub name: String,
+    /// The resource, `requests.cpu` say.
+    pub resource: String,
+    /// The bound.
+    pub hard: f64,
+    /// What is taken.
+    pub used: f64,
+    /// Whether pods that ask for nothing are given something there.
+    pub has_default: bool,
+}
+
 /// The highest intensities of the plan.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Pressure {
@@ -156,12 +174,15 @@ pub struct Jaeger {
 ///
 /// # Errors
 /// When it does not even tell its nodes.
-pub async fn gather(
-    cluster: &Arc<Cluster>,
-    experiment: &Experiment,
-) -> Result<Facts, ClusterError> {
+pub async fn gather(cluster: &Arc<Cluster>, experiment: &Experiment) -> Result<Facts, SurveyError> {
     let clocks = clocks::look(cluster).await;
-    let (snapshot, services) = Snapshot::take(cluster).await?;
+    let kubernetes = &experiment.kubernetes;
+    let (snapshot, services) = Snapshot::take(
+        cluster,
+        &kubernetes.nodes.mentioned(),
+        &kubernetes.tolerations,
+    )
+    .await?;
     let roles = Survey::on(Arc::clone(cluster), &experiment.kubernetes).await;
     let cores = roles.as_ref().map_or(1, |survey| survey.cores);
     let roles = roles.map(
@@ -209,14 +230,19 @@ pub async fn gather(
         cores,
         rights,
         roles,
-        namespace,
         asks,
+        quotas: quotas(cluster, &namespace.name).await,
+        pods: deployment
+            .as_ref()
+            .map(|deployment| deployment.pods.clone())
+            .unwrap_or_default(),
         pressure: pressure(experiment, cores),
         images: deployment
             .as_ref()
             .map(|deployment| deployment.images.clone())
             .unwrap_or_default(),
         pulled: Vec::new(),
+        namespace,
         prometheus: watchers::prometheus(cluster, experiment, &services).await,
         jaeger: watchers::jaeger(cluster, experiment, &services, objects).await,
         scrape: experiment
@@ -282,6 +308,27 @@ async fn namespace(cluster: &Cluster, experiment: &Experiment) -> Result<Namespa
     })
 }
 
+/// The quotas of a namespace; none where they may not be seen, which the rights tell.
+async fn quotas(cluster: &Cluster, namespace: &str) -> Vec<Quota> {
+    let all = ListParams::default();
+    let list = async |kind: &str| {
+        let listed = cluster.list("v1", kind, Some(namespace), &all).await;
+        listed.unwrap_or_default()
+    };
+    let ranges = list("LimitRange").await;
+    let gives = |limit: &Value| limit["type"] == "Container" && limit["default"].is_object();
+    let has_default = ranges
+        .iter()
+        .filter_map(|range| range["spec"]["limits"].as_array())
+        .flatten()
+        .any(gives);
+    let quotas = list("ResourceQuota").await;
+    quotas
+        .iter()
+        .flat_map(|quota| quota::bounds(quota, has_default))
+        .collect()
+}
+
 /// Kinds among objects, as their rights name them; the error is for people.
 async fn applied(cluster: &Cluster, objects: &[Value]) -> Result<BTreeSet<Applied>, String> {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
@@ -305,15 +352,10 @@ async fn applied(cluster: &Cluster, objects: &[Value]) -> Result<BTreeSet<Applie
 }
 
 fn needs(experiment: &Experiment, namespace: &Namespace) -> Vec<Need> {
-    let mut needs = vec![Need::Run, Need::Look];
+    let mut needs = rights::needs(experiment);
+    needs.push(Need::Look);
     let mut add = |need, wanted: bool| needs.extend(wanted.then_some(need));
     add(Need::MakeNamespace, !namespace.is_there);
-    add(Need::Find, Findings::are_wanted(experiment));
-    let kubernetes = &experiment.kubernetes;
-    add(
-        Need::Ingress,
-        kubernetes.load == LoadFrom::Outside && kubernetes.entrance == Entrance::Ingress,
-    );
     needs
 }
 

@@ -2,7 +2,7 @@
 
 use super::super::{Demand, Finding};
 use super::facts::{Asks, Facts, Roles};
-use crate::platform::kubernetes::snapshot::{Node, Room};
+use crate::platform::kubernetes::snapshot::{Node, Room, show_memory};
 
 /// Nodes with less than this feel a stressor in more than what it presses on.
 const ROOMY: Room = Room {
@@ -133,11 +133,10 @@ fn pressed(facts: &Facts, roles: &Roles) -> Vec<Finding> {
         .into_iter()
         .min_by(|one, other| one.free().memory.total_cmp(&other.free().memory));
     let Some(node) = least else { return findings };
-    let gib = |bytes: f64| format!("{:.1} GiB", bytes / 1_073_741_824.0);
     let found = format!(
         "{} of memory at most; {} free on {}",
-        gib(bytes),
-        gib(node.free().memory),
+        show_memory(bytes),
+        show_memory(node.free().memory),
         node.name
     );
     findings.push(if bytes <= node.free().memory {

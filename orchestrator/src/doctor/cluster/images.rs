@@ -46,20 +46,24 @@ pub(super) fn check(facts: &Facts) -> Vec<Finding> {
             .map(|more| format!("and {more} more"));
         told.chain(more).collect::<Vec<_>>().join("; ")
     };
+    // Nodes tell of their images every five minutes, unless something else about them changes: one that was imported just
+    // now is not among them. Only a kubelet that is asked to start it knows.
+    const NOT_TOLD: &str =
+        "not among the images that their nodes last told of, which may be minutes ago";
     if !never.is_empty() {
-        findings.push(Finding::fail(
+        findings.push(Finding::warn(
             "images",
-            format!("not there, and never pulled: {}", tell(&never)),
+            format!("{NOT_TOLD}, and never pulled: {}", tell(&never)),
             WHY,
-            "import it on each node (`aefm image tar` writes an archive), or set another `kubernetes.pull_policy`",
+            "try it with --try-images; import it on each node (`aefm image tar` writes an archive), or set another `kubernetes.pull_policy`",
         ));
     }
     if !pulls.is_empty() {
         findings.push(Finding::warn(
             "images",
-            format!("to be pulled: {}", tell(&pulls)),
+            format!("{NOT_TOLD}: {}", tell(&pulls)),
             WHY,
-            "try it with --try-images; where the registry cannot be reached, import them, and check `kubernetes.image`",
+            "try it with --try-images, by which they are pulled where they are not there; where the registry cannot be reached, import them, and check `kubernetes.image`",
         ));
     }
     if findings.is_empty() {

@@ -2,7 +2,8 @@
 
 use super::super::scrape::Scraped;
 use super::super::{Level, worst};
-use super::facts::{Asks, Image, Jaeger, Pressure, Pulled, Roles};
+use super::facts::{Asks, Image, Jaeger, Pressure, Pulled, Quota, Roles};
+use super::quota::Pods;
 use super::*;
 use crate::platform::kubernetes::review::Question;
 use crate::platform::kubernetes::snapshot::{Node, Room, Snapshot};
@@ -70,6 +71,16 @@ fn facts() -> Facts {
             ],
             infra: Vec::new(),
         }),
+        quotas: Vec::new(),
+        pods: vec![Pods {
+            what: "the root",
+            key: "root_limits",
+            count: 2,
+            each: Room {
+                cpu: 1.0,
+                memory: 0.0,
+            },
+        }],
         pressure: Pressure {
             network: true,
             memory_bytes: Some(40e9),
@@ -197,8 +208,37 @@ fn what_stops_a_run_fails() {
     assert_one(
         |facts| facts.snapshot.nodes[3].images.clear(),
         "images",
+        Level::Warn,
+        "and never pulled: aefm:1 on d",
+    );
+    let quota = |resource: &str, hard: f64, has_default| Quota {
+        name: "q".into(),
+        resource: resource.into(),
+        hard,
+        used: 1.0,
+        has_default,
+    };
+    let bounded = |quota: Quota| move |facts: &mut Facts| facts.quotas.push(quota.clone());
+    let small = bounded(quota("requests.cpu", 2.5, false));
+    assert_one(
+        small,
+        "quota",
         Level::Fail,
-        "aefm:1 on d",
+        "1.50 cores of requests.cpu are left",
+    );
+    let silent = bounded(quota("limits.memory", 1e9, false));
+    assert_one(
+        silent,
+        "quota",
+        Level::Fail,
+        "what a quota bounds: the root",
+    );
+    assert_eq!(troubles(bounded(quota("limits.memory", 1e9, true))), []);
+    assert_one(
+        bounded(quota("pods", 2.0, false)),
+        "quota",
+        Level::Fail,
+        "1 of pods are left",
     );
     let absent = Pulled {
         image: "aefm:1".into(),
@@ -297,7 +337,7 @@ fn what_makes_figures_doubtful_warns() {
         pulled_later,
         "images",
         Level::Warn,
-        "to be pulled: aefm:1 on d",
+        "may be minutes ago: aefm:1 on d",
     );
     // A node that tells of as many images as kubelets tell may have it all the same.
     let full = |facts: &mut Facts| facts.snapshot.nodes[3].images = vec!["other:1".into(); 50];

@@ -3,7 +3,7 @@
 use super::super::remote::{Answer, Answers, Samples, Traces};
 use super::super::settle::Settled;
 use super::super::window::Window;
-use super::super::write::{PROMETHEUS, SAMPLER, Writing};
+use super::super::write::{KUBELET, PROMETHEUS, SAMPLER, Writing};
 use super::{Gathered, Past};
 use crate::plan::Case;
 use crate::report::{CaseReport, Note, Status};
@@ -181,17 +181,23 @@ impl Anew<'_> {
                 samples.troubles.join("; ")
             ));
         }
-        let sampled = if path.exists() {
-            read_metrics(&path, SAMPLER)
-        } else {
-            Ok(Vec::new())
+        let there = |source: &str| {
+            if path.exists() {
+                read_metrics(&path, source)
+            } else {
+                Ok(Vec::new())
+            }
         };
-        let sampled = match sampled {
-            Ok(sampled) => sampled,
-            Err(error) => return self.failures.push(error.to_string()),
+        let (sampled, told) = match (there(SAMPLER), there(KUBELET)) {
+            (Ok(sampled), Ok(told)) => (sampled, told),
+            (Err(error), _) | (_, Err(error)) => return self.failures.push(error.to_string()),
         };
         let rows = self.writing.samples(Ok(samples));
-        let sources = [(SAMPLER, sampled.as_slice()), (PROMETHEUS, rows.as_slice())];
+        let sources = [
+            (SAMPLER, sampled.as_slice()),
+            (KUBELET, told.as_slice()),
+            (PROMETHEUS, rows.as_slice()),
+        ];
         if let Err(error) = write_metrics(self.past.folder.path(), &self.case.labels, &sources) {
             return self.failures.push(error.to_string());
         }

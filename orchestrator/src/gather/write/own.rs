@@ -1,15 +1,19 @@
 //! Tables of what AEFM itself did and measured: load, interference, metrics.
 
 use super::Writing;
+use crate::platform::Seen;
 use crate::report::{CaseReport, Status};
 use crate::shortfall::{self, Pressed, Question};
-use aefm_collector::proc::{MetricRow, Observed, write_metrics};
-use aefm_collector::records::{self, NodeSample};
+use aefm_collector::proc::{MetricRow, write_metrics};
+use aefm_collector::prometheus::{Series, usage, write_usage};
+use aefm_collector::records::{self, NodeSample, QualityRow};
 use aefm_workloads::interference::InterferenceSample;
 use aefm_workloads::load::{LoadSecond, Outcome, Phase};
 
 /// Who measured a row of `metrics`.
 pub(in crate::gather) const SAMPLER: &str = "sampler";
+/// Who measured a row of `metrics`.
+pub(in crate::gather) const KUBELET: &str = "kubelet";
 /// Who measured a row of `metrics`.
 pub(in crate::gather) const PROMETHEUS: &str = "prometheus";
 
@@ -39,13 +43,30 @@ impl Writing<'_> {
         self.found(found);
     }
 
-    /// The sampler's rows, and those of a Prometheus beside them.
-    pub(super) fn metrics(&mut self, metrics: Result<Observed, String>, samples: &[MetricRow]) {
-        let observed = metrics.unwrap_or_else(|reason| {
+    /// What each container used, as kubelets tell it.
+    pub(super) fn usage(&mut self, series: &[Series], from_ns: i64, to_ns: i64) {
+        let rows = usage(series, from_ns, to_ns);
+        if rows.is_empty() {
+            return;
+        }
+        if let Err(error) = write_usage(self.dir(), &self.case.labels, &rows) {
+            self.note("usage", Status::Failed, format!("failed to {error}"));
+        }
+    }
+
+    /// The rows of the sampler or of kubelets, and those of a Prometheus beside them.
+    pub(super) fn metrics(&mut self, metrics: Result<Seen, String>, samples: &[MetricRow]) {
+        let seen = metrics.unwrap_or_else(|reason| {
             self.note("metrics", Status::Degraded, reason);
-            Observed::default()
+            Seen::default()
         });
-        let sources = [(SAMPLER, observed.rows.as_slice()), (PROMETHEUS, samples)];
+        let who = if seen.series.is_some() {
+            KUBELET
+        } else {
+            SAMPLER
+        };
+        let observed = seen.observed;
+        let sources = [(who, observed.rows.as_slice()), (PROMETHEUS, samples)];
         if let Err(error) = write_metrics(self.dir(), &self.case.labels, &sources) {
             self.note("metrics", Status::Failed, format!("failed to {error}"));
         }
@@ -64,6 +85,18 @@ impl Writing<'_> {
         self.found(shortfall::samples(&observed));
         let rows = observed.rows.len() as u64;
         let missing = observed.dropped;
+        if let Some(lacking) = seen.lacking {
+            // The run was begun without it: nothing of what was promised is missing.
+            self.quality.push(QualityRow {
+                source: "metrics".to_owned(),
+                expected: Some(rows),
+                received: Some(rows),
+                missing: Some(0),
+                status: Status::Ok,
+                reason: Some(lacking),
+            });
+            return;
+        }
         self.count("metrics", rows + missing, rows, |missing| {
             format!("{missing} rows were beyond what is kept of a case")
         });

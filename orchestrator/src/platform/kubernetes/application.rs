@@ -5,6 +5,7 @@ use super::content::{self, ContentError};
 use super::emulated::{self, Emulation};
 use super::entrance;
 use super::manifests::{self, ManifestError, Manifests};
+use super::origin::Origin;
 use super::pod::{self, PodOptions};
 use super::render::{self, Settings, UnknownName};
 use crate::experiment::Experiment;
@@ -92,6 +93,7 @@ pub fn objects(
         }
         Source::Folder(folder) => {
             let read = manifests::read(folder)?;
+            settings.origin = Origin::of(read.infra.iter().chain(&read.under_test));
             settings.images.clone_from(&kubernetes.images);
             settings.replicas.clone_from(&kubernetes.replicas);
             render::check(&[&read.infra[..], &read.under_test[..]].concat(), &settings)?;

@@ -6,12 +6,13 @@ mod refusal;
 pub use refusal::ClusterError;
 pub(super) use refusal::{code, reason};
 
+use super::kubeconfig;
 use super::ownership::FIELD_MANAGER;
+use super::secret;
+use kube::Client;
 use kube::api::{Api, DynamicObject, ListParams, Patch, PatchParams};
-use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::core::GroupVersionKind;
 use kube::discovery::{ApiResource, Scope};
-use kube::{Client, Config};
 use refusal::{passes, retry_after, silent};
 use serde_json::Value;
 use std::collections::HashMap;
@@ -42,29 +43,8 @@ impl Cluster {
     /// When there is none, or it does not answer.
     pub async fn connect(context: Option<&str>) -> Result<Self, ClusterError> {
         let reach = |error: &dyn std::fmt::Display| ClusterError::Reach(error.to_string());
-        let mut config = if let Some(context) = context {
-            let file = Kubeconfig::read().map_err(|error| reach(&error))?;
-            let known = file
-                .contexts
-                .iter()
-                .map(|context| context.name.clone())
-                .collect::<Vec<_>>()
-                .join(", ");
-            let options = KubeConfigOptions {
-                context: Some(context.to_owned()),
-                ..KubeConfigOptions::default()
-            };
-            let config = Config::from_custom_kubeconfig(file, &options).await;
-            config.map_err(|error| {
-                reach(&format!("{error}; the kubeconfig's contexts are {known}"))
-            })?
-        } else {
-            Config::infer().await.map_err(|error| reach(&error))?
-        };
-        let address = config.cluster_url.clone();
-        // We ask again by ourselves: with a bound, and for more than the client would.
-        config.default_retry = false;
-        let client = Client::try_from(config).map_err(|error| reach(&error))?;
+        let config = kubeconfig::config(context).await?;
+        let (client, address) = kubeconfig::client(config)?;
         let version = client.apiserver_version().await;
         let version = version.map_err(|error| reach(&format!("{address}: {}", reason(&error))))?;
         let digits: String = version
@@ -187,6 +167,7 @@ impl Cluster {
             self.client.request(request()?).await
         })
         .await
+        .map_err(|error| secret::hidden(error, object))
     }
 
     /// Changes some fields of the object that has this uid, and of no other; what came of it.

@@ -136,6 +136,7 @@ mod tests {
             namespace: "n".into(),
             pull_policy: "Never".into(),
             priority_class: None,
+            ..PodOptions::default()
         };
         let limits = Limits {
             cpu: Some("500m".into()),

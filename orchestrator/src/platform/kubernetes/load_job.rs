@@ -34,6 +34,7 @@ pub fn jobs(
             pod::argument(&serde_json::to_string(spec)?),
         ];
         let mut container = pod::container(options, "load", &args, Rights::Least);
+        pod::limit(&mut container, &options.load_limits);
         let mut labels = owner.labels(PURPOSE);
         labels.insert(LOAD_LABEL.into(), json!(spec.load_name));
         let mut template = json!({ "metadata": { "labels": labels } });
@@ -86,6 +87,7 @@ mod tests {
             namespace: "n".into(),
             pull_policy: "Never".into(),
             priority_class: None,
+            ..PodOptions::default()
         };
         jobs(
             &RunOwner::new("r", "n").unwrap(),

@@ -1,8 +1,9 @@
 //! The user's own folder of manifests: any kinds, several documents a file, and no two for the same object.
 
+mod scalar;
 pub mod written;
+mod yaml;
 
-use aefm_workloads::yaml;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -151,21 +152,10 @@ fn documents(file: &str, text: &str) -> Result<Vec<Value>, ManifestError> {
         file: file.to_owned(),
         reason,
     };
-    let documents: Vec<Value> = serde_saphyr::from_multiple(text)
-        .map_err(|error| failed(yaml::wrong(&error, text).to_string()))?;
+    let documents = yaml::documents(text).map_err(|error| failed(error.to_string()))?;
     let mut objects = Vec::new();
     for (at, document) in documents.into_iter().enumerate() {
-        match document {
-            Value::Null => {}
-            Value::Object(mut list) if list.get("kind").is_some_and(|kind| kind == "List") => {
-                let items = list
-                    .remove("items")
-                    .and_then(|items| items.as_array().cloned())
-                    .unwrap_or_default();
-                objects.extend(items.into_iter().map(|item| (at, item)));
-            }
-            other => objects.push((at, other)),
-        }
+        unfold(document, &mut |object| objects.push((at, object)));
     }
     let missing = |object: &Value| {
         let parts = [
@@ -188,6 +178,28 @@ fn documents(file: &str, text: &str) -> Result<Vec<Value>, ManifestError> {
         }
     }
     Ok(objects.into_iter().map(|(_, object)| object).collect())
+}
+
+/// The objects of a document: of a `List` its items, which of a `DeploymentList` need not say what they are.
+fn unfold(document: Value, found: &mut impl FnMut(Value)) {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let (kind, version) = (text(&document["kind"]), text(&document["apiVersion"]));
+    let of = kind.strip_suffix("List").map(str::to_owned);
+    match (document, of) {
+        (Value::Null, _) => {}
+        (Value::Object(mut list), Some(of)) if list.contains_key("items") || of.is_empty() => {
+            let items = list.remove("items").unwrap_or_default();
+            for mut item in items.as_array().cloned().unwrap_or_default() {
+                if let Some(item) = item.as_object_mut().filter(|_| !of.is_empty()) {
+                    item.entry("kind").or_insert_with(|| of.as_str().into());
+                    item.entry("apiVersion")
+                        .or_insert_with(|| version.as_str().into());
+                }
+                unfold(item, found);
+            }
+        }
+        (object, _) => found(object),
+    }
 }
 
 #[cfg(test)]
@@ -215,6 +227,31 @@ mod tests {
             ["ConfigMap", "Service"]
         );
         assert_eq!(read.infra[0]["kind"], "Secret");
+    }
+
+    #[test]
+    fn lists_of_a_kind_and_lists_in_lists_are_read() {
+        let text = "apiVersion: apps/v1\nkind: DeploymentList\nitems:\n- metadata: {name: d}\n---\n\
+            apiVersion: v1\nkind: List\nitems:\n- {apiVersion: v1, kind: List, items: [{apiVersion: v1, kind: Secret, metadata: {name: s}}]}\n\
+            ---\napiVersion: v1\nkind: List\nitems: null\n";
+        let read = parse(&[file("a.yaml", text)]).unwrap().under_test;
+        assert_eq!(read.len(), 2);
+        assert_eq!(
+            (&read[0]["kind"], &read[0]["apiVersion"]),
+            (&Value::from("Deployment"), &Value::from("apps/v1"))
+        );
+        assert_eq!(read[1]["kind"], "Secret");
+    }
+
+    #[test]
+    fn numbers_are_those_that_kubectl_sends() {
+        let text = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\nspec:\n  template:\n    spec:\n      volumes:\n\
+            \x20     - {name: v, configMap: {name: c, defaultMode: 0644}}\n";
+        let read = parse(&[file("a.yaml", &format!("\u{feff}{text}"))])
+            .unwrap()
+            .under_test;
+        let volume = &read[0]["spec"]["template"]["spec"]["volumes"][0];
+        assert_eq!(volume["configMap"]["defaultMode"].to_string(), "420");
     }
 
     #[test]

@@ -6,6 +6,7 @@ use super::deploy::{DeployError, Site};
 use super::entrance::EntranceError;
 use super::forward::Forward;
 use super::interference::Making;
+use super::kubelet::{Meter, Way};
 use super::leftovers;
 use super::ownership::{BadRunId, PURPOSE_LABEL, RUN_LABEL, Root, RunOwner};
 use super::pod::PodOptions;
@@ -13,8 +14,9 @@ use super::sources::{Findings, SourceError, Sources};
 use super::trouble::silent_node;
 use super::tunnel::Tunnel;
 use super::watched::{Objects, Watched, pods};
-use super::{Kubernetes, Survey, receiver, root};
+use super::{Kubernetes, Survey, kubelet, neighbours, receiver, root};
 use crate::experiment::Experiment;
+use crate::experiment::kubernetes::Metrics;
 use crate::lifecycle::Scope;
 use crate::platform::local::spawn::Spawner;
 use aefm_workloads::catalogue::CatalogueError;
@@ -129,13 +131,14 @@ impl Kubernetes {
         let planned = application::planned(experiment, &survey.testbed, &survey.infra)?;
         let findings = Findings::look(&survey.cluster, experiment).await?;
         let sources = Sources::open(&survey.cluster, findings).await?;
-        let options = PodOptions::new(kubernetes, &namespace);
+        let mut options = PodOptions::new(kubernetes, &namespace);
         let nonce = format!("{}{}", Ulid::generate(), Ulid::generate());
         let owner = RunOwner::new(run_id, &nonce)?;
         let watched = Arc::new(Watched::begin(
             &survey.cluster,
             &namespace,
             &owner.selector(),
+            &survey.sight,
         ));
         let mut site = Site {
             cluster: Arc::clone(&survey.cluster),
@@ -149,6 +152,8 @@ impl Kubernetes {
         site.watched
             .begun(Instant::now() + kubernetes.ready)
             .await?;
+        let asked = kubelet::asked_by_root(&site, kubernetes.metrics, survey.nodes()).await;
+        options.kubelets = asked.clone().unwrap_or_default();
         let raised = receiver::raise(&mut site, &options, &survey.load, kubernetes.ready).await;
         let opened = match raised {
             Ok(address) => settle(&mut site, &planned).await.map(|way| (address, way)),
@@ -162,6 +167,16 @@ impl Kubernetes {
             }
         };
         let way = forward.address();
+        let meter = match (asked, kubernetes.metrics) {
+            (Err(reason), _) => Meter::none(&reason),
+            (Ok(_), Metrics::NodesProxy) => {
+                let way = Way::ApiServer(Arc::clone(&survey.cluster));
+                Meter::try_all(way, &survey.testbed).await
+            }
+            (Ok(_), _) => Meter::try_all(Way::Root(way.clone()), &survey.testbed).await,
+        };
+        let nodes: Vec<_> = survey.testbed.iter().chain(&survey.load).collect();
+        let others = neighbours::warnings(&survey.cluster, &site.owner, &nodes).await;
         let making = Making {
             options: options.clone(),
             nodes: survey.testbed.clone(),
@@ -188,6 +203,8 @@ impl Kubernetes {
             application: Vec::new(),
             baseline: super::Baseline::default(),
             services: Vec::new(),
+            meter,
+            others,
             making,
             interference: BTreeMap::new(),
             spawner: Spawner::start()?,

@@ -1,8 +1,9 @@
 //! What our own pods have in common: the one image, as few rights as will do, and nodes of their own.
 
 use super::render::amounts;
-use crate::experiment::kubernetes::{Kubernetes, Limits};
+use crate::experiment::kubernetes::{Kubernetes, Limits, Toleration};
 use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
 
 /// The port that our own pods serve on.
 pub const PORT: u16 = 8080;
@@ -10,7 +11,7 @@ pub const PORT: u16 = 8080;
 pub const WORK_DIR: &str = "/work";
 
 /// How our own pods are to be made.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PodOptions {
     /// The image with the `aefm` binary as its entry point.
     pub image: String,
@@ -20,6 +21,14 @@ pub struct PodOptions {
     pub pull_policy: String,
     /// A PriorityClass of the user's.
     pub priority_class: Option<String>,
+    /// Taints that they stand.
+    pub tolerations: Vec<Toleration>,
+    /// Requests and limits of the root.
+    pub root_limits: Limits,
+    /// Requests and limits of load pods.
+    pub load_limits: Limits,
+    /// Kubelets that the root asks with an account of its own, by node; empty: it has no account.
+    pub kubelets: BTreeMap<String, String>,
 }
 
 impl PodOptions {
@@ -31,6 +40,10 @@ impl PodOptions {
             namespace: namespace.to_owned(),
             pull_policy: kubernetes.pull_policy.to_owned(),
             priority_class: kubernetes.priority_class.clone(),
+            tolerations: kubernetes.tolerations.clone(),
+            root_limits: kubernetes.root_limits.clone(),
+            load_limits: kubernetes.load_limits.clone(),
+            kubelets: BTreeMap::new(),
         }
     }
 }
@@ -138,6 +151,9 @@ pub fn spec(
         "volumes".into(),
         json!([{ "name": "work", "emptyDir": {} }]),
     );
+    if !options.tolerations.is_empty() {
+        spec.insert("tolerations".into(), json!(options.tolerations));
+    }
     if let Some(class) = &options.priority_class {
         spec.insert("priorityClassName".into(), json!(class));
     }
@@ -153,9 +169,78 @@ pub fn on_nodes(nodes: &[String]) -> Value {
     json!({ "nodeAffinity": { "requiredDuringSchedulingIgnoredDuringExecution": { "nodeSelectorTerms": terms } } })
 }
 
+/// Confines pods to nodes, beside what else their own affinity asks for.
+pub fn confine(pod: &mut Map<String, Value>, nodes: &[String]) {
+    const REQUIRED: &str = "/nodeAffinity/requiredDuringSchedulingIgnoredDuringExecution";
+    let ours = on_nodes(nodes);
+    let terms = |affinity: &Value| {
+        let terms = affinity
+            .pointer(REQUIRED)
+            .map(|it| &it["nodeSelectorTerms"]);
+        terms.and_then(Value::as_array).cloned().unwrap_or_default()
+    };
+    let affinity = pod.entry("affinity").or_insert(Value::Null);
+    if !affinity.is_object() {
+        *affinity = ours;
+        return;
+    }
+    let (theirs, mine) = (terms(affinity), terms(&ours));
+    // Terms are alternatives, so that each of theirs holds together with each of ours.
+    let both = |theirs: &Value| {
+        let fields = theirs["matchFields"]
+            .as_array()
+            .cloned()
+            .unwrap_or_default();
+        let with = |mine: &Value| {
+            let own = mine["matchFields"].as_array().cloned().unwrap_or_default();
+            let mut term = theirs.clone();
+            term["matchFields"] = Value::Array([fields.clone(), own].concat());
+            term
+        };
+        mine.iter().map(with).collect::<Vec<_>>()
+    };
+    let merged: Vec<_> = if theirs.is_empty() {
+        mine
+    } else {
+        theirs.iter().flat_map(both).collect()
+    };
+    if !affinity["nodeAffinity"].is_object() {
+        affinity["nodeAffinity"] = json!({});
+    }
+    affinity["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"] =
+        json!({ "nodeSelectorTerms": merged });
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_pods_own_affinity_holds_beside_ours() {
+        let disk = json!({ "key": "disk", "operator": "Exists" });
+        let apart = json!({ "preferredDuringSchedulingIgnoredDuringExecution": [{ "weight": 1 }] });
+        let own = json!({ "podAntiAffinity": apart, "nodeAffinity": {
+            "preferredDuringSchedulingIgnoredDuringExecution": [{ "weight": 2 }],
+            "requiredDuringSchedulingIgnoredDuringExecution": { "nodeSelectorTerms": [{ "matchExpressions": [disk] }] } } });
+        let mut pod = Map::from_iter([("affinity".to_owned(), own.clone())]);
+        confine(&mut pod, &["a".to_owned(), "b".to_owned()]);
+        let merged = &pod["affinity"];
+        assert_eq!(merged["podAntiAffinity"], apart);
+        let node = &merged["nodeAffinity"];
+        assert_eq!(
+            node["preferredDuringSchedulingIgnoredDuringExecution"],
+            own["nodeAffinity"]["preferredDuringSchedulingIgnoredDuringExecution"]
+        );
+        let terms = &node["requiredDuringSchedulingIgnoredDuringExecution"]["nodeSelectorTerms"];
+        assert_eq!(terms.as_array().unwrap().len(), 2);
+        for (at, name) in ["a", "b"].iter().enumerate() {
+            assert_eq!(terms[at]["matchExpressions"], json!([disk]));
+            assert_eq!(terms[at]["matchFields"][0]["values"], json!([name]));
+        }
+        let mut bare = Map::new();
+        confine(&mut bare, &["a".to_owned()]);
+        assert_eq!(bare["affinity"], on_nodes(&["a".to_owned()]));
+    }
 
     #[test]
     fn only_our_own_variables_are_variables() {

@@ -5,6 +5,7 @@ use super::ownership::claims;
 use super::provenance::is_kept;
 use super::render::is_cluster_scoped;
 use super::rights::{APPLIED, Need, Reach, Right, needed};
+use super::root::METRICS_ACCOUNT;
 use kube::core::GroupVersionKind;
 use kube::discovery::ApiResource;
 use serde_json::{Value, json};
@@ -20,6 +21,8 @@ struct Rule {
     group: String,
     resource: String,
     verbs: Vec<&'static str>,
+    /// Only objects of these names; empty: all.
+    names: Vec<String>,
     purpose: String,
 }
 
@@ -28,16 +31,42 @@ struct Rule {
 pub struct Grant {
     namespace: String,
     rules: BTreeMap<Reach, Vec<Rule>>,
+    /// Rules of Roles that are deployed, as they are written there: nobody may give what they do not have.
+    held: BTreeMap<Reach, Vec<Value>>,
+    /// The nodes whose figures the root's own account may read, if it may read any; empty: of all.
+    metered: Option<Vec<String>>,
 }
 
 impl Grant {
-    /// The rights for some needs, and those to deploy objects of the user's own.
+    /// The rights for some needs, and those to deploy objects of the user's own. `nodes` are all that the experiment runs
+    /// on, where it names them.
     #[must_use]
-    pub fn new(namespace: &str, needs: &[Need], deployed: &[Value]) -> Self {
+    pub fn new(
+        namespace: &str,
+        needs: &[Need],
+        nodes: Option<&[String]>,
+        deployed: &[Value],
+    ) -> Self {
         let mut grant = Self {
             namespace: namespace.to_owned(),
             rules: BTreeMap::new(),
+            held: BTreeMap::new(),
+            metered: needs
+                .contains(&Need::Metrics)
+                .then(|| nodes.unwrap_or_default().to_vec()),
         };
+        if let Some(nodes) = nodes {
+            let rule = Rule {
+                names: nodes.to_vec(),
+                ..Rule::new(
+                    "",
+                    "nodes",
+                    &["get", "list", "watch"],
+                    "know the nodes that the experiment names, and that they stay ready",
+                )
+            };
+            grant.add(Reach::Cluster, &rule);
+        }
         for right in needed(needs) {
             grant.add(right.reach, &Rule::from(right));
         }
@@ -47,49 +76,69 @@ impl Grant {
             }
         }
         for object in deployed {
-            let kind = object["kind"].as_str().unwrap_or_default();
-            let version = object["apiVersion"].as_str().unwrap_or_default();
-            let (group, version) = version.split_once('/').unwrap_or(("", version));
-            let resource =
-                ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, kind)).plural;
-            let reach = if is_cluster_scoped(kind) {
-                Reach::Cluster
-            } else {
-                Reach::Namespace
-            };
-            let purpose = format!("deploy objects of kind {kind}");
-            grant.add(
-                reach,
-                &Rule {
-                    group: group.to_owned(),
-                    resource,
-                    verbs: verbs_for(object).to_vec(),
-                    purpose,
-                },
-            );
-            if !claims(object).is_empty() {
-                let (resource, purpose) = (
-                    "persistentvolumeclaims".to_owned(),
-                    "remove what stores claimed".to_owned(),
-                );
-                grant.add(
-                    reach,
-                    &Rule {
-                        group: String::new(),
-                        resource,
-                        verbs: vec!["get", "delete"],
-                        purpose,
-                    },
-                );
-            }
+            grant.deploy(object, deployed);
         }
         grant
+    }
+
+    /// What it takes to deploy an object, and to remove it.
+    fn deploy(&mut self, object: &Value, beside: &[Value]) {
+        let kind = object["kind"].as_str().unwrap_or_default();
+        let version = object["apiVersion"].as_str().unwrap_or_default();
+        let (group, version) = version.split_once('/').unwrap_or(("", version));
+        let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, kind)).plural;
+        let reach = if is_cluster_scoped(kind) {
+            Reach::Cluster
+        } else {
+            Reach::Namespace
+        };
+        let purpose = format!("deploy objects of kind {kind}");
+        self.add(
+            reach,
+            &Rule::new(group, &resource, verbs_for(object), &purpose),
+        );
+        if !claims(object).is_empty() {
+            let purpose = "remove what stores claimed";
+            let rule = Rule::new("", "persistentvolumeclaims", &["get", "delete"], purpose);
+            self.add(reach, &rule);
+        }
+        match kind {
+            "Role" | "ClusterRole" => {
+                let rules = object["rules"].as_array().into_iter().flatten().cloned();
+                self.held.entry(reach).or_default().extend(rules);
+            }
+            "RoleBinding" | "ClusterRoleBinding" => {
+                let (kind, name) = (&object["roleRef"]["kind"], &object["roleRef"]["name"]);
+                let comes_along =
+                    |one: &&Value| one["kind"] == *kind && one["metadata"]["name"] == *name;
+                if !beside.iter().any(|one| comes_along(&one)) {
+                    let resource = if *kind == "Role" {
+                        "roles"
+                    } else {
+                        "clusterroles"
+                    };
+                    let name = name.as_str().unwrap_or_default();
+                    let purpose = format!("bind {name}, which is there already");
+                    self.add(
+                        reach,
+                        &Rule {
+                            names: vec![name.to_owned()],
+                            ..Rule::new(GROUP, resource, &["bind"], &purpose)
+                        },
+                    );
+                }
+            }
+            _ => {}
+        }
     }
 
     /// Grants no verb twice.
     fn add(&mut self, reach: Reach, rule: &Rule) {
         let rules = self.rules.entry(reach).or_default();
-        let same = |known: &&Rule| known.group == rule.group && known.resource == rule.resource;
+        let same = |known: &&Rule| {
+            let covers = known.names.is_empty() || known.names == rule.names;
+            known.group == rule.group && known.resource == rule.resource && covers
+        };
         let has = |verb: &&'static str| {
             rules
                 .iter()
@@ -125,20 +174,30 @@ impl Grant {
             (Reach::Namespace, "Role", here),
             (Reach::Cluster, "ClusterRole", everywhere),
         ] {
-            let rules = self
-                .rules
-                .get(&reach)
-                .map(Vec::as_slice)
-                .unwrap_or_default();
-            let role = json!({ "apiGroup": GROUP, "kind": kind, "name": metadata["name"] });
-            let subject =
-                json!({ "kind": "ServiceAccount", "name": ACCOUNT, "namespace": namespace });
-            objects.push(
-                json!({ "apiVersion": VERSION, "kind": kind, "metadata": metadata,
-                "rules": rules.iter().map(Rule::to_json).collect::<Vec<_>>() }),
-            );
-            objects.push(json!({ "apiVersion": VERSION, "kind": format!("{kind}Binding"), "metadata": metadata,
-                "roleRef": role, "subjects": [subject] }));
+            let rules = self.rules.get(&reach).into_iter().flatten();
+            let held = self.held.get(&reach).into_iter().flatten().cloned();
+            let rules: Vec<_> = rules.map(Rule::to_json).chain(held).collect();
+            if !rules.is_empty() {
+                objects.extend(bound(kind, &metadata, &rules, ACCOUNT, namespace));
+            }
+        }
+        if let Some(nodes) = &self.metered {
+            let account = json!({ "name": METRICS_ACCOUNT, "namespace": namespace });
+            objects
+                .push(json!({ "apiVersion": "v1", "kind": "ServiceAccount", "metadata": account }));
+            let rule = Rule {
+                names: nodes.clone(),
+                ..Rule::new("", "nodes/metrics", &["get"], "")
+            };
+            let metadata = json!({ "name": format!("{METRICS_ACCOUNT}-{namespace}") });
+            let rules = vec![rule.to_json()];
+            objects.extend(bound(
+                "ClusterRole",
+                &metadata,
+                &rules,
+                METRICS_ACCOUNT,
+                namespace,
+            ));
         }
         objects
     }
@@ -156,15 +215,65 @@ impl Grant {
             for Rule {
                 resource,
                 verbs,
+                names,
                 purpose,
                 ..
             } in rules
             {
-                let _ = writeln!(lines, "  {resource} ({}) to {purpose}", verbs.join(", "));
+                let of = if names.is_empty() {
+                    String::new()
+                } else {
+                    format!(" {}", names.join(", "))
+                };
+                let _ = writeln!(
+                    lines,
+                    "  {resource}{of} ({}) to {purpose}",
+                    verbs.join(", ")
+                );
             }
+        }
+        if !self.held.is_empty() {
+            lines += "and what the Roles give that are deployed: nobody may give what they do not have\n";
+        }
+        if self.metered.is_some() {
+            let _ = writeln!(
+                lines,
+                "The account {METRICS_ACCOUNT} is the run's root's: it may read kubelets' figures (nodes/metrics, get) and do nothing\n\
+                 else: no command can be run by it."
+            );
+        }
+        if self.has("nodes/proxy") {
+            lines += DANGER;
         }
         lines
     }
+
+    fn has(&self, resource: &str) -> bool {
+        let mut rules = self.rules.values().flatten();
+        rules.any(|rule| rule.resource == resource)
+    }
+}
+
+/// What an administrator must know of `nodes/proxy`.
+const DANGER: &str = "DANGER: nodes/proxy (get) is more than it looks like. Whoever holds this account's token can run commands as root in\n\
+    any pod of any node (a kubelet takes a websocket's GET for `exec`), and so take over the cluster. The experiment asks\n\
+    for it with `kubernetes.metrics: nodes-proxy`; without that line figures are read by nodes/metrics, which cannot do that.\n";
+
+/// A role and the binding that leads to it from an account.
+fn bound(
+    kind: &str,
+    metadata: &Value,
+    rules: &[Value],
+    account: &str,
+    namespace: &str,
+) -> [Value; 2] {
+    let role = json!({ "apiGroup": GROUP, "kind": kind, "name": metadata["name"] });
+    let subject = json!({ "kind": "ServiceAccount", "name": account, "namespace": namespace });
+    [
+        json!({ "apiVersion": VERSION, "kind": kind, "metadata": metadata, "rules": rules }),
+        json!({ "apiVersion": VERSION, "kind": format!("{kind}Binding"), "metadata": metadata,
+            "roleRef": role, "subjects": [subject] }),
+    ]
 }
 
 /// Whether an object needs an owner without a namespace.
@@ -187,151 +296,30 @@ const VERSION: &str = "rbac.authorization.k8s.io/v1";
 
 impl From<&Right> for Rule {
     fn from(right: &Right) -> Self {
-        let (group, resource, purpose) = (
-            right.group.into(),
-            right.resource.into(),
-            right.purpose.into(),
-        );
-        Self {
-            group,
-            resource,
-            verbs: right.verbs.to_vec(),
-            purpose,
-        }
+        Self::new(right.group, right.resource, right.verbs, right.purpose)
     }
 }
 
 impl Rule {
+    fn new(group: &str, resource: &str, verbs: &[&'static str], purpose: &str) -> Self {
+        Self {
+            group: group.to_owned(),
+            resource: resource.to_owned(),
+            verbs: verbs.to_vec(),
+            names: Vec::new(),
+            purpose: purpose.to_owned(),
+        }
+    }
+
     fn to_json(&self) -> Value {
-        json!({ "apiGroups": [self.group], "resources": [self.resource], "verbs": self.verbs })
+        let mut rule =
+            json!({ "apiGroups": [self.group], "resources": [self.resource], "verbs": self.verbs });
+        if !self.names.is_empty() {
+            rule["resourceNames"] = json!(self.names);
+        }
+        rule
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::collections::BTreeSet;
-
-    fn object(version: &str, kind: &str) -> Value {
-        json!({ "apiVersion": version, "kind": kind, "metadata": { "name": "x" } })
-    }
-
-    /// What a role allows: (group, resource, verb).
-    fn allowed(objects: &[Value], kind: &str) -> Vec<(String, String, String)> {
-        let role = objects
-            .iter()
-            .find(|object| object["kind"] == kind)
-            .unwrap();
-        let text = |value: &Value| value.as_str().unwrap().to_owned();
-        let rules = role["rules"].as_array().unwrap().iter();
-        let of = |rule: &Value| {
-            let verbs = rule["verbs"].as_array().unwrap().clone();
-            let (group, resource) = (text(&rule["apiGroups"][0]), text(&rule["resources"][0]));
-            verbs
-                .into_iter()
-                .map(move |verb| (group.clone(), resource.clone(), text(&verb)))
-                .collect::<Vec<_>>()
-        };
-        rules.flat_map(of).collect()
-    }
-
-    #[test]
-    fn it_grants_what_is_needed_where_it_is_needed_and_nothing_twice() {
-        let objects = Grant::new("mine", &[Need::Run], &[]).objects();
-        for (kind, reach) in [("Role", Reach::Namespace), ("ClusterRole", Reach::Cluster)] {
-            let granted = allowed(&objects, kind);
-            let set: BTreeSet<_> = granted.iter().cloned().collect();
-            assert_eq!(set.len(), granted.len(), "twice in {granted:?}");
-            let wanted = needed(&[Need::Run])
-                .filter(|right| right.reach == reach)
-                .flat_map(|right| {
-                    right.verbs.iter().map(|verb| {
-                        (
-                            right.group.to_owned(),
-                            right.resource.to_owned(),
-                            (*verb).to_owned(),
-                        )
-                    })
-                });
-            assert_eq!(set, wanted.collect());
-            assert!(granted.iter().all(|(_, _, verb)| verb != "*"));
-        }
-    }
-
-    #[test]
-    fn what_is_deployed_is_granted_by_the_names_that_the_server_has() {
-        let deployed = [
-            object("networking.k8s.io/v1", "NetworkPolicy"),
-            object("networking.k8s.io/v1", "Ingress"),
-            object("v1", "PersistentVolume"),
-            object("apps/v1", "StatefulSet"),
-            json!({ "apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": { "name": "y" },
-                "spec": { "volumeClaimTemplates": [{ "metadata": { "name": "data" } }] } }),
-        ];
-        let objects = Grant::new("mine", &[Need::Run], &deployed).objects();
-        let role = allowed(&objects, "Role");
-        let verbs = |group: &str, resource: &str| -> BTreeSet<&str> {
-            let of =
-                |(known, name, _): &&(String, String, String)| known == group && name == resource;
-            role.iter()
-                .filter(of)
-                .map(|(_, _, verb)| verb.as_str())
-                .collect()
-        };
-        for resource in ["networkpolicies", "ingresses"] {
-            assert_eq!(
-                verbs("networking.k8s.io", resource),
-                APPLIED.iter().copied().collect()
-            );
-        }
-        assert_eq!(
-            verbs("", "persistentvolumeclaims"),
-            ["delete", "get"].into()
-        );
-        let all = ["get", "list", "watch", "create", "patch", "delete"];
-        assert_eq!(verbs("apps", "statefulsets"), all.into_iter().collect());
-        let everywhere = allowed(&objects, "ClusterRole");
-        assert!(everywhere.contains(&("".into(), "persistentvolumes".into(), "delete".into())));
-        // What owns the volume.
-        let owner = (
-            "node.k8s.io".into(),
-            "runtimeclasses".into(),
-            "create".into(),
-        );
-        assert!(everywhere.contains(&owner));
-        let namespace = Grant::new("mine", &[Need::Run], &[object("v1", "Namespace")]).objects();
-        let everywhere = allowed(&namespace, "ClusterRole");
-        assert!(everywhere.contains(&("".into(), "namespaces".into(), "create".into())));
-        let removes = |(_, _, verb): &(String, String, String)| verb == "delete" || verb == "patch";
-        assert!(!everywhere.iter().any(removes) && !everywhere.contains(&owner));
-        let lines = role
-            .iter()
-            .filter(|(_, resource, verb)| resource == "statefulsets" && verb == "create")
-            .count();
-        assert_eq!(lines, 1);
-    }
-
-    #[test]
-    fn bindings_lead_from_the_account_to_its_roles() {
-        let objects = Grant::new("mine", &[Need::Run], &[]).objects();
-        for (kind, role) in [("RoleBinding", "aefm"), ("ClusterRoleBinding", "aefm-mine")] {
-            let binding = objects
-                .iter()
-                .find(|object| object["kind"] == kind)
-                .unwrap();
-            assert_eq!(
-                (&binding["roleRef"]["name"], &binding["metadata"]["name"]),
-                (&json!(role), &json!(role))
-            );
-            assert_eq!(
-                binding["subjects"][0],
-                json!({ "kind": "ServiceAccount", "name": "aefm", "namespace": "mine" })
-            );
-        }
-        let explained = Grant::new("mine", &[Need::Run], &[]).explained();
-        assert!(
-            explained.contains("in namespace mine:\n")
-                && explained.contains("pods/attach (get, create) to steer")
-        );
-    }
-}
+mod tests;

@@ -28,9 +28,6 @@ fn workload(object: &Value, pods: &[Value], wanted: u64, counts: &[(&str, u64)])
     if observed < generation {
         return Some("the cluster has not looked at it yet".to_owned());
     }
-    if wanted == 0 {
-        return Some("no pod is asked for".to_owned());
-    }
     let short = counts.iter().find(|(_, there)| *there != wanted);
     if let Some((what, there)) = short {
         return Some(format!("{there} of {wanted} pods are {what}"));
@@ -103,6 +100,10 @@ fn pod(object: &Value) -> Option<String> {
     if object["metadata"]["deletionTimestamp"].is_string() {
         return Some("it is on its way out".to_owned());
     }
+    // One that was to do something and has done it.
+    if object["status"]["phase"] == "Succeeded" {
+        return None;
+    }
     let conditions = object["status"]["conditions"].as_array();
     let ready = conditions
         .into_iter()
@@ -136,7 +137,7 @@ mod tests {
         ) {
             let pods = [json!({ "metadata": { "deletionTimestamp": leaving.then_some("2026-01-01T00:00:00Z") } })];
             let ready = waits_for(&deployment_of(wanted, updated, all, available, lag), &pods).is_none();
-            let agreed = wanted > 0 && [updated, all, available].iter().all(|count| *count == wanted);
+            let agreed = [updated, all, available].iter().all(|count| *count == wanted);
             prop_assert_eq!(ready, agreed && lag == 0 && !leaving);
         }
     }
@@ -147,10 +148,10 @@ mod tests {
             waits_for(&deployment_of(2, 2, 3, 2, 0), &[]).unwrap(),
             "3 of 2 pods are there in all"
         );
-        assert_eq!(
-            waits_for(&deployment_of(0, 0, 0, 0, 0), &[]).unwrap(),
-            "no pod is asked for"
-        );
+        // Scaled to nothing by who wrote it.
+        assert_eq!(waits_for(&deployment_of(0, 0, 0, 0, 0), &[]), None);
+        let done = json!({ "kind": "Pod", "status": { "phase": "Succeeded", "conditions": [{ "type": "Ready", "status": "False" }] } });
+        assert_eq!(waits_for(&done, &[]), None);
         let failed = json!({ "kind": "Job", "status": { "conditions": [{ "type": "Failed", "status": "True", "message": "no" }] } });
         assert_eq!(waits_for(&failed, &[]).unwrap(), "it failed: no");
     }

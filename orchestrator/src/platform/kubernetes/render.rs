@@ -1,5 +1,6 @@
 //! An application's objects as a run wants them: its namespace, images, replicas, limits, nodes and pull policy.
 
+use super::origin::Origin;
 use super::pod;
 use crate::experiment::kubernetes::Limits;
 use serde_json::{Map, Value, json};
@@ -39,16 +40,19 @@ pub struct Settings {
     pub pull_policy: String,
     /// Nodes to run on; empty: any.
     pub nodes: Vec<String>,
+    /// Where the objects come from, for what names accounts of there.
+    pub origin: Origin,
 }
 
 /// A setting for something that is not there.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "deploy: `kubernetes.{key}` names `{name}`, and no object is called that; there are {known}"
+    "deploy: `kubernetes.{key}` names `{name}`, and no {what} is called that; there are {known}"
 )]
 pub struct UnknownName {
     key: &'static str,
     name: String,
+    what: &'static str,
     known: String,
 }
 
@@ -57,36 +61,65 @@ pub struct UnknownName {
 /// # Errors
 /// One that is not.
 pub fn check(objects: &[Value], settings: &Settings) -> Result<(), UnknownName> {
-    let names: Vec<_> = objects
+    let scaled: Vec<_> = objects
+        .iter()
+        .filter(|object| is_scaled(object))
+        .filter_map(|object| object["metadata"]["name"].as_str())
+        .collect();
+    let pods: Vec<_> = objects
         .iter()
         .filter(|object| pods_of(object).is_some())
-        .flat_map(names)
         .collect();
-    let lost = |key, name: &String| UnknownName {
+    let mut imaged: Vec<_> = pods.iter().flat_map(|object| names(object)).collect();
+    let placeholders = pods.iter().flat_map(|object| containers(object));
+    if placeholders
+        .into_iter()
+        .any(|container| container["image"] == PLACEHOLDER)
+    {
+        imaged.push(PLACEHOLDER);
+    }
+    let lost = |key, what, name: &String, known: &[&str]| UnknownName {
         key,
         name: name.clone(),
-        known: names.join(", "),
+        what,
+        known: if known.is_empty() {
+            "none".to_owned()
+        } else {
+            known.join(", ")
+        },
     };
     if let Some(name) = settings
         .replicas
         .keys()
-        .find(|name| !names.contains(&name.as_str()))
+        .find(|name| !scaled.contains(&name.as_str()))
     {
-        return Err(lost("replicas", name));
+        let what = "Deployment or StatefulSet";
+        return Err(lost("replicas", what, name, &scaled));
     }
     let image = settings
         .images
         .keys()
-        .find(|name| *name != PLACEHOLDER && !names.contains(&name.as_str()));
-    image.map_or(Ok(()), |name| Err(lost("images", name)))
+        .find(|name| !imaged.contains(&name.as_str()));
+    let what = "object or container";
+    image.map_or(Ok(()), |name| Err(lost("images", what, name, &imaged)))
+}
+
+fn is_scaled(object: &Value) -> bool {
+    matches!(object["kind"].as_str(), Some("Deployment" | "StatefulSet"))
+}
+
+/// All containers of an object's pods, those that begin before the others first.
+fn containers(object: &Value) -> impl Iterator<Item = &Value> {
+    let parts = ["initContainers", "containers"];
+    let pod = pods_of(object);
+    parts
+        .into_iter()
+        .filter_map(move |part| pod?[part].as_array())
+        .flatten()
 }
 
 fn names(object: &Value) -> Vec<&str> {
-    let containers = pods_of(object).and_then(|pod| pod["containers"].as_array());
-    let own = containers
-        .into_iter()
-        .flatten()
-        .filter_map(|container| container["name"].as_str());
+    let own = containers(object).filter_map(|container| container["name"].as_str());
     let mut names: Vec<_> = object["metadata"]["name"]
         .as_str()
         .into_iter()
@@ -115,19 +148,20 @@ pub fn settle(object: &mut Value, namespace: &str) {
 /// Applies all settings to an object. Requests and limits go to the first container, as sidecars have their own.
 pub fn apply(object: &mut Value, settings: &Settings) {
     settle(object, &settings.namespace);
+    settings.origin.move_subjects(object, &settings.namespace);
     let name = object["metadata"]["name"]
         .as_str()
         .unwrap_or_default()
         .to_owned();
-    let scalable = matches!(object["kind"].as_str(), Some("Deployment" | "StatefulSet"));
-    if let Some(replicas) = settings.replicas.get(&name).filter(|_| scalable) {
+    let is_scaled = is_scaled(object);
+    if let Some(replicas) = settings.replicas.get(&name).filter(|_| is_scaled) {
         object["spec"]["replicas"] = json!(replicas);
     }
     let Some(pod) = pods_of_mut(object) else {
         return;
     };
     if !settings.nodes.is_empty() {
-        pod.insert("affinity".into(), pod::on_nodes(&settings.nodes));
+        pod::confine(pod, &settings.nodes);
     }
     for part in ["initContainers", "containers"] {
         let containers = pod.get_mut(part).and_then(Value::as_array_mut);
@@ -213,6 +247,7 @@ mod tests {
             },
             pull_policy: "Never".into(),
             nodes: vec!["n1".into()],
+            origin: Origin::default(),
         }
     }
 
@@ -275,21 +310,30 @@ mod tests {
     #[test]
     fn names_that_are_not_there_are_refused() {
         let objects = [
-            deployment("web", "x"),
+            deployment("web", "APP_IMG"),
             json!({ "kind": "Service", "metadata": { "name": "front" } }),
         ];
         assert_eq!(check(&objects, &settings()), Ok(()));
-        for (replicas, images) in [("front", "web"), ("web", "front")] {
+        for (replicas, images, said) in [
+            ("front", "web", "there are web"),
+            // A container is scaled by nobody.
+            ("main", "web", "there are web"),
+            ("web", "front", "web, i, main, side, APP_IMG"),
+        ] {
             let settings = Settings {
                 replicas: [(replicas.into(), 1)].into(),
                 images: [(images.into(), "x".into())].into(),
                 ..settings()
             };
             let error = check(&objects, &settings).unwrap_err().to_string();
-            assert!(
-                error.contains("`front`") && error.contains("web, main, side"),
-                "{error}"
-            );
+            assert!(error.contains(said), "{error}");
         }
+        let none = check(&[deployment("web", "x")], &settings()).unwrap_err();
+        assert!(none.to_string().contains("`APP_IMG`"), "{none}");
+        let of_init = Settings {
+            images: [("i".into(), "x".into())].into(),
+            ..settings()
+        };
+        assert_eq!(check(&objects, &of_init), Ok(()));
     }
 }

@@ -64,7 +64,7 @@ pub fn questions(needs: &[Need], namespace: &str, applied: &BTreeSet<Applied>) -
             resource: right.resource.to_owned(),
             namespace: (right.reach == Reach::Namespace).then(|| namespace.to_owned()),
             purpose: right.purpose.to_owned(),
-            is_optional: right.need == Need::Look,
+            is_optional: matches!(right.need, Need::Look | Need::Metrics),
         }));
     }
     for kind in applied {

@@ -5,6 +5,10 @@
 //! begin with a GET where they are websockets, and servers from 1.35 ask for `create` there, too. To find out which kinds
 //! there are, and about rights of one's own, every user that is logged in may already.
 
+use super::sources::Findings;
+use crate::experiment::Experiment;
+use crate::experiment::kubernetes::{Entrance, Metrics, Source};
+
 /// Where a right must hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Reach {
@@ -19,6 +23,12 @@ pub enum Reach {
 pub enum Need {
     /// Any run.
     Run,
+    /// Nodes that are not all named.
+    Nodes,
+    /// Figures of containers, by an account of the root's own.
+    Metrics,
+    /// `kubernetes.metrics: nodes-proxy`.
+    NodesProxy,
     /// A namespace that is not there yet.
     MakeNamespace,
     /// The real applications of the catalogue, or manifests of the user's own.
@@ -78,18 +88,25 @@ const fn right(
 /// All of them.
 pub const RIGHTS: &[Right] = &[
     right(
-        Need::Run,
+        Need::Nodes,
         Reach::Cluster,
         ("", "nodes"),
         WATCHED,
         "know the nodes, and that they stay ready",
     ),
     right(
-        Need::Run,
+        Need::NodesProxy,
         Reach::Cluster,
         ("", "nodes/proxy"),
         &["get"],
-        "read containers' CPU and memory from kubelets",
+        "read containers' CPU and memory, and by the way run commands in any pod",
+    ),
+    right(
+        Need::Metrics,
+        Reach::Namespace,
+        ("", "serviceaccounts"),
+        &["get"],
+        "see whether there is an account that reads containers' CPU and memory",
     ),
     right(
         Need::Run,
@@ -226,6 +243,20 @@ pub const RIGHTS: &[Right] = &[
     ),
     right(
         Need::Look,
+        Reach::Namespace,
+        ("", "resourcequotas"),
+        &["list"],
+        "compare what pods ask for with the namespace's quotas",
+    ),
+    right(
+        Need::Look,
+        Reach::Namespace,
+        ("", "limitranges"),
+        &["list"],
+        "know what pods are given that ask for nothing",
+    ),
+    right(
+        Need::Look,
         Reach::Cluster,
         ("coordination.k8s.io", "leases"),
         &["list"],
@@ -243,6 +274,33 @@ impl Right {
             format!("{}.{}", self.resource, self.group)
         }
     }
+}
+
+/// What an experiment needs, in a namespace that is there.
+#[must_use]
+pub fn needs(experiment: &Experiment) -> Vec<Need> {
+    let kubernetes = &experiment.kubernetes;
+    let own_objects = matches!(kubernetes.deploy, Source::Folder(_));
+    let needs = [
+        (Need::Run, true),
+        (Need::Nodes, kubernetes.nodes.named().is_none()),
+        (Need::Metrics, kubernetes.metrics == Metrics::Auto),
+        (Need::NodesProxy, kubernetes.metrics == Metrics::NodesProxy),
+        // A folder may bring no Jaeger along: then one of the cluster is looked for.
+        (
+            Need::Find,
+            Findings::are_wanted(experiment)
+                || own_objects
+                    && experiment
+                        .collect
+                        .jaeger
+                        .as_ref()
+                        .is_some_and(|jaeger| jaeger.url.is_none()),
+        ),
+        (Need::Ingress, kubernetes.entrance == Entrance::Ingress),
+    ];
+    let wanted = needs.into_iter().filter(|(_, is_wanted)| *is_wanted);
+    wanted.map(|(need, _)| need).collect()
 }
 
 /// The rights for some needs, in the order of the list.
@@ -270,6 +328,25 @@ mod tests {
                 assert!(known.insert(key), "{key:?} twice");
             }
         }
+    }
+
+    #[test]
+    fn an_experiment_needs_what_it_names() {
+        let of = |more: &str| {
+            let text = format!("platform: kubernetes\naxes: {{rate: [1]}}\n{more}\n");
+            needs(&Experiment::read(&text, &|_| false).unwrap())
+        };
+        assert_eq!(of(""), [Need::Run, Need::Nodes, Need::Metrics]);
+        assert_eq!(
+            of("kubernetes: {nodes: {testbed: a, infra: a, load: b}, metrics: none}"),
+            [Need::Run]
+        );
+        assert_eq!(
+            of("kubernetes: {nodes: {testbed: a}, metrics: nodes-proxy}"),
+            [Need::Run, Need::Nodes, Need::NodesProxy]
+        );
+        assert!(of("collect: {prometheus: cluster}").contains(&Need::Find));
+        assert!(of("kubernetes: {entrance: ingress, load: outside}").contains(&Need::Ingress));
     }
 
     #[test]

@@ -8,6 +8,7 @@
 use super::ownership::{PURPOSE_LABEL, RunOwner};
 use super::pod::{self, PORT, PodOptions, Rights, WORK_DIR};
 use super::watched::{Objects, has_ended, pods};
+use crate::receive::kubelets::Asked;
 use crate::receive::{NODE_ADDRESS, ReceiveSpec};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -19,6 +20,8 @@ pub const LEASE: Duration = Duration::from_secs(15);
 const OUTAGE: Duration = Duration::from_secs(60);
 /// The label value of the root's purpose.
 pub const PURPOSE: &str = "root";
+/// The account by which the root reads figures of kubelets, and which may do nothing else.
+pub const METRICS_ACCOUNT: &str = "aefm-metrics";
 /// Spans that wait on the receiver's disk.
 const SPOOL_BYTES: u64 = 1 << 30;
 
@@ -53,6 +56,10 @@ pub fn job(
         spool_bytes: SPOOL_BYTES,
         lease_ms: millis(LEASE),
         outage_ms: millis(OUTAGE),
+        asked: Asked {
+            kubelets: options.kubelets.clone(),
+            namespace: options.namespace.clone(),
+        },
     };
     let args = [
         "receive".to_owned(),
@@ -60,6 +67,7 @@ pub fn job(
         pod::argument(&serde_json::to_string(&spec)?),
     ];
     let mut container = pod::container(options, "receive", &args, Rights::Least);
+    pod::limit(&mut container, &options.root_limits);
     container.insert("ports".into(), json!([{ "containerPort": PORT }]));
     let address = json!({ "name": NODE_ADDRESS, "valueFrom": { "fieldRef": { "fieldPath": "status.hostIP" } } });
     container
@@ -73,6 +81,10 @@ pub fn job(
     let mut pod = pod::spec(options, container, "OnFailure");
     if !nodes.is_empty() {
         pod.insert("affinity".into(), pod::on_nodes(nodes));
+    }
+    if !options.kubelets.is_empty() {
+        pod.insert("serviceAccountName".into(), json!(METRICS_ACCOUNT));
+        pod.insert("automountServiceAccountToken".into(), json!(true));
     }
     let metadata = owner.metadata(&name(owner), &options.namespace, PURPOSE);
     let template = json!({ "metadata": { "labels": owner.labels(PURPOSE) }, "spec": pod });
@@ -107,6 +119,7 @@ mod tests {
             namespace: "n".into(),
             pull_policy: "Never".into(),
             priority_class: None,
+            ..PodOptions::default()
         };
         let job = job(
             &RunOwner::new("r1", "n").unwrap(),
@@ -128,5 +141,6 @@ mod tests {
             serde_json::from_str(pod["containers"][0]["args"][2].as_str().unwrap()).unwrap();
         assert_eq!((spec.lease_ms, spec.outage_ms), (15_000, 60_000));
         assert_eq!(pod["automountServiceAccountToken"], false);
+        assert!(pod.get("serviceAccountName").is_none());
     }
 }

@@ -4,7 +4,8 @@ use super::amount;
 use super::cluster::{Cluster, ClusterError, name_of};
 use super::found::{self, Found, Target};
 use super::sources::services;
-use super::survey::closed_because;
+use super::survey::{SurveyError, by_name, closed_because, is_forbidden};
+use crate::experiment::kubernetes::Toleration;
 use kube::api::ListParams;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -117,26 +118,43 @@ impl std::fmt::Display for Room {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let cores = format!("{:.2}", self.cpu);
         let cores = cores.trim_end_matches('0').trim_end_matches('.');
-        write!(
-            f,
-            "{cores} cores and {:.1} GiB",
-            self.memory / 1_073_741_824.0
-        )
+        write!(f, "{cores} cores and {}", show_memory(self.memory))
+    }
+}
+
+/// An amount of memory, for people: what pods ask for is told in MiB, what nodes have in GiB.
+#[must_use]
+pub fn show_memory(bytes: f64) -> String {
+    const GIB: f64 = 1_073_741_824.0;
+    if bytes < 10.0 * GIB {
+        format!("{:.0} MiB", bytes / GIB * 1024.0)
+    } else {
+        format!("{:.1} GiB", bytes / GIB)
     }
 }
 
 impl Snapshot {
-    /// Asks a cluster. What it will not tell beyond its nodes is named, and does without. Beside it, the Services that it
-    /// was made of, or why they are not known.
+    /// Asks a cluster. What it will not tell beyond its nodes is named, and does without; nodes that may not be listed are
+    /// asked for by their names. Beside it, the Services that it was made of, or why they are not known.
     ///
     /// # Errors
     /// When it does not tell its nodes.
     pub async fn take(
         cluster: &Cluster,
-    ) -> Result<(Self, Result<Vec<Value>, String>), ClusterError> {
+        named: &[String],
+        stood: &[Toleration],
+    ) -> Result<(Self, Result<Vec<Value>, String>), SurveyError> {
         let all = ListParams::default();
-        let nodes = cluster.list("v1", "Node", None, &all).await?;
         let mut unknown = Vec::new();
+        let nodes = match cluster.list("v1", "Node", None, &all).await {
+            Ok(nodes) => nodes,
+            Err(error) if is_forbidden(&error) && !named.is_empty() => {
+                unknown.push(error.to_string());
+                by_name(cluster, named).await?.0
+            }
+            Err(error) if is_forbidden(&error) => return Err(SurveyError::Unlisted(error)),
+            Err(error) => return Err(error.into()),
+        };
         let mut told = |answer: Result<Vec<Value>, ClusterError>| {
             answer
                 .map_err(|error| error.to_string())
@@ -145,7 +163,7 @@ impl Snapshot {
         let pods = told(cluster.list("v1", "Pod", None, &all).await);
         let services = told(services(cluster).await);
         let known = services.as_deref().unwrap_or_default();
-        let snapshot = Self::of(&nodes, pods.as_deref().ok(), known);
+        let snapshot = Self::of(&nodes, pods.as_deref().ok(), known, stood);
         Ok((
             Self {
                 minor: cluster.server_minor,
@@ -158,7 +176,12 @@ impl Snapshot {
 
     /// From the cluster's objects; without pods it is not known what they have asked for.
     #[must_use]
-    pub fn of(nodes: &[Value], pods: Option<&[Value]>, services: &[Value]) -> Self {
+    pub fn of(
+        nodes: &[Value],
+        pods: Option<&[Value]>,
+        services: &[Value],
+        stood: &[Toleration],
+    ) -> Self {
         let mut asked: BTreeMap<&str, Room> = BTreeMap::new();
         for pod in pods
             .unwrap_or_default()
@@ -173,7 +196,7 @@ impl Snapshot {
         let asked_of = |name: &str| pods.map(|_| asked.get(name).copied().unwrap_or_default());
         let mut nodes: Vec<_> = nodes
             .iter()
-            .map(|node| node_of(node, asked_of(&name_of(node))))
+            .map(|node| node_of(node, asked_of(&name_of(node)), stood))
             .collect();
         nodes.sort_by(|one, other| one.name.cmp(&other.name));
         let candidates = |target| found::candidates(target, services);
@@ -197,7 +220,7 @@ impl Snapshot {
     }
 }
 
-fn node_of(node: &Value, asked: Option<Room>) -> Node {
+fn node_of(node: &Value, asked: Option<Room>, stood: &[Toleration]) -> Node {
     let (labels, status) = (&node["metadata"]["labels"], &node["status"]);
     let texts = |list: &Value| list.as_array().cloned().unwrap_or_default();
     let internal = texts(&status["addresses"])
@@ -215,7 +238,7 @@ fn node_of(node: &Value, asked: Option<Room>) -> Node {
         address: internal.and_then(|address| address["address"].as_str().map(str::to_owned)),
         role: labels[ROLE_LABEL].as_str().map(str::to_owned),
         control_plane: control.iter().any(|label| !labels[*label].is_null()),
-        closed: closed_because(node),
+        closed: closed_because(node, stood),
         capacity: Room::of(&status["capacity"]),
         allocatable: Room::of(&status["allocatable"]),
         asked,
@@ -310,7 +333,7 @@ mod tests {
             pod("Pending", "n1"),
             pod("Running", "n2"),
         ];
-        let snapshot = Snapshot::of(std::slice::from_ref(&node), Some(&pods), &[]);
+        let snapshot = Snapshot::of(std::slice::from_ref(&node), Some(&pods), &[], &[]);
         let n1 = snapshot.node("n1").expect("it is there");
         assert!(
             (n1.free().cpu - 1.92).abs() < 1e-9 && (n1.free().memory - 5e6).abs() < 1.0,
@@ -324,11 +347,18 @@ mod tests {
             (n1.control_plane, n1.images.len(), n1.closed.clone()),
             (true, 2, None)
         );
-        let without = Snapshot::of(&[node], None, &[]);
+        let without = Snapshot::of(&[node], None, &[], &[]);
         assert_eq!(
             (without.nodes[0].asked, without.nodes[0].free().cpu),
             (None, 3.92)
         );
+    }
+
+    #[test]
+    fn small_amounts_of_memory_are_not_nothing() {
+        let room = |memory| Room { cpu: 0.1, memory }.to_string();
+        assert_eq!(room(52_428_800.0), "0.1 cores and 50 MiB");
+        assert_eq!(room(34_359_738_368.0), "0.1 cores and 32.0 GiB");
     }
 
     #[test]

@@ -26,6 +26,14 @@ pub enum SourceError {
     Port(#[from] std::io::Error),
 }
 
+impl SourceError {
+    /// Whether the experiment has to say more: there is none such, or several.
+    #[must_use]
+    pub const fn is_fault(&self) -> bool {
+        matches!(self, Self::Find(_))
+    }
+}
+
 /// What an experiment leaves to be found in its cluster.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Findings {

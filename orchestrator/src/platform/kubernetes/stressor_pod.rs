@@ -125,6 +125,7 @@ mod tests {
             namespace,
             pull_policy,
             priority_class: Some("low".into()),
+            ..PodOptions::default()
         }
     }
 

@@ -2,8 +2,8 @@
 
 use super::amount;
 use super::cluster::{Cluster, ClusterError, name_of};
-use super::watched::Objects;
-use crate::experiment::kubernetes::{Kubernetes, Nodes};
+use super::watched::{Objects, Sight};
+use crate::experiment::kubernetes::{Kubernetes, Nodes, Roles, Toleration};
 use kube::api::ListParams;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -24,6 +24,14 @@ pub enum SurveyError {
         /// The nodes there are, with why each takes no pods if it takes none.
         known: String,
     },
+    /// Nodes may not be listed, and none is named.
+    #[error(
+        "find nodes: {0}; name them in `kubernetes.nodes` (`testbed`, `infra`, `load`), which needs no right to list them"
+    )]
+    Unlisted(ClusterError),
+    /// A node that was named is not there.
+    #[error("find node {0}: the cluster has none of that name")]
+    NoSuchNode(String),
 }
 
 /// A cluster that can be used, and its nodes by role.
@@ -39,6 +47,8 @@ pub struct Survey {
     pub load: Vec<String>,
     /// Whole cores of the smallest testbed node.
     pub cores: usize,
+    /// Which nodes may be watched.
+    pub sight: Sight,
     nodes: Vec<Value>,
 }
 
@@ -57,18 +67,18 @@ impl Survey {
     /// # Errors
     /// When it does not tell them, or a role has no node.
     pub async fn on(cluster: Arc<Cluster>, experiment: &Kubernetes) -> Result<Self, SurveyError> {
-        let nodes = cluster
-            .list("v1", "Node", None, &ListParams::default())
-            .await?;
+        let (nodes, sight) = see(&cluster, &experiment.nodes).await?;
+        let stood = &experiment.tolerations;
         let usable: Vec<_> = nodes
             .iter()
-            .filter(|node| closed_because(node).is_none())
+            .filter(|node| closed_because(node, stood).is_none())
             .cloned()
             .collect();
         let roles = &experiment.nodes;
-        let testbed = choose(&cluster, "testbed", &roles.testbed, &nodes).await?;
-        let infra = choose(&cluster, "infra", &roles.infra, &nodes).await?;
-        let mut load = choose(&cluster, "load", &roles.load, &nodes).await?;
+        let choose = |role, wanted| choose(&cluster, role, wanted, &nodes, stood);
+        let testbed = choose("testbed", &roles.testbed).await?;
+        let infra = choose("infra", &roles.infra).await?;
+        let mut load = choose("load", &roles.load).await?;
         if roles.load == Nodes::All {
             // Load disturbs what it measures where it shares a node with it.
             let apart: Vec<_> = load
@@ -93,8 +103,15 @@ impl Survey {
             infra,
             load,
             cores,
+            sight,
             nodes,
         })
+    }
+
+    /// What the cluster says of the testbed's nodes, as far as it does.
+    #[must_use]
+    pub(super) fn nodes(&self) -> &[Value] {
+        &self.nodes
     }
 
     /// Whether load and components under test share a node.
@@ -133,15 +150,80 @@ impl Survey {
     }
 }
 
+/// The cluster's nodes: all, or where they may not be listed, those that the experiment names. Of one that may not even
+/// be looked at, its name is taken on trust.
+async fn see(cluster: &Cluster, roles: &Roles) -> Result<(Vec<Value>, Sight), SurveyError> {
+    let refused = match cluster
+        .list("v1", "Node", None, &ListParams::default())
+        .await
+    {
+        Ok(nodes) => return Ok((nodes, Sight::All)),
+        Err(error) if is_forbidden(&error) => error,
+        Err(error) => return Err(error.into()),
+    };
+    let names = roles.mentioned();
+    if names.is_empty() {
+        return Err(SurveyError::Unlisted(refused));
+    }
+    let (nodes, all_seen) = by_name(cluster, &names).await?;
+    // A right to some nodes by name is one to watch them, too, if it says so.
+    let one = ListParams::default().fields(&format!("metadata.name={}", names[0]));
+    let watched = all_seen && cluster.list("v1", "Node", None, &one).await.is_ok();
+    let sight = if watched {
+        Sight::Named(names)
+    } else {
+        Sight::None(nodes.clone())
+    };
+    Ok((nodes, sight))
+}
+
+/// Nodes by their names, and whether the cluster told of all of them.
+pub(super) async fn by_name(
+    cluster: &Cluster,
+    names: &[String],
+) -> Result<(Vec<Value>, bool), SurveyError> {
+    let (mut nodes, mut all_seen) = (Vec::new(), true);
+    for name in names {
+        let named = json!({ "apiVersion": "v1", "kind": "Node", "metadata": { "name": name } });
+        match cluster.get(&named).await {
+            Ok(Some(node)) => nodes.push(node),
+            Ok(None) => return Err(SurveyError::NoSuchNode(name.clone())),
+            Err(error) if is_forbidden(&error) => {
+                all_seen = false;
+                nodes.push(on_trust(name));
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok((nodes, all_seen))
+}
+
+pub(super) fn is_forbidden(error: &ClusterError) -> bool {
+    matches!(
+        error,
+        ClusterError::Refused {
+            code: Some(403),
+            ..
+        }
+    )
+}
+
+/// A node of which only the name is known.
+fn on_trust(name: &str) -> Value {
+    json!({ "kind": "Node", "metadata": { "name": name },
+        "status": { "conditions": [{ "type": "Ready", "status": "True" }] } })
+}
+
 async fn choose(
     cluster: &Cluster,
     role: &'static str,
     wanted: &Nodes,
     nodes: &[Value],
+    stood: &[Toleration],
 ) -> Result<Vec<String>, SurveyError> {
     let known: Vec<_> = nodes
         .iter()
-        .filter(|node| closed_because(node).is_none())
+        .filter(|node| closed_because(node, stood).is_none())
         .map(name_of)
         .collect();
     let (chosen, asked) = match wanted {
@@ -175,18 +257,18 @@ async fn choose(
         Err(SurveyError::NoNode {
             role,
             wanted: asked,
-            known: tell(nodes),
+            known: tell(nodes, stood),
         })
     } else {
         Ok(chosen)
     }
 }
 
-fn tell(nodes: &[Value]) -> String {
+fn tell(nodes: &[Value], stood: &[Toleration]) -> String {
     tell_open(
         nodes
             .iter()
-            .map(|node| (name_of(node), closed_because(node))),
+            .map(|node| (name_of(node), closed_because(node, stood))),
     )
     .unwrap_or("there is none".to_owned())
 }
@@ -201,13 +283,14 @@ pub fn tell_open(nodes: impl Iterator<Item = (String, Option<String>)>) -> Optio
     (!told.is_empty()).then(|| told.join(", "))
 }
 
-/// Why a node takes no pods; `None` where it is ready and open for them.
-pub(super) fn closed_because(node: &Value) -> Option<String> {
+/// Why a node takes no pods that stand these taints; `None` where it is ready and open for them.
+pub(super) fn closed_because(node: &Value, stood: &[Toleration]) -> Option<String> {
     let taints = node["spec"]["taints"].as_array();
     let closing = taints
         .into_iter()
         .flatten()
-        .find(|taint| taint["effect"] != "PreferNoSchedule");
+        .filter(|taint| taint["effect"] != "PreferNoSchedule")
+        .find(|taint| !stood.iter().any(|one| one.stands(taint)));
     if let Some(why) = unready_because(node) {
         Some(why)
     } else if node["spec"]["unschedulable"] == true {
@@ -276,13 +359,18 @@ mod tests {
         let cordoned = node("c", json!({ "unschedulable": true }));
         let away = json!([{ "type": "Ready", "status": "Unknown", "message": "Kubelet stopped posting node status." }]);
         let lost = json!({ "metadata": { "name": "d" }, "status": { "conditions": away } });
-        let (new, none) = (json!({ "metadata": { "name": "e" } }), tell(&[]));
-        assert_eq!(closed_because(&node("f", json!({}))), None);
+        let (new, none) = (json!({ "metadata": { "name": "e" } }), tell(&[], &[]));
+        assert_eq!(closed_because(&node("f", json!({})), &[]), None);
         assert_eq!(
-            tell(&[open, full, cordoned, lost, new]),
+            tell(&[open, full.clone(), cordoned, lost, new], &[]),
             "a takes pods, b does not (tainted: disk-pressure), c does not (cordoned), \
              d does not (Kubelet stopped posting node status.), e does not (it never said that it is ready)"
         );
         assert_eq!(none, "there is none");
+        let stood = Toleration {
+            operator: "Exists",
+            ..Toleration::default()
+        };
+        assert_eq!(closed_because(&full, &[stood]), None);
     }
 }

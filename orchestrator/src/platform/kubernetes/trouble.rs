@@ -3,7 +3,7 @@
 use super::cluster::name_of;
 use super::deploy::restarts;
 use super::survey::unready_because;
-use super::watched::{Objects, has_ended, pod, pods};
+use super::watched::{Objects, all_nodes_are_seen, has_ended, pod, pods};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -24,10 +24,11 @@ pub(super) struct Broken {
 }
 
 impl Baseline {
-    /// The state of these pods now.
+    /// The state of these pods now. One that has come to its end by now (a migration's) has done what it was there for, and
+    /// may go.
     pub(super) fn of<'a>(pods: impl IntoIterator<Item = &'a Value>) -> Self {
         let mut baseline = Self::default();
-        for pod in pods {
+        for pod in pods.into_iter().filter(|pod| !has_ended(pod)) {
             baseline.pods.insert(
                 name_of(pod),
                 (pod["metadata"]["uid"].clone(), restarts(pod)),
@@ -80,7 +81,8 @@ pub(super) fn silent_node<'a>(objects: &Objects, pod: &'a Value) -> Option<(&'a 
     let node = pod["spec"]["nodeName"].as_str()?;
     let why = match objects.get(&("Node", node.to_owned())) {
         Some(state) => unready_because(state)?,
-        None => "it is gone".to_owned(),
+        None if all_nodes_are_seen(objects) => "it is gone".to_owned(),
+        None => return None,
     };
     Some((node, why))
 }
@@ -139,5 +141,9 @@ mod tests {
         );
         assert_eq!(told(&[], "True").unwrap(), "pod web is gone");
         assert_eq!(Baseline::default().broken(&objects(&[], "True")), None);
+        let done = web("u", 0, "Succeeded");
+        let migrated = Baseline::of([&done]);
+        assert_eq!(migrated.broken(&objects(&[done], "True")), None);
+        assert_eq!(migrated.broken(&objects(&[], "True")), None);
     }
 }

@@ -18,8 +18,20 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-/// How many kinds are watched.
-const KINDS: usize = 6;
+/// Which nodes may be watched.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum Sight {
+    /// All of the cluster's.
+    #[default]
+    All,
+    /// Those of these names.
+    Named(Vec<String>),
+    /// None. These are what is known of those that matter, and nothing is heard of them later.
+    None(Vec<Value>),
+}
+
+/// Stands among objects where not all nodes are watched: one that is not there may be all the same.
+const SOME_NODES: (&str, &str) = ("Sight", "some nodes");
 
 /// Objects by kind and name.
 pub type Objects = BTreeMap<(&'static str, String), Value>;
@@ -28,14 +40,16 @@ pub type Objects = BTreeMap<(&'static str, String), Value>;
 pub struct Watched {
     state: watch::Receiver<Objects>,
     standing: watch::Receiver<Standing>,
+    /// How many watches there are.
+    count: usize,
     _watches: JoinSet<()>,
 }
 
 /// How the watches stand.
 #[derive(Default)]
 struct Standing {
-    /// Kinds whose objects have been listed.
-    listed: BTreeSet<&'static str>,
+    /// Watches whose objects have been listed.
+    listed: BTreeSet<usize>,
     /// Why one of them must not be watched.
     refused: Option<ClusterError>,
 }
@@ -48,19 +62,19 @@ struct Told {
 }
 
 impl Watched {
-    /// Watches a run's workloads and pods in a namespace, by the labels that it has put on them, and all nodes.
+    /// Watches a run's workloads and pods in a namespace, by the labels that it has put on them, and the nodes that may be
+    /// seen.
     #[must_use]
-    pub fn begin(cluster: &Cluster, namespace: &str, selector: &str) -> Self {
+    pub fn begin(cluster: &Cluster, namespace: &str, selector: &str, sight: &Sight) -> Self {
         let ((objects, state), (standing, stands)) = (
-            watch::channel(Objects::new()),
+            watch::channel(unwatched(sight)),
             watch::channel(Standing::default()),
         );
         let told = Told {
             objects: Arc::new(objects),
             standing: Arc::new(standing),
         };
-        let mut watches = JoinSet::new();
-        let kinds: [(&'static str, ApiResource); KINDS - 1] = [
+        let kinds: [(&'static str, ApiResource); 5] = [
             ("Pod", ApiResource::erase::<Pod>(&())),
             ("Job", ApiResource::erase::<Job>(&())),
             ("Deployment", ApiResource::erase::<Deployment>(&())),
@@ -68,15 +82,33 @@ impl Watched {
             ("DaemonSet", ApiResource::erase::<DaemonSet>(&())),
         ];
         let ours = watcher::Config::default().labels(selector);
-        for (kind, resource) in kinds {
-            let api = Api::namespaced_with(cluster.client(), namespace, &resource);
-            watches.spawn(follow(kind, api, ours.clone(), told.clone()));
+        let mut wanted: Vec<Watch> = kinds
+            .into_iter()
+            .map(|(kind, resource)| {
+                let api = Api::namespaced_with(cluster.client(), namespace, &resource);
+                Watch::new(kind, api, ours.clone())
+            })
+            .collect();
+        let nodes = || Api::all_with(cluster.client(), &ApiResource::erase::<Node>(&()));
+        match sight {
+            Sight::All => wanted.push(Watch::new("Node", nodes(), watcher::Config::default())),
+            Sight::Named(names) => wanted.extend(names.iter().map(|name| {
+                let config = watcher::Config::default().fields(&format!("metadata.name={name}"));
+                Watch {
+                    only: Some(name.clone()),
+                    ..Watch::new("Node", nodes(), config)
+                }
+            })),
+            Sight::None(_) => {}
         }
-        let nodes = Api::all_with(cluster.client(), &ApiResource::erase::<Node>(&()));
-        watches.spawn(follow("Node", nodes, watcher::Config::default(), told));
+        let (count, mut watches) = (wanted.len(), JoinSet::new());
+        for (number, wanted) in wanted.into_iter().enumerate() {
+            watches.spawn(wanted.follow(number, told.clone()));
+        }
         Self {
             state,
             standing: stands,
+            count,
             _watches: watches,
         }
     }
@@ -88,7 +120,7 @@ impl Watched {
     pub(super) async fn begun(&self, deadline: Instant) -> Result<(), ClusterError> {
         let mut standing = self.standing.clone();
         let begun = standing
-            .wait_for(|standing| standing.listed.len() == KINDS || standing.refused.is_some());
+            .wait_for(|standing| standing.listed.len() == self.count || standing.refused.is_some());
         match tokio::time::timeout_at(deadline, begun).await {
             Ok(Ok(standing)) => standing.refused.clone().map_or(Ok(()), Err),
             _ => Err(ClusterError::Reach(
@@ -143,38 +175,84 @@ pub fn has_ended(pod: &Value) -> bool {
     )
 }
 
-async fn follow(kind: &'static str, api: Api<DynamicObject>, config: watcher::Config, told: Told) {
-    let mut events = watch_objects(api, config).backoff(Pause::default()).boxed();
-    let mut fresh = BTreeMap::new();
-    let sender = &told.objects;
-    while let Some(event) = events.next().await {
-        match event {
-            Ok(Event::Init) => fresh.clear(),
-            Ok(Event::InitApply(object)) => {
-                _ = fresh.insert(key(kind, &object), named(kind, &object))
-            }
-            Ok(Event::InitDone) => {
-                let listed = std::mem::take(&mut fresh);
-                sender.send_modify(|objects| {
-                    objects.retain(|(known, _), _| *known != kind);
-                    objects.extend(listed);
-                });
-                told.standing
-                    .send_modify(|standing| _ = standing.listed.insert(kind));
-            }
-            Ok(Event::Apply(object)) => {
-                sender.send_modify(|objects| {
-                    _ = objects.insert(key(kind, &object), named(kind, &object))
-                });
-            }
-            Ok(Event::Delete(object)) => {
-                sender.send_modify(|objects| _ = objects.remove(&key(kind, &object)))
-            }
-            Err(error) => {
-                tracing::debug!("the watch of {kind} begins anew: {error}");
-                if let Some(refused) = refusal(kind, &error) {
+/// Whether a node that is not among objects is not there: some may only be out of sight.
+#[must_use]
+pub(super) fn all_nodes_are_seen(objects: &Objects) -> bool {
+    !objects.contains_key(&(SOME_NODES.0, SOME_NODES.1.to_owned()))
+}
+
+/// What is taken for granted of nodes that are not watched.
+fn unwatched(sight: &Sight) -> Objects {
+    let mut objects = Objects::new();
+    if *sight != Sight::All {
+        objects.insert((SOME_NODES.0, SOME_NODES.1.to_owned()), Value::Null);
+    }
+    if let Sight::None(nodes) = sight {
+        let node = |node: &Value| (("Node", super::cluster::name_of(node)), node.clone());
+        objects.extend(nodes.iter().map(node));
+    }
+    objects
+}
+
+/// Objects of one kind to be followed.
+struct Watch {
+    kind: &'static str,
+    /// The one object that is looked at, where it is one.
+    only: Option<String>,
+    api: Api<DynamicObject>,
+    config: watcher::Config,
+}
+
+impl Watch {
+    const fn new(kind: &'static str, api: Api<DynamicObject>, config: watcher::Config) -> Self {
+        Self {
+            kind,
+            only: None,
+            api,
+            config,
+        }
+    }
+
+    async fn follow(self, number: usize, told: Told) {
+        let Self {
+            kind,
+            only,
+            api,
+            config,
+        } = self;
+        let mut events = watch_objects(api, config).backoff(Pause::default()).boxed();
+        let mut fresh = BTreeMap::new();
+        let sender = &told.objects;
+        while let Some(event) = events.next().await {
+            match event {
+                Ok(Event::Init) => fresh.clear(),
+                Ok(Event::InitApply(object)) => {
+                    _ = fresh.insert(key(kind, &object), named(kind, &object))
+                }
+                Ok(Event::InitDone) => {
+                    let listed = std::mem::take(&mut fresh);
+                    let is_of_another = |name: &str| only.as_deref().is_some_and(|own| own != name);
+                    sender.send_modify(|objects| {
+                        objects.retain(|(known, name), _| *known != kind || is_of_another(name));
+                        objects.extend(listed);
+                    });
                     told.standing
-                        .send_modify(|standing| standing.refused = Some(refused));
+                        .send_modify(|standing| _ = standing.listed.insert(number));
+                }
+                Ok(Event::Apply(object)) => {
+                    sender.send_modify(|objects| {
+                        _ = objects.insert(key(kind, &object), named(kind, &object))
+                    });
+                }
+                Ok(Event::Delete(object)) => {
+                    sender.send_modify(|objects| _ = objects.remove(&key(kind, &object)))
+                }
+                Err(error) => {
+                    tracing::debug!("the watch of {kind} begins anew: {error}");
+                    if let Some(refused) = refusal(kind, &error) {
+                        told.standing
+                            .send_modify(|standing| standing.refused = Some(refused));
+                    }
                 }
             }
         }

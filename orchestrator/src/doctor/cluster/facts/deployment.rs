@@ -1,8 +1,9 @@
 //! What would be deployed: what its pods ask for, and which images they need on which nodes.
 
+use super::super::quota::Pods;
 use super::{Asks, Image, Roles};
 use crate::experiment::Experiment;
-use crate::experiment::kubernetes::{LoadFrom, Source};
+use crate::experiment::kubernetes::{Limits, LoadFrom, Source};
 use crate::platform::kubernetes::application;
 use crate::platform::kubernetes::snapshot::{Room, pod_asks};
 use serde_json::{Value, json};
@@ -14,6 +15,8 @@ pub(super) struct Deployment {
     pub(super) objects: Vec<Value>,
     pub(super) asks: Asks,
     pub(super) images: Vec<Image>,
+    /// All pods at a time.
+    pub(super) pods: Vec<Pods>,
 }
 
 /// The objects of an experiment, and what follows from them; the error is for people.
@@ -34,9 +37,8 @@ pub(super) fn of(experiment: &Experiment, roles: &Roles) -> Result<Deployment, S
         under_test: rooms(&under_test, roles.testbed.len()),
         infra: rooms(&infra, roles.infra.len()),
     };
-    let stressor = Room::of(
-        &json!({ "cpu": kubernetes.stressor_limits.cpu, "memory": kubernetes.stressor_limits.memory }),
-    );
+    let pods = pods(experiment, roles, &asks);
+    let stressor = room(&kubernetes.stressor_limits);
     if stressor != Room::default() {
         asks.under_test.extend(vec![
             stressor;
@@ -57,7 +59,54 @@ pub(super) fn of(experiment: &Experiment, roles: &Roles) -> Result<Deployment, S
         objects: [infra, under_test].concat(),
         asks,
         images: images.list(),
+        pods,
     })
+}
+
+fn room(limits: &Limits) -> Room {
+    Room::of(&json!({ "cpu": limits.cpu, "memory": limits.memory }))
+}
+
+/// All pods of a run at a time. Those of the application are counted one by one, since each asks for its own.
+fn pods(experiment: &Experiment, roles: &Roles, asks: &Asks) -> Vec<Pods> {
+    let kubernetes = &experiment.kubernetes;
+    let ours = |what, key, count, limits| Pods {
+        what,
+        key,
+        count,
+        each: room(limits),
+    };
+    let load = match kubernetes.load {
+        LoadFrom::Outside => 0,
+        LoadFrom::Inside(pods) => pods as usize,
+    };
+    let stressors = experiment.interference.len() * roles.testbed.len();
+    let mut pods = vec![
+        ours("the root", "root_limits", 1, &kubernetes.root_limits),
+        ours("load", "load_limits", load, &kubernetes.load_limits),
+        ours(
+            "stressors",
+            "stressor_limits",
+            stressors,
+            &kubernetes.stressor_limits,
+        ),
+    ];
+    let application = |what, key| {
+        move |each: &Room| Pods {
+            what,
+            key,
+            count: 1,
+            each: *each,
+        }
+    };
+    pods.extend(
+        asks.under_test
+            .iter()
+            .map(application("components under test", "limits")),
+    );
+    let of_infra = application("infrastructure", "requests and limits in its manifests");
+    pods.extend(asks.infra.iter().map(of_infra));
+    pods
 }
 
 /// What each pod of workloads asks for, replicas counted.

@@ -1,6 +1,7 @@
 //! What a cluster would not do, which refusals pass, and how they are told.
 
 use super::{ATTEMPT, PATIENCE};
+use crate::platform::kubernetes::kubeconfig;
 use kube::client::UpgradeConnectionError;
 use std::time::Duration;
 
@@ -104,6 +105,9 @@ pub(super) fn retry_after(error: &kube::Error) -> Duration {
 pub(in crate::platform::kubernetes) fn reason(error: &kube::Error) -> String {
     if let kube::Error::Api(status) = error {
         return format!("{} ({})", status.message, status.code);
+    }
+    if let Some(told) = kubeconfig::login(error) {
+        return told;
     }
     let mut told = error.to_string();
     let mut cause = std::error::Error::source(error);
