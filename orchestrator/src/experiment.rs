@@ -12,6 +12,7 @@ mod keys;
 pub mod kubernetes;
 pub mod node;
 pub mod pressure;
+mod request;
 mod section;
 pub mod tables;
 mod written;
@@ -20,7 +21,7 @@ use aefm_workloads::catalogue::Application;
 use aefm_workloads::graph::ServiceGraph;
 use aefm_workloads::interference::Kind;
 use aefm_workloads::load::{Arrival, TraceContext, Written};
-use aefm_workloads::matrix::Axis;
+use aefm_workloads::matrix::{Axis, Shuffle};
 use aefm_workloads::mix::Workload;
 use application::ExternalApplication;
 use collect::{Collect, JaegerSource};
@@ -49,7 +50,11 @@ const ARRIVALS: &[(&str, Arrival)] = &[
     ("constant", Arrival::Constant),
     ("poisson", Arrival::Poisson),
 ];
-const DEFAULT_APP: &str = "hotel-reservation";
+const SHUFFLES: &[(&str, Shuffle)] = &[
+    ("blocks", Shuffle::Blocks),
+    ("full", Shuffle::Full),
+    ("none", Shuffle::None),
+];
 
 /// A checked experiment. It can only come out of [`Experiment::read`].
 #[derive(Clone, Debug, Serialize)]
@@ -58,18 +63,19 @@ pub struct Experiment {
     pub name: String,
     /// Where it runs.
     pub platform: PlatformKind,
-    /// The application, by its name in the catalogue.
+    /// The application: its name in the catalogue, or any other one for an application that is named in `application`.
     pub app: String,
     /// Where it runs already, if nothing is to be brought up.
     pub application: Option<ExternalApplication>,
-    /// The workload, by its name; `script:PATH` or `scenario:PATH` for one of the user's own.
+    /// What is sent: the name of a native workload, `script:PATH` or `scenario:PATH` for one of the user's own, and for
+    /// requests of the file itself, or none at all, what they are: `GET /`.
     pub workload: String,
-    /// That script or scenario, once [`Experiment::read_written`] has read it.
+    /// The requests of the file itself; a script or scenario once [`Experiment::read_written`] has read it.
     pub written: Option<Written>,
     /// Seed of everything drawn; drawn itself when absent.
     pub seed: Option<u64>,
-    /// Whether cases run in shuffled order.
-    pub shuffle: bool,
+    /// In which order the cases run.
+    pub shuffle: Shuffle,
     /// Axes, innermost first.
     #[serde(skip)]
     pub axes: Vec<Axis>,
@@ -155,6 +161,14 @@ impl Experiment {
             .map(|application| application.traces.entry_service)
     }
 
+    /// The native workload that is sent, if it is one.
+    #[must_use]
+    pub fn native_workload(&self) -> Option<String> {
+        Workload::by_name(&self.workload)
+            .filter(|_| self.written.is_none())
+            .map(|workload| workload.name.to_owned())
+    }
+
     /// Whether its services are those that AEFM emulates.
     #[must_use]
     pub fn is_emulated(&self) -> bool {
@@ -191,7 +205,9 @@ impl Experiment {
     /// # Errors
     /// It cannot be read, or is no scenario; says where.
     pub fn read_written(&mut self, folder: &Path) -> Result<(), String> {
-        self.written = written::read(&self.workload, folder)?;
+        if self.written.is_none() {
+            self.written = written::read(&self.workload, folder)?;
+        }
         if let Source::Folder(manifests) = &mut self.kubernetes.deploy {
             *manifests = folder.join(&manifests);
         }
@@ -202,10 +218,12 @@ impl Experiment {
     }
 
     fn from_section(top: &Section<'_>, handled: &dyn Fn(&str) -> bool) -> Self {
-        let app = top.read("app", DEFAULT_APP.to_owned(), known_app);
         let axes = axes::read(top, handled);
         let platform = top.read("platform", PlatformKind::Local, section::one_of(PLATFORMS));
-        let application = application::read(top, &app, platform);
+        let typed = top.read("app", None, |node| application::name(node).map(Some));
+        let application = application::read(top, typed.as_deref(), platform);
+        let app = application::label(top, typed, application.as_ref());
+        let sent = sent(top, &app, application.as_ref());
         let is_ours = application.is_none();
         let kubernetes = kubernetes::read(top);
         let is_emulated = is_emulated(platform, !is_ours, &kubernetes);
@@ -223,12 +241,10 @@ impl Experiment {
             name: top.read("experiment", "experiment".to_owned(), folder_name),
             platform,
             application,
-            workload: top.read("workload", format!("{app}/mixed"), |node| {
-                workload(&app, &section::text(node)?)
-            }),
-            written: None,
+            workload: sent.0,
+            written: sent.1,
             seed: top.read("seed", None, |node| section::count(0)(node).map(Some)),
-            shuffle: top.read("shuffle", true, section::flag),
+            shuffle: top.read("shuffle", Shuffle::default(), shuffle),
             environment,
             axes,
             load: load(top),
@@ -248,6 +264,15 @@ fn is_emulated(platform: PlatformKind, external: bool, kubernetes: &Kubernetes) 
         && (platform == PlatformKind::Local || kubernetes.deploy == kubernetes::Source::Emulated)
 }
 
+/// `true` and `false` are what files said before there was a choice.
+fn shuffle(node: &node::Node) -> Result<Shuffle, String> {
+    match node {
+        node::Node::Bool(true) => Ok(Shuffle::Blocks),
+        node::Node::Bool(false) => Ok(Shuffle::None),
+        other => section::one_of(SHUFFLES)(other),
+    }
+}
+
 fn folder_name(node: &node::Node) -> Result<String, String> {
     let name = section::text(node)?;
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
@@ -260,18 +285,36 @@ fn folder_name(node: &node::Node) -> Result<String, String> {
     }
 }
 
-fn known_app(node: &node::Node) -> Result<String, String> {
-    let app = section::text(node)?;
-    if ServiceGraph::shipped().any(|known| known == app) {
-        return Ok(app);
+/// What is sent: its label, and the requests of the file itself if there are any.
+fn sent(
+    top: &Section<'_>,
+    app: &str,
+    application: Option<&ExternalApplication>,
+) -> (String, Option<Written>) {
+    let own = top.get("request").is_some();
+    if let (true, Some(located)) = (own, top.get("workload")) {
+        top.fault(
+            located.place,
+            "`workload` and `request` both say what is sent: write one of them",
+        );
     }
-    let known: Vec<_> = ServiceGraph::shipped().collect();
-    Err(format!(
-        "unknown application `{app}`{}",
-        way_out(&app, known.iter().copied())
-    ))
+    if own {
+        let requests = request::read(top);
+        return requests.map_or_else(Default::default, |requests| {
+            (requests.label, Some(requests.written))
+        });
+    }
+    let unnamed = match application {
+        Some(application) if !application::is_known(app) => application.get(),
+        _ => format!("{app}/mixed"),
+    };
+    let name = top.read("workload", unnamed, |node| {
+        workload(app, &section::text(node)?)
+    });
+    (name, None)
 }
 
+/// The name of a workload: one of the application's own, unless nothing is known of the application.
 fn workload(app: &str, name: &str) -> Result<String, String> {
     if written::named(name).is_some() {
         return Ok(name.to_owned());
@@ -282,7 +325,7 @@ fn workload(app: &str, name: &str) -> Result<String, String> {
         format!("{app}/{name}")
     };
     match Workload::by_name(&full) {
-        Some(workload) if workload.name.starts_with(&format!("{app}/")) => Ok(full),
+        Some(known) if known.app() == app || !application::is_known(app) => Ok(full),
         Some(_) => Err(format!(
             "workload `{full}` is not one of application `{app}`"
         )),

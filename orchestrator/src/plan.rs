@@ -66,11 +66,7 @@ impl Plan {
         seed: u64,
         cores: usize,
     ) -> Result<Self, String> {
-        let mut cells = matrix::product(&experiment.axes);
-        if experiment.shuffle {
-            matrix::shuffle(&mut cells, seed);
-        }
-        let cases = cells
+        let cases = matrix::ordered(&experiment.axes, experiment.shuffle, seed)
             .into_iter()
             .map(|cell| case(experiment, run_id, seed, cores, cell));
         let cases: Vec<_> = cases.collect::<Result<_, _>>()?;

@@ -199,7 +199,7 @@ impl Run {
             .then(|| self.folder.path().to_owned());
         let (load, workload, url) = (
             self.experiment.load.clone(),
-            self.experiment.workload.clone(),
+            self.experiment.native_workload(),
             self.entrance.clone(),
         );
         let trace = self.experiment.trace_context();
@@ -208,7 +208,7 @@ impl Run {
         let millis = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
         Ok(LoadSpec {
             url,
-            workload: Some(workload).filter(|_| written.is_none()),
+            workload,
             written,
             arrival: load.arrival,
             rate_hz: case.rate_hz,

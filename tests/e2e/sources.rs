@@ -176,7 +176,7 @@ fn an_application_that_runs_already_is_loaded_and_traced_and_left_alone() {
     };
     let (mut services, entrance) = Services::start(&format!("http://127.0.0.1:{otlp}"));
     let run = Session::start(&format!(
-        "{ONE}application: {{url: \"{entrance}\", trace_header: traceparent}}\n\
+        "{ONE}app: hotel\napplication: {{url: \"{entrance}\", trace_header: traceparent}}\n\
          collect: {{settle: 30s, jaeger: {{url: \"http://127.0.0.1:{http}\"}}}}\n"
     ))
     .finish();

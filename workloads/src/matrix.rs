@@ -1,9 +1,10 @@
 //! Test cases: the product of the axes, their names, and which axis changes from one case to the next.
 
-use crate::draw::{Stream, draw};
+use crate::draw::{Stream, derive_text, draw};
 use crate::interference::Kind;
 use crate::labels::FactorValue;
 use rand::seq::SliceRandom;
+use serde::Serialize;
 
 /// What an axis varies.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -93,9 +94,45 @@ fn take_digit(rest: &mut usize, base: usize) -> usize {
     digit
 }
 
-/// Shuffles the order of execution: every order equally likely, the same for the same seed.
-pub fn shuffle(cells: &mut [Cell], seed: u64) {
-    cells.shuffle(&mut draw(seed, Stream::Order, 0));
+/// In which order the cells are executed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Shuffle {
+    /// Round after round, each round all of its cells in a random order of its own. Every round that is over is then a
+    /// balanced experiment, and what drifts slowly meets the cells of a round alike.
+    #[default]
+    Blocks,
+    /// All cells of all rounds in one random order.
+    Full,
+    /// The nested order.
+    None,
+}
+
+/// The cells in their order of execution: the same for the same seed, and every order that `shuffle` admits equally
+/// likely. In blocks a round's order depends on the seed, the round's value and the other axes, never on how many
+/// rounds there are: a round that is added later changes no other one.
+#[must_use]
+pub fn ordered(axes: &[Axis], shuffle: Shuffle, seed: u64) -> Vec<Cell> {
+    let mut cells = product(axes);
+    match shuffle {
+        Shuffle::None => {}
+        Shuffle::Full => cells.shuffle(&mut draw(seed, Stream::Order, 0)),
+        Shuffle::Blocks => shuffle_blocks(axes, &mut cells, seed),
+    }
+    cells
+}
+
+fn shuffle_blocks(axes: &[Axis], cells: &mut [Cell], seed: u64) {
+    let round = axes.iter().position(|axis| axis.factor == Factor::Round);
+    let Some(round) = round else {
+        return cells.shuffle(&mut draw(seed, Stream::Order, 0));
+    };
+    // The sort keeps the nested order within a round, so that each shuffle starts from the same one.
+    cells.sort_by_key(|cell| cell.point[round]);
+    for block in cells.chunk_by_mut(|one, next| one.point[round] == next.point[round]) {
+        let value = axes[round].values[block[0].point[round]].to_string();
+        block.shuffle(&mut draw(derive_text(seed, &value), Stream::Order, 0));
+    }
 }
 
 /// The name in the original's pattern: `round=1|rate=20|cpu=60`, factors of one rank in the order of the axes.
@@ -181,15 +218,42 @@ mod tests {
         }
 
         #[test]
-        fn a_shuffle_is_a_seeded_permutation(seed: u64) {
-            let cells = product(&example());
-            let mut shuffled = cells.clone();
-            shuffle(&mut shuffled, seed);
-            let mut again = cells.clone();
-            shuffle(&mut again, seed);
-            prop_assert_eq!(&shuffled, &again);
-            shuffled.sort_by_key(|cell| cell.index);
-            prop_assert_eq!(shuffled, cells);
+        fn every_order_is_a_seeded_permutation(seed: u64, shuffle in prop_oneof![Just(Shuffle::Blocks), Just(Shuffle::Full), Just(Shuffle::None)]) {
+            let axes = example();
+            let mut cells = ordered(&axes, shuffle, seed);
+            prop_assert_eq!(&cells, &ordered(&axes, shuffle, seed));
+            cells.sort_by_key(|cell| cell.index);
+            prop_assert_eq!(cells, product(&axes));
         }
+
+        #[test]
+        fn in_blocks_every_round_is_whole_before_the_next_and_rounds_that_are_added_change_none(seed: u64, rounds in 1..6_i64, at in 0..4_usize) {
+            let with = |rounds: i64| {
+                let mut axes = example();
+                axes.retain(|axis| axis.factor != Factor::Round);
+                axes.insert(at.min(axes.len()), axis(Factor::Round, 1..=rounds));
+                let cells = ordered(&axes, Shuffle::Blocks, seed);
+                cells.iter().map(|cell| case_name(&axes, cell)).collect::<Vec<_>>()
+            };
+            let (names, longer) = (with(rounds), with(rounds + 1));
+            prop_assert_eq!(&names[..], &longer[..names.len()]);
+            for (round, block) in names.chunks(8).enumerate() {
+                let begin = format!("round={}|", round + 1);
+                prop_assert!(block.iter().all(|name| name.starts_with(&begin)), "{block:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn rounds_have_orders_of_their_own() {
+        let axes = example();
+        let cells = ordered(&axes, Shuffle::Blocks, 7);
+        let without_round = |block: &[Cell]| {
+            block
+                .iter()
+                .map(|cell| cell.point[..3].to_vec())
+                .collect::<Vec<_>>()
+        };
+        assert_ne!(without_round(&cells[..8]), without_round(&cells[8..]));
     }
 }

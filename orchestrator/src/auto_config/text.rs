@@ -176,7 +176,7 @@ fn matrix(snapshot: &Snapshot, wishes: &Wishes) -> String {
         .iter()
         .map(|warning| comment(&format!("Beware: {warning}")))
         .collect::<String>();
-    text += "order: [rate, round, mem_capacity, cpu]   # nesting, innermost first\nshuffle: true                   # so that drift is not taken for an effect\n\n";
+    text += "order: [rate, round, mem_capacity, cpu]   # nesting, innermost first\nshuffle: blocks                 # each round in a random order, so that drift is not taken for an effect\n\n";
     text + "load:\n  arrival: poisson              # or constant\n  connections: 32\n  warmup: 5s\n  duration: 40s                 # the measured phase of each case\n  timeout: 5s\n  grace: 2s\n"
 }
 

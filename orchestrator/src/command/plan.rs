@@ -8,6 +8,7 @@ use crate::plan::Plan;
 use crate::platform::kubernetes::sources::Findings;
 use crate::platform::kubernetes::{Survey, application, difference};
 use crate::platform::local::placement::{self, Placement};
+use aefm_workloads::matrix::Shuffle;
 use aefm_workloads::unit::show_duration;
 use std::io::{self, Write};
 
@@ -60,7 +61,7 @@ pub(super) fn run(args: &PlanArgs, handlers: &Handlers) -> Exit {
         plan.cases.len(),
         show_duration(plan.estimate)
     );
-    if experiment.shuffle && fixed.is_none() {
+    if experiment.shuffle != Shuffle::None && fixed.is_none() {
         shown += "no seed is given: the run draws one and records it, and the order will differ from this one (seed 0)\n";
     }
     // Nobody reads: nothing to do about it.
