@@ -79,6 +79,7 @@ pub(crate) fn from_args(args: &Args, drawn_seed: u64) -> Result<Options, Options
         .transpose()?
         .unwrap_or(Share::WHOLE);
     let labels = labels(args, seed, &target);
+    refuse_to_write_over(args, &labels)?;
     let requests = args.parquet.clone().filter(|_| args.log_requests);
     let fields = fields(args, &target)?;
     let plan = Plan {
