@@ -74,7 +74,7 @@ impl Upload {
                 let was_failing = std::mem::replace(&mut is_failing, sent.is_err());
                 match sent {
                     Ok(Uploaded { files, bytes, .. }) => {
-                        tracing::debug!("{files} files uploaded, {bytes} bytes")
+                        tracing::debug!("{files} files uploaded, {bytes} bytes");
                     }
                     Err(error) => {
                         tracing::warn!("failed to {error}");

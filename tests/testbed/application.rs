@@ -34,7 +34,7 @@ fn every_kind_of_the_hotel_workload_is_answered() {
             let json: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
             match request.target.split('?').next().unwrap() {
                 "/hotels" | "/recommendations" => {
-                    assert_eq!(json["features"].as_array().unwrap().len(), 5)
+                    assert_eq!(json["features"].as_array().unwrap().len(), 5);
                 }
                 _ => assert!(json["message"].as_str().unwrap().ends_with("successfully!")),
             }

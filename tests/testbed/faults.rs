@@ -91,7 +91,7 @@ fn a_receiver_that_is_busy_gets_the_spans_later() {
         assert_eq!(
             send(&user.ready.address, "POST", "/check-user", &[], "").status,
             200
-        )
+        );
     });
     receiver.wait_for(5);
     until("the spans are counted", || user.stats().spans_exported == 5);

@@ -185,7 +185,7 @@ impl Files {
         for (place, span) in spans.iter().enumerate() {
             match span.parent.as_deref().and_then(|parent| places.get(parent)) {
                 Some(parent) if *parent != place => {
-                    children.entry(*parent).or_default().push(place)
+                    children.entry(*parent).or_default().push(place);
                 }
                 _ => trace_us = trace_us.min(span.start_us),
             }

@@ -42,7 +42,7 @@ fn push_trace(out: &mut String, spans: &[Span]) {
         );
     }
     push_array(trace.key("spans"), spans, |out, span| {
-        push_span(out, span, process(span))
+        push_span(out, span, process(span));
     });
     let mut processes = Object::begin(trace.key("processes"));
     for (number, origin) in (1..).zip(&origins) {

@@ -230,12 +230,12 @@ fn refuse(refusal: &Refusal) -> Answer {
         Refusal::Full => {
             _ = response
                 .headers_mut()
-                .insert(RETRY_AFTER, HeaderValue::from_static("1"))
+                .insert(RETRY_AFTER, HeaderValue::from_static("1"));
         }
         Refusal::Method => {
             _ = response
                 .headers_mut()
-                .insert(ALLOW, HeaderValue::from_static("POST"))
+                .insert(ALLOW, HeaderValue::from_static("POST"));
         }
         _ => {}
     }

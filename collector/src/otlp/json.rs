@@ -153,7 +153,7 @@ impl KeyValue<'_> {
             }
             "error" => {
                 span.error |=
-                    value.bool_value == Some(true) || value.string_value.as_deref() == Some("true")
+                    value.bool_value == Some(true) || value.string_value.as_deref() == Some("true");
             }
             _ => {}
         }

@@ -229,10 +229,10 @@ impl Builder {
                 return value.len();
             }
             (Self::Text(builder), Cell::Trace(id)) => {
-                builder.append_value(Hex::<32>::of(&id.0).as_str())
+                builder.append_value(Hex::<32>::of(&id.0).as_str());
             }
             (Self::Text(builder), Cell::Span(id)) => {
-                builder.append_value(Hex::<16>::of(&id.0).as_str())
+                builder.append_value(Hex::<16>::of(&id.0).as_str());
             }
             (Self::Bytes(builder), Cell::Bytes(value)) => {
                 builder.append_value(value);

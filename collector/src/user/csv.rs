@@ -23,7 +23,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Grid, String> {
     for record in reader.records() {
         match record {
             Ok(record) if record.len() == grid.names.len() => {
-                grid.rows.push(record.iter().map(value).collect())
+                grid.rows.push(record.iter().map(value).collect());
             }
             Ok(record) => {
                 let (given, wanted) = (record.len(), grid.names.len());

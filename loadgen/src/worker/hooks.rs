@@ -38,9 +38,9 @@ impl Worker {
         let entry = (index, conn.generation);
         // A session that has begun goes on before others begin.
         if self.requests.goes_on(index) {
-            self.idle.push_front(entry)
+            self.idle.push_front(entry);
         } else {
-            self.idle.push_back(entry)
+            self.idle.push_back(entry);
         }
     }
 

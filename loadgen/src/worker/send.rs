@@ -188,7 +188,7 @@ impl Worker {
             Ok(count) if count == bytes.len() => {}
             Ok(count) => conn.unwritten.extend_from_slice(&bytes[count..]),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                conn.unwritten.extend_from_slice(bytes)
+                conn.unwritten.extend_from_slice(bytes);
             }
             Err(error) => self.write_failed(index, &error),
         }

@@ -212,7 +212,7 @@ fn collect(snapshot: &Snapshot, wishes: &Wishes) -> String {
             );
         }
         None if snapshot.prometheus.is_empty() => {
-            text += "  # prometheus: none was found; the kubelets are asked\n"
+            text += "  # prometheus: none was found; the kubelets are asked\n";
         }
         None => text += "  # prometheus: cluster         # leaves it to the run to find one\n",
     }

@@ -180,7 +180,7 @@ pub(super) fn read(top: &Section<'_>) -> Kubernetes {
             }
             Ok(folder) => cluster.deploy = Source::Folder(folder.into()),
             Err(reason) => {
-                section.fault(located.place, format!("`kubernetes.manifests`: {reason}"))
+                section.fault(located.place, format!("`kubernetes.manifests`: {reason}"));
             }
         }
     }

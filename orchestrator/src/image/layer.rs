@@ -48,7 +48,7 @@ impl Layer {
                     &[],
                 )?,
                 Node::File(content) => {
-                    append(&mut archive, path, EntryType::Regular, 0o755, content)?
+                    append(&mut archive, path, EntryType::Regular, 0o755, content)?;
                 }
             }
         }

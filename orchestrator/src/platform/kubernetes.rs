@@ -197,7 +197,7 @@ impl Platform for Kubernetes {
         match (renewal, whole) {
             (Renewal::Keep, true) => {}
             (Renewal::Auto | Renewal::Reload, true) => {
-                self.reload().await.map_err(|error| failed(&error))?
+                self.reload().await.map_err(|error| failed(&error))?;
             }
             _ => self
                 .restart()

@@ -172,7 +172,7 @@ impl Attributes {
             "error" => self.error |= value == "true",
             "otel.status_code" => self.error |= value == "ERROR",
             "http.status_code" | "http.response.status_code" => {
-                self.http_status = value.parse().ok()
+                self.http_status = value.parse().ok();
             }
             _ => {}
         }

@@ -117,7 +117,7 @@ pub(super) fn count(seconds: &[LoadSecond], report: &mut CaseReport) {
     match records::merge(measured(), records::Times::Response) {
         Ok(response) => _ = report.response.add(response),
         Err(error) => {
-            tracing::warn!("response times of the table of results are incomplete: {error}")
+            tracing::warn!("response times of the table of results are incomplete: {error}");
         }
     }
 }

@@ -131,7 +131,7 @@ async fn listen(
         readers.spawn(async move {
             // Nobody hears it when the load is over for another reason.
             let read = logs::follow(&pods, &name, objects, |line| {
-                _ = sender.send(Said::Line(index, line.to_owned()))
+                _ = sender.send(Said::Line(index, line.to_owned()));
             })
             .await;
             _ = sender.send(Said::End(name, read));
@@ -312,7 +312,7 @@ async fn fetch(way: &str, table: &Table, sink: &RequestsSink, index: u32) -> Res
                     "fetch its part: {} of {} bytes came, or others",
                     bytes.len(),
                     table.bytes
-                )
+                );
             }
             Err(reason) => last = reason,
         }

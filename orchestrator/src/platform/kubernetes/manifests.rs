@@ -138,9 +138,9 @@ pub fn parse(files: &[(String, String)]) -> Result<Manifests, ManifestError> {
                 .parent()
                 .is_some_and(|dir| dir.iter().any(|part| part == "infra"));
             if infra {
-                manifests.infra.push(object)
+                manifests.infra.push(object);
             } else {
-                manifests.under_test.push(object)
+                manifests.under_test.push(object);
             }
         }
     }

@@ -249,7 +249,7 @@ impl Keeper {
                     return;
                 }
                 Err(error) => {
-                    tracing::debug!("pod {} cannot be attached to now: {error}", self.name)
+                    tracing::debug!("pod {} cannot be attached to now: {error}", self.name);
                 }
             }
             tokio::time::sleep(RETRY).await;

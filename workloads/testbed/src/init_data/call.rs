@@ -119,7 +119,7 @@ impl Caller {
                     )),
                 },
                 (Outcome::There, _) => {
-                    reasons.push(format!("{}: no answer to that", probe.request.target))
+                    reasons.push(format!("{}: no answer to that", probe.request.target));
                 }
                 (Outcome::Refused(reason) | Outcome::Failed(reason), _) => {
                     reasons.push(format!("{}: {reason}", probe.request.target));
