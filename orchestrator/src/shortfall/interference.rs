@@ -3,7 +3,7 @@
 use super::Finding;
 use crate::report::Status;
 use aefm_collector::records::{NodeSample, QualityRow};
-use aefm_workloads::interference::{InterferenceSample, Kind, Tolerance};
+use aefm_workloads::interference::{InterferenceSample, Kind, Tolerance, Why};
 use aefm_workloads::quantity::Unit;
 use std::collections::BTreeMap;
 
@@ -146,7 +146,10 @@ impl Stressor<'_> {
         let median = median(&known);
         #[expect(clippy::cast_precision_loss, reason = "seconds of a case")]
         let enough = within as f64 >= expected as f64 * SECONDS_MIN;
-        let case = if enough && median.is_some_and(is_within) {
+        // As much elsewhere than on the cores that were named is no interference as asked.
+        let is_taken = |sample: &&InterferenceSample| sample.why == Some(Why::Taken);
+        let taken = self.samples.iter().copied().find(is_taken);
+        let case = if enough && taken.is_none() && median.is_some_and(is_within) {
             Status::Ok
         } else {
             Status::Degraded
@@ -157,7 +160,7 @@ impl Stressor<'_> {
             received: Some(within),
             missing: Some(expected - within),
             status: case,
-            reason: Some(self.told(unit, allowed, median, within)),
+            reason: Some(self.told(unit, allowed, median, within) + &told_taken(taken)),
         };
         Some(Finding { row, case })
     }
@@ -188,6 +191,14 @@ impl Stressor<'_> {
             shown(allowed)
         )
     }
+}
+
+/// What was taken from a stressor, for the end of a reason.
+fn told_taken(taken: Option<&InterferenceSample>) -> String {
+    taken.map_or(String::new(), |sample| {
+        let detail = sample.detail.as_deref().unwrap_or("its cores were changed");
+        format!("; what it was given was changed while it ran: {detail}")
+    })
 }
 
 /// A figure with a decimal, where it is not too large for one to matter.
