@@ -102,33 +102,43 @@ fn judge(
     })
 }
 
-/// An application that is gone before the end: from some second on no connection could be had or held.
+/// An application that is gone before the end: from some second on no connection could be had or held, and what found
+/// none to try was not sent.
 fn gone(run: &LoadRun) -> Option<(Status, String)> {
-    let lost = |second: &LoadSecond| -> u64 {
-        let of = |outcome| second.outcomes.get(&outcome).copied().unwrap_or_default();
-        of(Outcome::Connect) + of(Outcome::Reset)
-    };
-    let mut seconds: BTreeMap<u32, (u64, u64)> = BTreeMap::new();
+    let mut seconds: BTreeMap<u32, Tail> = BTreeMap::new();
     for second in measured(run) {
+        let of = |outcome| second.outcomes.get(&outcome).copied().unwrap_or_default();
         let sums = seconds.entry(second.second).or_default();
-        *sums = (sums.0 + second.intended, sums.1 + lost(second));
+        sums.intended += second.intended;
+        sums.lost += of(Outcome::Connect) + of(Outcome::Reset);
+        sums.unsent += of(Outcome::Unsent);
     }
-    let tail = seconds
-        .iter()
-        .rev()
-        .filter(|(_, (intended, _))| *intended > 0)
-        .take_while(|(_, (intended, lost))| lost == intended);
-    let (first, requests) = tail.fold((None, 0), |(_, sum), (second, (intended, _))| {
-        (Some(*second), sum + intended)
-    });
-    first.map(|first| {
-        (
-            Status::Degraded,
-            format!(
-                "the application was gone from second {first} of the load on: the last {requests} requests found no connection or lost it"
-            ),
-        )
-    })
+    let mut tail = Tail::default();
+    let mut first = None;
+    for (number, second) in seconds.iter().rev() {
+        if second.lost + second.unsent < second.intended {
+            break;
+        }
+        if second.lost > 0 {
+            first = Some(*number);
+        }
+        tail.intended += second.intended;
+    }
+    let (first, requests) = (first?, tail.intended);
+    Some((
+        Status::Degraded,
+        format!(
+            "the application was gone from second {first} of the load on: the last {requests} requests found no connection or lost it"
+        ),
+    ))
+}
+
+/// What became of the requests of a second.
+#[derive(Default)]
+struct Tail {
+    intended: u64,
+    lost: u64,
+    unsent: u64,
 }
 
 #[cfg(test)]
@@ -191,7 +201,7 @@ mod tests {
 
     #[test]
     fn an_application_that_dies_in_mid_case_is_noticed_whatever_it_answered_before() {
-        use Outcome::{Connect, Ok, Reset, Timeout};
+        use Outcome::{Connect, Ok, Reset, Timeout, Unsent};
         let died = judged(
             &[
                 &[(Ok, 50)],
@@ -207,6 +217,17 @@ mod tests {
             died.1.contains("from second 2") && died.1.contains("20 requests"),
             "{}",
             died.1
+        );
+        // What had no connection to be tried on was not sent.
+        let unsent = judged(
+            &[&[(Ok, 50)], &[(Connect, 4), (Unsent, 6)], &[(Unsent, 10)]],
+            0,
+            0.5,
+        );
+        assert!(unsent.1.contains("from second 1"), "{}", unsent.1);
+        assert_eq!(
+            judged(&[&[(Ok, 50)], &[(Unsent, 10)]], 0, 0.5).0,
+            Status::Ok
         );
         // One that is merely slow at the end, or was gone for a moment, is not gone.
         assert_eq!(

@@ -5,7 +5,7 @@ use crate::report::Status;
 use aefm_collector::records::{NodeSample, QualityRow};
 use aefm_workloads::interference::{InterferenceSample, Kind, Tolerance, Why};
 use aefm_workloads::quantity::Unit;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The share of the measured seconds that must be within the tolerance.
 const SECONDS_MIN: f64 = 0.9;
@@ -184,8 +184,20 @@ impl Stressor<'_> {
         } else {
             ""
         };
+        // That it settles after a change is no news.
+        let kept = self.samples.iter().filter_map(|sample| sample.why);
+        let kept: BTreeSet<&str> = kept
+            .filter(|why| *why != Why::Settling)
+            .map(Why::name)
+            .collect();
+        let kept = if kept.is_empty() {
+            String::new()
+        } else {
+            let words: Vec<_> = kept.into_iter().collect();
+            format!(" (its samples say: {})", words.join(", "))
+        };
         format!(
-            "{} interference of {requested} {unit} on {node}: {} in the median of the measured phase, {within} of {of} s within {} of it{crowded}",
+            "{} interference of {requested} {unit} on {node}: {} in the median of the measured phase, {within} of {of} s within {} of it{crowded}{kept}",
             kind.name(),
             shown(median),
             shown(allowed)

@@ -23,6 +23,7 @@ pub(super) fn second(phase: Phase, second: u32, outcomes: &[(Outcome, u64)]) -> 
         response_hdr: String::new(),
         service_hdr: String::new(),
         lag_hdr: String::new(),
+        generator_hdr: String::new(),
     }
 }
 
@@ -36,6 +37,8 @@ pub(super) fn summary(scheduled: u64) -> LoadSummary {
         response_time_us: Quantiles::default(),
         service_time_us: Quantiles::default(),
         send_lag_us: Quantiles::default(),
+        generator_time_us: Quantiles::default(),
+        stalls: Vec::new(),
         verdict: Verdict::Valid,
         reasons: Vec::new(),
         schedule_sha256: String::new(),
