@@ -243,7 +243,11 @@ fn an_application_that_takes_up_no_header_gets_its_spans_by_time() {
         "{ONE}application: {{url: \"{}\", trace_header: none}}\ncollect: {{settle: 1s, listen: \"127.0.0.1:{port}\"}}\n",
         target.url()
     ));
-    assert_case(&run.finish(), "degraded", &["no span of this case came"]);
+    assert_case(
+        &run.finish(),
+        "degraded",
+        &["no span has come to the receiver"],
+    );
 }
 
 #[test]

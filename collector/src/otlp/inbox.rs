@@ -169,6 +169,12 @@ impl Inboxes {
         strays.map_or(0, |strays| strays.count(from_ns, to_ns))
     }
 
+    /// How many such spans came after those that began from `from_ns` on were taken.
+    pub(super) fn late_since(&self, from_ns: i64) -> u64 {
+        let strays = self.strays.as_ref();
+        strays.map_or(0, |strays| strays.late(from_ns))
+    }
+
     /// Hands over the spans of traces that began in this time, where spans go by time.
     pub(super) fn take_between(&mut self, from_ns: i64, to_ns: i64) -> Vec<Span> {
         let Some(strays) = &mut self.strays else {
@@ -344,10 +350,14 @@ mod tests {
         assert_eq!(begins(inboxes.take_between(100, 200)), [150, 250]);
         assert_eq!(begins(inboxes.take_between(200, 300)), [200]);
         assert!(inboxes.held_bytes > 0);
+        // What comes for a time that was taken is late, what comes for another is not.
+        assert_eq!(inboxes.late_since(100), 0);
+        inboxes.admit(vec![at(4, 199), at(5, 300)], 7).unwrap();
+        assert_eq!((inboxes.late_since(100), inboxes.late_since(101)), (1, 0));
         // Long after, what nobody came for is counted and forgotten.
         assert!(inboxes.take_between(1 << 60, (1 << 60) + 1).is_empty());
-        assert_eq!((inboxes.held_bytes, inboxes.totals.foreign), (0, 2));
-        assert_eq!(inboxes.losses.between(1 << 60, 1 << 60)[0].count, 2);
+        assert_eq!((inboxes.held_bytes, inboxes.totals.foreign), (0, 4));
+        assert_eq!(inboxes.losses.between(1 << 60, 1 << 60)[0].count, 4);
         // A case of known ids has its own all the same.
         inboxes.expect(ids::trace_prefix(1));
         inboxes.admit(vec![span(1, 0)], 7).unwrap();

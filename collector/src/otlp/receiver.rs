@@ -147,6 +147,13 @@ impl Receiver {
         self.shared.inboxes().count_between(from_ns, to_ns)
     }
 
+    /// How many spans have come since [`Receiver::take_between`] took those of a time that begins so; 0 unless spans go by
+    /// time.
+    #[must_use]
+    pub fn late_since(&self, from_ns: i64) -> u64 {
+        self.shared.inboxes().late_since(from_ns)
+    }
+
     /// Hands over all spans of traces that began in this time (ns since the epoch); none unless spans go by time.
     #[must_use]
     pub fn take_between(&self, from_ns: i64, to_ns: i64) -> Vec<Span> {

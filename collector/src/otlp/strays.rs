@@ -10,7 +10,11 @@ const FORGOTTEN_NS: i64 = 600_000_000_000;
 
 /// Spans by trace.
 #[derive(Debug, Default)]
-pub(super) struct Strays(HashMap<TraceId, Vec<Span>>);
+pub(super) struct Strays {
+    traces: HashMap<TraceId, Vec<Span>>,
+    /// The times of cases that have come for theirs: one a case.
+    taken: Vec<(i64, i64)>,
+}
 
 /// What a case gets.
 #[derive(Debug, Default)]
@@ -25,20 +29,30 @@ pub(super) struct Timely {
 
 impl Strays {
     pub(super) fn push(&mut self, span: Span) {
-        self.0.entry(span.trace_id).or_default().push(span);
+        self.traces.entry(span.trace_id).or_default().push(span);
     }
 
     /// How many spans of traces that began in this time there are.
     pub(super) fn count(&self, from_ns: i64, to_ns: i64) -> u64 {
-        let traces = self.0.values().filter(|spans| began(spans, from_ns, to_ns));
-        traces.map(|spans| spans.len() as u64).sum()
+        let began = self
+            .traces
+            .values()
+            .filter(|spans| began(spans, from_ns, to_ns));
+        began.map(|spans| spans.len() as u64).sum()
+    }
+
+    /// How many have come since for the case that has taken what began from `from_ns` on.
+    pub(super) fn late(&self, from_ns: i64) -> u64 {
+        let own = self.taken.iter().find(|(begin, _)| *begin == from_ns);
+        own.map_or(0, |(from_ns, to_ns)| self.count(*from_ns, *to_ns))
     }
 
     /// Removes what began in this time, and what is forgotten.
     pub(super) fn take(&mut self, from_ns: i64, to_ns: i64) -> Timely {
+        self.taken.push((from_ns, to_ns));
         let mut timely = Timely::default();
         let forgotten_ns = from_ns.saturating_sub(FORGOTTEN_NS);
-        for (_, spans) in self.0.extract_if(|_, spans| {
+        for (_, spans) in self.traces.extract_if(|_, spans| {
             began(spans, from_ns, to_ns) || began(spans, i64::MIN, forgotten_ns)
         }) {
             timely.weight += spans.iter().map(Span::weight).sum::<usize>();

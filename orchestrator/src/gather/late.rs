@@ -32,10 +32,7 @@ fn amend(sources: &Sources, report: &mut CaseReport) -> Result<(), String> {
     };
     let by_time = row
         .load_start_ns
-        .zip(row.end_ns)
-        .map_or(0, |(from_ns, to_ns)| {
-            sources.receiver.count_between(from_ns, to_ns)
-        });
+        .map_or(0, |from_ns| sources.receiver.late_since(from_ns));
     let late = sources.receiver.arrived(prefix).late + by_time;
     if late == 0 {
         return Ok(());

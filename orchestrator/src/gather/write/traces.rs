@@ -69,7 +69,10 @@ impl Writing<'_> {
             None if written.spans == 0 && settled.is_awaited => self.note(
                 "traces",
                 Status::Degraded,
-                "no span of this case came to `collect.listen`: does the application export there, and has it taken up the load's trace header (`application.trace_header`)?",
+                settled.advice.clone().unwrap_or_else(|| {
+                    "no span of this case came to `collect.listen`: does the application export there?"
+                        .to_owned()
+                }),
             ),
             None => self.quality.push(QualityRow {
                 source: "traces".to_owned(),
