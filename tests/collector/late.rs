@@ -78,12 +78,22 @@ impl Slow {
             .map(|request| (request, SEED))
             .chain([(0, SEED + 1)])
             .collect();
+        let number = |key: &str| {
+            let value = rest
+                .split(['?', '&'])
+                .find_map(|pair| pair.strip_prefix(key))?;
+            value.parse::<i64>().ok()
+        };
+        let window = number("start=").unwrap_or(i64::MIN)..=number("end=").unwrap_or(i64::MAX);
         let one = rest
             .strip_prefix('/')
             .and_then(|rest| rest.split('?').next());
         let wanted = all.into_iter().filter(|(request, seed)| match one {
             Some(id) => trace_id(*seed, *request).to_string() == id,
-            None => rest.contains("service=front"),
+            None => {
+                rest.contains("service=front")
+                    && window.contains(&(self.start_ns(*request) / 1_000))
+            }
         });
         let traces: Vec<_> = wanted
             .map(|(request, seed)| self.trace(request, seed))
