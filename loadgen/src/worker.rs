@@ -6,6 +6,7 @@
 
 mod attend;
 mod budget;
+mod end;
 mod hooks;
 mod http2;
 mod open;
@@ -27,7 +28,6 @@ use crate::source::Source;
 use crate::stall::Stalled;
 use crate::target::Addresses;
 use crate::tls::TlsConfig;
-use aefm_workloads::load::Outcome;
 use nix::sys::epoll::EpollFlags;
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
@@ -371,36 +371,5 @@ impl Worker {
             }
             State::Closed | State::Parked => {}
         }
-    }
-
-    /// Gives every request that is left its outcome, and hands in the record.
-    fn wind_up(mut self) -> Result<(), std::sync::mpsc::SendError<Told>> {
-        let now_ns = clock::now_ns();
-        self.owed_ns = self.busy.first().map_or(0, |key| self.flight(key).late_ns);
-        while let Some(key) = self.busy.first() {
-            self.give_up(key, Outcome::Unfinished, now_ns);
-        }
-        let at_ns = now_ns.saturating_sub(self.zero_ns);
-        while let Some(left) = self.source.take_left() {
-            // Hours may be left: their bins go out as they fill up.
-            while let Some(bin) = self.recorder.take_closed(left.offset_ns) {
-                self.tell.send(Told::Bin {
-                    worker: self.index,
-                    bin: Box::new(bin),
-                })?;
-            }
-            self.not_sent(left, Outcome::Unsent, at_ns);
-        }
-        drop(self.log);
-        let (bins, totals) = self.recorder.finish();
-        for bin in bins {
-            self.tell.send(Told::Bin {
-                worker: self.index,
-                bin: Box::new(bin),
-            })?;
-        }
-        self.tell.send(Told::Ended {
-            totals: Box::new(totals),
-        })
     }
 }
