@@ -173,3 +173,25 @@ fn the_pool_may_grow() {
         run.json
     );
 }
+
+/// The last time of a list is sent and its answer awaited, however long it takes.
+#[test]
+fn the_last_arrival_of_a_file_is_awaited() {
+    let target = Target::start(|wire| {
+        while wire.request().is_some() {
+            std::thread::sleep(Duration::from_millis(300));
+            if !wire.send(answer(200, "x")) {
+                break;
+            }
+        }
+    });
+    let times = tempfile::NamedTempFile::with_suffix(".csv").unwrap();
+    std::fs::write(times.path(), "0\n0.2\n0.5\n").unwrap();
+    let run = run(&mut program(&format!(
+        "--arrival {} -c 4 -t 1 -T 20s -q --json {}",
+        times.path().display(),
+        target.url()
+    )));
+    assert_eq!((run.outcome("ok"), run.sum()), (3, 3), "{}", run.json);
+    assert!(run.took < Duration::from_secs(15), "{:?}", run.took);
+}

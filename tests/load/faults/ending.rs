@@ -158,3 +158,14 @@ fn a_server_that_stops_for_the_end_of_the_run() {
     );
     assert_eq!(run.json["verdict"], "suspect");
 }
+
+#[test]
+fn every_request_is_tried_though_each_one_before_it_broke() {
+    for connections in [1, 8] {
+        let target = once(reset);
+        let run = load(&format!("-R 200 -c {connections}"), &target.url());
+        run.all("reset");
+        assert_eq!(run.outcome("connect"), 0, "{}", run.json);
+        assert!(run.number("sent") > 150, "{}", run.json);
+    }
+}
