@@ -48,8 +48,8 @@ pub(super) async fn run(ground: &Ground, mut draw: Draw) -> String {
     let end = match draw.below(8) {
         0 | 1 => End::ByItself,
         2 => End::Failing,
-        3 => End::Signalled(Signal::SIGINT, delay(&mut draw)),
-        _ => End::Signalled(Signal::SIGKILL, delay(&mut draw)),
+        3 => End::Signalled(Signal::SIGINT, delay(ground, &mut draw)),
+        _ => End::Signalled(Signal::SIGKILL, delay(ground, &mut draw)),
     };
     let killed = matches!(end, End::Signalled(Signal::SIGKILL, _));
     let (id, code, told) = trial.go(&end);
@@ -100,8 +100,14 @@ pub(super) async fn run(ground: &Ground, mut draw: Draw) -> String {
     )
 }
 
-fn delay(draw: &mut Draw) -> Duration {
-    Duration::from_millis(draw.below(8_000))
+/// Some time within a run, which takes longer where its pods are pods.
+fn delay(ground: &Ground, draw: &mut Draw) -> Duration {
+    let longest = if ground.double.is_some() {
+        8_000
+    } else {
+        40_000
+    };
+    Duration::from_millis(draw.below(longest))
 }
 
 /// Kind and name.

@@ -57,7 +57,7 @@ pub fn choose(found: &Found, run: Option<&str>) -> Leftovers {
     for object in found.objects.iter().filter(is_chosen) {
         match Made::proven(object, &roots) {
             Some(made) => left.objects.push(made),
-            None if along.contains(uid_of(object)) => {}
+            None if along.contains(uid_of(object)) || follows(object) => {}
             None => left.unproven.push(object.clone()),
         }
     }
@@ -84,6 +84,13 @@ fn uid_of(object: &Value) -> &str {
 #[must_use]
 pub fn is_anchor(object: &Value) -> bool {
     object["kind"] == anchor::KIND.1
+}
+
+/// Whether an object is on its way out, or is what the cluster has made of another: that one is told of.
+fn follows(object: &Value) -> bool {
+    let is_controlled = owners(object).any(|owner| owner["controller"] == true);
+    let is_leaving = !object["metadata"]["deletionTimestamp"].is_null();
+    is_leaving || is_controlled || object["kind"] == "Endpoints"
 }
 
 /// What the cluster removes when what is proven goes: what has it for an owner, and so on.

@@ -141,4 +141,12 @@ fn what_goes_with_what_is_proven_is_not_told_of() {
     endpoints["metadata"]["labels"] = json!({ RUN_LABEL: "dead" });
     found.objects.extend([slice, endpoints]);
     assert_eq!(choose(&found, None).unproven, Vec::<Value>::new());
+    // Nor is what others made of what is told of, or what goes by itself.
+    let mut pod = born(named("v1", "Pod", "theirs-x", Some("a")));
+    pod["metadata"]["labels"] = json!({ RUN_LABEL: "dead" });
+    let mut leaving = pod.clone();
+    pod["metadata"]["ownerReferences"] = json!([{ "uid": "theirs", "controller": true }]);
+    leaving["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
+    found.objects.extend([pod, leaving]);
+    assert_eq!(choose(&found, None).unproven, Vec::<Value>::new());
 }
