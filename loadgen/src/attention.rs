@@ -76,11 +76,6 @@ impl Attention {
         })
     }
 
-    /// Everything that had happened by then has been looked at, or is about to be.
-    pub(crate) const fn woke_ns(&self) -> u64 {
-        self.woke_ns
-    }
-
     /// Whether it is worth asking the kernel when bytes came.
     pub(crate) fn wants_stamps(&self) -> bool {
         !self.asked || self.blind_ns.is_some() || self.seen_ns - self.woke_ns >= LATE_NS

@@ -8,6 +8,7 @@ mod drawn;
 mod trial;
 
 use crate::ground::{on_double, on_real};
+use aefm_tests::parts;
 use drawn::Draw;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -42,8 +43,7 @@ fn what_was_there_before_is_there_after_on_the_double() {
 
 #[test]
 fn what_was_there_before_is_there_after_on_a_real_cluster() {
-    if std::env::var_os("AEFM_IMAGE").is_none() {
-        aefm_tests::no_cluster();
+    if parts::cluster().is_none() {
         return;
     }
     for seed in 0..wanted("AEFM_REAL_CONTENTS", 3) {

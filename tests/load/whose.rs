@@ -244,7 +244,7 @@ impl Told {
     /// Why a stall of 20 ms and more is not listed as it was: its begin to within 20 ms, its length likewise, but for what
     /// the kernel kept the worker from running besides.
     fn unlisted(&self, (from_s, to_s): (f64, f64)) -> Option<String> {
-        let (near_s, late_s) = (0.02, 0.02 + self.delay_ns as f64 / 1e9);
+        let (near_s, late_s): (f64, f64) = (0.02, 0.02 + self.delay_ns as f64 / 1e9);
         let stalls = self.json["stalls"].as_array()?;
         let listed = stalls.iter().any(|stall| {
             let begin_s = stall["second"].as_f64().unwrap_or(f64::NAN);

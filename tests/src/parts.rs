@@ -42,6 +42,8 @@ pub enum Part {
     Cgroups,
     /// A second core that this process may use.
     SecondCore,
+    /// A loopback address of IPv6.
+    Ipv6,
 }
 
 /// How a part is found, and how to come by it.
@@ -100,6 +102,7 @@ impl Part {
             Self::Chroot => ("chroot", None, "root, or user namespaces"),
             Self::Cgroups => ("cgroups", None, "root, where /sys/fs/cgroup may be written"),
             Self::SecondCore => ("second-core", None, "a machine of two cores or more"),
+            Self::Ipv6 => ("ipv6", None, "a kernel with IPv6 and its loopback address"),
         };
         Lookup {
             name,
@@ -141,6 +144,9 @@ impl Part {
                 let cores = std::thread::available_parallelism();
                 cores.is_ok_and(|cores| cores.get() > 1).then(PathBuf::new)
             }
+            Self::Ipv6 => std::net::TcpListener::bind("[::1]:0")
+                .is_ok()
+                .then(PathBuf::new),
         }
     }
 }

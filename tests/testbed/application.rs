@@ -94,7 +94,7 @@ fn a_scenarios_sessions_take_from_answers_what_they_need() {
                 request.method, request.target, answer.body
             );
             session
-                .answer(&scenario, |_| None, answer.body.as_bytes())
+                .answer(&scenario, |_| Vec::new(), answer.body.as_bytes())
                 .unwrap();
             booked += u64::from(request.target.starts_with("/reservation"));
         }

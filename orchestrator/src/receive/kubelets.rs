@@ -2,11 +2,11 @@
 //! figures and nothing else, and only where the kubelet's certificate is one that the cluster's authority signed: whoever
 //! shows another one gets no token.
 
-use aefm_collector::http::{Auth, Http, HttpOptions};
+use aefm_collector::http::{Auth, Certificates, Http, HttpOptions};
 use aefm_collector::prometheus::counters::METRICS;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 /// Where a pod finds its account's token, and the certificates of the cluster's authority.
@@ -54,7 +54,10 @@ impl Asked {
             answer_bytes: MOST,
             attempts: 1,
             auth: Auth::Bearer(token.trim().to_owned()),
-            ca: Some(PathBuf::from(account).join("ca.crt")),
+            certificates: Certificates {
+                ca: Some(account.join("ca.crt")),
+                ..Certificates::default()
+            },
             ..HttpOptions::default()
         };
         let http = Http::new(options).map_err(|error| failed(&error))?;

@@ -5,7 +5,7 @@ use crate::platform::Seen;
 use crate::report::{CaseReport, Status};
 use crate::shortfall::{self, Pressed, Question};
 use aefm_collector::proc::{MetricRow, write_metrics};
-use aefm_collector::prometheus::{Series, usage, write_usage};
+use aefm_collector::prometheus::{Series, of, write_usage};
 use aefm_collector::records::{self, NodeSample, QualityRow};
 use aefm_workloads::interference::InterferenceSample;
 use aefm_workloads::load::{LoadSecond, Outcome, Phase};
@@ -45,7 +45,7 @@ impl Writing<'_> {
 
     /// What each container used, as kubelets tell it.
     pub(super) fn usage(&mut self, series: &[Series], from_ns: i64, to_ns: i64) {
-        let rows = usage(series, from_ns, to_ns);
+        let rows = of(series, from_ns, to_ns).usage;
         if rows.is_empty() {
             return;
         }
