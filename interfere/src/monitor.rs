@@ -91,6 +91,8 @@ pub struct Monitor {
     last_ns: u64,
     /// Whether it has been held since the last change of the request, with nothing since that would start it over.
     settled: bool,
+    /// It was settled in the time of the sample to come, and then was not: however it ends, that sample is not held.
+    lost: bool,
     /// What the sample to come rests on.
     report: Stretch,
     /// Of the report, what was reached since it settled.
@@ -128,6 +130,7 @@ impl Monitor {
             start_ns: now_ns,
             last_ns: now_ns,
             settled: false,
+            lost: false,
             report: Stretch::default(),
             held: Area::default(),
             whole: Stretch::default(),
@@ -158,7 +161,10 @@ impl Monitor {
         match self.holding.state() {
             State::Held => self.settled = true,
             State::Settling => {}
-            State::Saturated | State::Hindered(_) => self.settled = false,
+            State::Saturated | State::Hindered(_) => {
+                self.lost |= self.settled;
+                self.settled = false;
+            }
         }
         if self.settled {
             self.held.add(seconds(length_ns), self.requested, reached);
@@ -182,8 +188,11 @@ impl Monitor {
         let report = std::mem::take(&mut self.report);
         let held = std::mem::take(&mut self.held);
         let state = self.holding.state();
-        let is_held =
-            self.settled && self.is_at_request(&held) && !report.hindrances.has(Why::Taken);
+        let lost = std::mem::take(&mut self.lost);
+        let is_held = self.settled
+            && !lost
+            && self.is_at_request(&held)
+            && !report.hindrances.has(Why::Taken);
         let why = match state {
             _ if is_held => None,
             State::Saturated => None,

@@ -1,5 +1,6 @@
 //! The orchestrator: an experiment file becomes a plan, a lifecycle, and one dataset.
 
+mod amount;
 pub mod auto_config;
 pub mod cli;
 pub mod command;

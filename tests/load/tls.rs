@@ -151,11 +151,8 @@ fn a_server_that_closes_in_the_handshake() {
 fn a_handshake_that_never_ends() {
     let target = Target::start(aefm_tests::target::Wire::hang);
     let run = load("--insecure --connect-timeout 200ms", &https(&target));
-    assert!(
-        run.outcome("connect") > 100 && run.outcome("ok") == 0,
-        "{}",
-        run.json
-    );
+    // Each try takes 200 ms: most requests could not be tried before the end.
+    run.all("connect");
 }
 
 #[test]

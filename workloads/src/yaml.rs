@@ -63,6 +63,13 @@ pub fn look_alike(text: &str) -> Option<&'static str> {
 fn false_blanks(text: &str) -> Vec<Wrong> {
     let mut faults = Vec::new();
     for (number, line) in (1..).zip(text.lines()) {
+        // What a comment holds is nobody's to count.
+        let comment = if line.trim_start().starts_with('#') {
+            Some(0)
+        } else {
+            line.find(" #")
+        };
+        let line = &line[..comment.unwrap_or(line.len())];
         let odd = |c: char| LOOK_ALIKES.iter().find(|(known, _)| *known == c);
         let begins = line.trim_start().len();
         let indent = &line[..line.len() - begins];
@@ -151,7 +158,8 @@ fn plain(message: &str) -> String {
 
 /// A tab in the indentation of the line that the parser complains of, or of the one before: it is what is wrong.
 fn tab_before(text: &str, at_line: u64) -> Option<Wrong> {
-    let near = at_line.saturating_sub(1).max(1)..=at_line;
+    // A text over several lines is refused where it begins.
+    let near = at_line.saturating_sub(1).max(1)..=at_line + 1;
     let mut lines = (1..)
         .zip(text.lines())
         .filter(|(number, _)| near.contains(number));

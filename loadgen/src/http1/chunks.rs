@@ -95,7 +95,7 @@ impl Chunks {
             (At::DataCr | At::DataLf, b'\n') => Ok(At::Line),
             (At::TrailerStart, b'\r') => Ok(At::EndLf),
             (At::TrailerStart | At::EndLf, b'\n') => Ok(At::End),
-            (At::Trailer, b'\n') => Ok(At::TrailerStart),
+            (At::Trailer, b'\n') => self.count_trailer().map(|_| At::TrailerStart),
             (At::TrailerStart | At::Trailer, _) => self.count_trailer(),
             (At::Line | At::Size, _) => Err("a size that is no hexadecimal number"),
             (At::DataCr | At::DataLf, _) => Err("more data than the size says"),

@@ -134,7 +134,7 @@ mod tests {
     #[test]
     fn who_runs_on_a_core_is_read_from_stat() {
         let stat = |state, core| {
-            let rest = "0 ".repeat(7) + "70 5 " + &"0 ".repeat(22);
+            let rest = "0 ".repeat(8) + "70 5 " + &"0 ".repeat(23);
             format!("42 (a (b) c) {state} 1 1 {rest}{core} 0 0")
         };
         assert_eq!(

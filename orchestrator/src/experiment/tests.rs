@@ -30,7 +30,7 @@ fn all_faults_come_at_once_with_place_and_suggestion() {
             "1:1: unknown key `experimnt`, did you mean `experiment`?",
             "3:3: nothing acts on axis `ratee`: it has no known meaning and no handler for `start_ratee`, did you mean `rate`?",
             "4:8: cpu interference is a share, 0 to 100 %, 130 is not",
-            "6:13: `load.duration`: `5 parsecs` is not a duration: write a number and ms, s, m or h, such as 500ms, 30s or 2m",
+            "6:13: `load.duration`: `5 parsecs` is not a duration: write numbers and us, ms, s, m or h, such as 500ms, 30s, 1.5m or 1m30s",
             "7:3: unknown key `arival` in `load`, did you mean `arrival`?",
         ]
     );

@@ -1,7 +1,6 @@
 //! The `kubernetes` platform: the application, the load and the stressors are pods of a cluster, which is all the
 //! machinery there is. One root object owns them; see [`root`].
 
-pub mod amount;
 pub mod anchor;
 pub mod application;
 pub mod cluster;

@@ -172,9 +172,9 @@ fn a_server_that_goes_away_at_once() {
     });
     let run = load("--http2", &target.url());
     assert_eq!(run.outcome("ok"), 0, "{}", run.json);
-    // The back-off: four connections try at 10, 20, 40, 80, 160, 320 ms.
+    // A request that is due opens a connection at once, so that there are no more of them than requests and tries besides.
     assert!(
-        connections(&target) < 50,
+        connections(&target) < 240,
         "{} connections",
         connections(&target)
     );

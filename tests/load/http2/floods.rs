@@ -171,8 +171,9 @@ fn a_body_without_end_times_out() {
         frame(DATA, 0, 1, vec![b'x'; 16_384]),
     );
     let run = flooded("--http2", &target.url());
+    // The connection gets one more request before its silence to a PING ends it.
     assert!(
-        run.outcome("timeout") == 1 && run.outcome("ok") >= 50,
+        (1..=2).contains(&run.outcome("timeout")) && run.outcome("ok") >= 50,
         "{}",
         run.json
     );
@@ -187,9 +188,10 @@ fn a_server_that_allows_no_streams_ends_no_later_for_it() {
             while frames.next().is_some() {}
         })
     };
+    let refusing = none();
     let run = run(&mut program(&format!(
         "--http2 -R 100 --requests 10 -c 2 --connect-timeout 200ms -q --json {}",
-        none().url()
+        refusing.url()
     )));
     assert_eq!((run.outcome("ok"), run.sum()), (0, 10), "{}", run.json);
     run.fault("MAX_CONCURRENT_STREAMS");

@@ -123,7 +123,7 @@ const fn as_float(count: usize) -> f64 {
 /// A quota's bounds, one a resource.
 #[must_use]
 pub fn bounds(quota: &serde_json::Value, has_default: bool) -> Vec<Quota> {
-    use crate::platform::kubernetes::amount;
+    use crate::amount;
     let name = quota["metadata"]["name"].as_str().unwrap_or_default();
     // Bounds for some pods only (by priority, by how they end) say nothing certain of ours.
     let is_scoped = !quota["spec"]["scopes"].is_null() || !quota["spec"]["scopeSelector"].is_null();

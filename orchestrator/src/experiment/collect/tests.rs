@@ -133,7 +133,8 @@ fn an_application_that_runs_already_is_left_alone() {
             .contains("told before")
     );
     assert!(fault("application: {trace_header: b3}").contains("`url` is missing"));
-    let text = "axes: {rate: [1]}\napplication: {url: \"http://a:1\"}\nenvironment: keep\n";
+    let text =
+        "app: hotel\naxes: {rate: [1]}\napplication: {url: \"http://a:1\"}\nenvironment: keep\n";
     let experiment = Experiment::read(text, &|_| false).expect("it may be kept");
     // The catalogue knows the header of the hotel's front end; data are only put where that is asked for.
     assert_eq!(

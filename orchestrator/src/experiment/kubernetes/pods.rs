@@ -2,8 +2,8 @@
 
 use super::super::node::{Located, Node};
 use super::super::section::{self, Section};
+use crate::amount;
 use crate::image::name::Name;
-use crate::platform::kubernetes::amount;
 use serde::Serialize;
 
 /// A node has more than this of memory, so that less is a slip of the unit.

@@ -1,10 +1,10 @@
 //! A cluster as `aefm auto-config` and `aefm doctor` see it: plain data, so that what they make of it needs no cluster.
 
-use super::amount;
 use super::cluster::{Cluster, ClusterError, name_of};
 use super::found::{self, Found, Target};
 use super::sources::services;
 use super::survey::{SurveyError, by_name, closed_because, is_forbidden};
+use crate::amount;
 use crate::experiment::kubernetes::Toleration;
 use kube::api::ListParams;
 use serde::{Deserialize, Serialize};

@@ -1,8 +1,8 @@
 //! The cluster before a run: its nodes and what they are there for.
 
-use super::amount;
 use super::cluster::{Cluster, ClusterError, name_of};
 use super::watched::{Objects, Sight};
+use crate::amount;
 use crate::experiment::kubernetes::{Kubernetes, Nodes, Roles, Toleration};
 use kube::api::ListParams;
 use serde_json::{Value, json};

@@ -108,17 +108,23 @@ struct Composer<'a> {
 
 impl<'a> Composer<'a> {
     fn event(&mut self) -> Result<Event<'a>, YamlError> {
-        match self.events.next() {
-            Some(Ok((event, span))) => {
-                self.line = span.start.line();
-                Ok(event)
+        loop {
+            match self.events.next() {
+                // They say nothing to a cluster, wherever they stand.
+                Some(Ok((Event::Comment(..), _))) => {}
+                Some(Ok((event, span))) => {
+                    self.line = span.start.line();
+                    return Ok(event);
+                }
+                Some(Err(source)) => {
+                    return Err(YamlError::Syntax {
+                        line: source.marker().line(),
+                        column: source.marker().col() + 1,
+                        source,
+                    });
+                }
+                None => return Ok(Event::StreamEnd),
             }
-            Some(Err(source)) => Err(YamlError::Syntax {
-                line: source.marker().line(),
-                column: source.marker().col() + 1,
-                source,
-            }),
-            None => Ok(Event::StreamEnd),
         }
     }
 
@@ -258,11 +264,11 @@ mod tests {
 
     #[test]
     fn anchors_and_merge_keys_are_what_they_stand_for() {
-        let text = "base: &b {a: 1, mode: 0644}\nmore: &m {c: 3, a: 9}\nx:\n  <<: *b\n  a: 2\ny: {<<: [*b, *m], d: *b}\n";
+        let text = "base: &b {a: 1, mode: 0644}\nmore: &m {c: 3, a: 9}\nx:\n  <<: *b\n  a: 2\nz: {<<: [*b, *m], d: *b}\n";
         let read = one(text);
         assert_eq!(read["x"], json!({ "a": 2, "mode": 420 }));
         assert_eq!(
-            read["y"],
+            read["z"],
             json!({ "a": 1, "mode": 420, "c": 3, "d": { "a": 1, "mode": 420 } })
         );
     }

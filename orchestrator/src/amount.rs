@@ -25,7 +25,7 @@ const SUFFIXES: [(&str, f64); 15] = [
 
 /// The amount that a text writes; none where it is no amount, or a negative one.
 #[must_use]
-pub fn parse(text: &str) -> Option<f64> {
+pub(crate) fn parse(text: &str) -> Option<f64> {
     let text = text.trim();
     let suffix = SUFFIXES
         .iter()
@@ -41,7 +41,7 @@ pub fn parse(text: &str) -> Option<f64> {
 
 /// The amount in a field, which may be written as a number.
 #[must_use]
-pub fn of(field: &Value) -> Option<f64> {
+pub(crate) fn of(field: &Value) -> Option<f64> {
     field
         .as_f64()
         .filter(|value| *value >= 0.0)
