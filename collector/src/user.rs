@@ -130,7 +130,7 @@ pub fn write_user_table(
     let own = fitted(&mut grid, labels, declared)?;
     let _writing = WRITING.lock().unwrap_or_else(PoisonError::into_inner);
     let others = united::others(dir, name, labels)?;
-    let columns = united::columns(others.iter().chain([&own]));
+    let columns = united::columns(&others.iter().chain([&own]));
     for other in others {
         if !other.has(&columns) {
             other.write(dir, name, &columns)?;

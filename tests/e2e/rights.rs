@@ -346,7 +346,7 @@ fn a_tenant_that_may_not_list_nodes_runs_by_naming_them() {
         .rows("quality")
         .iter()
         .filter(|row| text(row, "source") == "metrics")
-        .map(|row| text(row, "reason").to_owned())
+        .map(|row| text(row, "reason"))
         .collect();
     assert!(
         said.len() == 1 && said[0].contains("no figures of containers"),

@@ -45,7 +45,7 @@ impl Place {
     ) -> Session {
         let dir = tempfile::tempdir().expect("a folder");
         let write = |name: &str, text: &str| {
-            fs::write(dir.path().join(name), text).expect("it can be written")
+            fs::write(dir.path().join(name), text).expect("it can be written");
         };
         fs::create_dir(dir.path().join("own")).expect("it can be made");
         let documents: Vec<_> = objects.iter().map(Value::to_string).collect();

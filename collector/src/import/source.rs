@@ -5,11 +5,14 @@ use std::fs::File;
 use std::io::{self, BufReader, Chain, Cursor, Read};
 use std::path::Path;
 
+/// A file whose first bytes were looked at.
+type Begun = Chain<Cursor<Vec<u8>>, File>;
+
 /// The bytes of a file after each other.
 pub(super) enum Source {
-    Plain(Chain<Cursor<Vec<u8>>, File>),
-    Gzip(Box<MultiGzDecoder<BufReader<Chain<Cursor<Vec<u8>>, File>>>>),
-    Zstd(Box<zstd::Decoder<'static, BufReader<Chain<Cursor<Vec<u8>>, File>>>>),
+    Plain(Begun),
+    Gzip(Box<MultiGzDecoder<BufReader<Begun>>>),
+    Zstd(Box<zstd::Decoder<'static, BufReader<Begun>>>),
 }
 
 const GZIP: &[u8] = &[0x1f, 0x8b];

@@ -354,7 +354,7 @@ fn what_others_write_is_known_by_its_members() {
         "process":{"serviceName":"geo","tags":[{"key":"hostname","type":"string","value":"geo-0"}]}}"#.replace('\n', "");
     let hit = format!(r#"{{"_index":"jaeger-span-2026-01-01","_id":"x","_source":{span}}}"#);
     for text in [
-        span.clone(),
+        span,
         hit.clone(),
         format!(r#"{{"took":3,"hits":{{"total":{{"value":1}},"hits":[{hit}]}}}}"#),
     ] {

@@ -139,7 +139,7 @@ fn value(column: &ArrayRef, row: usize) -> Value {
 /// The columns of all tables, in the order in which they first come, each with the narrowest type that holds all its values as
 /// they are.
 pub(super) fn columns<'a>(
-    tables: impl Iterator<Item = &'a CaseTable> + Clone,
+    tables: &(impl Iterator<Item = &'a CaseTable> + Clone),
 ) -> Vec<(String, ColumnType)> {
     let mut united: Vec<(String, Option<ColumnType>)> = Vec::new();
     for (name, kind) in tables.clone().flat_map(|table| &table.columns) {

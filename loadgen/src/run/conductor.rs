@@ -22,6 +22,9 @@ const TICK_NS: u64 = 1_000_000_000;
 /// How far ahead an early end is set, so that all workers hear of it before it comes.
 const CUT_LEAD_NS: u64 = 10_000_000;
 
+/// A process that shares a core: its id and its name.
+type Sharer = (u32, String);
+
 /// What is known of a run while it goes on.
 pub(super) struct Conductor {
     shared: Arc<Shared>,
@@ -42,7 +45,7 @@ pub(super) struct Conductor {
     /// What the quota had cost when it was last looked at.
     throttling: Throttling,
     /// Who ran on a core, and when it was looked up, monotonic ns: a run of stalls must not make a run of searches.
-    sharer: Option<(u64, usize, Option<(u32, String)>)>,
+    sharer: Option<(u64, usize, Option<Sharer>)>,
     interrupts: u32,
     orphaned: bool,
 }

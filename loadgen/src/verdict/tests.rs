@@ -83,7 +83,7 @@ fn each_other_rule_has_its_reason() {
     };
     let short = |open_most| {
         judged(0, |e| {
-            (e.sent, e.unsent, e.open_most) = (9_000, 1_000, open_most)
+            (e.sent, e.unsent, e.open_most) = (9_000, 1_000, open_most);
         })
     };
     reason(short(8), "90.0 %");

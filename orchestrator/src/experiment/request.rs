@@ -63,7 +63,7 @@ fn one(top: &Section<'_>, located: &Located, in_list: bool) -> Option<One> {
             match scalar(&value.node) {
                 Ok(text) => _ = headers.insert(key.name.clone(), literal(&text)),
                 Err(reason) => {
-                    fields.fault(value.place, format!("`headers.{}`: {reason}", key.name))
+                    fields.fault(value.place, format!("`headers.{}`: {reason}", key.name));
                 }
             }
         }

@@ -97,7 +97,6 @@ impl LoadRun {
     }
 
     /// The summaries that have come, by shard.
-    #[must_use]
     pub fn summaries(&self) -> impl Iterator<Item = &LoadSummary> {
         self.shards
             .iter()

@@ -121,7 +121,7 @@ pub(crate) fn bench_sampler() {
     match cgroups.limit() {
         Ok(()) => sample("busy and limited", &name),
         Err(error) => {
-            println!("sampler on limited cgroups: left out, since they cannot be limited: {error}")
+            println!("sampler on limited cgroups: left out, since they cannot be limited: {error}");
         }
     }
 }

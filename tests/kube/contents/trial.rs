@@ -154,7 +154,7 @@ impl Trial {
             .map(Value::to_string)
             .collect();
         let write = |name: &str, text: &str| {
-            fs::write(dir.path().join(name), text).expect("it can be written")
+            fs::write(dir.path().join(name), text).expect("it can be written");
         };
         fs::create_dir(dir.path().join("own")).expect("it can be made");
         write("own/all.yaml", &own.join("\n---\n"));

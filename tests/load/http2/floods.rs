@@ -105,7 +105,7 @@ fn a_head_without_end() {
 }
 
 /// A server whose first connection goes on like this from its first request on; others are healthy.
-fn flooding(first: Vec<u8>, block: Vec<u8>) -> Target {
+fn flooding(first: Vec<u8>, block: &[u8]) -> Target {
     let block = block.repeat((1 << 18) / block.len() + 1);
     let flooded = AtomicBool::new(false);
     talk(move |frames: &mut Frames<'_>| {
@@ -125,7 +125,7 @@ fn flooding(first: Vec<u8>, block: Vec<u8>) -> Target {
 fn floods_are_ended_and_named() {
     let head = frame(HEADERS, END_HEADERS, 1, OK);
     for (first, block, word) in [
-        (head.clone(), frame(DATA, 0, 1, ""), "empty DATA"),
+        (head, frame(DATA, 0, 1, ""), "empty DATA"),
         (vec![], frame(2, 0, 1, [0; 5]), "PRIORITY"),
         (vec![], frame(0x42, 0, 0, ""), "unknown types"),
         (vec![], frame(SETTINGS, END, 0, ""), "SETTINGS"),
@@ -153,7 +153,7 @@ fn floods_are_ended_and_named() {
             "RST_STREAM",
         ),
     ] {
-        let run = flooded("--http2", &flooding(first, block).url());
+        let run = flooded("--http2", &flooding(first, &block).url());
         run.fault(word);
         let broken = run.outcome("protocol") + run.outcome("reset");
         assert!(
@@ -168,7 +168,7 @@ fn floods_are_ended_and_named() {
 fn a_body_without_end_times_out() {
     let target = flooding(
         frame(HEADERS, END_HEADERS, 1, OK),
-        frame(DATA, 0, 1, vec![b'x'; 16_384]),
+        &frame(DATA, 0, 1, vec![b'x'; 16_384]),
     );
     let run = flooded("--http2", &target.url());
     // The connection gets one more request before its silence to a PING ends it.

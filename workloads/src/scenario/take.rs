@@ -79,8 +79,7 @@ fn cookie<'a>(name: &str, set: &[&'a str]) -> Option<&'a str> {
     set.iter()
         .copied()
         .filter_map(pair)
-        .filter(|(own, _)| *own == name)
-        .last()
+        .rfind(|(own, _)| *own == name)
         .map(|(_, value)| value)
 }
 

@@ -323,7 +323,7 @@ mod tests {
                     r#"{{"result":{{"resourceSpans":[{0}]}}}}{{"trace":{{"resourceSpans":[{0}]}},"metrics":{{}}}}"#,
                     resource.0
                 ),
-                vec![resource.clone(), resource.clone()],
+                vec![resource.clone(), resource],
             ),
             (
                 r#"{"took":1,"hits":{"total":{"value":1},"hits":[{"_source":{"traceID":"1"}}]}}"#

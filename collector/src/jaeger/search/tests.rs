@@ -85,7 +85,7 @@ fn run(server: &mut Server, bounds: Bounds, window: (i64, i64)) -> (BTreeSet<usi
         match search.step() {
             Next::Done => return (found, search),
             Next::Operations => {
-                search.operations((0..4).map(|operation| operation.to_string()).collect())
+                search.operations((0..4).map(|operation| operation.to_string()).collect());
             }
             Next::Ask(query) => match server.ask(&query) {
                 Ok(traces) => {

@@ -189,14 +189,14 @@ fn what_stops_a_run_fails() {
                 memory: 0.0
             };
             13
-        ])
+        ]);
     };
     assert_one(crowded, "capacity", Level::Fail, "33 pods ask for 33 cores");
     let huge = |facts: &mut Facts| {
         facts.asks.as_mut().unwrap().infra.push(Room {
             cpu: 0.0,
             memory: 65e9,
-        })
+        });
     };
     assert_one(huge, "capacity", Level::Fail, "which no node has");
     assert_one(
@@ -308,7 +308,7 @@ fn what_makes_figures_doubtful_warns() {
             .snapshot
             .nodes
             .iter_mut()
-            .for_each(|node| node.capacity.cpu = 4.0)
+            .for_each(|node| node.capacity.cpu = 4.0);
     };
     assert_one(small, "nodes", Level::Warn, "below 8 cores");
     assert_one(

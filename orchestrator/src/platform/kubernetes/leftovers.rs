@@ -234,7 +234,7 @@ pub(super) async fn sweep(cluster: &Cluster) {
         }
         match remove(cluster, &made).await {
             Ok(removed) => {
-                tracing::info!("run {} had left {}", run_of(&object), removed.join(", "))
+                tracing::info!("run {} had left {}", run_of(&object), removed.join(", "));
             }
             Err(reason) => tracing::warn!("an earlier run is not cleaned up: failed to {reason}"),
         }

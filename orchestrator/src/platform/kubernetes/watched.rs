@@ -227,7 +227,7 @@ impl Watch {
             match event {
                 Ok(Event::Init) => fresh.clear(),
                 Ok(Event::InitApply(object)) => {
-                    _ = fresh.insert(key(kind, &object), named(kind, &object))
+                    _ = fresh.insert(key(kind, &object), named(kind, &object));
                 }
                 Ok(Event::InitDone) => {
                     let listed = std::mem::take(&mut fresh);
@@ -241,11 +241,11 @@ impl Watch {
                 }
                 Ok(Event::Apply(object)) => {
                     sender.send_modify(|objects| {
-                        _ = objects.insert(key(kind, &object), named(kind, &object))
+                        _ = objects.insert(key(kind, &object), named(kind, &object));
                     });
                 }
                 Ok(Event::Delete(object)) => {
-                    sender.send_modify(|objects| _ = objects.remove(&key(kind, &object)))
+                    sender.send_modify(|objects| _ = objects.remove(&key(kind, &object)));
                 }
                 Err(error) => {
                     tracing::debug!("the watch of {kind} begins anew: {error}");
