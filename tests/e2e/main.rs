@@ -8,6 +8,7 @@ mod cluster_outages;
 mod cluster_shortfall;
 mod cluster_ways;
 mod doctor;
+mod earlier;
 mod faults;
 mod files;
 mod get_file;

@@ -2,7 +2,8 @@
 
 use super::fault::suggestion;
 
-/// The keys of the sections whose keys are not names of the user's. A test holds them against what is read.
+/// The keys of the sections whose keys are not names of the user's. A test
+/// tries whether each is read.
 pub(super) const SECTIONS: &[(&str, &[&str])] = &[
     (
         "",
@@ -12,6 +13,7 @@ pub(super) const SECTIONS: &[(&str, &[&str])] = &[
             "app",
             "application",
             "workload",
+            "request",
             "seed",
             "shuffle",
             "axes",
@@ -34,6 +36,7 @@ pub(super) const SECTIONS: &[(&str, &[&str])] = &[
             "duration",
             "timeout",
             "grace",
+            "min_ok",
         ],
     ),
     (
@@ -42,6 +45,7 @@ pub(super) const SECTIONS: &[(&str, &[&str])] = &[
             "interval",
             "pending",
             "settle",
+            "flush",
             "trace_memory",
             "listen",
             "jaeger",
@@ -102,5 +106,25 @@ mod tests {
         assert_eq!(home("load", "seed"), Some(("", "seed")));
         assert_eq!(home("", "qps"), Some(("axes", "rate")));
         assert_eq!(home("", "colour"), None);
+    }
+
+    #[test]
+    fn every_key_that_is_named_here_is_read() {
+        for (section, keys) in SECTIONS {
+            for key in *keys {
+                let line = match *section {
+                    "" => format!("{key}: null\n"),
+                    section => format!("{section}: {{{key}: null}}\n"),
+                };
+                let read = crate::experiment::Experiment::read(&line, &|_| false);
+                let faults = read.err().map(|faults| faults.sorted());
+                let unknown = format!("unknown key `{key}`");
+                let mut faults = faults.into_iter().flatten();
+                assert!(
+                    !faults.any(|fault| fault.message.contains(&unknown)),
+                    "{section}: {key} is not read"
+                );
+            }
+        }
     }
 }
