@@ -310,7 +310,7 @@ async fn export(
     let mut inboxes = shared.inboxes();
     let now_ns = now_ns();
     inboxes
-        .admit(decoded.spans, now_ns)
+        .admit(decoded.spans)
         .map_err(|_| Refusal::Full)?;
     inboxes.totals.invalid += decoded.invalid;
     if decoded.invalid > 0 {

@@ -109,8 +109,8 @@ impl Inboxes {
         self.open.entry(prefix).or_default();
     }
 
-    /// Takes all of these spans in, or none of them if memory is full. `now_ns` is since the epoch.
-    pub(super) fn admit(&mut self, spans: Vec<Span>, now_ns: i64) -> Result<(), Full> {
+    /// Takes all of these spans in, or none of them if memory is full.
+    pub(super) fn admit(&mut self, spans: Vec<Span>) -> Result<(), Full> {
         self.totals.requests += 1;
         let weight: usize = spans
             .iter()
@@ -128,7 +128,7 @@ impl Inboxes {
         }
         self.held_bytes += weight;
         for span in spans {
-            self.route(span, now_ns);
+            self.route(span);
         }
         Ok(())
     }
@@ -140,7 +140,7 @@ impl Inboxes {
         self.open.contains_key(&prefix) || (self.strays.is_some() && !is_late)
     }
 
-    fn route(&mut self, span: Span, now_ns: i64) {
+    fn route(&mut self, span: Span) {
         let prefix = span.trace_id.prefix();
         if let Some(inbox) = self.open.get_mut(&prefix) {
             inbox.weight += span.weight();
@@ -157,7 +157,8 @@ impl Inboxes {
             strays.push(span);
         } else {
             self.totals.foreign += 1;
-            self.losses.note(now_ns, Reason::Foreign, 1, || {
+            // By when it began: what came about before a case, as its data were put in, may arrive in the case's time.
+            self.losses.note(span.start_ns, Reason::Foreign, 1, || {
                 format!("service `{}`, trace {}", span.origin.service, span.trace_id)
             });
         }
@@ -277,7 +278,7 @@ mod tests {
         inboxes.expect(one);
         inboxes.expect(two);
         inboxes
-            .admit(vec![span(1, 0), span(2, 0), span(1, 1), span(3, 0)], 7)
+            .admit(vec![span(1, 0), span(2, 0), span(1, 1), span(3, 0)])
             .unwrap();
         assert_eq!(
             (
@@ -294,7 +295,7 @@ mod tests {
         );
         assert!(told[0].example.contains("service `geo`"), "{told:?}");
         assert_eq!(inboxes.take(one).spans.len(), 2);
-        inboxes.admit(vec![span(1, 2)], 7).unwrap();
+        inboxes.admit(vec![span(1, 2)]).unwrap();
         assert_eq!(
             inboxes.arrived(one),
             Arrived {
@@ -318,17 +319,17 @@ mod tests {
         };
         let mut inboxes = Inboxes::new(limits, false);
         inboxes.expect(prefix);
-        inboxes.admit(vec![span(1, 0), span(1, 1)], 7).unwrap();
-        assert_eq!(inboxes.admit(vec![span(1, 2), span(1, 3)], 7), Err(Full));
+        inboxes.admit(vec![span(1, 0), span(1, 1)]).unwrap();
+        assert_eq!(inboxes.admit(vec![span(1, 2), span(1, 3)]), Err(Full));
         assert_eq!(
             (inboxes.count(prefix), inboxes.arrived(prefix).refused),
             (2, 2)
         );
         // Foreign spans are not held and need no room.
-        inboxes.admit(vec![span(9, 0), span(9, 1)], 7).unwrap();
+        inboxes.admit(vec![span(9, 0), span(9, 1)]).unwrap();
         inboxes.take(prefix);
         inboxes.expect(ids::trace_prefix(2));
-        inboxes.admit(vec![span(2, 2), span(2, 3)], 7).unwrap();
+        inboxes.admit(vec![span(2, 2), span(2, 3)]).unwrap();
     }
 
     #[test]
@@ -340,7 +341,7 @@ mod tests {
         let mut inboxes = Inboxes::new(Limits::default(), true);
         // The first trace began in the window and goes on after it; the second began before it, the third after it.
         let spans = vec![at(1, 150), at(1, 250), at(2, 99), at(2, 150), at(3, 200)];
-        inboxes.admit(spans, 7).unwrap();
+        inboxes.admit(spans).unwrap();
         assert_eq!(inboxes.count_between(100, 200), 2);
         let begins = |spans: Vec<Span>| {
             let mut begins: Vec<_> = spans.iter().map(|span| span.start_ns).collect();
@@ -352,7 +353,7 @@ mod tests {
         assert!(inboxes.held_bytes > 0);
         // What comes for a time that was taken is late, what comes for another is not.
         assert_eq!(inboxes.late_since(100), 0);
-        inboxes.admit(vec![at(4, 199), at(5, 300)], 7).unwrap();
+        inboxes.admit(vec![at(4, 199), at(5, 300)]).unwrap();
         assert_eq!((inboxes.late_since(100), inboxes.late_since(101)), (1, 0));
         // Long after, what nobody came for is counted and forgotten.
         assert!(inboxes.take_between(1 << 60, (1 << 60) + 1).is_empty());
@@ -360,7 +361,7 @@ mod tests {
         assert_eq!(inboxes.losses.between(1 << 60, 1 << 60)[0].count, 4);
         // A case of known ids has its own all the same.
         inboxes.expect(ids::trace_prefix(1));
-        inboxes.admit(vec![span(1, 0)], 7).unwrap();
+        inboxes.admit(vec![span(1, 0)]).unwrap();
         assert_eq!(inboxes.take(ids::trace_prefix(1)).spans.len(), 1);
     }
 
@@ -376,7 +377,7 @@ mod tests {
             inboxes.take(ids::trace_prefix(seed));
         }
         assert_eq!(inboxes.closed.len(), 2);
-        inboxes.admit(vec![span(0, 0), span(4, 0)], 7).unwrap();
+        inboxes.admit(vec![span(0, 0), span(4, 0)]).unwrap();
         assert_eq!(
             (
                 inboxes.totals.foreign,

@@ -5,7 +5,7 @@ use super::sources::{Evidence, Sources};
 use super::window::Window;
 use crate::platform::Census;
 use aefm_collector::clock::now_ns;
-use aefm_collector::otlp::Loss;
+use aefm_collector::otlp::{Loss, Reason};
 use aefm_collector::requests::RequestLog;
 use aefm_collector::span::Span;
 use aefm_workloads::ids::trace_prefix;
@@ -75,7 +75,15 @@ pub(super) async fn settle(
     let mut spans = taken.spans;
     // Where the application takes up no trace context, its spans go by their time.
     spans.append(&mut sources.receiver.take_between(window.from_ns, window.to_ns));
-    let losses = sources.receiver.losses(window.from_ns, now_ns());
+    // What was refused is told by when it came; spans of no case by when they began.
+    let mut losses = sources.receiver.losses(window.from_ns, now_ns());
+    losses.retain(|loss| loss.reason != Reason::Foreign);
+    let foreign = sources.receiver.losses(window.from_ns, window.to_ns);
+    losses.extend(
+        foreign
+            .into_iter()
+            .filter(|loss| loss.reason == Reason::Foreign),
+    );
     if let Some(Ok(traces)) = &mut jaeger {
         // Copies are told apart when the tables are written.
         spans.append(&mut traces.spans);

@@ -9,7 +9,7 @@ use crate::platform::{CensusTaker, Endpoints};
 use crate::report::{CaseReport, Note, Status};
 use crate::run::CurrentCase;
 use crate::shortfall;
-use aefm_collector::otlp::{Receiver, ReceiverOptions};
+use aefm_collector::otlp::{Reason, Receiver, ReceiverOptions};
 use aefm_workloads::interference::{InterferenceSample, Kind};
 use aefm_workloads::load::TraceContext;
 use std::any::Any;
@@ -124,7 +124,9 @@ impl Sources {
 
     /// What the receiver refused or dropped over the whole run, between its cases, too; for people.
     pub(crate) fn lost(&self) -> Option<String> {
-        let losses = self.receiver.losses(i64::MIN, i64::MAX);
+        let mut losses = self.receiver.losses(i64::MIN, i64::MAX);
+        // Between cases our own application has spans of its initial data.
+        losses.retain(|loss| !self.is_ours || loss.reason != Reason::Foreign);
         let told = shortfall::receiver(&losses, None);
         let reasons: Vec<_> = told
             .into_iter()
