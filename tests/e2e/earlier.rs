@@ -58,6 +58,6 @@ fn a_dataset_of_schema_1_is_exported_and_collected_again() {
         "{}",
         String::from_utf8_lossy(&again.stderr)
     );
-    assert_eq!(table_rows(&run, "mine").len(), 2);
+    assert_eq!(table_rows(&run, "user_mine").len(), 2);
     assert_eq!(table_rows(&run, "requests").len(), 30);
 }

@@ -18,6 +18,7 @@ pub(super) const HURRIED: &str = "wait for it: the run ended before; `aefm colle
 
 /// Time between two looks at what the services say.
 const LOOK: Duration = Duration::from_millis(150);
+const SECOND_NS: i64 = 1_000_000_000;
 
 /// A case's spans and what is known of their number.
 #[derive(Default)]
@@ -75,15 +76,15 @@ pub(super) async fn settle(
     let mut spans = taken.spans;
     // Where the application takes up no trace context, its spans go by their time.
     spans.append(&mut sources.receiver.take_between(window.from_ns, window.to_ns));
-    // What was refused is told by when it came; spans of no case by when they began.
+    // What was refused is told by when it came; spans of no case by when they began: those that the application had before
+    // the load, as its data were put in, are nobody's loss. Losses are known to the second.
     let mut losses = sources.receiver.losses(window.from_ns, now_ns());
     losses.retain(|loss| loss.reason != Reason::Foreign);
-    let foreign = sources.receiver.losses(window.from_ns, window.to_ns);
-    losses.extend(
-        foreign
-            .into_iter()
-            .filter(|loss| loss.reason == Reason::Foreign),
-    );
+    if let Some((from_ns, to_ns)) = evidence.current.load_window {
+        let mut foreign = sources.receiver.losses(from_ns + SECOND_NS, to_ns);
+        foreign.retain(|loss| loss.reason == Reason::Foreign);
+        losses.extend(foreign);
+    }
     if let Some(Ok(traces)) = &mut jaeger {
         // Copies are told apart when the tables are written.
         spans.append(&mut traces.spans);

@@ -61,14 +61,14 @@ impl Remotes {
     }
 }
 
-fn once(http: &HttpOptions) -> HttpOptions {
+pub(super) fn once(http: &HttpOptions) -> HttpOptions {
     HttpOptions {
         attempts: 1,
         ..http.clone()
     }
 }
 
-async fn in_time<T, E: std::fmt::Display>(
+pub(super) async fn in_time<T, E: std::fmt::Display>(
     url: &str,
     greeting: impl Future<Output = Result<T, E>>,
 ) -> Result<T, String> {

@@ -2,6 +2,7 @@
 
 use super::super::window::Window;
 use super::Answer;
+use super::greet;
 use super::late::Late;
 use crate::experiment::collect::JaegerSource;
 use aefm_collector::http::HttpOptions;
@@ -71,20 +72,24 @@ pub(super) async fn traces(
     let url = source
         .url
         .ok_or("ask Jaeger: neither `collect.jaeger.url` nor the platform says where it is")?;
-    let options = JaegerOptions {
+    let options = |http| JaegerOptions {
         url: url.clone(),
-        grpc: source.grpc,
+        grpc: source.grpc.clone(),
         http,
     };
-    let jaeger = tokio::time::timeout(wanted.patience, Jaeger::connect(options))
-        .await
-        .map_err(|_| {
-            format!(
+    let connect = Jaeger::connect(options(http.clone()));
+    let jaeger = match tokio::time::timeout(wanted.patience, connect).await {
+        Ok(connected) => connected.map_err(|error| error.to_string())?,
+        Err(_) => {
+            // The tries that the time has cut off may all have failed for a reason that is worth knowing.
+            let again = Jaeger::connect(options(greet::once(&http)));
+            greet::in_time(&url, again).await?;
+            return Err(format!(
                 "ask {url}: no answer within {:?} (`settle`)",
                 wanted.patience
-            )
-        })?
-        .map_err(|error| error.to_string())?;
+            ));
+        }
+    };
     let collected = jaeger.collect(&wanted.plan(source.services)).await;
     let mut late = Vec::new();
     if let Some(earlier) = &wanted.late {
