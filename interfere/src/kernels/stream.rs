@@ -40,7 +40,7 @@ pub fn write(vectors: Vectors, words: &mut [u64], value: u64) {
     }
 }
 
-/// Stores to every word past the caches, where the machine can; else as [`write`].
+/// Stores to every word past the caches, where the machine can; else as [`write()`].
 pub fn write_past(vectors: Vectors, words: &mut [u64], value: u64) {
     debug_assert!(whole_lines(words));
     match vectors {

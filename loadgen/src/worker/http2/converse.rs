@@ -152,6 +152,7 @@ impl Worker {
         let conn = &mut self.conns[index as usize];
         conn.state = State::Opening;
         conn.opening_ns = now_ns;
+        self.opening += 1;
         let deadline_ns = now_ns + self.shared.plan.connect_timeout_ns;
         self.timers
             .push(Reverse((deadline_ns, index, conn.generation)));

@@ -1,5 +1,5 @@
 //! The rights that an experiment needs in a cluster, as objects: an account, a Role in its namespace, a ClusterRole for
-//! what has no namespace, and their bindings. They grant what [`rights`] lists and what the experiment deploys.
+//! what has no namespace, and their bindings. They grant what `rights` lists and what the experiment deploys.
 
 use super::ownership::claims;
 use super::provenance::is_kept;
