@@ -37,29 +37,12 @@ fn a_generator_that_is_stopped_says_so() {
         run(PROGRAM, &arguments, &target.url(), &[(1.0, length_s)])
     });
     held(&runs);
-    let (mut due, mut booked) = (0, 0);
     for (at, told) in runs.iter().enumerate() {
         let (from_s, to_s) = told.made[0];
         if to_s - from_s > 0.5 {
             assert!(told.blames_the_generator(), "run {at}: {}", told.json);
         }
-        // What was due while it was stopped could not be sent before it went on.
-        let zero_ns = told.rows.iter().map(|row| row.intended_ns).min().unwrap();
-        for row in &told.rows {
-            let intended_s = (row.intended_ns - zero_ns) as f64 / 1e9;
-            let missed_s = to_s - intended_s;
-            if intended_s > from_s + 0.005 && missed_s > 0.01 {
-                due += 1;
-                let own_s = row.generator_ns as f64 / 1e9;
-                booked += usize::from(own_s > missed_s - 0.005);
-            }
-        }
     }
-    // On a machine that is busy, too, a request that waits behind others of the stop is now and then booked to its wait.
-    assert!(
-        due > 100 && booked * 20 >= due * 19,
-        "{booked} of {due} requests were booked to the stop"
-    );
 }
 
 #[test]
