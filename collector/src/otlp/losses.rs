@@ -1,10 +1,11 @@
-//! What the receiver did not take, by second and reason: so that each case can be told what was lost in its time.
+//! What the receiver did not take, by time and reason: so that each case can be told what was lost in its time.
 
 use std::collections::BTreeMap;
 
-/// So many seconds with losses are remembered, each reason by itself; the oldest go first.
+/// So many tenths of a second with losses are remembered, each reason by itself; the oldest go first.
 const KEPT: usize = 100_000;
-const SECOND_NS: i64 = 1_000_000_000;
+/// Times are told apart to a tenth of a second.
+const STEP_NS: i64 = 100_000_000;
 
 /// Why spans are in no table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -61,7 +62,7 @@ impl Losses {
         count: u64,
         example: impl FnOnce() -> String,
     ) {
-        let key = (at_ns.div_euclid(SECOND_NS), reason);
+        let key = (at_ns.div_euclid(STEP_NS), reason);
         let loss = self.0.entry(key).or_insert_with(|| (0, example()));
         loss.0 = loss.0.saturating_add(count);
         if self.0.len() > KEPT {
@@ -69,11 +70,11 @@ impl Losses {
         }
     }
 
-    /// Losses of a time, to the second, by reason.
+    /// Losses of a time, to a tenth of a second, by reason.
     pub(super) fn between(&self, from_ns: i64, to_ns: i64) -> Vec<Loss> {
         let mut by_reason: BTreeMap<Reason, Loss> = BTreeMap::new();
-        let first = (from_ns.div_euclid(SECOND_NS), Reason::Path);
-        let last = (to_ns.div_euclid(SECOND_NS), Reason::Untimely);
+        let first = (from_ns.div_euclid(STEP_NS), Reason::Path);
+        let last = (to_ns.div_euclid(STEP_NS), Reason::Untimely);
         for ((_, reason), (count, example)) in self.0.range(first..=last.max(first)) {
             let loss = by_reason.entry(*reason).or_insert_with(|| Loss {
                 reason: *reason,
@@ -89,6 +90,8 @@ impl Losses {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const SECOND_NS: i64 = 1_000_000_000;
 
     #[test]
     fn losses_add_up_by_reason_and_belong_to_their_time() {

@@ -18,7 +18,8 @@ pub(super) const HURRIED: &str = "wait for it: the run ended before; `aefm colle
 
 /// Time between two looks at what the services say.
 const LOOK: Duration = Duration::from_millis(150);
-const SECOND_NS: i64 = 1_000_000_000;
+/// How far apart losses of the receiver must be to be told apart.
+const STEP_NS: i64 = 100_000_000;
 
 /// A case's spans and what is known of their number.
 #[derive(Default)]
@@ -77,11 +78,12 @@ pub(super) async fn settle(
     // Where the application takes up no trace context, its spans go by their time.
     spans.append(&mut sources.receiver.take_between(window.from_ns, window.to_ns));
     // What was refused is told by when it came; spans of no case by when they began: those that the application had before
-    // the load, as its data were put in, are nobody's loss. Losses are known to the second.
+    // the load, as its data were put in, are nobody's loss. Losses are known to a tenth of a
+    // second.
     let mut losses = sources.receiver.losses(window.from_ns, now_ns());
     losses.retain(|loss| loss.reason != Reason::Foreign);
     if let Some((from_ns, to_ns)) = evidence.current.load_window {
-        let mut foreign = sources.receiver.losses(from_ns + SECOND_NS, to_ns);
+        let mut foreign = sources.receiver.losses(from_ns + STEP_NS, to_ns);
         foreign.retain(|loss| loss.reason == Reason::Foreign);
         losses.extend(foreign);
     }
