@@ -41,7 +41,13 @@ fn assert_traced(run: &Finished) {
         .count();
     assert!(answered > 100, "{answered}");
     assert_eq!(complete, answered);
-    assert_eq!(quality(run, "jaeger"), ("ok".to_owned(), String::new()));
+    // On a busy machine spans may be a little late, which is said and costs nothing.
+    let (status, reason) = quality(run, "jaeger");
+    assert_eq!(status, "ok", "{reason}");
+    assert!(
+        reason.is_empty() || reason.starts_with("spans came up to"),
+        "{reason}"
+    );
     assert_eq!(quality(run, "coverage").0, "ok");
 }
 
