@@ -1,6 +1,6 @@
 //! A connection's bytes: TCP, unix socket, or TLS over either, all non-blocking.
 
-use crate::stamp::Stamps;
+use crate::stamp::{Stamps, left_ns};
 use crate::target::Address;
 use crate::tls::{Tls, TlsConfig};
 use nix::sys::socket::{getsockopt, sockopt::SocketError};
@@ -108,6 +108,11 @@ impl Link {
             Self::Plain(_, stamps) => stamps.clogged_ns(),
             Self::Tls(tls) => tls.clogged_ns(),
         }
+    }
+
+    /// When what was written last left, between the two times in which it was written.
+    pub(crate) fn left_ns(&self, from_ns: u64, to_ns: u64) -> u64 {
+        left_ns(self.socket(), from_ns, to_ns)
     }
 
     fn socket(&self) -> &Socket {

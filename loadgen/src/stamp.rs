@@ -128,6 +128,34 @@ fn waiting(socket: &Socket) -> usize {
     }
 }
 
+/// When the last data left by this socket, between the two times in which it must have been: the kernel counts that in
+/// ticks of some milliseconds. The later one where it cannot tell.
+#[expect(
+    unsafe_code,
+    reason = "nix has no TCP_INFO; the kernel writes at most as much as it is told there is room for"
+)]
+pub(crate) fn left_ns(socket: &impl AsRawFd, from_ns: u64, to_ns: u64) -> u64 {
+    // SAFETY: all fields are integers, for which zero is a value.
+    let mut info: libc::tcp_info = unsafe { std::mem::zeroed() };
+    let mut length = size_of::<libc::tcp_info>() as libc::socklen_t;
+    // SAFETY: the descriptor is open for as long as `socket` is borrowed; pointer and length describe `info`.
+    let done = unsafe {
+        libc::getsockopt(
+            socket.as_raw_fd(),
+            libc::IPPROTO_TCP,
+            libc::TCP_INFO,
+            (&raw mut info).cast(),
+            &raw mut length,
+        )
+    };
+    if done == 0 {
+        let ago_ns = u64::from(info.tcpi_last_data_sent) * 1_000_000;
+        to_ns.saturating_sub(ago_ns).max(from_ns)
+    } else {
+        to_ns
+    }
+}
+
 /// A socket that is read with its stamps: what TLS takes its records from.
 pub(crate) struct Stamped<'a>(pub(crate) &'a Socket, pub(crate) &'a mut Stamps);
 

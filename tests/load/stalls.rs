@@ -28,12 +28,13 @@ fn held(runs: &[Told]) {
 
 #[test]
 fn a_generator_that_is_stopped_says_so() {
-    // From 30 ms, which moves no quantile that has requests enough, to 0.9 s; over one connection and over many.
+    // From 30 ms, which moves no quantile that has requests enough, to 0.9 s; over one connection and over many, and one
+    // for each request.
     let runs = ten(|at| {
         let target = Target::healthy();
-        let connections = [1, 4, 64][at as usize % 3];
-        let length_s = [0.03, 0.06, 0.3, 0.9][at as usize % 4];
-        let arguments = format!("-R 100 -c {connections} -d 3s --grace 1s --seed {at}");
+        let connections = ["-c 1", "-c 4", "-c 64", "-c 4 --no-keepalive"][at as usize % 4];
+        let length_s = [0.03, 0.06, 0.3, 0.9][(at as usize / 2) % 4];
+        let arguments = format!("-R 100 {connections} -d 3s --grace 1s --seed {at}");
         run(PROGRAM, &arguments, &target.url(), &[(1.0, length_s)])
     });
     held(&runs);
@@ -42,6 +43,21 @@ fn a_generator_that_is_stopped_says_so() {
         if to_s - from_s > 0.5 {
             assert!(told.blames_the_generator(), "run {at}: {}", told.json);
         }
+    }
+}
+
+#[test]
+fn a_generator_that_is_stopped_in_the_middle_of_sending_owns_up_to_it() {
+    // Requests are due every 10 ms. The stops begin from 0 to 0.3 ms after one is: some hit the loop when it has looked at
+    // the clock and not yet sent.
+    // One run after the other: what their servers have to wait for is told together.
+    for connections in ["-c 1", "-c 4", "-c 4 --no-keepalive"] {
+        let target = Target::healthy();
+        let arguments = format!("-R 100 {connections} -d 4s --grace 1s");
+        let stops: Vec<_> = (0..30)
+            .map(|stop| (0.5 + f64::from(stop) * 0.100_01, 0.06))
+            .collect();
+        held(&[run(PROGRAM, &arguments, &target.url(), &stops)]);
     }
 }
 

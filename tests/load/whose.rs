@@ -30,10 +30,15 @@ pub(crate) struct Row {
 pub(crate) struct Told {
     pub(crate) json: Value,
     pub(crate) rows: Vec<Row>,
+    /// Time zero, seconds since the epoch.
+    pub(crate) zero_s: f64,
     /// Stalls that were made: begin and end, seconds since time zero.
     pub(crate) made: Vec<(f64, f64)>,
     /// How long the worker could have run and did not, and how long the machine itself was away, ns.
     pub(crate) delay_ns: u64,
+    /// From the begin of each of these to that of the next: how long threads of the server, which are this process's, could
+    /// have run and did not, ns.
+    pub(crate) server_delays_ns: Vec<u64>,
 }
 
 /// Seconds since the epoch.
@@ -62,18 +67,27 @@ pub(crate) fn run(program: &str, arguments: &str, url: &str, stops: &[(f64, f64)
         .spawn()
         .expect("start the program");
     let stolen_ns = stolen_ns();
-    let made = stops
-        .iter()
-        .map(|&(begin_s, length_s)| stop(&child, zero_s, begin_s, length_s))
-        .collect();
+    let (mut made, mut delays_ns) = (Vec::new(), Vec::new());
+    for &(begin_s, length_s) in stops {
+        sleep_until(zero_s + begin_s - 0.005);
+        delays_ns.push(own_delay_ns() + self::stolen_ns());
+        made.push(stop(&child, zero_s, begin_s, length_s));
+    }
     let delay_ns = follow(&mut child);
+    delays_ns.push(own_delay_ns() + self::stolen_ns());
     let output = child.wait_with_output().expect("its output");
     let json = serde_json::from_slice(&output.stdout).expect("it prints JSON");
+    let stolen_ns = self::stolen_ns().saturating_sub(stolen_ns);
     Told {
         json,
         rows: rows(dir.path()),
+        zero_s,
         made,
-        delay_ns: delay_ns + self::stolen_ns().saturating_sub(stolen_ns),
+        delay_ns: delay_ns + stolen_ns,
+        server_delays_ns: delays_ns
+            .windows(2)
+            .map(|two| two[1].saturating_sub(two[0]))
+            .collect(),
     }
 }
 
@@ -94,16 +108,29 @@ fn follow(child: &mut Child) -> u64 {
     let mut last_ns = 0;
     while child.try_wait().expect("it is ours").is_none() {
         for task in std::fs::read_dir(&tasks).into_iter().flatten().flatten() {
-            let read = |name| std::fs::read_to_string(task.path().join(name)).unwrap_or_default();
-            if read("comm").starts_with("load-") {
-                let text = read("schedstat");
-                let delay = text.split_whitespace().nth(1);
-                last_ns = delay.and_then(|ns| ns.parse().ok()).unwrap_or(last_ns);
+            let name = std::fs::read_to_string(task.path().join("comm")).unwrap_or_default();
+            if name.starts_with("load-") {
+                last_ns = run_delay_ns(&task.path()).unwrap_or(last_ns);
             }
         }
         std::thread::sleep(Duration::from_millis(10));
     }
     last_ns
+}
+
+/// How long a task could have run and did not, ns.
+fn run_delay_ns(task: &Path) -> Option<u64> {
+    let text = std::fs::read_to_string(task.join("schedstat")).ok()?;
+    text.split_whitespace().nth(1)?.parse().ok()
+}
+
+/// The same of all threads of this process.
+fn own_delay_ns() -> u64 {
+    let tasks = std::fs::read_dir("/proc/self/task").into_iter().flatten();
+    tasks
+        .flatten()
+        .filter_map(|task| run_delay_ns(&task.path()))
+        .sum()
 }
 
 /// What the host has taken from all cores of a virtual machine, ns.
@@ -238,7 +265,27 @@ impl Told {
             ));
         }
         faults.extend(self.made.iter().filter_map(|made| self.unlisted(*made)));
+        let delays_ns = self.made.iter().zip(&self.server_delays_ns);
+        faults.extend(delays_ns.filter_map(|(made, delay_ns)| self.elsewhere(*made, *delay_ns)));
         faults
+    }
+
+    /// Why the time of a request that was due while the generator was stopped is not booked to it: a healthy server has
+    /// no more of it than its threads had to wait for a core.
+    fn elsewhere(&self, (from_s, to_s): (f64, f64), delay_ns: u64) -> Option<String> {
+        let allowed_ns = 20_000_000 + delay_ns;
+        let stopped = self.rows.iter().filter(|row| {
+            let due_s = row.intended_ns as f64 / 1e9 - self.zero_s;
+            due_s >= from_s && due_s < to_s
+        });
+        let wrong: Vec<_> = stopped
+            .filter(|row| (row.wait_ns + row.server_ns).cast_unsigned() > allowed_ns)
+            .collect();
+        let first = wrong.first()?;
+        Some(format!(
+            "{} requests that were due while it was stopped had more than {allowed_ns} ns elsewhere: {first:?}",
+            wrong.len()
+        ))
     }
 
     /// Why a stall of 20 ms and more is not listed as it was: its begin to within 20 ms, its length likewise, but for what

@@ -18,6 +18,11 @@ pub struct Flight {
     pub late_ns: u64,
     /// How long its connection had been clogged in all when it was sent.
     pub clogged_ns: u64,
+    /// How long the generator held it up after it counted as sent: the loop did not run between its look at the clock
+    /// and the system call, or saw late that the connection could take more of it.
+    pub held_ns: u64,
+    /// Until when that has been counted.
+    pub held_to_ns: u64,
 }
 
 /// How much later than it could something has to happen for it to delay what comes behind. Below this it is the time
@@ -81,30 +86,41 @@ impl Flight {
         self.could_ns() - self.begin_ns()
     }
 
-    /// How long its answer lay in the kernel, or waited for room there.
-    fn unread_ns(&self, end: &End) -> u64 {
+    /// The generator did nothing for it from `since_ns` until now, and could have.
+    pub fn hold(&mut self, since_ns: u64, now_ns: u64) {
+        let since_ns = since_ns.max(self.sent_ns).max(self.held_to_ns);
+        let held_ns = notable(now_ns.saturating_sub(since_ns));
+        if held_ns > 0 {
+            self.held_ns += held_ns;
+            self.held_to_ns = now_ns;
+        }
+    }
+
+    /// How long the generator kept it or its answer waiting: the request on its way out, the answer in the kernel or
+    /// before it, where there was no room.
+    fn kept_ns(&self, end: &End) -> u64 {
         let arrived_ns = end
             .arrived_ns
             .clamp(self.sent_ns, end.done_ns.max(self.sent_ns));
-        let clogged_ns = end.clogged_ns.saturating_sub(self.clogged_ns);
-        end.done_ns.max(self.sent_ns) - arrived_ns + clogged_ns.min(arrived_ns - self.sent_ns)
+        let held_ns = end.clogged_ns.saturating_sub(self.clogged_ns) + self.held_ns;
+        end.done_ns.max(self.sent_ns) - arrived_ns + held_ns.min(arrived_ns - self.sent_ns)
     }
 
     /// Where its time went.
     #[must_use]
     pub fn parts(&self, end: &End) -> Parts {
-        let unread_ns = self.unread_ns(end);
+        let kept_ns = self.kept_ns(end);
         Parts {
             wait_ns: self.wait_ns(),
-            server_ns: end.done_ns.max(self.sent_ns) - self.sent_ns - unread_ns,
-            generator_ns: self.lag_ns() + unread_ns,
+            server_ns: end.done_ns.max(self.sent_ns) - self.sent_ns - kept_ns,
+            generator_ns: self.lag_ns() + kept_ns,
         }
     }
 
     /// How much earlier its connection would have been free of it without the generator.
     #[must_use]
     pub fn delays_ns(&self, end: &End) -> u64 {
-        self.late_ns + notable(self.unread_ns(end))
+        self.late_ns + notable(self.kept_ns(end))
     }
 }
 

@@ -3,8 +3,9 @@
 use super::{Told, Worker, WorkerError};
 use crate::attention::Gap;
 use crate::clock;
+use crate::conn::State;
 use crate::ledger::Ledger;
-use crate::record::{End, Flight, Parts, notable};
+use crate::record::{End, Flight, LATE_NS, Parts, notable};
 use crate::stall::Stalled;
 use aefm_workloads::load::Outcome;
 
@@ -129,6 +130,39 @@ impl Worker {
         }
         let unseen_ns = now_ns - self.attention.unseen_since(now_ns).min(now_ns);
         self.conns[index as usize].late_ns += notable(unseen_ns);
+    }
+
+    /// The request on this connection was handed to the kernel, `bytes` of it, at some time between its look at the clock
+    /// and `now_ns`. If that was long, only the kernel knows when; a connect that has only begun leaves no trace there.
+    pub(super) fn has_left(&mut self, index: u32, bytes: usize, now_ns: u64) {
+        let conn = &mut self.conns[index as usize];
+        let from_ns = self.zero_ns + conn.flight.sent_ns;
+        // To copy it takes the kernel about a nanosecond a byte.
+        if !conn.carries || now_ns.saturating_sub(from_ns) < LATE_NS + bytes as u64 {
+            return;
+        }
+        let left_ns = match &conn.link {
+            Some(link) if conn.state != State::Opening => link.left_ns(from_ns, now_ns),
+            _ => now_ns,
+        };
+        self.held_up(index, from_ns, left_ns);
+    }
+
+    /// Something happened to a connection that lets its request go on, and may have happened since the last look.
+    pub(super) fn goes_on(&mut self, index: u32, now_ns: u64) {
+        if self.conns[index as usize].carries {
+            self.held_up(index, self.attention.unseen_since(now_ns), now_ns);
+        }
+    }
+
+    fn held_up(&mut self, index: u32, from_ns: u64, to_ns: u64) {
+        let zero_ns = self.zero_ns;
+        let since_zero = |at_ns: u64| at_ns.saturating_sub(zero_ns);
+        let conn = &mut self.conns[index as usize];
+        let behind = conn.behind.iter_mut().map(|behind| &mut behind.flight);
+        for flight in std::iter::once(&mut conn.flight).chain(behind) {
+            flight.hold(since_zero(from_ns), since_zero(to_ns));
+        }
     }
 
     /// Where the time of a request went that was never sent, and is given up at `at_ns`.

@@ -10,7 +10,7 @@ use super::receive::LATE_BODY;
 use crate::conn::{Conn, State};
 use crate::http2::Requests;
 use crate::plan::{Plan, Protocol};
-use crate::record::Flight;
+use crate::record::{Flight, LATE_NS};
 use crate::tls;
 use aefm_workloads::load::Outcome;
 use std::io;
@@ -37,6 +37,8 @@ pub(super) struct Http2 {
     events: Vec<crate::http2::Event>,
     /// Connections with bytes to send.
     unsent: Vec<u32>,
+    /// Requests that were handed out since bytes were last sent, the oldest first.
+    fresh: Vec<u32>,
     /// Places of connections that were replaced and have ended.
     spare: Vec<u32>,
     /// How many places there are beyond the pool's: of connections that were replaced.
@@ -56,6 +58,7 @@ impl Http2 {
             free_keys: Vec::new(),
             events: Vec::new(),
             unsent: Vec::new(),
+            fresh: Vec::new(),
             spare: Vec::new(),
             beyond: 0,
         })
@@ -63,6 +66,10 @@ impl Http2 {
 
     pub(super) fn flight(&self, key: u32) -> &Flight {
         &self.under_way[key as usize].flight
+    }
+
+    fn flight_mut(&mut self, key: u32) -> &mut Flight {
+        &mut self.under_way[key as usize].flight
     }
 
     fn has_to_send(&mut self, conn: u32) {
@@ -121,6 +128,7 @@ impl Worker {
             stream,
         };
         http2.has_to_send(index);
+        http2.fresh.push(key);
         if session.has_room() {
             self.idle.push_back((index, conn.generation));
         } else {
@@ -128,6 +136,25 @@ impl Worker {
         }
         self.busy.push(key);
         self.recorder.sent(&flight);
+    }
+
+    /// All that was handed out has been written by `now_ns`. Where that took long, only the kernel knows when it left.
+    fn streams_have_left(&mut self, now_ns: u64) {
+        let Some(http2) = &mut self.http2 else { return };
+        let mut left = (u32::MAX, now_ns);
+        for key in http2.fresh.drain(..) {
+            let UnderWay { flight, conn, .. } = &mut http2.under_way[key as usize];
+            let from_ns = self.zero_ns + flight.sent_ns;
+            if now_ns.saturating_sub(from_ns) < LATE_NS {
+                continue;
+            }
+            if left.0 != *conn {
+                let link = &self.conns[*conn as usize].link;
+                let left_ns = link.as_ref().map_or(now_ns, |link| link.left_ns(0, now_ns));
+                left = (*conn, left_ns);
+            }
+            flight.hold(flight.sent_ns, left.1.saturating_sub(self.zero_ns));
+        }
     }
 
     /// The request of this key has ended.

@@ -84,6 +84,7 @@ impl Worker {
     /// Something has happened to a link that is opening.
     pub(super) fn opening(&mut self, index: u32) {
         let now_ns = clock::now_ns();
+        self.goes_on(index, now_ns);
         let conn = &mut self.conns[index as usize];
         let Some(link) = &mut conn.link else { return };
         if conn.connected_ns == 0 {

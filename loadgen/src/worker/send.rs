@@ -1,6 +1,7 @@
 //! Sending: a due request meets a free connection.
 
 use super::Worker;
+use crate::clock;
 use crate::conn::{Behind, Ended, State};
 use crate::link::Link;
 use crate::record::{Flight, notable};
@@ -65,13 +66,16 @@ impl Worker {
                 let Some(next) = self.source.take(now_ns - self.zero_ns) else {
                     return;
                 };
-                self.send(index, next, now_ns);
+                let bytes = self.send(index, next, now_ns);
+                now_ns = self.now_ns();
+                self.has_left(index, bytes, now_ns);
             } else if self.may_grow() {
                 return self.grow(now_ns);
-            } else if !self.reopen(now_ns) {
+            } else if self.reopen(now_ns) {
+                now_ns = self.now_ns();
+            } else {
                 return;
             }
-            now_ns = self.now_ns();
         }
     }
 
@@ -90,13 +94,18 @@ impl Worker {
         }
     }
 
-    fn send(&mut self, index: u32, next: Intended, mut now_ns: u64) {
+    /// Tells how many bytes were handed to the kernel on this connection alone.
+    fn send(&mut self, index: u32, next: Intended, mut now_ns: u64) -> usize {
         if self.http2.is_some() {
-            return self.send_stream(index, self.departure(index, next, now_ns));
+            self.send_stream(index, self.departure(index, next, now_ns));
+            return 0;
         }
         let count = match self.requests.make(index, next.number) {
             Ok(count) => count,
-            Err(fault) => return self.not_made(index, next, fault, now_ns),
+            Err(fault) => {
+                self.not_made(index, next, fault, now_ns);
+                return 0;
+            }
         };
         if self.requests.take_time() {
             now_ns = self.now_ns();
@@ -112,7 +121,7 @@ impl Worker {
         if count > 1 {
             self.line_up(index, count, flight);
         }
-        self.write(index, now_ns);
+        self.write(index, now_ns)
     }
 
     /// A request that leaves on this connection now.
@@ -133,6 +142,8 @@ impl Worker {
             first_byte_ns: 0,
             late_ns: inherited_ns + notable(own_ns),
             clogged_ns: conn.link.as_ref().map_or(0, Link::clogged_ns),
+            held_ns: 0,
+            held_to_ns: 0,
         }
     }
 
@@ -172,16 +183,18 @@ impl Worker {
     }
 
     /// Writes what was made for a connection that carries it, or opens it first: the connect is part of the request,
-    /// and so of its service time.
-    fn write(&mut self, index: u32, now_ns: u64) {
+    /// and so of its service time. Tells how many bytes there were.
+    fn write(&mut self, index: u32, now_ns: u64) -> usize {
         let conn = &mut self.conns[index as usize];
         let behind = conn.behind.iter().map(|behind| behind.flight.number);
         let bytes = self
             .requests
             .bytes(std::iter::once(conn.flight.number).chain(behind));
+        let length = bytes.len();
         let Some(link) = &mut conn.link else {
             conn.unwritten.extend_from_slice(bytes);
-            return self.open(index, now_ns);
+            self.open(index, now_ns);
+            return length;
         };
         conn.state = State::Busy;
         match link.write(bytes) {
@@ -192,10 +205,15 @@ impl Worker {
             }
             Err(error) => self.write_failed(index, &error),
         }
+        length
     }
 
     /// Goes on with what the kernel did not take; false if the link broke.
     pub(super) fn write_rest(&mut self, index: u32) -> bool {
+        if !self.conns[index as usize].unwritten.is_empty() {
+            let now_ns = clock::now_ns();
+            self.goes_on(index, now_ns);
+        }
         let conn = &mut self.conns[index as usize];
         let Some(link) = &mut conn.link else {
             return false;

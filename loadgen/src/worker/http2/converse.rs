@@ -200,12 +200,16 @@ impl Worker {
 
     /// Sends what waits on all connections; whether one of them takes requests again that was full before.
     pub(in crate::worker) fn flush_all(&mut self) -> bool {
-        let mut freed = false;
+        let (mut freed, mut now_ns) = (false, 0);
         while let Some(index) = self.http2.as_mut().and_then(|http2| http2.unsent.pop()) {
             let busy = self.conns[index as usize].state == State::Busy;
             self.flush(index);
-            self.settle(index, clock::now_ns());
+            now_ns = clock::now_ns();
+            self.settle(index, now_ns);
             freed |= busy && self.conns[index as usize].state == State::Idle;
+        }
+        if now_ns > 0 {
+            self.streams_have_left(now_ns);
         }
         freed
     }
@@ -220,7 +224,13 @@ impl Worker {
                 return;
             };
             while let Some((stream, key)) = session.next_waiting() {
-                let number = http2.under_way[key as usize].flight.number;
+                let flight = http2.flight_mut(key);
+                // That there is room was seen only now.
+                let now_ns = clock::now_ns();
+                let since_ns = self.attention.unseen_since(now_ns);
+                let since_zero = |at_ns: u64| at_ns.saturating_sub(self.zero_ns);
+                flight.hold(since_zero(since_ns), since_zero(now_ns));
+                let number = flight.number;
                 session.send_body(stream, http2.requests.parts(number).body);
             }
             let bytes = session.waiting();
