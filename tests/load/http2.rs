@@ -5,7 +5,7 @@ mod faults;
 mod floods;
 mod frames;
 mod rules;
-mod served;
+pub(crate) mod served;
 mod tls;
 
 use crate::harness::{load, program, run};

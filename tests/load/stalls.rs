@@ -1,5 +1,6 @@
 //! Ten runs in which the generator stalls and ten in which the server does: is each booked to whom it belongs?
 
+use crate::http2::served::{Manner, Served};
 use crate::whose::{Told, run};
 use aefm_tests::target::{Target, answer, gate};
 use std::time::Duration;
@@ -51,13 +52,18 @@ fn a_generator_that_is_stopped_in_the_middle_of_sending_owns_up_to_it() {
     // Requests are due every 10 ms. The stops begin from 0 to 0.3 ms after one is: some hit the loop when it has looked at
     // the clock and not yet sent.
     // One run after the other: what their servers have to wait for is told together.
-    for connections in ["-c 1", "-c 4", "-c 4 --no-keepalive"] {
-        let target = Target::healthy();
+    let (target, http2) = (Target::healthy(), Served::start(Manner::default()));
+    for (connections, url) in [
+        ("-c 1", target.url()),
+        ("-c 4", target.url()),
+        ("-c 4 --no-keepalive", target.url()),
+        ("-c 2 --http2 --streams 8", http2.url()),
+    ] {
         let arguments = format!("-R 100 {connections} -d 4s --grace 1s");
         let stops: Vec<_> = (0..30)
             .map(|stop| (0.5 + f64::from(stop) * 0.100_01, 0.06))
             .collect();
-        held(&[run(PROGRAM, &arguments, &target.url(), &stops)]);
+        held(&[run(PROGRAM, &arguments, &url, &stops)]);
     }
 }
 

@@ -13,37 +13,37 @@ use tokio_rustls::TlsAcceptor;
 
 /// What the server does.
 #[derive(Clone, Default)]
-pub(super) struct Manner {
+pub(crate) struct Manner {
     /// How long it thinks.
-    pub(super) delay: Duration,
+    pub(crate) delay: Duration,
     /// The answer's body, bytes.
-    pub(super) body_bytes: usize,
+    pub(crate) body_bytes: usize,
     /// Streams it allows.
-    pub(super) streams_max: Option<u32>,
-    pub(super) status: Option<u16>,
-    pub(super) tls: Option<Arc<rustls::ServerConfig>>,
+    pub(crate) streams_max: Option<u32>,
+    pub(crate) status: Option<u16>,
+    pub(crate) tls: Option<Arc<rustls::ServerConfig>>,
 }
 
 /// What the server saw.
 #[derive(Default)]
-pub(super) struct Seen {
-    pub(super) connections: AtomicUsize,
+pub(crate) struct Seen {
+    pub(crate) connections: AtomicUsize,
     /// The most requests that one connection had under way.
-    pub(super) at_a_time: AtomicUsize,
+    pub(crate) at_a_time: AtomicUsize,
     /// Requests, each with the length of its body.
-    pub(super) requests: Mutex<Vec<(http::request::Parts, usize)>>,
+    pub(crate) requests: Mutex<Vec<(http::request::Parts, usize)>>,
 }
 
 /// A running server; it ends when this is dropped.
-pub(super) struct Served {
-    pub(super) address: SocketAddr,
-    pub(super) seen: Arc<Seen>,
+pub(crate) struct Served {
+    pub(crate) address: SocketAddr,
+    pub(crate) seen: Arc<Seen>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<std::thread::JoinHandle<()>>,
 }
 
 impl Served {
-    pub(super) fn start(manner: Manner) -> Self {
+    pub(crate) fn start(manner: Manner) -> Self {
         let seen = Arc::new(Seen::default());
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
@@ -70,7 +70,7 @@ impl Served {
         }
     }
 
-    pub(super) fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("http://{}/", self.address)
     }
 }

@@ -1,11 +1,14 @@
 //! How a cluster is reached and who we are there, as kubectl has it: kubeconfigs, the account of a pod, proxies, files with
 //! tokens, plugins that log in.
 
+mod meant;
+
 use super::cluster::{ClusterError, reason};
 use super::proxy::Said;
 use kube::client::{AuthError, ClientBuilder};
 use kube::config::{ExecConfig, KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
+use secrecy::ExposeSecret;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -26,17 +29,18 @@ pub(super) fn client(mut config: Config) -> Result<(Client, String), ClusterErro
     if let Some(plugin) = &config.auth_info.exec {
         check(plugin)?;
     }
-    let file = config
-        .auth_info
-        .token_file
-        .take()
-        .filter(|_| config.auth_info.token.is_none());
+    // Where both are there kubectl takes the file's, which somebody renews.
+    let file = config.auth_info.token_file.take();
+    let beside = file.as_ref().and_then(|_| config.auth_info.token.take());
     let failed = |error: kube::Error| ClusterError::Reach(reason(&error));
     let builder = ClientBuilder::try_from(config).map_err(failed)?;
     let Some(file) = file else {
         return Ok((builder.build(), address));
     };
-    let token = TokenFile::open(file.into())?;
+    let token = TokenFile::open(
+        file.into(),
+        beside.as_ref().map(ExposeSecret::expose_secret),
+    )?;
     let layer = tower::util::MapRequestLayer::new(move |mut request: hyper::Request<_>| {
         if let Some(header) = token.header() {
             request
@@ -92,6 +96,7 @@ pub(super) async fn config(context: Option<&str>) -> Result<Config, ClusterError
     let wanted = context
         .map(str::to_owned)
         .or_else(|| merged.current_context.clone());
+    meant::put_right(&mut merged, wanted.as_deref()).map_err(ClusterError::Reach)?;
     let cluster = merged
         .contexts
         .iter()
@@ -111,11 +116,12 @@ pub(super) async fn config(context: Option<&str>) -> Result<Config, ClusterError
     };
     let config = Config::from_custom_kubeconfig(merged, &options).await;
     let mut config = config.map_err(|error| {
-        reach(&format!(
-            "{}; the kubeconfig's contexts are {}",
-            chain(&error),
-            known.join(", ")
-        ))
+        let contexts = match known.as_slice() {
+            [] => "it has no contexts: `kubectl config view` shows what kubectl makes of it"
+                .to_owned(),
+            known => format!("the kubeconfig's contexts are {}", known.join(", ")),
+        };
+        reach(&format!("{}; {contexts}", chain(&error)))
     })?;
     config.proxy_url = proxy(own, &config)?;
     Ok(config)
@@ -165,14 +171,18 @@ struct TokenFile {
 }
 
 impl TokenFile {
-    fn open(path: PathBuf) -> Result<Self, ClusterError> {
+    /// `beside`: the token that the kubeconfig has, too, for as long as the file gives none.
+    fn open(path: PathBuf, beside: Option<&str>) -> Result<Self, ClusterError> {
         let failed = |why: &dyn std::fmt::Display| {
             ClusterError::Reach(format!("read the token in {}: {why}", path.display()))
         };
-        let text = std::fs::read_to_string(&path).map_err(|error| failed(&error))?;
-        if bearer(&text).is_none() {
-            return Err(failed(&"it is empty, or has more than one word in it"));
-        }
+        let read = std::fs::read_to_string(&path);
+        let text = match (read, beside) {
+            (Ok(text), _) if bearer(&text).is_some() => text,
+            (_, Some(beside)) => beside.to_owned(),
+            (Ok(_), None) => return Err(failed(&"it is empty, or has more than one word in it")),
+            (Err(error), None) => return Err(failed(&error)),
+        };
         let read = Arc::new(Mutex::new((Instant::now(), text)));
         Ok(Self { path, read })
     }
@@ -181,7 +191,9 @@ impl TokenFile {
         let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
         if read.0.elapsed() > FRESH {
             // One that cannot be read just now may still be good.
-            if let Ok(text) = std::fs::read_to_string(&self.path) {
+            if let Ok(text) = std::fs::read_to_string(&self.path)
+                && bearer(&text).is_some()
+            {
                 *read = (Instant::now(), text);
             }
         }
@@ -319,7 +331,7 @@ mod tests {
             ("a b", None),
         ] {
             std::fs::write(&path, text).unwrap();
-            let opened = TokenFile::open(path.clone());
+            let opened = TokenFile::open(path.clone(), None);
             let header = opened.ok().and_then(|token| token.header());
             assert_eq!(
                 header.as_ref().map(|it| it.to_str().unwrap()),
@@ -327,7 +339,18 @@ mod tests {
                 "{text:?}"
             );
         }
-        let missing = TokenFile::open(dir.path().join("none")).err().unwrap();
+        // The file's comes before the one beside it, which serves where there is no file.
+        std::fs::write(&path, "abc\n").unwrap();
+        for (path, sent) in [
+            (path, "Bearer abc"),
+            (dir.path().join("none"), "Bearer old"),
+        ] {
+            let header = TokenFile::open(path, Some("old")).unwrap().header();
+            assert_eq!(header.unwrap(), sent);
+        }
+        let missing = TokenFile::open(dir.path().join("none"), None)
+            .err()
+            .unwrap();
         assert!(missing.to_string().contains("none"), "{missing}");
     }
 
