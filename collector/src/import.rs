@@ -79,7 +79,10 @@ pub fn import(
     }
     // What is not there is said before anything is read.
     for path in files {
-        Pieces::open(path)?;
+        source::check(path).map_err(|cause| ImportError::Read {
+            path: path.clone(),
+            cause,
+        })?;
     }
     let book = Book::default();
     let mut spill = Spill::new(dir, budget_bytes, &book);
@@ -125,7 +128,7 @@ pub fn import(
     (imported.report, times) = write(spill, dir, labels)?;
     let names: Vec<_> = files
         .iter()
-        .filter_map(|path| path.file_name()?.to_str())
+        .filter_map(|path| Some(path.file_name()?.to_string_lossy()))
         .collect();
     let head = Head {
         name: &names.join(" "),

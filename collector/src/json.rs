@@ -26,6 +26,14 @@ pub fn read<'a, T: Deserialize<'a>>(text: &'a [u8]) -> Result<T, serde_json::Err
     }
 }
 
+/// Whether a text is a whole number as JSON writes it, of any length.
+pub(crate) fn is_integer(text: &str) -> bool {
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    !digits.is_empty()
+        && digits.bytes().all(|digit| digit.is_ascii_digit())
+        && (digits == "0" || !digits.starts_with('0'))
+}
+
 fn whole<'a, T: Deserialize<'a>, R: serde_json::de::Read<'a>>(
     mut reader: serde_json::Deserializer<R>,
 ) -> Result<T, serde_json::Error> {

@@ -55,6 +55,14 @@ pub(crate) fn push_double(out: &mut String, number: f64) {
     }
 }
 
+/// An instant, where there is one that fits.
+pub(crate) fn push_instant(out: &mut String, ns: Option<i64>) {
+    match ns {
+        Some(ns) => push_int(out, ns),
+        None => out.push_str("null"),
+    }
+}
+
 pub(crate) fn push_int(out: &mut String, number: i64) {
     let mut digits = [0; 20];
     let mut from = digits.len();

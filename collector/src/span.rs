@@ -1,6 +1,7 @@
 //! A span as every source delivers it, small enough to hold a case's millions.
 
 mod origin;
+mod times;
 
 use aefm_workloads::ids::{SpanId, TraceId};
 use foldhash::fast::RandomState;
@@ -9,6 +10,7 @@ use std::sync::Arc;
 
 pub use origin::Origin;
 pub(crate) use origin::{Maker, UNKNOWN_SERVICE};
+pub(crate) use times::{Times, Told, of_us};
 
 /// Text that many spans share.
 pub type Name = Arc<str>;
@@ -49,6 +51,8 @@ pub struct Span {
     pub duration_ns: i64,
     /// It ended before it started; the duration was set to zero.
     pub negative: bool,
+    /// Its end was not said; the duration was set to zero.
+    pub unfinished: bool,
     /// It says that it failed.
     pub error: bool,
     /// HTTP status, where it has one.
@@ -103,6 +107,18 @@ impl SpanKind {
             Self::Consumer => "consumer",
         }
     }
+}
+
+/// An HTTP status as attributes write it: a number, by some with a fraction of zeros.
+pub(crate) fn http_status(text: &str) -> Option<u16> {
+    let whole = text.split_once('.').map_or(text, |(whole, fraction)| {
+        if fraction.bytes().all(|digit| digit == b'0') {
+            whole
+        } else {
+            text
+        }
+    });
+    whole.parse().ok()
 }
 
 impl Span {
@@ -227,6 +243,39 @@ const NO_DIGIT: u8 = 0x80;
 /// An id of up to N bytes as others write it: hex in either case, with or without its leading zeros and `0x`, or base64.
 /// Zero is no id.
 pub(crate) fn id_of<const N: usize>(text: &str) -> Option<[u8; N]> {
+    bytes_of(text).filter(|bytes| *bytes != [0; N])
+}
+
+/// The parent that a text names, if it names one: nothing and zeros are how none is written.
+///
+/// # Errors
+/// Something stands there that is no id. The span is then no root: whose child it is cannot be told.
+pub(crate) fn parent_of(text: &str) -> Result<Option<SpanId>, NoId> {
+    let digits = text.strip_prefix("0x").unwrap_or(text);
+    match bytes_of(text) {
+        Some(bytes) => Ok((bytes != [0; 8]).then_some(SpanId(bytes))),
+        None if digits.bytes().all(|digit| digit == b'0') => Ok(None),
+        None => Err(NoId),
+    }
+}
+
+/// The same of bytes.
+///
+/// # Errors
+/// As [`parent_of`].
+pub(crate) fn parent_in(bytes: &[u8]) -> Result<Option<SpanId>, NoId> {
+    match <[u8; 8]>::try_from(bytes) {
+        Ok(id) if id != [0; 8] => Ok(Some(SpanId(id))),
+        _ if bytes.iter().all(|byte| *byte == 0) => Ok(None),
+        _ => Err(NoId),
+    }
+}
+
+/// Something stands where an id belongs, and is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct NoId;
+
+fn bytes_of<const N: usize>(text: &str) -> Option<[u8; N]> {
     let hex = text.strip_prefix("0x").unwrap_or(text);
     if hex.len() > 2 * N {
         return None;
@@ -240,7 +289,7 @@ pub(crate) fn id_of<const N: usize>(text: &str) -> Option<[u8; N]> {
     if seen & NO_DIGIT != 0 {
         bytes = of_base64(text)?;
     }
-    (bytes != [0; N]).then_some(bytes)
+    Some(bytes)
 }
 
 /// Bytes as the JSON of protobuf writes them, in either alphabet and with or without padding.
@@ -312,6 +361,29 @@ mod tests {
             prop_assert_eq!(id_of::<16>(&text(format!("{id:032x}"))), wide);
             for none in [format!("{id:017x}"), format!("+{id:x}"), format!("{id:015x}g"), base64[1..].to_owned()] {
                 prop_assert_eq!(id_of::<8>(&none), None, "{}", none);
+            }
+        }
+    }
+
+    proptest! {
+        /// A parent is absent only where nothing, or nothing but zeros, stands there.
+        #[test]
+        fn an_unreadable_parent_is_no_absent_one(text in "(0x)?[0-9a-zA-Z+/=_ -]{0,40}|\\PC{0,20}") {
+            let digits = text.strip_prefix("0x").unwrap_or(&text);
+            let is_nothing = digits.bytes().all(|digit| digit == b'0') || digits.trim_end_matches('=').bytes().all(|digit| digit == b'A');
+            match parent_of(&text) {
+                Ok(None) => prop_assert!(is_nothing, "{}", text),
+                Ok(Some(id)) => prop_assert_eq!(id_of(&text), Some(id.0)),
+                Err(NoId) => prop_assert_eq!(id_of::<8>(&text), None),
+            }
+        }
+
+        #[test]
+        fn a_parent_in_bytes_is_eight_of_them(bytes in proptest::collection::vec(0..3_u8, 0..12)) {
+            match parent_in(&bytes) {
+                Ok(None) => prop_assert!(bytes.iter().all(|byte| *byte == 0)),
+                Ok(Some(id)) => prop_assert_eq!(&id.0[..], &bytes[..]),
+                Err(NoId) => prop_assert!(bytes.len() != 8 && bytes.iter().any(|byte| *byte != 0)),
             }
         }
     }

@@ -46,6 +46,7 @@ fn spans(trace: &Value) -> Vec<Span> {
                 start_ns: span["startTime"].as_i64().unwrap(),
                 duration_ns: span["duration"].as_i64().unwrap(),
                 negative: false,
+                unfinished: false,
                 error: false,
                 http_status: None,
                 attributes: None,

@@ -83,7 +83,9 @@ fn push_span(out: &mut String, span: &Span, process: usize) {
     };
     json.key("startTime")
         .push_str(&span.start_ns.div_euclid(1_000).to_string());
-    json.key("duration").push_str(&duration_us.to_string());
+    if !span.unfinished {
+        json.key("duration").push_str(&duration_us.to_string());
+    }
     push_tags(json.key("tags"), span);
     let events = span
         .extra

@@ -99,7 +99,9 @@ fn push_span(out: &mut String, span: &Span) {
         span.end_ns()
     };
     push_string(json.key("startTimeUnixNano"), &span.start_ns.to_string());
-    push_string(json.key("endTimeUnixNano"), &end_ns.to_string());
+    if !span.unfinished {
+        push_string(json.key("endTimeUnixNano"), &end_ns.to_string());
+    }
     if let Some(attributes) = &span.attributes {
         let members = members(attributes);
         push_list(

@@ -86,6 +86,8 @@ fn any_spans() -> impl Strategy<Value = Vec<Span>> {
             }
             if place.is_multiple_of(5) {
                 (span.negative, span.duration_ns) = (true, 0);
+            } else if place % 5 == 1 {
+                (span.unfinished, span.duration_ns) = (true, 0);
             }
         }
         spans
@@ -113,7 +115,7 @@ proptest! {
                 let cut = |ns: i64| if is_cut { ns.div_euclid(1_000) * 1_000 } else { ns };
                 let end = if span.negative { cut(span.start_ns) } else { cut(span.end_ns()) };
                 (span.trace_id, span.span_id, span.parent, span.origin, span.operation, span.kind, cut(span.start_ns), end,
-                 span.error, span.http_status, span.negative)
+                 span.error, span.http_status, span.negative, span.unfinished)
             }).collect();
             brief.sort();
             brief

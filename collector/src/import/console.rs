@@ -1,10 +1,12 @@
 //! Spans as the console exporters of OpenTelemetry's Python and Go SDKs print them: one document a span.
 
 use crate::json::{self, Members, Word};
-use crate::json_text::{Object, push_int, push_string};
+use crate::json_text::{Object, push_instant, push_string};
 use crate::otlp::decode::Decoded;
 use crate::sink::Hex;
-use crate::span::{Extra, Maker, Names, Span, SpanKind, id_of};
+use crate::span::{
+    Extra, Maker, Names, Span, SpanKind, Times, Told, http_status, id_of, parent_of,
+};
 use aefm_workloads::ids::{SpanId, TraceId};
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -152,8 +154,17 @@ fn instant(text: &str) -> Option<i64> {
     i64::try_from(instant.as_nanosecond()).ok()
 }
 
+/// The same of a span: Go's zero is the first day of the first year.
+fn told(text: &str) -> Told {
+    match instant(text) {
+        Some(ns) => Told::Is(ns),
+        None if text.is_empty() || text.starts_with("0001-01-01T00:00:00") => Told::Absent,
+        None => Told::Beyond,
+    }
+}
+
 fn span(printed: &Printed<'_>, names: &mut Names) -> Option<Span> {
-    let (start_ns, end_ns) = (instant(&printed.start_time)?, instant(&printed.end_time)?);
+    let times = Times::between(told(&printed.start_time), told(&printed.end_time))?;
     let mut maker = Maker::default();
     for (key, value) in &printed.resource.0.0 {
         if let Ok(text) = serde_json::from_str::<Cow<'_, str>>(value.get()) {
@@ -170,7 +181,7 @@ fn span(printed: &Printed<'_>, names: &mut Names) -> Option<Span> {
         .0
         .iter()
         .filter(|(key, _)| key == "http.status_code" || key == "http.response.status_code")
-        .find_map(|(_, value)| value.get().trim_matches('"').parse().ok());
+        .find_map(|(_, value)| http_status(value.get().trim_matches('"')));
     let extra = Extra {
         events: (!printed.events.is_empty()).then(|| events(&printed.events)),
         links: (!printed.links.is_empty()).then(|| links(&printed.links)),
@@ -180,22 +191,24 @@ fn span(printed: &Printed<'_>, names: &mut Names) -> Option<Span> {
     let mut object = Object::begin(&mut attributes);
     push_pairs(&mut object, "", &printed.attributes);
     object.end();
-    let parent = [&printed.parent_id, &printed.parent.span_id]
-        .into_iter()
-        .find_map(|id| id_of(id));
+    let mut parent = None;
+    for text in [&printed.parent_id, &printed.parent.span_id] {
+        parent = parent.or(parent_of(text).ok()?);
+    }
     Some(Span {
         trace_id: TraceId(id_of(&printed.context.trace_id)?),
         span_id: SpanId(id_of(&printed.context.span_id)?),
-        parent: parent.map(SpanId),
+        parent,
         origin: maker.origin(names),
         operation: names.name(&printed.name),
         kind: printed.kind.name.as_deref().map_or_else(
             || SpanKind::from_number(printed.kind.number),
             SpanKind::from_name,
         ),
-        start_ns,
-        duration_ns: end_ns.saturating_sub(start_ns).max(0),
-        negative: end_ns < start_ns,
+        start_ns: times.start_ns,
+        duration_ns: times.duration_ns,
+        negative: times.negative,
+        unfinished: times.unfinished,
         error: is_error(&status.status_code),
         http_status,
         attributes: (!printed.attributes.0.is_empty()).then(|| attributes.into()),
@@ -211,10 +224,7 @@ fn push_pairs(object: &mut Object<'_>, prefix: &str, pairs: &Pairs<'_>) {
 
 fn events(events: &[Event<'_>]) -> Box<str> {
     list(events, |event, object| {
-        push_int(
-            object.key("t_ns"),
-            instant(&event.timestamp).unwrap_or_default(),
-        );
+        push_instant(object.key("t_ns"), instant(&event.timestamp));
         push_string(object.key("name"), &event.name);
         push_pairs(object, "attributes.", &event.attributes);
     })

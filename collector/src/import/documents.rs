@@ -10,6 +10,7 @@ use crate::otlp::decode::Decoded;
 use crate::span::Names;
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use std::borrow::Cow;
 
 /// Documents of Elasticsearch within each other are followed so far.
 const DEPTH: u8 = 4;
@@ -50,7 +51,10 @@ pub(super) fn read(
             is_kind(Kind::Otlp, kind)?;
             message(piece, names)?
         }
-        Format::Said => return Err(said(piece)),
+        Format::Said => {
+            said(piece)?;
+            Decoded::default()
+        }
         Format::Unknown => return document(kind, piece, names, DEPTH),
     };
     Ok(Reading::Spans(decoded))
@@ -112,39 +116,53 @@ fn document(kind: Kind, piece: &[u8], names: &mut Names, depth: u8) -> Result<Re
     } else if has("SpanContext") || (has("context") && has("start_time")) {
         is_kind(Kind::Otlp, kind)?;
         console::read(piece, names).map_err(|error| text(&error))?
+    } else if has("traceId") && has("id") && is_zipkins_first(&members) {
+        return Err(
+            "this is Zipkin's JSON of version 1, which is not read: ask its server for version 2 (/api/v2/traces)".to_owned(),
+        );
     } else if has("traceId") && has("id") {
         is_kind(Kind::Zipkin, kind)?;
         zipkin::read(piece, names).map_err(|error| text(&error))?
     } else {
-        return nothing(
-            piece,
-            &members.iter().map(|(key, _)| &**key).collect::<Vec<_>>(),
-        );
+        return nothing(&members);
     };
     Ok(Reading::Spans(decoded))
 }
 
+/// Whether spans are told as before version 2, in which annotations say who made them.
+fn is_zipkins_first(members: &[(Cow<'_, str>, &RawValue)]) -> bool {
+    members.iter().any(|(name, value)| match &**name {
+        "binaryAnnotations" => true,
+        "annotations" => value.get().contains("\"endpoint\""),
+        _ => false,
+    })
+}
+
 /// A document of these members, none of which holds spans.
-fn nothing(piece: &[u8], names: &[&str]) -> Result<Reading, String> {
-    let has = |wanted: &str| names.contains(&wanted);
-    if has("errors") || has("error") {
-        return Err(said(piece));
+fn nothing(members: &[(Cow<'_, str>, &RawValue)]) -> Result<Reading, String> {
+    let is_empty = |value: &RawValue| {
+        let text: String = value.get().split_ascii_whitespace().collect();
+        matches!(&*text, "null" | "[]" | "{}" | "\"\"")
+    };
+    for (name, value) in members {
+        said_by(name, value.get())?;
     }
-    if has("resourceMetrics") || has("resourceLogs") || has("resourceProfiles") {
+    let has = |wanted: &[&str]| members.iter().any(|(name, _)| wanted.contains(&&**name));
+    if has(&["resourceMetrics", "resourceLogs", "resourceProfiles"]) {
         return Ok(Reading::OtherSignal);
     }
-    // Answers in which nothing was found.
-    if names.is_empty()
-        || ["data", "resourceSpans", "resource_spans", "batches", "hits"]
-            .into_iter()
-            .any(has)
-    {
+    // Answers in which nothing was found, which is in the value and not in the name.
+    let found: Vec<_> = members
+        .iter()
+        .filter(|(name, _)| HOLDERS.contains(&&**name))
+        .collect();
+    if members.is_empty() || (!found.is_empty() && found.iter().all(|(_, value)| is_empty(value))) {
         return Ok(Reading::Spans(Decoded::default()));
     }
-    let shown: Vec<_> = names
+    let shown: Vec<_> = members
         .iter()
         .take(5)
-        .map(|name| format!("`{name:.40}`"))
+        .map(|(name, _)| format!("`{name:.40}`"))
         .collect();
     Err(format!(
         "this document has no spans that are known here; its members are {}",
@@ -152,7 +170,56 @@ fn nothing(piece: &[u8], names: &[&str]) -> Result<Reading, String> {
     ))
 }
 
-fn said(piece: &[u8]) -> String {
-    let text = String::from_utf8_lossy(piece);
-    format!("the server says: {text:.300}")
+/// Members in which answers have what was found.
+const HOLDERS: [&str; 7] = [
+    "data",
+    "resourceSpans",
+    "resource_spans",
+    "batches",
+    "hits",
+    "result",
+    "trace",
+];
+
+/// What a server says of what it left out: a member with its name.
+///
+/// # Errors
+/// It says that something is missing.
+fn said(member: &[u8]) -> Result<(), String> {
+    let whole = [b"{", member, b"}"].concat();
+    let Members(members) =
+        json::read(&whole).map_err(|error| format!("read it as JSON: {error}"))?;
+    let mut said = members
+        .iter()
+        .map(|(name, value)| said_by(name, value.get()));
+    said.find(Result::is_err).unwrap_or(Ok(()))
+}
+
+/// Whether a member says that something is missing.
+fn said_by(name: &str, value: &str) -> Result<(), String> {
+    #[derive(Default, Deserialize)]
+    #[serde(default)]
+    struct Shards {
+        total: u64,
+        failed: u64,
+    }
+    let is_nothing = matches!(value, "null" | "[]" | "{}" | "\"\"" | "false" | "0");
+    let text = value.trim_matches('"');
+    match name {
+        "errors" | "error" if !is_nothing => Err(format!("the server says: {value:.300}")),
+        "status" if text.eq_ignore_ascii_case("partial") => {
+            Err("the server says that this is a part of the trace (status PARTIAL)".to_owned())
+        }
+        "timed_out" if value == "true" => Err(
+            "the server says that it ran out of time: this is a part of what there is".to_owned(),
+        ),
+        "_shards" => match json::read::<Shards>(value.as_bytes()) {
+            Ok(shards) if shards.failed > 0 => Err(format!(
+                "the server says that {} of its {} shards failed: this is a part of what there is",
+                shards.failed, shards.total
+            )),
+            _ => Ok(()),
+        },
+        _ => Ok(()),
+    }
 }

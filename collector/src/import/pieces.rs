@@ -76,8 +76,9 @@ pub(super) struct Pieces {
     scan: Scan,
     // Nothing more is to be had of this file.
     is_over: bool,
-    // The next document is looked for.
+    // The next document is looked for, which is so far from the margin.
     is_lost: bool,
+    indent: usize,
     left_out: Vec<LeftOut>,
 }
 
@@ -104,6 +105,7 @@ impl Pieces {
             scan: Scan::default(),
             is_over: false,
             is_lost: false,
+            indent: 0,
             left_out: Vec::new(),
         };
         pieces.fill()?;
@@ -189,7 +191,10 @@ impl Pieces {
                 Ok(Step::Piece(from, to, format)) => {
                     Ok(Found::Piece(used + from..used + to, format))
                 }
-                Ok(Step::Reached(to)) => Ok(Found::Reached(used + to)),
+                Ok(Step::Reached(to)) => {
+                    self.note_short(used + to);
+                    Ok(Found::Reached(used + to))
+                }
                 Ok(Step::More) => Ok(Found::More),
                 Err(broken) => return self.broken(used, broken.at, broken.reason),
             },
@@ -217,6 +222,20 @@ impl Pieces {
         }
     }
 
+    /// A document that ends here may have less than there is.
+    fn note_short(&mut self, end: usize) {
+        if let Some(count) = self.scan.take_short() {
+            let (pieces, total) = (count.pieces, count.total.unwrap_or_default());
+            self.leave_out(
+                end,
+                format!(
+                    "the answer that ends here has {pieces} of {total} or more: ask for more at a time (Elasticsearch's \
+                     `size`, Jaeger's `limit`), or page by page"
+                ),
+            );
+        }
+    }
+
     /// Where something begins behind white space and commas.
     fn begin(&self, used: usize) -> usize {
         let is_space = |byte: &u8| byte.is_ascii_whitespace() || *byte == b',';
@@ -229,24 +248,38 @@ impl Pieces {
         if !(self.scan.is_between() && self.scan.is_after_fault()) {
             self.leave_out(used + at, reason);
         }
+        let begin = self.begin(used);
+        // Where a name belongs the next document may stand: the one before broke off.
+        let is_next = !self.scan.is_between()
+            && used + at == begin
+            && matches!(self.buffer.get(begin), Some(b'{' | b'['));
         self.scan.restart();
         self.is_lost = true;
-        self.find_document(self.begin(used))
+        let before = &self.buffer[used..begin];
+        let line = before.iter().rposition(|byte| *byte == b'\n');
+        self.indent = line.map_or(0, |line| before.len() - line - 1);
+        self.find_document(if is_next { used } else { begin })
     }
 
-    /// The next line that begins a document.
+    /// The next line that begins a document, as far from the margin as the one that is broken: what is further in belongs to
+    /// it.
     fn find_document(&mut self, used: usize) -> Found {
-        let begins = |pair: &[u8]| pair[0] == b'\n' && matches!(pair[1], b'{' | b'[');
-        let end = self.buffer.len();
-        match self.buffer[used..].windows(2).position(begins) {
+        let begins = |line: &[u8]| {
+            let [b'\n', indent @ .., b'{' | b'['] = line else {
+                return false;
+            };
+            indent.iter().all(|byte| matches!(byte, b' ' | b'\t'))
+        };
+        let (end, width) = (self.buffer.len(), self.indent + 2);
+        match self.buffer[used..].windows(width).position(begins) {
             Some(place) => {
                 self.is_lost = false;
                 Found::Reached(used + place + 1)
             }
             None if self.is_end => Found::Reached(end),
-            // The last byte may be the line break before it.
-            None if end - used < 2 => Found::More,
-            None => Found::Reached(end - 1),
+            // The last bytes may be the line break before it, and some of its indentation.
+            None if end - used < width => Found::More,
+            None => Found::Reached(end + 1 - width),
         }
     }
 

@@ -18,6 +18,7 @@ const INLINE: u32 = u32::MAX;
 
 const ERROR: u8 = 1;
 const NEGATIVE: u8 = 2;
+const UNFINISHED: u8 = 64;
 const PARENT: u8 = 4;
 const STATUS: u8 = 8;
 const ATTRIBUTES: u8 = 16;
@@ -110,6 +111,7 @@ impl<'a> Writer<'a> {
         let flag = |is_set: bool, flag: u8| if is_set { flag } else { 0 };
         let flags = flag(span.error, ERROR)
             | flag(span.negative, NEGATIVE)
+            | flag(span.unfinished, UNFINISHED)
             | flag(span.parent.is_some(), PARENT)
             | flag(span.http_status.is_some(), STATUS)
             | flag(span.attributes.is_some(), ATTRIBUTES)
@@ -246,6 +248,7 @@ impl Reader {
             start_ns: start,
             duration_ns: duration,
             negative: has(NEGATIVE),
+            unfinished: has(UNFINISHED),
             error: has(ERROR),
             http_status: has(STATUS).then_some(status),
             attributes: attributes.map(Into::into),

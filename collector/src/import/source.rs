@@ -16,6 +16,8 @@ pub(super) enum Source {
 }
 
 const GZIP: &[u8] = &[0x1f, 0x8b];
+/// A frame that says how zstd's others can be found begins with one of 16 magics.
+const SKIPPABLE: &[u8] = &[0x2a, 0x4d, 0x18];
 pub(super) const ZSTD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
 /// What other files begin with, and what they are.
 const OTHERS: [(&[u8], &str); 7] = [
@@ -40,6 +42,21 @@ const OTHERS: [(&[u8], &str); 7] = [
 /// Bytes by which files are told apart.
 const HEAD: usize = 8;
 
+/// Whether a file can be read, as far as that shows without reading: a pipe gives what it has only once.
+///
+/// # Errors
+/// It cannot.
+pub(super) fn check(path: &Path) -> io::Result<()> {
+    let kind = std::fs::metadata(path)?.file_type();
+    if kind.is_dir() {
+        return Err(io::Error::other("it is a folder: name the files in it"));
+    }
+    if kind.is_file() {
+        File::open(path)?;
+    }
+    Ok(())
+}
+
 impl Source {
     /// Opens a file.
     ///
@@ -49,7 +66,10 @@ impl Source {
         let mut file = File::open(path)?;
         let mut head = Vec::new();
         (&mut file).take(HEAD as u64).read_to_end(&mut head)?;
-        let (is_gzip, is_zstd) = (head.starts_with(GZIP), head.starts_with(ZSTD));
+        let is_gzip = head.starts_with(GZIP);
+        let is_skippable = head.first().is_some_and(|byte| byte & 0xf0 == 0x50)
+            && head[1..].starts_with(SKIPPABLE);
+        let is_zstd = head.starts_with(ZSTD) || is_skippable;
         let whole = Cursor::new(head).chain(file);
         Ok(if is_gzip {
             Self::Gzip(Box::new(MultiGzDecoder::new(BufReader::new(whole))))

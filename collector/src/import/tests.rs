@@ -74,6 +74,7 @@ fn all_forms_of_otlp_are_read() {
     let span = |id: u8| ProtoSpan {
         trace_id: vec![id; 16],
         span_id: vec![id; 8],
+        start_time_unix_nano: 5,
         end_time_unix_nano: 9,
         ..ProtoSpan::default()
     };
@@ -114,7 +115,7 @@ fn all_forms_of_otlp_are_read() {
     let line = |id: u8| {
         let hex = format!("{id:02x}");
         format!(
-            r#"{{"resourceSpans":[{{"scopeSpans":[{{"spans":[{{"traceId":"{}","spanId":"{}"}}]}}]}}]}}"#,
+            r#"{{"resourceSpans":[{{"scopeSpans":[{{"spans":[{{"traceId":"{}","spanId":"{}","startTimeUnixNano":"9"}}]}}]}}]}}"#,
             hex.repeat(16),
             hex.repeat(8)
         )
@@ -372,13 +373,13 @@ fn what_others_write_is_known_by_its_members() {
             (Some(503), true, Some("geo-0"))
         );
     }
-    let resource = r#"{"resource":{"attributes":[]},"instrumentationLibrarySpans":[{"spans":[{"traceId":"AAAAAAAAAAAAAAAAAAABAA==","spanId":"AAAAAAAAAKA=","kind":"SPAN_KIND_CLIENT"}]}]}"#;
+    let resource = r#"{"resource":{"attributes":[]},"instrumentationLibrarySpans":[{"spans":[{"traceId":"AAAAAAAAAAAAAAAAAAABAA==","spanId":"AAAAAAAAAKA=","startTimeUnixNano":9,"kind":"SPAN_KIND_CLIENT"}]}]}"#;
     for text in [
         resource.to_owned(),
         format!(r#"{{"batches":[{resource}]}}"#),
         format!(r#"{{"trace":{{"resourceSpans":[{resource}]}}}}"#),
         format!(r#"[{{"resource_spans":[{resource}]}}]"#),
-        r#"{"traceId":"01","spanId":"02","name":"x"}"#.to_owned(),
+        r#"{"traceId":"01","spanId":"02","startTimeUnixNano":9,"name":"x"}"#.to_owned(),
     ] {
         assert_eq!(counts(Kind::Otlp, text.as_bytes()), (1, 1, 0), "{text}");
     }

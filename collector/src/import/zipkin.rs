@@ -1,9 +1,11 @@
 //! Zipkin's JSON, version 2: <https://zipkin.io/zipkin-api/#/default/get_trace__traceId_>.
 
 use crate::json::{self, Members, Whole};
-use crate::json_text::{Object, push_int, push_string};
+use crate::json_text::{Object, push_instant, push_string};
 use crate::otlp::decode::Decoded;
-use crate::span::{Extra, Maker, Names, Span, SpanKind, id_of};
+use crate::span::{
+    Extra, Maker, Names, Span, SpanKind, Times, http_status, id_of, of_us, parent_of,
+};
 use aefm_workloads::ids::{SpanId, TraceId};
 use serde::Deserialize;
 use std::borrow::Cow;
@@ -21,7 +23,7 @@ struct JsonSpan<'a> {
     kind: Cow<'a, str>,
     #[serde(borrow)]
     name: Cow<'a, str>,
-    timestamp: Option<Whole>,
+    timestamp: Whole,
     duration: Whole,
     #[serde(borrow)]
     local_endpoint: Endpoint<'a>,
@@ -96,20 +98,21 @@ fn span(json: &JsonSpan<'_>, names: &mut Names) -> Option<Span> {
             ..Extra::default()
         })
     });
-    let duration = json.duration.0;
+    let times = Times::lasting_us(json.timestamp.0, json.duration.0)?;
     Some(Span {
         trace_id: TraceId(id_of(&json.trace_id)?),
         span_id: SpanId(id_of(&json.id)?),
-        parent: id_of(&json.parent_id).map(SpanId),
+        parent: parent_of(&json.parent_id).ok()?,
         origin: maker.origin(names),
         operation: names.name(&json.name),
         kind: SpanKind::from_name(&json.kind),
-        start_ns: json.timestamp?.0.saturating_mul(1_000),
-        duration_ns: duration.max(0).saturating_mul(1_000),
-        negative: duration < 0,
+        start_ns: times.start_ns,
+        duration_ns: times.duration_ns,
+        negative: times.negative,
+        unfinished: times.unfinished,
         // Whatever the tag says, that it is there is the error.
         error: tag("error").is_some_and(|value| value != "false"),
-        http_status: tag("http.status_code").and_then(|value| value.parse().ok()),
+        http_status: tag("http.status_code").and_then(http_status),
         attributes: (attributes != "{}").then(|| attributes.into()),
         extra,
     })
@@ -122,10 +125,7 @@ fn events(annotations: &[Annotation<'_>]) -> Box<str> {
             text.push(',');
         }
         let mut object = Object::begin(&mut text);
-        push_int(
-            object.key("t_ns"),
-            annotation.timestamp.0.saturating_mul(1_000),
-        );
+        push_instant(object.key("t_ns"), of_us(annotation.timestamp.0));
         push_string(object.key("name"), &annotation.value);
         object.end();
     }

@@ -99,8 +99,10 @@ pub struct Found {
     pub traces: Vec<Vec<Span>>,
     /// Size of the answer.
     pub bytes: usize,
-    /// Spans without valid ids, left out.
+    /// Spans without valid ids or times, left out.
     pub invalid: u64,
+    /// What the server says of what is missing.
+    pub said: Vec<String>,
 }
 
 /// A Jaeger that answers.

@@ -97,7 +97,8 @@ pub struct Collected {
     pub unknown: Option<(Vec<String>, Vec<String>)>,
     /// Traces that only asking by id brought, or completed.
     pub by_id: usize,
-    /// Spans without valid ids, left out.
+    /// Spans without valid ids or times, left out: the most that one look at all services has shown, since each look
+    /// shows the same ones again.
     pub invalid: u64,
     /// Questions asked.
     pub questions: usize,
@@ -175,6 +176,7 @@ impl Jaeger {
         pool.collected.gaps.clear();
         pool.collected.failures.clear();
         pool.collected.unknown = None;
+        let before = std::mem::take(&mut pool.collected.invalid);
         let (mut ends, mut empty) = (Vec::new(), Vec::new());
         for service in &plan.services {
             let window = (
@@ -203,6 +205,7 @@ impl Jaeger {
             pool.collected.questions += search.asked();
             pool.collected.cap = search.cap().or(pool.collected.cap);
         }
+        pool.collected.invalid = pool.collected.invalid.max(before);
         if !empty.is_empty() {
             self.name_unknown(empty, pool, end).await;
         }
@@ -234,7 +237,7 @@ impl Jaeger {
                 Next::Done => return,
                 Next::Operations => {
                     let operations = self.operations(service).await.unwrap_or_else(|error| {
-                        pool.collected.failures.push(error.to_string());
+                        pool.fail(error.to_string());
                         Vec::new()
                     });
                     search.operations(operations);
@@ -254,6 +257,10 @@ impl Jaeger {
                         };
                         answer.fresh = distinct.into_iter().filter(|id| seen.insert(*id)).count();
                         pool.collected.invalid += found.invalid;
+                        found
+                            .said
+                            .into_iter()
+                            .for_each(|said| pool.fail(format!("the server says: {said}")));
                         for trace in found.traces {
                             ends.extend(pool.take(trace, whose));
                         }
@@ -267,6 +274,13 @@ impl Jaeger {
 }
 
 impl Pool {
+    /// Notes what went wrong, each sentence once: answer after answer may say the same.
+    fn fail(&mut self, reason: String) {
+        if !self.collected.failures.contains(&reason) {
+            self.collected.failures.push(reason);
+        }
+    }
+
     /// Whether something is known to be missing.
     fn is_missing(&self, plan: &Plan) -> bool {
         !self.absent(plan).is_empty()

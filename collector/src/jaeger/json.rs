@@ -3,12 +3,15 @@
 mod shape;
 
 use crate::json;
-use crate::json_text::{Object, push_int, push_string};
+use crate::json_text::{Object, push_instant, push_string};
 use crate::otlp::decode::Decoded;
 use crate::sink::Hex;
-use crate::span::{Extra, Maker, Names, Origin, Span, UNKNOWN_SERVICE, id_of};
+use crate::span::{
+    Extra, Maker, Names, NoId, Origin, Span, Times, UNKNOWN_SERVICE, id_of, of_us, parent_of,
+};
 use aefm_workloads::ids::{SpanId, TraceId};
 use foldhash::fast::RandomState;
+use serde_json::value::RawValue;
 use shape::{Answer, JsonSpan, Log, Process, Reference, Trace};
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -30,8 +33,10 @@ pub enum JsonError {
 pub struct Traces {
     /// The spans of each trace.
     pub traces: Vec<Vec<Span>>,
-    /// Spans whose ids are no hex numbers, and that were left out.
+    /// Spans without valid ids or times, which were left out.
     pub invalid: u64,
+    /// What the server says of what is missing.
+    pub said: Vec<String>,
 }
 
 /// Reads an answer of `/api/traces` (or a file saved from it).
@@ -39,16 +44,28 @@ pub struct Traces {
 /// # Errors
 /// It is not Jaeger's JSON, or it holds an error in place of traces.
 pub fn read_answer(text: &[u8], names: &mut Names) -> Result<Traces, JsonError> {
-    let answer: Answer<'_> = json::read(text)?;
-    if answer.data.is_empty()
-        && let Some(error) = answer.errors.into_iter().next()
-    {
-        // "trace not found" is how nothing found is said when ids were asked for.
-        if !error.msg.contains("not found") {
-            return Err(JsonError::Server(error.msg));
-        }
+    match json::read::<Answer<'_, JsonSpan<'_>>>(text) {
+        Ok(answer) => take(answer, names),
+        // One span that is none costs itself alone.
+        Err(error) => match json::read::<Answer<'_, &RawValue>>(text) {
+            Ok(answer) => take(answer, names),
+            Err(_) => Err(error.into()),
+        },
     }
+}
+
+fn take<'a, S: Told<'a>>(answer: Answer<'a, S>, names: &mut Names) -> Result<Traces, JsonError> {
     let mut traces = Traces::default();
+    // "trace not found" is how nothing found is said when ids were asked for.
+    let errors = answer.errors.into_iter().map(|error| error.msg);
+    traces
+        .said
+        .extend(errors.filter(|said| !said.contains("not found")));
+    if answer.data.is_empty()
+        && let Some(said) = traces.said.pop()
+    {
+        return Err(JsonError::Server(said));
+    }
     for trace in answer.data {
         let decoded = convert(trace, names);
         traces.invalid += decoded.invalid;
@@ -62,7 +79,13 @@ pub fn read_answer(text: &[u8], names: &mut Names) -> Result<Traces, JsonError> 
 /// # Errors
 /// It is not Jaeger's JSON.
 pub fn read_trace(text: &[u8], names: &mut Names) -> Result<Decoded, JsonError> {
-    Ok(convert(json::read(text)?, names))
+    match json::read::<Trace<'_, JsonSpan<'_>>>(text) {
+        Ok(trace) => Ok(convert(trace, names)),
+        Err(error) => match json::read::<Trace<'_, &RawValue>>(text) {
+            Ok(trace) => Ok(convert(trace, names)),
+            Err(_) => Err(error.into()),
+        },
+    }
 }
 
 /// Reads one span by itself, with its process in it: a document of Jaeger's in Elasticsearch.
@@ -71,13 +94,32 @@ pub fn read_trace(text: &[u8], names: &mut Names) -> Result<Decoded, JsonError> 
 /// It is not Jaeger's JSON.
 pub fn read_span(text: &[u8], names: &mut Names) -> Result<Decoded, JsonError> {
     let alone = Trace {
-        spans: vec![json::read(text)?],
-        ..Trace::default()
+        trace_id: Cow::default(),
+        spans: vec![json::read::<JsonSpan<'_>>(text)?],
+        processes: HashMap::default(),
+        data: Vec::new(),
     };
     Ok(convert(alone, names))
 }
 
-fn convert(trace: Trace<'_>, names: &mut Names) -> Decoded {
+/// A span as it stands in an answer: read, or a text that may be none.
+trait Told<'a> {
+    fn span(self) -> Option<JsonSpan<'a>>;
+}
+
+impl<'a> Told<'a> for JsonSpan<'a> {
+    fn span(self) -> Option<Self> {
+        Some(self)
+    }
+}
+
+impl<'a> Told<'a> for &'a RawValue {
+    fn span(self) -> Option<JsonSpan<'a>> {
+        json::read(self.get().as_bytes()).ok()
+    }
+}
+
+fn convert<'a, S: Told<'a>>(trace: Trace<'a, S>, names: &mut Names) -> Decoded {
     let origins: HashMap<&str, Arc<Origin>, RandomState> = trace
         .processes
         .iter()
@@ -89,6 +131,10 @@ fn convert(trace: Trace<'_>, names: &mut Names) -> Decoded {
     };
     let id = trace_of(&trace.trace_id);
     for json in trace.spans {
+        let Some(json) = json.span() else {
+            decoded.invalid += 1;
+            continue;
+        };
         let origin = match (&json.process, origins.get(&*json.process_id)) {
             (Some(process), None) => origin(process, names),
             (_, Some(origin)) => Arc::clone(origin),
@@ -140,8 +186,8 @@ fn span(
         }
     };
     let own = trace_of(&json.trace_id)?;
-    let start = json.start_time?.0;
-    let (parent, links) = related(&json, own, trace_of);
+    let times = Times::lasting_us(json.start_time.0, json.duration.0)?;
+    let (parent, links) = related(&json, own, trace_of).ok()?;
     let extra = Extra {
         events: (!json.logs.is_empty()).then(|| events(&json.logs)),
         links,
@@ -149,7 +195,6 @@ fn span(
     };
     let mut tags = json.tags;
     tags.add(&json.tag);
-    let duration = json.duration.0;
     Some(Span {
         trace_id: own,
         span_id: span_of(&json.span_id)?,
@@ -157,9 +202,10 @@ fn span(
         origin,
         operation: names.name(&json.operation_name),
         kind: tags.kind,
-        start_ns: start.saturating_mul(1_000),
-        duration_ns: duration.max(0).saturating_mul(1_000),
-        negative: duration < 0,
+        start_ns: times.start_ns,
+        duration_ns: times.duration_ns,
+        negative: times.negative,
+        unfinished: times.unfinished,
         error: tags.error,
         http_status: tags.http_status,
         attributes: tags.text,
@@ -173,7 +219,7 @@ fn related(
     json: &JsonSpan<'_>,
     own: TraceId,
     trace_of: impl Fn(&str) -> Option<TraceId>,
-) -> (Option<SpanId>, Option<Box<str>>) {
+) -> Result<(Option<SpanId>, Option<Box<str>>), NoId> {
     let is_parent = |reference: &Reference<'_>| {
         reference.ref_type != FOLLOWS_FROM
             && (reference.trace_id.is_empty() || trace_of(&reference.trace_id) == Some(own))
@@ -203,7 +249,7 @@ fn related(
         text.push(']');
         text.into()
     });
-    (id.and_then(span_of), links)
+    Ok((parent_of(id.unwrap_or_default())?, links))
 }
 
 /// The reference of what comes after another, and is no call of it.
@@ -249,7 +295,7 @@ fn events(logs: &[Log<'_>]) -> Box<str> {
             text.push(',');
         }
         let mut object = Object::begin(&mut text);
-        push_int(object.key("t_ns"), log.timestamp.0.saturating_mul(1_000));
+        push_instant(object.key("t_ns"), of_us(log.timestamp.0));
         for field in &log.fields {
             let name = if field.key == "event" {
                 "name".into()

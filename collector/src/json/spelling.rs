@@ -1,12 +1,14 @@
 //! Whole numbers and enums, in each of the spellings that they come in.
 
+use crate::span::Told;
 use serde::Deserialize;
 use serde::de::{self, Deserializer, Visitor};
 use std::fmt;
 
-/// A whole number of 64 bits, as a number or as a text: the JSON of protobuf writes texts, and some write `1.6e18`.
+/// A whole number of 64 bits, as a number or as a text: the JSON of protobuf writes texts, and some write `1.6e18`. No
+/// number becomes another one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Whole(pub(crate) i64);
+pub(crate) struct Whole(pub(crate) Told);
 
 /// An enum's value: its number, or the last part of its name.
 #[derive(Clone, Debug, Default)]
@@ -25,25 +27,30 @@ impl Visitor<'_> for WholeVisitor {
     }
 
     fn visit_u64<E: de::Error>(self, number: u64) -> Result<Whole, E> {
-        Ok(Whole(i64::try_from(number).unwrap_or(i64::MAX)))
+        Ok(Whole(i64::try_from(number).map_or(Told::Beyond, Told::Is)))
     }
 
     fn visit_i64<E: de::Error>(self, number: i64) -> Result<Whole, E> {
-        Ok(Whole(number))
+        Ok(Whole(Told::Is(number)))
     }
 
     fn visit_f64<E: de::Error>(self, number: f64) -> Result<Whole, E> {
-        Ok(Whole(number as i64))
+        // 2^63 is the first that does not fit.
+        let fits = number.abs() < 9_223_372_036_854_775_808.0;
+        Ok(Whole(if fits {
+            Told::Is(number as i64)
+        } else {
+            Told::Beyond
+        }))
     }
 
     fn visit_str<E: de::Error>(self, text: &str) -> Result<Whole, E> {
         let text = text.trim();
         if text.is_empty() {
-            return Ok(Whole(0));
+            return Ok(Whole(Told::Absent));
         }
         if let Ok(number) = text.parse::<i128>() {
-            let bound = if number > 0 { i64::MAX } else { i64::MIN };
-            return Ok(Whole(i64::try_from(number).unwrap_or(bound)));
+            return Ok(Whole(i64::try_from(number).map_or(Told::Beyond, Told::Is)));
         }
         match text.parse::<f64>() {
             Ok(number) if number.is_finite() => self.visit_f64(number),
@@ -52,7 +59,7 @@ impl Visitor<'_> for WholeVisitor {
     }
 
     fn visit_unit<E>(self) -> Result<Whole, E> {
-        Ok(Whole(0))
+        Ok(Whole(Told::Absent))
     }
 }
 

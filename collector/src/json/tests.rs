@@ -1,6 +1,7 @@
 //! Null is absent: for each place of a document, null there reads as if the place were not there.
 
 use super::*;
+use crate::span::Told;
 use proptest::prelude::*;
 use serde_json::Value;
 use std::borrow::Cow;
@@ -98,10 +99,19 @@ fn a_list_with_nulls_keeps_their_places() {
 }
 
 proptest! {
+    /// Beyond 64 bits there is no number, in either spelling.
+    #[test]
+    fn whole_numbers_are_never_bent(number: i128) {
+        for text in [format!("{number}"), format!("\"{number}\"")] {
+            let read = read::<Whole>(text.as_bytes()).unwrap().0.number();
+            prop_assert!(read.is_none_or(|read| i128::from(read) == number), "{} {:?}", text, read);
+        }
+    }
+
     #[test]
     fn whole_numbers_are_read_in_every_spelling(number: i64) {
         for text in [format!("{number}"), format!("\"{number}\"")] {
-            prop_assert_eq!(read::<Whole>(text.as_bytes()).unwrap(), Whole(number));
+            prop_assert_eq!(read::<Whole>(text.as_bytes()).unwrap(), Whole(Told::Is(number)));
         }
     }
 

@@ -5,8 +5,10 @@
 
 use super::value::{key_value, push_value, text};
 use super::wire::{Field, Fields, Value, WireError};
-use crate::json_text::{Keys, Object, push_int, push_string};
-use crate::span::{Extra, Maker, Name, Names, Origin, Span, SpanKind};
+use crate::json_text::{Keys, Object, push_instant, push_string};
+use crate::span::{
+    Extra, Maker, Name, Names, Origin, Span, SpanKind, Times, Told, http_status, parent_in,
+};
 use aefm_workloads::ids::{SpanId, TraceId};
 use std::sync::Arc;
 
@@ -15,7 +17,7 @@ use std::sync::Arc;
 pub struct Decoded {
     /// Its spans.
     pub spans: Vec<Span>,
-    /// Spans that have no valid ids and were left out.
+    /// Spans that have no valid ids or times and were left out.
     pub invalid: u64,
 }
 
@@ -206,22 +208,19 @@ impl<'a, 'b> Draft<'a, 'b> {
             status_message: (!self.status_message.is_empty())
                 .then(|| text(self.status_message).into_owned().into_boxed_str()),
         };
-        let (start_ns, end_ns) = (instant(self.start_ns), instant(self.end_ns));
+        let told = |ns: u64| instant(ns).map_or(Told::Beyond, Told::Is);
+        let times = Times::between(told(self.start_ns), told(self.end_ns))?;
         Some(Span {
             trace_id: TraceId(trace_id),
             span_id: SpanId(span_id),
-            parent: self
-                .parent
-                .try_into()
-                .ok()
-                .filter(|id| *id != [0; 8])
-                .map(SpanId),
+            parent: parent_in(self.parent).ok()?,
             origin: Arc::clone(origin),
             operation: self.operation.unwrap_or_else(|| names.name("")),
             kind: SpanKind::from_number(self.kind),
-            start_ns,
-            duration_ns: end_ns.saturating_sub(start_ns).max(0),
-            negative: end_ns < start_ns,
+            start_ns: times.start_ns,
+            duration_ns: times.duration_ns,
+            negative: times.negative,
+            unfinished: times.unfinished,
             error: self.facts.error,
             http_status: self.facts.http_status,
             attributes: (!self.attributes.is_empty()).then(|| {
@@ -241,7 +240,7 @@ impl Facts {
                 for field in Fields(value) {
                     match field?.value {
                         Value::Varint(number) => self.http_status = u16::try_from(number).ok(),
-                        Value::Bytes(bytes) => self.http_status = text(bytes).parse().ok(),
+                        Value::Bytes(bytes) => self.http_status = http_status(&text(bytes)),
                         _ => {}
                     }
                 }
@@ -258,9 +257,9 @@ impl Facts {
     }
 }
 
-/// Instants beyond the year 2262 are written as its last nanosecond.
-fn instant(ns: u64) -> i64 {
-    i64::try_from(ns).unwrap_or(i64::MAX)
+/// An instant, unless it lies beyond the year 2262.
+fn instant(ns: u64) -> Option<i64> {
+    i64::try_from(ns).ok()
 }
 
 /// The array, opened or with its comma.
@@ -274,7 +273,7 @@ fn push_event(out: &mut String, message: &[u8]) -> Result<(), WireError> {
     for field in Fields(message) {
         let field = field?;
         match field.number {
-            1 => push_int(object.key("t_ns"), instant(field.fixed64()?)),
+            1 => push_instant(object.key("t_ns"), instant(field.fixed64()?)),
             2 => push_string(object.key("name"), &text(field.bytes()?)),
             3 => push_attribute(&mut object, field.bytes()?)?,
             _ => {}

@@ -309,7 +309,9 @@ async fn export(
     let decoded = decode_form(form, &body, names)?;
     let mut inboxes = shared.inboxes();
     let now_ns = now_ns();
-    inboxes.admit(decoded.spans).map_err(|_| Refusal::Full)?;
+    inboxes
+        .admit(decoded.spans, now_ns)
+        .map_err(|_| Refusal::Full)?;
     inboxes.totals.invalid += decoded.invalid;
     if decoded.invalid > 0 {
         let example = || INVALID.to_owned();

@@ -109,12 +109,12 @@ impl Inboxes {
         self.open.entry(prefix).or_default();
     }
 
-    /// Takes all of these spans in, or none of them if memory is full.
-    pub(super) fn admit(&mut self, spans: Vec<Span>) -> Result<(), Full> {
+    /// Takes all of these spans in, which come at `now_ns`, or none of them if memory is full.
+    pub(super) fn admit(&mut self, spans: Vec<Span>, now_ns: i64) -> Result<(), Full> {
         self.totals.requests += 1;
         let weight: usize = spans
             .iter()
-            .filter(|span| self.holds(span))
+            .filter(|span| self.holds(span, now_ns))
             .map(Span::weight)
             .sum();
         if self.held_bytes.saturating_add(weight) > self.limits.held_bytes {
@@ -128,19 +128,20 @@ impl Inboxes {
         }
         self.held_bytes += weight;
         for span in spans {
-            self.route(span);
+            self.route(span, now_ns);
         }
         Ok(())
     }
 
     /// Whether a span would be kept.
-    fn holds(&self, span: &Span) -> bool {
+    fn holds(&self, span: &Span, now_ns: i64) -> bool {
         let prefix = span.trace_id.prefix();
         let is_late = self.closed.contains_key(&prefix);
-        self.open.contains_key(&prefix) || (self.strays.is_some() && !is_late)
+        let goes_by_time = self.strays.is_some() && is_of_now(span, now_ns);
+        self.open.contains_key(&prefix) || (goes_by_time && !is_late)
     }
 
-    fn route(&mut self, span: Span) {
+    fn route(&mut self, span: Span, now_ns: i64) {
         let prefix = span.trace_id.prefix();
         if let Some(inbox) = self.open.get_mut(&prefix) {
             inbox.weight += span.weight();
@@ -153,13 +154,29 @@ impl Inboxes {
             inbox.spans.push(span);
         } else if let Some(closed) = self.closed.get_mut(&prefix) {
             closed.late += 1;
-        } else if let Some(strays) = &mut self.strays {
+        } else if let Some(strays) = &mut self.strays
+            && is_of_now(&span, now_ns)
+        {
             strays.push(span);
         } else {
             self.totals.foreign += 1;
-            // By when it began: what came about before a case, as its data were put in, may arrive in the case's time.
-            self.losses.note(span.start_ns, Reason::Foreign, 1, || {
-                format!("service `{}`, trace {}", span.origin.service, span.trace_id)
+            // By when it began: what came about before a case, as its data were put in, may arrive in the case's time. What
+            // says that it began at another time altogether is told with those that came when it did.
+            let (at_ns, reason) = match (is_of_now(&span, now_ns), &self.strays) {
+                (true, _) => (span.start_ns, Reason::Foreign),
+                (false, None) => (now_ns, Reason::Foreign),
+                (false, Some(_)) => (now_ns, Reason::Untimely),
+            };
+            self.losses.note(at_ns, reason, 1, || {
+                let off_s = (span.start_ns - now_ns) / 1_000_000_000;
+                let clock = match off_s {
+                    1.. => format!(", which began {off_s} s after it came: its clock is wrong"),
+                    _ => String::new(),
+                };
+                format!(
+                    "service `{}`, trace {}{clock}",
+                    span.origin.service, span.trace_id
+                )
             });
         }
     }
@@ -243,6 +260,16 @@ impl Inbox {
     }
 }
 
+/// A span cannot begin after it came, but for what clocks differ by; and one that began so long before will be nobody's.
+const AHEAD_NS: i64 = 1_000_000_000;
+const BEHIND_NS: i64 = 600_000_000_000;
+
+/// Whether a span may have begun when it says so.
+fn is_of_now(span: &Span, now_ns: i64) -> bool {
+    let off_ns = span.start_ns.saturating_sub(now_ns);
+    (-BEHIND_NS..=AHEAD_NS).contains(&off_ns)
+}
+
 /// There is no room for these spans now.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Full;
@@ -252,6 +279,8 @@ mod tests {
     use super::*;
     use crate::span::Names;
     use aefm_workloads::ids;
+
+    const NOW_NS: i64 = 300;
 
     fn span(seed: u64, request: u64) -> Span {
         Span {
@@ -264,6 +293,7 @@ mod tests {
             start_ns: 0,
             duration_ns: 1,
             negative: false,
+            unfinished: false,
             error: false,
             http_status: None,
             attributes: None,
@@ -278,7 +308,7 @@ mod tests {
         inboxes.expect(one);
         inboxes.expect(two);
         inboxes
-            .admit(vec![span(1, 0), span(2, 0), span(1, 1), span(3, 0)])
+            .admit(vec![span(1, 0), span(2, 0), span(1, 1), span(3, 0)], NOW_NS)
             .unwrap();
         assert_eq!(
             (
@@ -295,7 +325,7 @@ mod tests {
         );
         assert!(told[0].example.contains("service `geo`"), "{told:?}");
         assert_eq!(inboxes.take(one).spans.len(), 2);
-        inboxes.admit(vec![span(1, 2)]).unwrap();
+        inboxes.admit(vec![span(1, 2)], NOW_NS).unwrap();
         assert_eq!(
             inboxes.arrived(one),
             Arrived {
@@ -319,17 +349,20 @@ mod tests {
         };
         let mut inboxes = Inboxes::new(limits, false);
         inboxes.expect(prefix);
-        inboxes.admit(vec![span(1, 0), span(1, 1)]).unwrap();
-        assert_eq!(inboxes.admit(vec![span(1, 2), span(1, 3)]), Err(Full));
+        inboxes.admit(vec![span(1, 0), span(1, 1)], NOW_NS).unwrap();
+        assert_eq!(
+            inboxes.admit(vec![span(1, 2), span(1, 3)], NOW_NS),
+            Err(Full)
+        );
         assert_eq!(
             (inboxes.count(prefix), inboxes.arrived(prefix).refused),
             (2, 2)
         );
         // Foreign spans are not held and need no room.
-        inboxes.admit(vec![span(9, 0), span(9, 1)]).unwrap();
+        inboxes.admit(vec![span(9, 0), span(9, 1)], NOW_NS).unwrap();
         inboxes.take(prefix);
         inboxes.expect(ids::trace_prefix(2));
-        inboxes.admit(vec![span(2, 2), span(2, 3)]).unwrap();
+        inboxes.admit(vec![span(2, 2), span(2, 3)], NOW_NS).unwrap();
     }
 
     #[test]
@@ -341,7 +374,7 @@ mod tests {
         let mut inboxes = Inboxes::new(Limits::default(), true);
         // The first trace began in the window and goes on after it; the second began before it, the third after it.
         let spans = vec![at(1, 150), at(1, 250), at(2, 99), at(2, 150), at(3, 200)];
-        inboxes.admit(spans).unwrap();
+        inboxes.admit(spans, NOW_NS).unwrap();
         assert_eq!(inboxes.count_between(100, 200), 2);
         let begins = |spans: Vec<Span>| {
             let mut begins: Vec<_> = spans.iter().map(|span| span.start_ns).collect();
@@ -353,7 +386,7 @@ mod tests {
         assert!(inboxes.held_bytes > 0);
         // What comes for a time that was taken is late, what comes for another is not.
         assert_eq!(inboxes.late_since(100), 0);
-        inboxes.admit(vec![at(4, 199), at(5, 300)]).unwrap();
+        inboxes.admit(vec![at(4, 199), at(5, 300)], NOW_NS).unwrap();
         assert_eq!((inboxes.late_since(100), inboxes.late_since(101)), (1, 0));
         // Long after, what nobody came for is counted and forgotten.
         assert!(inboxes.take_between(1 << 60, (1 << 60) + 1).is_empty());
@@ -361,8 +394,35 @@ mod tests {
         assert_eq!(inboxes.losses.between(1 << 60, 1 << 60)[0].count, 4);
         // A case of known ids has its own all the same.
         inboxes.expect(ids::trace_prefix(1));
-        inboxes.admit(vec![span(1, 0)]).unwrap();
+        inboxes.admit(vec![span(1, 0)], NOW_NS).unwrap();
         assert_eq!(inboxes.take(ids::trace_prefix(1)).spans.len(), 1);
+    }
+
+    #[test]
+    fn what_cannot_have_begun_when_it_says_is_told_when_it_comes() {
+        let now_ns = 1_800_000_000_000_000_000;
+        let at = |start_ns| Span {
+            start_ns,
+            ..span(9, 1)
+        };
+        let hour_ns = 3_600_000_000_000;
+        for by_time in [false, true] {
+            let mut inboxes = Inboxes::new(Limits::default(), by_time);
+            let spans = vec![
+                at(now_ns + hour_ns),
+                at(now_ns + hour_ns),
+                at(now_ns - hour_ns),
+            ];
+            inboxes.admit(spans, now_ns).unwrap();
+            let told = inboxes.losses.between(now_ns, now_ns);
+            assert_eq!(
+                told.iter().map(|loss| loss.count).sum::<u64>(),
+                3,
+                "{told:?}"
+            );
+            assert!(told[0].example.contains("3600 s after it came"), "{told:?}");
+            assert_eq!((inboxes.held_bytes, inboxes.totals.foreign), (0, 3));
+        }
     }
 
     #[test]
@@ -377,7 +437,7 @@ mod tests {
             inboxes.take(ids::trace_prefix(seed));
         }
         assert_eq!(inboxes.closed.len(), 2);
-        inboxes.admit(vec![span(0, 0), span(4, 0)]).unwrap();
+        inboxes.admit(vec![span(0, 0), span(4, 0)], NOW_NS).unwrap();
         assert_eq!(
             (
                 inboxes.totals.foreign,

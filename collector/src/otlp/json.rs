@@ -7,10 +7,13 @@ mod shape;
 
 use super::decode::Decoded;
 use crate::json;
-use crate::json_text::{Object, push_double, push_int, push_string};
+use crate::json_text::{Object, push_double, push_instant, push_string};
 use crate::sink::Hex;
-use crate::span::{Extra, Maker, Names, Origin, Span, SpanKind, id_of};
+use crate::span::{
+    Extra, Maker, Names, Origin, Span, SpanKind, Times, http_status, id_of, parent_of,
+};
 use aefm_workloads::ids::{SpanId, TraceId};
+use serde_json::value::RawValue;
 use shape::{Any, Event, JsonSpan, KeyValue, Link, Message, ResourceSpans, ScopeSpans};
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -31,19 +34,28 @@ pub enum JsonError {
 /// # Errors
 /// The text is not such a message, or the server's error.
 pub fn read(text: &[u8], names: &mut Names) -> Result<Decoded, JsonError> {
-    let message: Message<'_> = json::read(text)?;
+    match json::read::<Message<'_, JsonSpan<'_>>>(text) {
+        Ok(message) => take(&message, names),
+        // One span that is none costs itself alone.
+        Err(error) => match json::read::<Message<'_, &RawValue>>(text) {
+            Ok(message) => take(&message, names),
+            Err(_) => Err(error.into()),
+        },
+    }
+}
+
+fn take<S: Told>(message: &Message<'_, S>, names: &mut Names) -> Result<Decoded, JsonError> {
     if let Some(error) = &message.error
         && error.http_code != Some(404)
     {
         return Err(JsonError::Server(error.message.clone()));
     }
     let mut decoded = Decoded::default();
-    let wrapped = message.result.map(|result| result.resource_spans);
-    for resource_spans in message
-        .resource_spans
+    let wrapped = message
+        .result
         .iter()
-        .chain(wrapped.iter().flatten())
-    {
+        .flat_map(|result| &result.resource_spans);
+    for resource_spans in message.resource_spans.iter().chain(wrapped) {
         add_resource(resource_spans, names, &mut decoded);
     }
     Ok(decoded)
@@ -55,7 +67,13 @@ pub fn read(text: &[u8], names: &mut Names) -> Result<Decoded, JsonError> {
 /// The text is none.
 pub fn read_resource_spans(text: &[u8], names: &mut Names) -> Result<Decoded, JsonError> {
     let mut decoded = Decoded::default();
-    add_resource(&json::read(text)?, names, &mut decoded);
+    match json::read::<ResourceSpans<'_, JsonSpan<'_>>>(text) {
+        Ok(resource) => add_resource(&resource, names, &mut decoded),
+        Err(error) => match json::read::<ResourceSpans<'_, &RawValue>>(text) {
+            Ok(resource) => add_resource(&resource, names, &mut decoded),
+            Err(_) => return Err(error.into()),
+        },
+    }
     Ok(decoded)
 }
 
@@ -65,7 +83,7 @@ pub fn read_resource_spans(text: &[u8], names: &mut Names) -> Result<Decoded, Js
 /// The text is none.
 pub fn read_span(text: &[u8], names: &mut Names) -> Result<Decoded, JsonError> {
     let scope = ScopeSpans {
-        spans: vec![json::read(text)?],
+        spans: vec![json::read::<JsonSpan<'_>>(text)?],
     };
     let alone = ResourceSpans {
         scope_spans: vec![scope],
@@ -76,10 +94,32 @@ pub fn read_span(text: &[u8], names: &mut Names) -> Result<Decoded, JsonError> {
     Ok(decoded)
 }
 
-fn add_resource(json: &ResourceSpans<'_>, names: &mut Names, decoded: &mut Decoded) {
+/// A span as it stands in a message: read, or a text that may be none.
+trait Told {
+    fn span(&self, origin: &Arc<Origin>, names: &mut Names) -> Option<Span>;
+}
+
+impl Told for JsonSpan<'_> {
+    fn span(&self, origin: &Arc<Origin>, names: &mut Names) -> Option<Span> {
+        span(self, origin, names)
+    }
+}
+
+impl Told for &RawValue {
+    fn span(&self, origin: &Arc<Origin>, names: &mut Names) -> Option<Span> {
+        let json: JsonSpan<'_> = json::read(self.get().as_bytes()).ok()?;
+        span(&json, origin, names)
+    }
+}
+
+fn add_resource<S: Told>(json: &ResourceSpans<'_, S>, names: &mut Names, decoded: &mut Decoded) {
     let origin = origin(&json.resource.attributes, names);
-    for json in json.scope_spans.iter().flat_map(|scope| &scope.spans) {
-        match span(json, &origin, names) {
+    let scopes = json
+        .scope_spans
+        .iter()
+        .chain(&json.instrumentation_library_spans);
+    for json in scopes.flat_map(|scope| &scope.spans) {
+        match json.span(&origin, names) {
             Some(span) => decoded.spans.push(span),
             None => decoded.invalid += 1,
         }
@@ -100,21 +140,22 @@ fn origin(attributes: &[KeyValue<'_>], names: &mut Names) -> Arc<Origin> {
 }
 
 fn span(json: &JsonSpan<'_>, origin: &Arc<Origin>, names: &mut Names) -> Option<Span> {
-    let (start_ns, end_ns) = (json.start_time_unix_nano.0, json.end_time_unix_nano.0);
+    let times = Times::between(json.start_time_unix_nano.0, json.end_time_unix_nano.0)?;
     let status = &json.status;
     let mut span = Span {
         trace_id: TraceId(id_of(&json.trace_id)?),
         span_id: SpanId(id_of(&json.span_id)?),
-        parent: id_of(&json.parent_span_id).map(SpanId),
+        parent: parent_of(&json.parent_span_id).ok()?,
         origin: Arc::clone(origin),
         operation: names.name(&json.name),
         kind: json.kind.name.as_deref().map_or_else(
             || SpanKind::from_number(json.kind.number),
             SpanKind::from_name,
         ),
-        start_ns,
-        duration_ns: end_ns.saturating_sub(start_ns).max(0),
-        negative: end_ns < start_ns,
+        start_ns: times.start_ns,
+        duration_ns: times.duration_ns,
+        negative: times.negative,
+        unfinished: times.unfinished,
         error: status.code.number == 2
             || status
                 .code
@@ -146,10 +187,11 @@ impl KeyValue<'_> {
         let value = &self.value;
         match &*self.key {
             "http.response.status_code" | "http.status_code" => {
-                let number = value
-                    .int_value
-                    .and_then(|number| u16::try_from(number.0).ok());
-                span.http_status = number.or_else(|| value.string_value.as_deref()?.parse().ok());
+                let written = value.int_value.or(value.double_value);
+                let written = written.map(|number| number.get().trim_matches('"'));
+                span.http_status = written
+                    .or(value.string_value.as_deref())
+                    .and_then(http_status);
             }
             "error" => {
                 span.error |=
@@ -175,7 +217,12 @@ impl Any<'_> {
         } else if let Some(flag) = self.bool_value {
             out.push_str(if flag { "true" } else { "false" });
         } else if let Some(number) = self.int_value {
-            push_int(out, number.0);
+            let digits = number.get().trim_matches('"');
+            if json::is_integer(digits) {
+                out.push_str(digits);
+            } else {
+                push_string(out, digits);
+            }
         } else if let Some(number) = self.double_value {
             match number.get().trim_matches('"').parse() {
                 Ok(number) => push_double(out, number),
@@ -200,7 +247,7 @@ impl Any<'_> {
 
 fn events(events: &[Event<'_>]) -> Box<str> {
     array(events, |event, object| {
-        push_int(object.key("t_ns"), event.time_unix_nano.0);
+        push_instant(object.key("t_ns"), event.time_unix_nano.0.number());
         push_string(object.key("name"), &event.name);
         push_members(object, &event.attributes);
     })
@@ -257,7 +304,7 @@ mod tests {
                "events":[{"timeUnixNano":"5","name":"e","attributes":[{"key":"k","value":{"boolValue":true}}]}],
                "status":{"code":"STATUS_CODE_ERROR","message":"no"}},
               {"traceId":"000102030405060708090a0b0c0d0e0f","spanId":"too short","name":"b"},
-              {"traceId":"000102030405060708090a0b0c0d0e0f","spanId":"1011223344556677","kind":"SPAN_KIND_CLIENT"}]}]}]}}"#;
+              {"traceId":"000102030405060708090a0b0c0d0e0f","spanId":"1011223344556677","startTimeUnixNano":"1","kind":"SPAN_KIND_CLIENT"}]}]}]}}"#;
         let decoded = read(text.as_bytes(), &mut Names::default()).unwrap();
         assert_eq!((decoded.spans.len(), decoded.invalid), (2, 1));
         let span = &decoded.spans[0];
@@ -297,7 +344,7 @@ mod tests {
         for (null, absent) in pairs {
             assert_eq!(spans(&null), spans(&absent), "{null}");
         }
-        let list = serde_json::json!({"resourceSpans": [{"scopeSpans": [{"spans": [{"traceId": "01", "spanId": "02", "attributes": [
+        let list = serde_json::json!({"resourceSpans": [{"scopeSpans": [{"spans": [{"traceId": "01", "spanId": "02", "startTimeUnixNano": 1, "attributes": [
             {"key": "l", "value": {"arrayValue": {"values": [{"intValue": 1}, null, {"stringValue": "x"}]}}}]}]}]}]});
         assert_eq!(
             spans(&list).0[0].attributes.as_deref(),

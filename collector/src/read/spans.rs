@@ -165,6 +165,7 @@ impl<'a> Columns<'a> {
             duration_ns: self.duration_ns.value(row),
             negative: value(self.flags, row)
                 .is_some_and(|flags| flags.contains("negative-duration")),
+            unfinished: value(self.flags, row).is_some_and(|flags| flags.contains("unfinished")),
             error: self.error.value(row),
             http_status: status.and_then(|status| u16::try_from(status).ok()),
             attributes: value(self.attributes, row).map(Into::into),
@@ -201,6 +202,7 @@ mod tests {
                 span.attributes = place.is_multiple_of(2).then(|| "{\"a\":1}".into());
                 span.http_status = place.is_multiple_of(3).then_some(404);
                 span.negative = place.is_multiple_of(5);
+                span.unfinished = place % 5 == 1;
                 span.extra = place.is_multiple_of(7).then(|| {
                     Box::new(Extra { status_message: Some(text.clone().into()), ..Extra::default() })
                 });

@@ -150,7 +150,7 @@ tables! {
         flag("error", "The span says that it failed.").required(),
         int("http_status", "HTTP status, where the span has one."),
         flag("orphan", "It names a parent that is missing: not in the trace, nor the client, nor outside of all that was traced (as of the only root where the client is not known).").required(),
-        text("flags", "What is odd about it, in words: shared-id, cycle, outlives-parent, outside-parent, negative-duration; null where nothing is."),
+        text("flags", "What is odd about it, in words: shared-id, cycle, outlives-parent, outside-parent, negative-duration, unfinished; null where nothing is."),
         text("attributes", "The span's attributes, a JSON object."),
         text("status_message", "What the span's status says in words."),
         text("events", "Its events (logs), a JSON array."),

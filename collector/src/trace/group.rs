@@ -7,8 +7,9 @@ use std::collections::HashMap;
 
 /// Spans grouped by trace, in the order in which traces first appeared, and how many copies were left out.
 ///
-/// Within a trace spans are sorted by start, then by id. Of copies of a span (same id, kind and origin: a retried
-/// export, overlapping searches) the fullest is kept.
+/// Within a trace spans are sorted by start, then by id. Of copies of a span (same id, kind, origin, operation and start: a
+/// retried export, overlapping searches) the fullest is kept. Processes that were forked with one state of chance give
+/// different spans one id: these are all kept.
 #[must_use]
 pub fn group(spans: Vec<Span>) -> (Vec<Vec<Span>>, u64) {
     let mut traces = by_trace(spans);
@@ -62,6 +63,8 @@ fn identity(span: &Span) -> impl Ord {
         span.kind,
         &*span.origin.service,
         span.origin.pod.as_deref(),
+        span.start_ns,
+        &*span.operation,
     )
 }
 
@@ -72,8 +75,6 @@ fn fullness(span: &Span) -> impl Ord {
         span.weight(),
         span.duration_ns,
         span.attributes.as_deref(),
-        span.start_ns,
         span.parent,
-        &*span.operation,
     )
 }

@@ -21,6 +21,7 @@ pub(crate) fn span(id: u64, parent: Option<u64>, start_ns: i64, end_ns: i64) -> 
         start_ns,
         duration_ns: (end_ns - start_ns).max(0),
         negative: false,
+        unfinished: false,
         error: false,
         http_status: None,
         attributes: None,

@@ -23,6 +23,8 @@ pub struct Flags {
     pub outside_parent: bool,
     /// It ended before it started.
     pub negative: bool,
+    /// Its end was not said.
+    pub unfinished: bool,
 }
 
 impl Flags {
@@ -35,6 +37,7 @@ impl Flags {
             (self.outlives_parent, "outlives-parent"),
             (self.outside_parent, "outside-parent"),
             (self.negative, "negative-duration"),
+            (self.unfinished, "unfinished"),
         ];
         let words: Vec<_> = words
             .into_iter()
@@ -128,6 +131,7 @@ impl Tree {
         for (node, span) in spans.iter().enumerate() {
             let flags = &mut self.flags[node];
             flags.negative = span.negative;
+            flags.unfinished = span.unfinished;
             let twins = nodes_of(&ids, span.span_id);
             flags.shared_id = twins.len() > 1;
             // Zipkin's client and server share one id and one parent: the server is under the client.

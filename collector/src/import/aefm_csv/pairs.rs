@@ -122,6 +122,7 @@ fn pair(row: &[String], names: &mut Names) -> Option<(Draft, Draft)> {
                 start_ns,
                 duration_ns: ns(duration_us)?.max(0),
                 negative: false,
+                unfinished: false,
                 error: false,
                 http_status: None,
                 attributes: None,

@@ -14,17 +14,28 @@ enum Frame {
     Documents,
     /// An array whose elements are pieces.
     Pieces(Format),
-    /// A document after its first array of pieces: more members may follow.
+    /// A document that has pieces in it.
     Document,
 }
 
 /// Arrays within arrays are followed so far.
 const DEPTH: usize = 16;
 
+/// How many pieces a document has, and how many there are for what was asked, as it says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Count {
+    pub(super) pieces: u64,
+    pub(super) total: Option<u64>,
+}
+
 /// Finds the pieces.
 #[derive(Debug, Default)]
 pub(super) struct Scan {
     frames: Vec<Frame>,
+    /// What each of the open documents has, the outermost first.
+    counts: Vec<Count>,
+    /// A document has ended that has less than it says.
+    short: Option<Count>,
     /// What is skipped until the next document is part of something broken that was reported.
     is_after_fault: bool,
 }
@@ -49,7 +60,13 @@ impl Scan {
     /// Begins anew behind something broken, at the beginning of a document.
     pub(super) fn restart(&mut self) {
         self.frames.clear();
+        self.counts.clear();
         self.is_after_fault = true;
+    }
+
+    /// What the document has that ended with the last step, if it says that there is more.
+    pub(super) fn take_short(&mut self) -> Option<Count> {
+        self.short.take()
     }
 
     /// Whether what is found between documents is part of something broken that was reported.
@@ -64,10 +81,19 @@ impl Scan {
     pub(super) fn next(&mut self, bytes: &[u8]) -> Result<Step, Broken> {
         let comma = |byte: u8| byte == b',' && (!self.frames.is_empty() || self.is_after_fault);
         let is_space = |byte: &u8| byte.is_ascii_whitespace() || *byte == RECORD || comma(*byte);
-        let at = bytes
-            .iter()
-            .position(|byte| !is_space(byte))
-            .unwrap_or(bytes.len());
+        let mut at = 0;
+        loop {
+            let rest = &bytes[at..];
+            at += rest.iter().take_while(|byte| is_space(byte)).count();
+            // Saved answers, one after the other: each may begin with a byte order mark.
+            if self.frames.is_empty() && bytes[at..].starts_with(MARK) {
+                at += MARK.len();
+            } else if self.frames.is_empty() && at < bytes.len() && MARK.starts_with(&bytes[at..]) {
+                return Ok(Step::More);
+            } else {
+                break;
+            }
+        }
         let Some(byte) = bytes.get(at) else {
             return Ok(if at > 0 {
                 Step::Reached(at)
@@ -76,8 +102,17 @@ impl Scan {
             });
         };
         match (self.frames.last().copied(), byte) {
-            (Some(Frame::Documents | Frame::Pieces(_)), b']') | (Some(Frame::Document), b'}') => {
+            (Some(Frame::Documents | Frame::Pieces(_)), b']') => {
                 self.frames.pop();
+                Ok(Step::Reached(at + 1))
+            }
+            (Some(Frame::Document), b'}') => {
+                self.frames.pop();
+                let count = self.counts.pop().unwrap_or_default();
+                self.short = count
+                    .total
+                    .is_some_and(|total| total > count.pieces)
+                    .then_some(count);
                 Ok(Step::Reached(at + 1))
             }
             (Some(Frame::Document), b'"') => self.member(bytes, at),
@@ -86,10 +121,13 @@ impl Scan {
                 else {
                     return Ok(Step::More);
                 };
+                if let Some(count) = self.counts.last_mut() {
+                    count.pieces += 1;
+                }
                 Ok(Step::Piece(at, at + length, format))
             }
             (None | Some(Frame::Documents), b'{') => self.document(bytes, at),
-            (None | Some(Frame::Documents), b'[') => self.open(&[Frame::Documents], at + 1),
+            (None | Some(Frame::Documents), b'[') => self.open(Frame::Documents, at + 1),
             // Null is absent.
             (Some(_), b'n') if bytes[at..].starts_with(b"null") => Ok(Step::Reached(at + 4)),
             (Some(_), b'n') if b"null".starts_with(&bytes[at..]) => Ok(Step::More),
@@ -108,18 +146,18 @@ impl Scan {
         }
     }
 
-    fn open(&mut self, frames: &[Frame], at: usize) -> Result<Step, Broken> {
-        if self.frames.len() + frames.len() > DEPTH {
+    fn open(&mut self, frame: Frame, at: usize) -> Result<Step, Broken> {
+        if self.frames.len() == DEPTH {
             return Err(Broken {
                 at,
                 reason: "arrays are nested too deeply",
             });
         }
-        self.frames.extend(frames);
+        self.frames.push(frame);
         Ok(Step::Reached(at))
     }
 
-    /// A document that begins at `at`: into its first array of pieces, or as a piece itself.
+    /// A document that begins at `at`: member by member if there are pieces in it, or as a piece itself.
     fn document(&mut self, bytes: &[u8], at: usize) -> Result<Step, Broken> {
         self.is_after_fault = false;
         let mut reached = at + 1;
@@ -128,8 +166,9 @@ impl Scan {
                 Found::More => return Ok(Step::More),
                 Found::End(end) => return Ok(Step::Piece(at, end, Format::Unknown)),
                 Found::Member(member) => {
-                    if let Some(inside) = member.inside(bytes) {
-                        return self.open(&[Frame::Document, inside], member.value + 1);
+                    if member.inside(bytes).is_some() {
+                        self.counts.push(Count::default());
+                        return self.open(Frame::Document, at + 1);
                     }
                     match member.end(bytes)? {
                         Some(end) => reached = end,
@@ -145,26 +184,61 @@ impl Scan {
         let Found::Member(member) = Member::next(bytes, at)? else {
             return Ok(Step::More);
         };
-        if let Some(inside) = member.inside(bytes) {
-            return self.open(&[inside], member.value + 1);
+        match member.inside(bytes) {
+            Some(Inside::Pieces(format)) => {
+                return self.open(Frame::Pieces(format), member.value + 1);
+            }
+            Some(Inside::Document) => return self.document(bytes, member.value),
+            Some(Inside::Piece(_)) | None => {}
         }
         let Some(end) = member.end(bytes)? else {
             return Ok(Step::More);
         };
-        // What a server has to say of what it left out.
-        let is_said = matches!(member.name(bytes), b"errors" | b"error")
-            && matches!(bytes[member.value], b'[' | b'{' | b'"')
-            && !matches!(&bytes[member.value..end], b"[]" | b"{}" | b"\"\"");
-        Ok(if is_said {
-            Step::Piece(member.value, end, Format::Said)
+        if let Some(Inside::Piece(format)) = member.inside(bytes) {
+            return Ok(Step::Piece(member.value, end, format));
+        }
+        if member.name(bytes) == b"total"
+            && let Some(count) = self.counts.last_mut()
+        {
+            count.total = total(&bytes[member.value..end]);
+        }
+        // What a server has to say of what it left out, with its name.
+        Ok(if SAID.contains(&member.name(bytes)) {
+            Step::Piece(member.from, end, Format::Said)
         } else {
             Step::Reached(end)
         })
     }
 }
 
+/// By these members servers say that something is missing; most say that nothing is.
+const SAID: [&[u8]; 5] = [b"errors", b"error", b"status", b"timed_out", b"_shards"];
+
+/// How many there are, as Jaeger writes it, and Elasticsearch of before and since its version 7.
+fn total(value: &[u8]) -> Option<u64> {
+    #[derive(serde::Deserialize)]
+    struct Value {
+        value: u64,
+    }
+    let number = serde_json::from_slice(value).ok();
+    number.or_else(|| Some(serde_json::from_slice::<Value>(value).ok()?.value))
+}
+
+/// What may stand before a text.
+const MARK: &[u8] = b"\xef\xbb\xbf";
+
 /// What separates the texts of a JSON sequence (RFC 7464).
 const RECORD: u8 = 0x1e;
+
+/// What a member's value is.
+enum Inside {
+    /// An array of pieces.
+    Pieces(Format),
+    /// A piece.
+    Piece(Format),
+    /// A document, to be looked at as one that stands by itself.
+    Document,
+}
 
 /// A member of an object: where its name (with its quotes) and its value begin, and where the name ends.
 struct Member {
@@ -227,15 +301,19 @@ impl Member {
         &bytes[self.from + 1..self.to - 1]
     }
 
-    /// What opens with this member's value, if pieces are in it.
-    fn inside(&self, bytes: &[u8]) -> Option<Frame> {
+    /// What this member's value is, if pieces may be in it.
+    fn inside(&self, bytes: &[u8]) -> Option<Inside> {
         match (self.name(bytes), bytes[self.value]) {
-            (b"data", b'[') => Some(Frame::Pieces(Format::JaegerTrace)),
+            (b"data", b'[') => Some(Inside::Pieces(Format::JaegerTrace)),
             (b"resourceSpans" | b"resource_spans" | b"batches", b'[') => {
-                Some(Frame::Pieces(Format::OtlpResource))
+                Some(Inside::Pieces(Format::OtlpResource))
             }
-            (b"hits", b'[') => Some(Frame::Pieces(Format::Unknown)),
-            (b"hits" | b"result" | b"trace" | b"data", b'{') => Some(Frame::Document),
+            // One without the array around it.
+            (b"resourceSpans" | b"resource_spans" | b"batches", b'{') => {
+                Some(Inside::Piece(Format::OtlpResource))
+            }
+            (b"hits", b'[') => Some(Inside::Pieces(Format::Unknown)),
+            (b"hits" | b"result" | b"trace" | b"data", b'{') => Some(Inside::Document),
             _ => None,
         }
     }
@@ -280,14 +358,15 @@ mod tests {
         let (one, two) = (trace(1).0, trace(2).0);
         let resource = (r#"{"scopeSpans":[{}]}"#.to_owned(), Format::OtlpResource);
         let unknown = |text: &str| (text.to_owned(), Format::Unknown);
-        let said = (r#"[{"msg":"storage"}]"#.to_owned(), Format::Said);
+        let said = |text: &str| (text.to_owned(), Format::Said);
+        let errors = r#""errors":[{"msg":"storage"}]"#;
         for (text, expected) in [
             (
                 format!(r#"{{"total":0,"data" : [{one} , {two}],"limit":0,"errors":null}}"#),
-                vec![trace(1), trace(2)],
+                vec![trace(1), trace(2), said(r#""errors":null"#)],
             ),
             (
-                format!("{{\"data\":[{one}]}}\n{{\"data\":[{two}]}}\n"),
+                format!("{{\"data\":[{one}]}}\n\u{feff}{{\"data\":[{two}]}}\n"),
                 vec![trace(1), trace(2)],
             ),
             (
@@ -303,8 +382,19 @@ mod tests {
                 vec![],
             ),
             (
-                format!(r#"{{"data":[{one}],"errors":[{{"msg":"storage"}}]}}"#),
-                vec![trace(1), said],
+                format!(r#"{{"data":[{one}],{errors}}}"#),
+                vec![trace(1), said(errors)],
+            ),
+            // The order of members means nothing.
+            (
+                format!(r#"{{{errors},"data":[{one}]}}"#),
+                vec![said(errors), trace(1)],
+            ),
+            (
+                format!(
+                    r#"{{"data":{one},"total":1}}{{"trace":{{"spans":[1]}}}}{{"resourceSpans":{{"scopeSpans":[{{}}]}}}}"#
+                ),
+                vec![unknown(&one), unknown(r#"{"spans":[1]}"#), resource.clone()],
             ),
             (format!("[{one},{two}]"), vec![unknown(&one), unknown(&two)]),
             (
@@ -349,6 +439,31 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_document_that_has_less_than_it_says_is_told() {
+        let short = |text: &str| {
+            let (mut scan, mut reached, mut short) = (Scan::default(), 0, None);
+            while let Ok(step @ (Step::Piece(_, to, _) | Step::Reached(to))) =
+                scan.next(&text.as_bytes()[reached..])
+            {
+                short = scan.take_short().or(short);
+                assert_ne!(step, Step::More);
+                reached += to;
+            }
+            assert_eq!(reached, text.len());
+            short.map(|count| (count.pieces, count.total))
+        };
+        let hits =
+            |total: &str| format!(r#"{{"took":1,"hits":{{"total":{total},"hits":[{{}},{{}}]}}}}"#);
+        assert_eq!(short(&hits("2")), None);
+        assert_eq!(short(&hits(r#"{"value":2,"relation":"eq"}"#)), None);
+        assert_eq!(short(&hits("3")), Some((2, Some(3))));
+        let more = r#"{"value":10000,"relation":"gte"}"#;
+        assert_eq!(short(&hits(more)), Some((2, Some(10_000))));
+        assert_eq!(short(r#"{"data":[{}],"total":2}"#), Some((1, Some(2))));
+        assert_eq!(short(r#"{"total":0,"data":[{}]}"#), None);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 fn line(id: usize) -> String {
     format!(
-        r#"{{"resourceSpans":[{{"scopeSpans":[{{"spans":[{{"traceId":"{id:032x}","spanId":"{id:016x}","name":"a \"b\\"}}]}}]}}]}}"#
+        r#"{{"resourceSpans":[{{"scopeSpans":[{{"spans":[{{"traceId":"{id:032x}","spanId":"{id:016x}","startTimeUnixNano":9,"name":"a \"b\\"}}]}}]}}]}}"#
     )
 }
 

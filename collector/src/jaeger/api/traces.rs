@@ -78,6 +78,7 @@ impl Jaeger {
             traces: read.traces,
             bytes: body.len(),
             invalid: read.invalid,
+            said: read.said,
         })
     }
 
@@ -101,6 +102,7 @@ impl Jaeger {
             traces: by_trace(decoded.spans),
             bytes: body.len(),
             invalid: decoded.invalid,
+            said: Vec::new(),
         })
     }
 
@@ -126,6 +128,7 @@ impl Jaeger {
             traces: by_trace(spans),
             bytes,
             invalid,
+            said: Vec::new(),
         })
     }
 }

@@ -20,7 +20,7 @@ impl Jaeger {
             [pool.absent(plan), pool.incomplete(plan.whose), unanswered].concat();
         let (count, was_empty) = (wanted.len(), pool.traces() == 0);
         let mut answers = futures_util::stream::iter(wanted)
-            .map(|id| async move { (id, self.trace(id).await) })
+            .map(|id| self.trace(id))
             .buffer_unordered(AT_A_TIME);
         let (mut asked, mut failed) = (0, 0);
         loop {
@@ -32,11 +32,15 @@ impl Jaeger {
                 );
                 return pool.collected.failures.push(reason);
             };
-            let Some((id, answer)) = answer else { return };
+            let Some(answer) = answer else { return };
             asked += 1;
             pool.collected.questions += 1;
             match answer {
                 Ok(found) => {
+                    found
+                        .said
+                        .into_iter()
+                        .for_each(|said| pool.fail(format!("the server says: {said}")));
                     let brought: usize = found
                         .traces
                         .into_iter()
@@ -46,7 +50,8 @@ impl Jaeger {
                 }
                 Err(error) => {
                     failed += 1;
-                    pool.collected.failures.push(format!("trace {id}: {error}"));
+                    // Without its id the sentence is the same for all that fail alike.
+                    pool.fail(format!("a trace could not be asked for by id: {error}"));
                 }
             }
             let is_hopeless = was_empty && pool.traces() == 0 && asked >= HOPELESS;

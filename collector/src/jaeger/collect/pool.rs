@@ -2,17 +2,40 @@
 
 use super::learned::{Call, Learned};
 use super::{Collected, Plan, Whose};
-use crate::span::{Span, SpanKind};
+use crate::span::{Name, Origin, Span, SpanKind};
 use aefm_workloads::ids::{self, SpanId, TraceId};
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
 
 /// Traces as they come in.
 #[derive(Default)]
 pub(super) struct Pool {
     /// The place of each distinct span of each trace.
-    known: HashMap<TraceId, HashMap<(SpanId, Option<SpanKind>), usize>>,
+    known: HashMap<TraceId, HashMap<Identity, usize>>,
     pub(super) collected: Collected,
+}
+
+/// What copies of a span have in common, as in [`crate::trace::group`].
+#[derive(PartialEq, Eq, Hash)]
+struct Identity {
+    span: SpanId,
+    kind: Option<SpanKind>,
+    start_ns: i64,
+    origin: Arc<Origin>,
+    operation: Name,
+}
+
+impl Identity {
+    fn of(span: &Span) -> Self {
+        Self {
+            span: span.span_id,
+            kind: span.kind,
+            start_ns: span.start_ns,
+            origin: Arc::clone(&span.origin),
+            operation: Arc::clone(&span.operation),
+        }
+    }
 }
 
 impl Pool {
@@ -26,7 +49,7 @@ impl Pool {
             }
             let spans = &mut self.collected.spans;
             let known = self.known.entry(span.trace_id).or_default();
-            match known.entry((span.span_id, span.kind)) {
+            match known.entry(Identity::of(&span)) {
                 Entry::Vacant(entry) => {
                     entry.insert(spans.len());
                     ends.push(span.start_ns.saturating_add(span.duration_ns));
@@ -65,7 +88,7 @@ impl Pool {
                 Whose::Anybody => None,
             };
             let known = self.known.get(&span.trace_id);
-            let has = |id| known.is_some_and(|spans| spans.keys().any(|(span, _)| *span == id));
+            let has = |id| known.is_some_and(|spans| spans.keys().any(|known| known.span == id));
             span.parent
                 .is_some_and(|parent| Some(parent) != client && !has(parent))
         };

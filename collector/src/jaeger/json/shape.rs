@@ -2,7 +2,7 @@
 
 use crate::json::{Members, Whole};
 use crate::json_text::Object;
-use crate::span::SpanKind;
+use crate::span::{SpanKind, http_status};
 use foldhash::fast::RandomState;
 use serde::de::{SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
@@ -16,9 +16,10 @@ const ATTRIBUTES_BYTES: usize = 512;
 
 /// An answer of `/api/traces`.
 #[derive(Debug, Deserialize)]
-pub(super) struct Answer<'a> {
-    #[serde(borrow, default)]
-    pub(super) data: Vec<Trace<'a>>,
+#[serde(bound(deserialize = "'de: 'a, S: Deserialize<'de>"))]
+pub(super) struct Answer<'a, S> {
+    #[serde(default = "Vec::new")]
+    pub(super) data: Vec<Trace<'a, S>>,
     #[serde(default)]
     pub(super) errors: Vec<ApiError>,
 }
@@ -29,18 +30,22 @@ pub(super) struct ApiError {
     pub(super) msg: String,
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct Trace<'a> {
+/// `S`: a span, or its text where one of them is not as it should be.
+#[derive(Debug, Deserialize)]
+#[serde(
+    rename_all = "camelCase",
+    bound(deserialize = "'de: 'a, S: Deserialize<'de>")
+)]
+pub(super) struct Trace<'a, S> {
     #[serde(rename = "traceID", borrow, default)]
     pub(super) trace_id: Cow<'a, str>,
-    #[serde(borrow, default)]
-    pub(super) spans: Vec<JsonSpan<'a>>,
+    #[serde(default = "Vec::new")]
+    pub(super) spans: Vec<S>,
     #[serde(borrow, default)]
     pub(super) processes: HashMap<Cow<'a, str>, Process<'a>, RandomState>,
     // An answer in the place of a trace: what a line that broke off was followed by.
-    #[serde(borrow, default)]
-    pub(super) data: Vec<Trace<'a>>,
+    #[serde(default = "Vec::new")]
+    pub(super) data: Vec<Trace<'a, S>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -68,9 +73,8 @@ pub(super) struct JsonSpan<'a> {
     pub(super) operation_name: Cow<'a, str>,
     #[serde(borrow, default)]
     pub(super) references: Vec<Reference<'a>>,
-    // A span without a start is none, one without a duration has none.
     #[serde(default)]
-    pub(super) start_time: Option<Whole>,
+    pub(super) start_time: Whole,
     #[serde(default)]
     pub(super) duration: Whole,
     #[serde(default)]
@@ -172,7 +176,7 @@ impl Attributes {
             "error" => self.error |= value == "true",
             "otel.status_code" => self.error |= value == "ERROR",
             "http.status_code" | "http.response.status_code" => {
-                self.http_status = value.parse().ok();
+                self.http_status = http_status(value);
             }
             _ => {}
         }

@@ -5,15 +5,20 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub(super) struct Message<'a> {
+/// `S`: a span, or its text where one of them is not as it should be.
+#[derive(Debug, Deserialize)]
+#[serde(
+    rename_all = "camelCase",
+    default,
+    bound(deserialize = "'de: 'a, S: Deserialize<'de>")
+)]
+pub(super) struct Message<'a, S> {
     // Tempo calls them batches.
-    #[serde(borrow, alias = "resource_spans", alias = "batches")]
-    pub(super) resource_spans: Vec<ResourceSpans<'a>>,
+    #[serde(alias = "resource_spans", alias = "batches")]
+    pub(super) resource_spans: Vec<ResourceSpans<'a, S>>,
     // What Jaeger wraps it in, and Tempo.
-    #[serde(borrow, alias = "trace")]
-    pub(super) result: Option<Box<Message<'a>>>,
+    #[serde(alias = "trace")]
+    pub(super) result: Option<Box<Message<'a, S>>>,
     pub(super) error: Option<ServerError>,
 }
 
@@ -25,21 +30,44 @@ pub(super) struct ServerError {
     pub(super) message: String,
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub(super) struct ResourceSpans<'a> {
-    #[serde(borrow)]
+#[derive(Debug, Deserialize)]
+#[serde(
+    rename_all = "camelCase",
+    default,
+    bound(deserialize = "'de: 'a, S: Deserialize<'de>")
+)]
+pub(super) struct ResourceSpans<'a, S> {
     pub(super) resource: Resource<'a>,
-    #[serde(
-        borrow,
-        alias = "scope_spans",
-        alias = "instrumentationLibrarySpans",
-        alias = "instrumentation_library_spans"
-    )]
-    pub(super) scope_spans: Vec<ScopeSpans<'a>>,
+    #[serde(alias = "scope_spans")]
+    pub(super) scope_spans: Vec<ScopeSpans<S>>,
+    // Their name before OTLP 0.15. Collectors of that time wrote both.
+    #[serde(alias = "instrumentation_library_spans")]
+    pub(super) instrumentation_library_spans: Vec<ScopeSpans<S>>,
     // A message in the place of an element: what a line that broke off was followed by.
-    #[serde(borrow, alias = "resource_spans", alias = "batches")]
-    pub(super) resource_spans: Vec<ResourceSpans<'a>>,
+    #[serde(alias = "resource_spans", alias = "batches")]
+    pub(super) resource_spans: Vec<ResourceSpans<'a, S>>,
+}
+
+// Derived, these would ask for a span that has a default.
+impl<S> Default for Message<'_, S> {
+    fn default() -> Self {
+        Self {
+            resource_spans: Vec::new(),
+            result: None,
+            error: None,
+        }
+    }
+}
+
+impl<S> Default for ResourceSpans<'_, S> {
+    fn default() -> Self {
+        Self {
+            resource: Resource::default(),
+            scope_spans: Vec::new(),
+            instrumentation_library_spans: Vec::new(),
+            resource_spans: Vec::new(),
+        }
+    }
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -49,11 +77,11 @@ pub(super) struct Resource<'a> {
     pub(super) attributes: Vec<KeyValue<'a>>,
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct ScopeSpans<'a> {
-    #[serde(borrow)]
-    pub(super) spans: Vec<JsonSpan<'a>>,
+#[derive(Debug, Deserialize)]
+#[serde(bound(deserialize = "S: Deserialize<'de>"))]
+pub(super) struct ScopeSpans<S> {
+    #[serde(default = "Vec::new")]
+    pub(super) spans: Vec<S>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -128,9 +156,9 @@ pub(super) struct Any<'a> {
     pub(super) string_value: Option<Cow<'a, str>>,
     #[serde(alias = "bool_value")]
     pub(super) bool_value: Option<bool>,
-    #[serde(alias = "int_value")]
-    pub(super) int_value: Option<Whole>,
-    // As it was written, to the last digit; what has no number is a string.
+    // Numbers as they were written, to the last digit; what has no number is a string.
+    #[serde(borrow, alias = "int_value")]
+    pub(super) int_value: Option<&'a RawValue>,
     #[serde(borrow, alias = "double_value")]
     pub(super) double_value: Option<&'a RawValue>,
     #[serde(borrow, alias = "array_value")]

@@ -56,6 +56,7 @@ fn span(id: TraceId, start_ns: i64) -> Span {
         start_ns,
         duration_ns: 1,
         negative: false,
+        unfinished: false,
         error: false,
         http_status: None,
         attributes: None,
