@@ -180,15 +180,22 @@ impl Experiment {
     /// # Errors
     /// All faults of the file at once.
     pub fn read(text: &str, handled: &dyn Fn(&str) -> bool) -> Result<Self, Faults> {
+        Self::read_tree(&node::parse(text)?, handled)
+    }
+
+    /// As [`Experiment::read`], of a tree that was put together before.
+    ///
+    /// # Errors
+    /// All its faults at once.
+    pub fn read_tree(root: &node::Located, handled: &dyn Fn(&str) -> bool) -> Result<Self, Faults> {
         let faults = RefCell::new(Faults::default());
-        let root = node::parse(text)?;
         if root.node == node::Node::Null {
             let mut faults = faults.into_inner();
             let message = "the file says nothing: `aefm init` writes one to start from";
             faults.add(Place { line: 1, column: 1 }, message);
             return Err(faults);
         }
-        let top = Section::new("", &root, &faults);
+        let top = Section::new("", root, &faults);
         let experiment = Self::from_section(&top, handled);
         top.finish();
         let faults = faults.into_inner();

@@ -4,6 +4,7 @@ mod amount;
 pub mod auto_config;
 pub mod cli;
 pub mod command;
+pub mod compose;
 pub mod doctor;
 mod driver;
 pub mod experiment;
