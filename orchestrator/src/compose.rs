@@ -4,7 +4,7 @@
 
 pub mod emit;
 mod extends;
-mod merge;
+pub(crate) mod merge;
 mod set;
 pub mod sources;
 mod variables;
@@ -12,7 +12,7 @@ mod variables;
 use crate::experiment::fault::Faults;
 use crate::experiment::file::FileError;
 use crate::experiment::node::{Located, Node};
-use sources::Sources;
+use sources::{Source, Sources};
 use std::env::VarError;
 use std::path::{Path, PathBuf};
 
@@ -32,6 +32,15 @@ pub struct Start<'a> {
     pub path: Option<&'a Path>,
     /// Its text.
     pub text: &'a str,
+}
+
+/// What an experiment was read from, as `run.json` keeps it.
+#[derive(Clone, Debug, Default)]
+pub struct Written {
+    /// One text that says everything, whatever the environment and the command line are.
+    pub text: String,
+    /// The texts that it was put together from; empty where it is the text of the one file.
+    pub parts: Vec<Source>,
 }
 
 /// One tree out of all that was given.

@@ -17,7 +17,7 @@ mod section;
 pub mod tables;
 mod written;
 
-use aefm_workloads::catalogue::Application;
+use aefm_workloads::catalogue::{Application, names};
 use aefm_workloads::graph::ServiceGraph;
 use aefm_workloads::interference::Kind;
 use aefm_workloads::load::{Arrival, TraceContext, Written};
@@ -323,6 +323,11 @@ fn sent(
 
 /// The name of a workload: one of the application's own, unless nothing is known of the application.
 fn workload(app: &str, name: &str) -> Result<String, String> {
+    // The original's names for its scripts are those of native workloads, as scripts, too.
+    let name = match name.strip_prefix("script:").and_then(names::workload) {
+        Some(native) => native,
+        None => name,
+    };
     if written::named(name).is_some() {
         return Ok(name.to_owned());
     }
@@ -332,7 +337,9 @@ fn workload(app: &str, name: &str) -> Result<String, String> {
         format!("{app}/{name}")
     };
     match Workload::by_name(&full) {
-        Some(known) if known.app() == app || !application::is_known(app) => Ok(full),
+        Some(known) if known.app() == app || !application::is_known(app) => {
+            Ok(known.name.to_owned())
+        }
         Some(_) => Err(format!(
             "workload `{full}` is not one of application `{app}`"
         )),

@@ -17,6 +17,7 @@ mod journal;
 pub mod lifecycle;
 mod logs;
 mod neighbours;
+pub mod original;
 pub mod plan;
 pub mod platform;
 pub mod receive;

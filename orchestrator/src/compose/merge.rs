@@ -3,7 +3,7 @@
 use crate::experiment::node::{Key, Located, Node};
 
 /// What `upper` says, and below it what only `lower` says.
-pub(super) fn over(lower: Located, upper: Located) -> Located {
+pub(crate) fn over(lower: Located, upper: Located) -> Located {
     let place = upper.place;
     match (lower.node, upper.node) {
         (Node::Map(mut entries), Node::Map(added)) => {
@@ -25,7 +25,9 @@ pub(super) fn over(lower: Located, upper: Located) -> Located {
 
 fn add(entries: &mut Vec<(Key, Located)>, key: Key, value: Located) {
     let Some(at) = entries.iter().position(|(known, _)| known.name == key.name) else {
-        entries.push((key, value));
+        if value.node != Node::Null {
+            entries.push((key, value));
+        }
         return;
     };
     if value.node == Node::Null {
@@ -69,7 +71,7 @@ mod tests {
             merged("a: {b: 1, c: 2}\nd: 3\n", "a: {b: null}\n"),
             "a:\n  c: 2\nd: 3\n"
         );
-        assert_eq!(merged("a: 1\n", "b:\n"), "a: 1\nb: null\n");
+        assert_eq!(merged("a: 1\n", "b:\n"), "a: 1\n");
         assert_eq!(merged("a: 1\n", "# nothing\n"), "a: 1\n");
     }
 }
