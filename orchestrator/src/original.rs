@@ -45,6 +45,8 @@ pub struct Became {
 pub struct Converted {
     /// The tree.
     pub root: Located,
+    /// Where it runs.
+    pub platform: &'static str,
     /// What became of each key.
     pub became: Vec<Became>,
 }
@@ -69,6 +71,7 @@ pub fn convert(root: Located, faults: &mut Faults) -> Converted {
     let Node::Map(entries) = root.node else {
         return Converted {
             root,
+            platform: "local",
             became: Vec::new(),
         };
     };
@@ -104,7 +107,11 @@ pub fn convert(root: Located, faults: &mut Faults) -> Converted {
         );
     }
     let (root, became) = tree.finish(ours);
-    Converted { root, became }
+    Converted {
+        root,
+        platform,
+        became,
+    }
 }
 
 /// On this machine, unless something is said that only a cluster has, or `platform` says otherwise.

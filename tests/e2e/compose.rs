@@ -147,6 +147,19 @@ fn all_faults_are_told_without_a_run_for_people_and_as_json() {
 }
 
 #[test]
+fn init_takes_its_folder_in_either_way() {
+    let dir = folder(&[]);
+    for args in [&["init", "-d", "one"][..], &["init", "two"]] {
+        let output = in_folder(dir.path(), &[], args);
+        assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    }
+    for name in ["one", "two"] {
+        let file = dir.path().join(name).join("experiment.yaml");
+        assert!(file.is_file(), "{}", file.display());
+    }
+}
+
+#[test]
 fn the_file_that_nobody_named_is_looked_for_and_told() {
     let one = |rate: u32| format!("axes: {{rate: [{rate}]}}\nseed: 1\n");
     let dir = folder(&[

@@ -106,8 +106,9 @@ pub(super) fn read(given: &Given, handlers: &Handlers) -> Result<Loaded, Exit> {
     }) = &loaded
     {
         complain(&format!(
-            "{} is a file of AEFM 0.2.0; `aefm migrate` writes it in today's form. Its keys:",
-            choice.name()
+            "{} is a file of AEFM 0.2.0, and for platform {}; `aefm migrate` writes it in today's form. Its keys:",
+            choice.name(),
+            converted.platform
         ));
         drop(std::io::stderr().write_all(original::list(&converted.became).as_bytes()));
     }

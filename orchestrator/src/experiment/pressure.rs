@@ -266,7 +266,9 @@ pub(crate) fn intensity(
         return match pods::quantity_of(kind, count, size, node) {
             Ok(quantity) => Ok(quantity.value),
             // This machine gives what it has, and the case says how much that was.
-            Err(PodsError::TooMany { asked, cores, .. }) if is_local => Ok(100.0 * asked / cores),
+            Err(PodsError::TooMany { asked, cores, .. }) if is_local && cores > 0.0 => {
+                Ok(100.0 * asked / cores)
+            }
             Err(error) => Err(error.to_string()),
         };
     }

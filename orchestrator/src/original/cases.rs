@@ -60,7 +60,6 @@ pub(super) fn read(
     connections(old, tree, highest);
     entrance(old, tree, ground, repository);
     interferences(old, tree, &is_ordered);
-    old.take("test_cases.interferences.");
     for name in old.names("test_cases") {
         if ["workload", "interferences"].contains(&name.as_str()) {
             continue;
@@ -92,10 +91,20 @@ fn orders(old: &mut Old, tree: &mut Tree, faults: &mut Faults) -> Vec<(String, P
         );
         return Vec::new();
     };
+    let mut known = old.names("test_cases.interferences");
+    known.extend(old.names("test_cases"));
+    known.retain(|name| name != "interferences");
     let mut orders = Vec::new();
     for item in items {
         match plain(&item.node) {
-            Some(name) => orders.push((name, item.place)),
+            Some(name) if known.contains(&name) => orders.push((name, item.place)),
+            Some(name) => {
+                let out = way_out(&name, known.iter().map(String::as_str));
+                faults.add(
+                    item.place,
+                    format!("`test_cases.orders` names `{name}`, and there is no such axis{out}"),
+                );
+            }
             None => faults.add(item.place, format!("an axis is wanted, not {}", item.node)),
         }
     }

@@ -202,3 +202,31 @@ fn what_is_wrong_is_said_at_the_line_of_the_original() {
         assert!(shown.split("error: ").any(at), "{said}, {place}:\n{shown}");
     }
 }
+
+#[test]
+fn the_originals_names_are_workloads_in_files_of_today() {
+    let workload = |name: &str| {
+        let text = format!("workload: '{name}'\naxes: {{rate: [20]}}\n");
+        Experiment::read(&text, &|_| false).map(|experiment| experiment.workload)
+    };
+    for name in [
+        "search",
+        "hotel/search",
+        "$MODULE_DEFAULT/hotel/search.lua",
+        "script:$MODULE_DEFAULT/hotel/search.lua",
+    ] {
+        assert_eq!(
+            workload(name).as_deref(),
+            Ok("hotel-reservation/search"),
+            "{name}"
+        );
+    }
+    assert!(
+        workload("social/mixed").is_err(),
+        "it is not one of the application"
+    );
+    let misprinted =
+        "app: social\nworkload: $MODULE_DEFAULT/hotel/compose-post.lua\naxes: {rate: [20]}\n";
+    let read = Experiment::read(misprinted, &|_| false).expect("it is right");
+    assert_eq!(read.workload, "social-network/compose-post");
+}

@@ -41,8 +41,9 @@ impl Old {
         plain(&located.node).map(|text| (text, located.place))
     }
 
-    /// The names that are left below a path.
+    /// The names that are left below a path, which is a section by that, whatever is in it.
     pub(super) fn names(&mut self, path: &str) -> Vec<String> {
+        self.asked.push(format!("{path}."));
         let entries = self.entries_at(path);
         let names = entries.into_iter().flatten();
         names.map(|(key, _)| key.name.clone()).collect()
