@@ -10,6 +10,7 @@ use crate::experiment::Experiment;
 use crate::experiment::collect::ServiceName;
 use crate::plan::Plan;
 use crate::platform::kubernetes::snapshot::Snapshot;
+use aefm_workloads::unit::say_duration;
 use app::App;
 use roles::Roles;
 use std::time::Duration;
@@ -69,7 +70,7 @@ pub fn write(snapshot: &Snapshot, wishes: &Wishes) -> String {
         format!(
             "# {} test cases, about {} in all: fewer values on an axis below make it shorter.\n",
             plan.cases.len(),
-            hours(plan.estimate)
+            say_duration(plan.estimate)
         )
     });
     cost.unwrap_or_default() + &text
@@ -82,16 +83,6 @@ pub fn write(snapshot: &Snapshot, wishes: &Wishes) -> String {
 )]
 fn whole_cores(cores: f64) -> usize {
     cores.clamp(1.0, 1e6) as usize
-}
-
-/// Hours and minutes, for people.
-fn hours(time: Duration) -> String {
-    let minutes = time.as_secs().div_ceil(60);
-    match (minutes / 60, minutes % 60) {
-        (0, minutes) => format!("{minutes} min"),
-        (hours, 0) => format!("{hours} h"),
-        (hours, minutes) => format!("{hours} h {minutes} min"),
-    }
 }
 
 #[cfg(test)]

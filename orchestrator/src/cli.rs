@@ -19,6 +19,10 @@ pub(crate) enum Command {
     Run(RunArgs),
     /// Show the cases of an experiment, in their order, and how long it should take; start nothing.
     Plan(PlanArgs),
+    /// Tell all that is wrong with an experiment; start nothing, ask no cluster.
+    Validate(ValidateArgs),
+    /// Write a file of AEFM 0.2.0 in the form of today, with comments, to standard output.
+    Migrate(Given),
     /// Remove from a cluster what runs have left there.
     Clean(CleanArgs),
     /// Read a cluster, and write a commented experiment file for it.
@@ -75,11 +79,33 @@ pub(crate) struct InPodArgs {
     pub(crate) spec: String,
 }
 
+/// The experiment file, and what is changed of it.
+#[derive(Debug, Default, clap::Args)]
+pub struct Given {
+    /// The experiment file; without one: what AEFM_CONFIGS names, else experiment.yaml or aefm_configs.yaml in this folder,
+    /// else the embedded default.
+    pub(crate) file: Option<PathBuf>,
+    /// Set a key of the file, with a value in YAML: `--set load.duration=5s --set axes.rate='[20, 40]'`. Maps are merged, and
+    /// nothing (`--set axes.cpu=`) takes a key away.
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub(crate) set: Vec<String>,
+}
+
+/// `aefm validate`
+#[derive(Debug, clap::Args)]
+pub struct ValidateArgs {
+    #[command(flatten)]
+    pub(crate) given: Given,
+    /// Print the faults as JSON, on standard output.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
 /// `aefm run`
 #[derive(Debug, clap::Args)]
 pub struct RunArgs {
-    /// The experiment file; without one: the embedded default.
-    pub(crate) file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) given: Given,
     /// Folder of the datasets, or s3://, gs:// or az:// and a place there, instead of the file's `data`.
     #[arg(long, value_name = "DIR|URL", value_parser = Data::read)]
     pub(crate) data: Option<Data>,
@@ -100,8 +126,8 @@ pub struct PlanArgs {
     /// Ask no cluster.
     #[arg(long)]
     pub(crate) offline: bool,
-    /// The experiment file; without one: the embedded default.
-    pub(crate) file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) given: Given,
     /// Seed of everything drawn, in place of the file's.
     #[arg(long)]
     pub(crate) seed: Option<u64>,
@@ -150,6 +176,9 @@ pub struct InitArgs {
     /// Folder to write to; made when missing.
     #[arg(default_value = ".")]
     pub(crate) dir: PathBuf,
+    /// Folder to write to, as AEFM 0.2.0 had it.
+    #[arg(short = 'd', long = "dir", value_name = "DIR", conflicts_with = "dir")]
+    pub(crate) folder: Option<PathBuf>,
     /// Write over an existing file.
     #[arg(long)]
     pub(crate) force: bool,
@@ -185,9 +214,12 @@ pub struct GetFileArgs {
     /// The application; without one the experiment's.
     #[arg(long, value_name = "NAME")]
     pub(crate) app: Option<String>,
-    /// An experiment file whose `app` and `kubernetes` are used; without one: the embedded default.
+    /// An experiment file whose `app` and `kubernetes` are used; without one: the one that `aefm run` would take.
     #[arg(long, value_name = "FILE")]
     pub(crate) file: Option<PathBuf>,
+    /// Set a key of the file, as `aefm run` does.
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub(crate) set: Vec<String>,
     /// Folder to write to; made when missing.
     #[arg(long, value_name = "DIR", default_value = ".")]
     pub(crate) dir: PathBuf,
@@ -255,8 +287,8 @@ pub struct AutoConfigArgs {
 /// `aefm doctor`
 #[derive(Debug, clap::Args)]
 pub struct DoctorArgs {
-    /// The experiment file whose plan and platform are checked; without one: the defaults.
-    pub(crate) file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) given: Given,
     /// Where it is to run, where there is no file to say so.
     #[arg(long, value_enum)]
     pub(crate) platform: Option<Place>,

@@ -6,20 +6,20 @@ mod collect;
 mod doctor;
 mod export;
 mod get_file;
+mod given;
 mod image;
 mod import;
 mod init;
+mod migrate;
 mod plan;
 mod run;
 mod upload;
+mod validate;
 
 use crate::cli::{Cli, Command};
-use crate::experiment::file::{self, FileError};
-use crate::experiment::{DEFAULT, Experiment};
 use crate::handler::Handlers;
 use clap::Parser;
 use std::ffi::OsString;
-use std::path::Path;
 use std::process::ExitCode;
 
 /// How `aefm` ends.
@@ -61,6 +61,8 @@ pub fn run(args: impl IntoIterator<Item = OsString>, handlers: Handlers) -> Exit
     let exit = match cli.command {
         Command::Run(args) => run::run(&args, handlers),
         Command::Plan(args) => plan::run(&args, &handlers),
+        Command::Validate(args) => validate::run(&args, &handlers),
+        Command::Migrate(given) => migrate::run(&given, &handlers),
         Command::Clean(args) => clean::run(&args),
         Command::AutoConfig(args) => auto_config::run(&args),
         Command::Doctor(args) => doctor::run(&args, &handlers),
@@ -89,40 +91,6 @@ fn in_pod(outcome: Result<(), impl std::fmt::Display>) -> Exit {
         Err(error) => {
             complain(&format!("failed to {error}"));
             Exit::Failed
-        }
-    }
-}
-
-/// Reads an experiment file, or the default one. Faults are shown, and say that nothing was started.
-fn read(file: Option<&Path>, handlers: &Handlers) -> Result<(Experiment, String), Exit> {
-    let (name, text) = match file {
-        None => ("the default experiment".to_owned(), DEFAULT.to_owned()),
-        Some(path) => {
-            let name = path.display().to_string();
-            let text = file::read(path).map_err(|error| {
-                let hint = match error {
-                    FileError::Read(_) => "; `aefm init` writes an experiment file",
-                    _ => "",
-                };
-                complain(&format!("failed to read {name}: {error}{hint}"));
-                Exit::Usage
-            })?;
-            (name, text)
-        }
-    };
-    match Experiment::read(&text, &|axis| handlers.acts_on(axis)) {
-        Ok(mut experiment) => {
-            let folder = file.and_then(Path::parent).unwrap_or(Path::new(""));
-            experiment.read_written(folder).map_err(|error| {
-                complain(&format!("failed to {error}; nothing was started"));
-                Exit::Usage
-            })?;
-            Ok((experiment, text))
-        }
-        Err(faults) => {
-            use std::io::Write;
-            drop(std::io::stderr().write_all(faults.show(&name, &text).as_bytes()));
-            Err(Exit::Usage)
         }
     }
 }

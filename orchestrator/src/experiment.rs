@@ -17,7 +17,7 @@ mod section;
 pub mod tables;
 mod written;
 
-use aefm_workloads::catalogue::Application;
+use aefm_workloads::catalogue::{Application, names};
 use aefm_workloads::graph::ServiceGraph;
 use aefm_workloads::interference::Kind;
 use aefm_workloads::load::{Arrival, TraceContext, Written};
@@ -180,15 +180,22 @@ impl Experiment {
     /// # Errors
     /// All faults of the file at once.
     pub fn read(text: &str, handled: &dyn Fn(&str) -> bool) -> Result<Self, Faults> {
+        Self::read_tree(&node::parse(text)?, handled)
+    }
+
+    /// As [`Experiment::read`], of a tree that was put together before.
+    ///
+    /// # Errors
+    /// All its faults at once.
+    pub fn read_tree(root: &node::Located, handled: &dyn Fn(&str) -> bool) -> Result<Self, Faults> {
         let faults = RefCell::new(Faults::default());
-        let root = node::parse(text)?;
         if root.node == node::Node::Null {
             let mut faults = faults.into_inner();
             let message = "the file says nothing: `aefm init` writes one to start from";
             faults.add(Place { line: 1, column: 1 }, message);
             return Err(faults);
         }
-        let top = Section::new("", &root, &faults);
+        let top = Section::new("", root, &faults);
         let experiment = Self::from_section(&top, handled);
         top.finish();
         let faults = faults.into_inner();
@@ -316,6 +323,11 @@ fn sent(
 
 /// The name of a workload: one of the application's own, unless nothing is known of the application.
 fn workload(app: &str, name: &str) -> Result<String, String> {
+    // The original's names for its scripts are those of native workloads, as scripts, too.
+    let name = match name.strip_prefix("script:").and_then(names::workload) {
+        Some(native) => native,
+        None => name,
+    };
     if written::named(name).is_some() {
         return Ok(name.to_owned());
     }
@@ -325,7 +337,9 @@ fn workload(app: &str, name: &str) -> Result<String, String> {
         format!("{app}/{name}")
     };
     match Workload::by_name(&full) {
-        Some(known) if known.app() == app || !application::is_known(app) => Ok(full),
+        Some(known) if known.app() == app || !application::is_known(app) => {
+            Ok(known.name.to_owned())
+        }
         Some(_) => Err(format!(
             "workload `{full}` is not one of application `{app}`"
         )),

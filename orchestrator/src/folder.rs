@@ -1,5 +1,6 @@
 //! The run's folder: where it is, `run.json`, and a little room kept for the day the disk is full.
 
+use crate::compose::sources::Source;
 use crate::experiment::Experiment;
 use crate::plan::Plan;
 use serde::Serialize;
@@ -60,8 +61,11 @@ pub(crate) struct RunFile<'a> {
     pub end_ns: Option<i64>,
     /// The experiment, as checked.
     pub experiment: &'a Experiment,
-    /// The experiment file, as written.
+    /// The experiment file: as written, or what was put together from several texts.
     pub source: &'a str,
+    /// The texts that it was put together from, if it was.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    pub parts: &'a [Source],
     /// The plan.
     pub plan: &'a Plan,
     /// The machine and how its cores are shared out.

@@ -154,12 +154,13 @@ impl Collection {
             .map(|reason| format!(": {reason}"))
             .unwrap_or_default();
         let number = self.reports.len() + 1;
-        self.ui.case_ended(&format!(
+        let line = format!(
             "[{number}/{}] {} {}{reason}",
             self.planned,
             report.case.name,
             report.status.name()
-        ));
+        );
+        self.ui.case_ended(&line, number == self.planned);
         self.reports.push(report);
     }
 }

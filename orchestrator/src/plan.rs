@@ -1,8 +1,10 @@
 //! The plan: every case with its name, seeds and labels, in the order of execution. Pure: same experiment, run id and
 //! seed, same plan.
 
+pub(crate) mod size;
+
 use crate::experiment::environment::{Environment, Renewal};
-use crate::experiment::{Experiment, pressure};
+use crate::experiment::{Experiment, PlatformKind, pressure};
 use aefm_workloads::draw::{derive, derive_text};
 use aefm_workloads::interference::Kind;
 use aefm_workloads::labels::{CaseLabels, FactorValue};
@@ -118,6 +120,7 @@ fn case(
         Some(FactorValue::Int(round)) => *round,
         _ => 1,
     };
+    let is_local = experiment.platform == PlatformKind::Local;
     let mut intensities = Vec::new();
     let mut custom = Vec::new();
     for (axis, at) in experiment.axes.iter().zip(&cell.point) {
@@ -126,7 +129,7 @@ fn case(
                 let pressure = &experiment.interference[kind];
                 intensities.push((
                     *kind,
-                    pressure::intensity(*kind, &axis.values[*at], pressure, cores)?,
+                    pressure::intensity(*kind, &axis.values[*at], pressure, cores, is_local)?,
                 ));
             }
             Factor::Custom(name) => custom.push((name.clone(), axis.values[*at].clone())),

@@ -7,6 +7,7 @@ mod open;
 pub use current::{CurrentCase, OwnTable};
 pub(crate) use open::{BeginError, Ground};
 
+use crate::compose::Written;
 use crate::experiment::Experiment;
 use crate::experiment::environment::Renewal;
 use crate::folder::RunFolder;
@@ -37,7 +38,7 @@ const COLLECTION_DEADLINE: Duration = Duration::from_secs(60);
 /// A run, from its folder to its last row.
 pub struct Run {
     run_id: String,
-    source: String,
+    source: Written,
     experiment: Experiment,
     plan: Arc<Plan>,
     placement: Placement,

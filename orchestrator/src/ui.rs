@@ -5,7 +5,7 @@ mod eta;
 pub(crate) mod results;
 
 use crate::plan::Plan;
-use aefm_workloads::unit::show_duration;
+use aefm_workloads::unit::say_duration;
 use eta::Eta;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::{IsTerminal, Write};
@@ -83,11 +83,20 @@ impl Ui {
         }
     }
 
-    /// A case is finished: one line for those who read lines.
-    pub(crate) fn case_ended(&self, line: &str) {
+    /// A case is finished: one line for those who read lines, with the time left while there is some.
+    pub(crate) fn case_ended(&self, line: &str, is_last: bool) {
         if self.0.bar.is_none() {
-            self.say(line);
+            let left = self.left().filter(|_| !is_last);
+            let left = left.map(|left| format!("; about {left} left"));
+            self.say(&format!("{line}{}", left.unwrap_or_default()));
         }
+    }
+
+    /// How long the run still takes, in words.
+    fn left(&self) -> Option<String> {
+        let state = self.0.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let left = state.eta.left(state.began.elapsed());
+        (!left.is_zero()).then(|| say_duration(left))
     }
 
     /// The run is over.
@@ -115,7 +124,7 @@ impl Ui {
                 reason = "a share of a thousand"
             )]
             bar.set_position((state.eta.share(now) * TICKS as f64) as u64);
-            let left = show_duration(Duration::from_secs(left.as_secs()));
+            let left = say_duration(left);
             bar.set_message(format!(
                 "{} {}, {left} left  {}",
                 state.eta.count(),

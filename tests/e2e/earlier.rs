@@ -28,7 +28,7 @@ fn a_dataset_of_schema_1_is_exported_and_collected_again() {
         ("jaeger-json", "156 spans of 2 cases"),
         ("csv", "302 rows of 2 cases"),
         ("alibaba", "156 calls of 2 cases"),
-        ("aefm-csv", "118 rows of 2 cases"),
+        ("aefm-csv", "134 rows of 2 cases"),
     ] {
         let out = dir.path().join(format);
         let done = aefm()

@@ -7,6 +7,7 @@ mod cluster_kills;
 mod cluster_outages;
 mod cluster_shortfall;
 mod cluster_ways;
+mod compose;
 mod doctor;
 mod earlier;
 mod faults;
@@ -20,6 +21,7 @@ mod late;
 mod moto;
 mod names;
 mod neighbours;
+mod original;
 #[path = "../collector/parts.rs"]
 mod parts;
 mod reads;

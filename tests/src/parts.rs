@@ -28,6 +28,8 @@ pub enum Part {
     Moto,
     /// A Kubernetes cluster, and an image of `aefm` on its nodes.
     Cluster,
+    /// The package of AEFM 0.2.0, unpacked.
+    Original,
     /// The folder of examples that CRISP, a tool for critical paths, comes with.
     Crisp,
     /// A Python that can run CRISP.
@@ -83,6 +85,11 @@ impl Part {
                 Some("AEFM_KUBECONFIG"),
                 ".ci/cluster makes one; AEFM_IMAGE names an image on its nodes",
             ),
+            Self::Original => (
+                "original",
+                Some("AEFM_ORIGINAL"),
+                ".ci/original downloads it",
+            ),
             Self::Crisp => (
                 "crisp",
                 Some("AEFM_CRISP"),
@@ -133,6 +140,7 @@ impl Part {
                 named.map(PathBuf::from).filter(|_| has_image)
             }
             Self::Crisp | Self::CrispPython => named.map(PathBuf::from),
+            Self::Original => named.map(PathBuf::from).filter(|path| path.is_dir()),
             Self::Mount => can_mount().then(PathBuf::new),
             Self::Network => runs(in_own_network("40000 40019").arg("true")).then(PathBuf::new),
             Self::Chroot => may_change_root().then(PathBuf::new),

@@ -151,6 +151,13 @@ const LAYERS: &[(&str, &[&str])] = &[
             "run", "driver", "handler", "gather", "platform", "receive", "command", "ui",
         ],
     ),
+    // What stands in front of the reader of files knows no more than the reader.
+    (
+        "orchestrator/src/compose",
+        &[
+            "run", "driver", "handler", "gather", "platform", "receive", "command", "ui",
+        ],
+    ),
     (
         "orchestrator/src/lifecycle",
         &[

@@ -197,7 +197,8 @@ impl ServiceGraph {
     /// # Errors
     /// When there is none of that name.
     pub fn of_app(name: &str) -> Result<Self, GraphError> {
-        let Some((_, text)) = SHIPPED.iter().find(|(app, _)| *app == name) else {
+        let own = crate::catalogue::names::application(name).unwrap_or(name);
+        let Some((_, text)) = SHIPPED.iter().find(|(app, _)| *app == own) else {
             let known = Self::shipped().collect::<Vec<_>>().join(", ");
             return Err(GraphError::Unknown {
                 name: name.to_owned(),

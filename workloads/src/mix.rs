@@ -6,6 +6,7 @@ pub(crate) mod social;
 pub(crate) mod text;
 mod train;
 
+use crate::catalogue::names;
 use crate::draw::{Draw, Stream, draw};
 use std::borrow::Cow;
 use std::fmt::{self, Write};
@@ -134,9 +135,11 @@ impl Workload {
         self.name.split_once('/').map_or(self.name, |(app, _)| app)
     }
 
-    /// The workload of that name.
+    /// The workload of that name, or of another one that it has ([`names::native`]).
     #[must_use]
     pub fn by_name(name: &str) -> Option<Self> {
+        let other = names::native(name);
+        let name = other.as_deref().unwrap_or(name);
         Self::ALL
             .iter()
             .copied()

@@ -133,6 +133,28 @@ fn exponent_end(text: &str, end: usize) -> usize {
     text.len() - digits.len() + count
 }
 
+/// A duration for people who wait: `0.9 s`, `23 s`, `1 min 23 s`, `5 h 20 min`, `2 d 3 h`. Rounded to what it shows.
+#[must_use]
+pub fn say_duration(duration: Duration) -> String {
+    let two = |most: u64, most_unit, least: u64, least_unit| match least {
+        0 => format!("{most} {most_unit}"),
+        least => format!("{most} {most_unit} {least} {least_unit}"),
+    };
+    let tenths = (duration.as_secs_f64() * 10.0).round();
+    if tenths < 100.0 && tenths % 10.0 != 0.0 {
+        return format!("{:.1} s", tenths / 10.0);
+    }
+    let seconds = duration.as_secs() + u64::from(duration.subsec_millis() >= 500);
+    let minutes = seconds.saturating_add(30) / 60;
+    let hours = minutes.saturating_add(30) / 60;
+    match (seconds, minutes, hours) {
+        (0..60, ..) => format!("{seconds} s"),
+        (60..3570, ..) => two(seconds / 60, "min", seconds % 60, "s"),
+        (_, 0..1410, _) => two(minutes / 60, "h", minutes % 60, "min"),
+        (.., hours) => two(hours / 24, "d", hours % 24, "h"),
+    }
+}
+
 /// Shows a duration as people type it: the largest unit that needs no more than two decimals.
 #[must_use]
 pub fn show_duration(duration: Duration) -> String {
@@ -154,7 +176,38 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    #[test]
+    fn people_are_told_durations_in_whole_units() {
+        for (ms, said) in [
+            (0, "0 s"),
+            (940, "0.9 s"),
+            (3000, "3 s"),
+            (9990, "10 s"),
+            (23_400, "23 s"),
+            (59_600, "1 min"),
+            (83_000, "1 min 23 s"),
+            (3_599_000, "1 h"),
+            (19_200_000, "5 h 20 min"),
+            (86_390_000, "1 d"),
+            (184_000_000, "2 d 3 h"),
+        ] {
+            assert_eq!(say_duration(Duration::from_millis(ms)), said, "{ms} ms");
+        }
+    }
+
     proptest! {
+        #[test]
+        fn what_people_are_told_is_near(s in 0..10_000_000_u64, ms in 0..1000_u64) {
+            let duration = Duration::from_secs(s) + Duration::from_millis(ms);
+            let said = say_duration(duration);
+            prop_assert!(!said.contains("60 s") && !said.contains("60 min") && !said.contains("24 h"), "{}", said);
+            let read = parse_duration(&said.replace(" d", "d").replace(' ', "").replace("min", "m"));
+            if let Ok(read) = read {
+                let off = read.abs_diff(duration).as_secs_f64();
+                prop_assert!(off <= 0.05_f64.max(duration.as_secs_f64() * 0.03), "{said} is {duration:?}");
+            }
+        }
+
         #[test]
         fn parts_add_up(h in 0..99u64, m in 0..99u64, s in 0..99u64, ms in 0..2000u64, us in 0..2000u64) {
             let whole = Duration::from_secs(h * 3600 + m * 60 + s) + Duration::from_millis(ms) + Duration::from_micros(us);

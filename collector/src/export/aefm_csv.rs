@@ -125,7 +125,13 @@ impl Files {
         }
         self.has_header = true;
         let factors: Vec<String> = (2..factor_end(batch))
-            .map(|column| field(batch.schema_ref().field(column).name()))
+            .map(
+                |column| match batch.schema_ref().field(column).name().as_str() {
+                    // What the original calls the rate that was asked for.
+                    "rate_hz" => "throughput".to_owned(),
+                    name => field(name),
+                },
+            )
             .collect();
         for (place, (_, columns)) in FILES.iter().enumerate() {
             let own: Vec<String> = columns.iter().map(|name| (*name).to_owned()).collect();
@@ -253,7 +259,7 @@ impl Files {
     fn hardware(&mut self, run: &Path, case: &str, factors: &[String]) -> Result<u64, ExportError> {
         let path = part_path(run, "usage", case);
         if !path.exists() {
-            return Ok(0);
+            return self.processes(run, case, factors);
         }
         let mut count = 0;
         for batch in read_table(&path)? {
@@ -272,6 +278,45 @@ impl Files {
                 self.line(4, &[&fields, factors].concat())?;
                 count += 1;
             }
+        }
+        Ok(count)
+    }
+
+    /// Where nobody was asked for containers, one row a process of the application: the most of a core that it used in a
+    /// sample, in percent. It has no limit, so that its memory is no share of one.
+    fn processes(
+        &mut self,
+        run: &Path,
+        case: &str,
+        factors: &[String],
+    ) -> Result<u64, ExportError> {
+        let path = part_path(run, "metrics", case);
+        if !path.exists() {
+            return Ok(0);
+        }
+        let mut most: BTreeMap<String, f64> = BTreeMap::new();
+        for batch in read_table(&path)? {
+            let batch = batch?;
+            for row in
+                (0..batch.num_rows()).filter(|row| text(&batch, "scope", *row) == Some("process"))
+            {
+                let subject = text(&batch, "subject", row).unwrap_or_default().to_owned();
+                let cores = float(&batch, "cpu_cores", row).unwrap_or_default();
+                let known = most.entry(subject).or_default();
+                *known = known.max(cores);
+            }
+        }
+        let mut count = 0;
+        for (subject, cores) in most {
+            let name = field(&subject);
+            let fields = [
+                name.clone(),
+                name,
+                (cores * 100.0).to_string(),
+                String::new(),
+            ];
+            self.line(4, &[&fields, factors].concat())?;
+            count += 1;
         }
         Ok(count)
     }

@@ -7,6 +7,7 @@ use crate::content::{Content, Drawn, Fields};
 use crate::lua::Script;
 use crate::spec::workload;
 use crate::target::Target;
+use aefm_workloads::catalogue::names;
 use aefm_workloads::mix::Request;
 use aefm_workloads::scenario::Scenario;
 use std::io::Read;
@@ -24,7 +25,10 @@ pub(super) fn content(
     seed: u64,
 ) -> Result<Content, OptionsError> {
     let prefix = || target.path.trim_end_matches('/').to_owned();
-    if let Some(name) = &args.workload {
+    // A script that the original comes with is a native workload here.
+    let script = args.script.as_ref().and_then(|path| path.to_str());
+    let of_the_original = script.filter(|script| script.starts_with(names::MODULE));
+    if let Some(name) = args.workload.as_deref().or(of_the_original) {
         return Ok(Content::Workload(Drawn {
             workload: workload(name)?,
             seed,

@@ -1,6 +1,7 @@
 //! What is typed, and what comes of it.
 
 use super::*;
+use crate::content::Content;
 use crate::plan::Loop;
 use clap::Parser;
 
@@ -8,6 +9,23 @@ fn parse(arguments: &str) -> Result<Options, String> {
     let arguments = std::iter::once("aefm-load").chain(arguments.split_whitespace());
     let args = Args::try_parse_from(arguments).map_err(|error| error.to_string())?;
     from_args(&args, 99).map_err(|error| error.to_string())
+}
+
+#[test]
+fn the_originals_scripts_are_native_workloads() {
+    let content = |script: &str| {
+        let options = parse(&format!("-R 10 -s $MODULE_DEFAULT/{script} http://x/p"));
+        options.map(|options| options.plan.content)
+    };
+    let Ok(Content::Workload(drawn)) = content("hotel/search.lua") else {
+        panic!("a workload")
+    };
+    assert_eq!(
+        (drawn.workload.name, &*drawn.prefix),
+        ("hotel-reservation/search", "/p")
+    );
+    let none = content("hotel/none.lua").err().expect("there is none");
+    assert!(none.contains("hotel-reservation/search"), "{none}");
 }
 
 #[test]

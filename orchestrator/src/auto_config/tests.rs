@@ -180,10 +180,10 @@ fn the_first_line_says_what_the_file_costs() {
         format!(
             "# {} test cases, about {} in all: fewer values on an axis below make it shorter.",
             plan.cases.len(),
-            hours(plan.estimate)
+            say_duration(plan.estimate)
         )
     );
-    let shown = |minutes: u64| hours(Duration::from_secs(minutes * 60));
+    let shown = |minutes: u64| say_duration(Duration::from_secs(minutes * 60));
     assert_eq!(
         [shown(1), shown(59), shown(60), shown(375)],
         ["1 min", "59 min", "1 h", "6 h 15 min"]

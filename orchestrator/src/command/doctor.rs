@@ -1,6 +1,7 @@
 //! `aefm doctor`
 
-use super::{Exit, complain, read};
+use super::given::read;
+use super::{Exit, complain};
 use crate::cli::{DoctorArgs, Place};
 use crate::doctor::cluster::{self, facts as cluster_facts};
 use crate::doctor::local::{self, facts as local_facts};
@@ -17,11 +18,11 @@ const ON_A_CLUSTER: &str = "platform: kubernetes\naxes: {rate: [60, 120], cpu: [
     load: {arrival: poisson, connections: 32, duration: 30s}\n";
 
 pub(super) fn run(args: &DoctorArgs, handlers: &Handlers) -> Exit {
-    let experiment = match (&args.file, args.platform) {
+    let experiment = match (&args.given.file, args.platform) {
         (None, Some(Place::Kubernetes)) => {
             Experiment::read(ON_A_CLUSTER, &|_| false).map_err(|_| Exit::Failed)
         }
-        (file, _) => read(file.as_deref(), handlers).map(|(experiment, _)| experiment),
+        _ => read(&args.given, handlers).map(|loaded| loaded.experiment),
     };
     let mut experiment = match experiment {
         Ok(experiment) => experiment,

@@ -1,7 +1,8 @@
 //! `aefm get-file`: what a run deploys and needs, as files to read, to edit and to apply.
 
-use super::{Exit, complain, init, read};
-use crate::cli::{GetFileArgs, Wanted};
+use super::given::read;
+use super::{Exit, complain, init};
+use crate::cli::{GetFileArgs, Given, Wanted};
 use crate::experiment::Experiment;
 use crate::experiment::kubernetes::{Kubernetes, Source};
 use crate::handler::Handlers;
@@ -65,7 +66,11 @@ pub(super) fn run(args: &GetFileArgs, handlers: &Handlers) -> Exit {
 
 /// What the experiment says, the default one if none is named; `--app` takes another application.
 fn subject(args: &GetFileArgs, handlers: &Handlers) -> Result<Subject, Exit> {
-    let (experiment, _) = read(args.file.as_deref(), handlers)?;
+    let given = Given {
+        file: args.file.clone(),
+        set: args.set.clone(),
+    };
+    let experiment = read(&given, handlers)?.experiment;
     let application = Application::by_name(args.app.as_deref().unwrap_or(&experiment.app))
         .map_err(|error| {
             complain(&format!("failed to {error}"));

@@ -10,7 +10,7 @@ use std::path::Path;
 const NAME: &str = "experiment.yaml";
 
 pub(super) fn run(args: &InitArgs) -> Exit {
-    let path = args.dir.join(NAME);
+    let path = args.folder.as_ref().unwrap_or(&args.dir).join(NAME);
     match write(&path, DEFAULT.as_bytes(), args.force) {
         Ok(()) => {
             drop(writeln!(

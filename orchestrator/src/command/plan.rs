@@ -1,15 +1,17 @@
 //! `aefm plan`
 
-use super::{Exit, complain, read};
+use super::given::read;
+use super::{Exit, complain};
 use crate::cli::PlanArgs;
 use crate::experiment::{Experiment, PlatformKind};
 use crate::handler::Handlers;
 use crate::plan::Plan;
+use crate::plan::size;
 use crate::platform::kubernetes::sources::Findings;
 use crate::platform::kubernetes::{Survey, application, difference};
 use crate::platform::local::placement::{self, Placement};
 use aefm_workloads::matrix::Shuffle;
-use aefm_workloads::unit::show_duration;
+use aefm_workloads::unit::say_duration;
 use std::io::{self, Write};
 
 /// What is shown beside the cases, and how many cores a testbed node has.
@@ -19,8 +21,8 @@ struct Ground {
 }
 
 pub(super) fn run(args: &PlanArgs, handlers: &Handlers) -> Exit {
-    let (experiment, _) = match read(args.file.as_deref(), handlers) {
-        Ok(read) => read,
+    let experiment = match read(&args.given, handlers) {
+        Ok(loaded) => loaded.experiment,
         Err(exit) => return exit,
     };
     let fixed = args.seed.or(experiment.seed);
@@ -43,12 +45,6 @@ pub(super) fn run(args: &PlanArgs, handlers: &Handlers) -> Exit {
     for case in &plan.cases {
         shown += &format!("{}  {}\n", case.id, case.name);
     }
-    let each = show_duration(experiment.load.warmup + experiment.load.duration);
-    let requests: f64 = plan
-        .cases
-        .iter()
-        .map(|case| case.rate_hz * experiment.load.duration.as_secs_f64())
-        .sum();
     let least = experiment.load.min_ok;
     if least > 0.0 {
         shown += &format!(
@@ -56,17 +52,33 @@ pub(super) fn run(args: &PlanArgs, handlers: &Handlers) -> Exit {
             least * 100.0
         );
     }
-    shown += &format!(
-        "{} cases of {each} load each, about {requests:.0} measured requests, about {} in all\n",
-        plan.cases.len(),
-        show_duration(plan.estimate)
-    );
+    shown += &totals(&experiment, &plan);
     if experiment.shuffle != Shuffle::None && fixed.is_none() {
         shown += "no seed is given: the run draws one and records it, and the order will differ from this one (seed 0)\n";
     }
     // Nobody reads: nothing to do about it.
     drop(io::stdout().write_all(shown.as_bytes()));
     Exit::Ok
+}
+
+/// What it all comes to.
+fn totals(experiment: &Experiment, plan: &Plan) -> String {
+    let size = size::of(experiment, plan);
+    let each = say_duration(experiment.load.warmup + experiment.load.duration);
+    let cases = plan.cases.len();
+    let noun = if cases == 1 { "case" } else { "cases" };
+    let spans = size.spans.map_or_else(
+        || ", and its spans beside, whose number only the application knows".to_owned(),
+        |spans| format!(" ({spans:.1} spans a request)"),
+    );
+    format!(
+        "{cases} {noun} of {each} of load each\nabout {} requests to be sent, {} of them measured\nabout {} rows and {} on disk{spans}\nabout {} in all\n",
+        size::about(size.sent),
+        size::about(size.measured),
+        size::about(size.rows),
+        size::about_bytes(size.bytes),
+        say_duration(plan.estimate)
+    )
 }
 
 /// Why there is no plan, and how that ends: as `aefm run` ends for the same reason.
@@ -92,24 +104,30 @@ fn local(experiment: &Experiment) -> Result<Ground, Stop> {
     })
 }
 
-/// Without a cluster everything but the original's pods of interference can be planned.
+/// A node that has room for whatever is asked, where nobody knows how large they are.
+const ANY_CORES: usize = 1 << 20;
+
+/// Without a cluster nobody knows how many cores a node has, of which the original's pods are shares: they stay pods.
 fn offline(experiment: &Experiment) -> Result<Ground, Stop> {
-    if experiment
+    let pods: Vec<_> = experiment
         .interference
-        .values()
-        .any(|pressure| pressure.pods.is_some())
-    {
-        return Err(fault(
-            "plan offline: pods of interference are shares of a node's cores; leave --offline out"
-                .to_owned(),
-        ));
+        .iter()
+        .filter(|(_, pressure)| pressure.pods.is_some())
+        .map(|(kind, _)| kind.name())
+        .collect();
+    let mut note = String::new();
+    if !pods.is_empty() {
+        note = format!(
+            "{} in pods on each node: what they come to is known when the cluster says how many cores a node has\n",
+            pods.join(", ")
+        );
     }
     let objects =
         application::planned(experiment, &[], &[]).map_err(|error| fault(error.to_string()))?;
     let show = |shown: String, object| shown + &difference::show(object, &difference::Change::New);
     Ok(Ground {
-        cores: 1,
-        shown: objects.iter().fold(String::new(), show),
+        cores: ANY_CORES,
+        shown: objects.iter().fold(String::new(), show) + &note,
     })
 }
 

@@ -1,8 +1,10 @@
 //! `aefm run`
 
+use super::given::{Choice, Loaded, read};
 use super::upload::finish;
-use super::{Exit, complain, read};
+use super::{Exit, complain};
 use crate::cli::RunArgs;
+use crate::compose::Written;
 use crate::driver::drive;
 use crate::experiment::environment::Renewal;
 use crate::experiment::{Experiment, PlatformKind};
@@ -23,8 +25,15 @@ use std::time::Duration;
 const TICK: Duration = Duration::from_millis(500);
 
 pub(super) fn run(args: &RunArgs, handlers: Handlers) -> Exit {
-    let (mut experiment, source) = match read(args.file.as_deref(), &handlers) {
-        Ok(read) => read,
+    if args.given.file.is_some() {
+        Choice::of(&args.given).tell();
+    }
+    let Loaded {
+        mut experiment,
+        source,
+        ..
+    } = match read(&args.given, &handlers) {
+        Ok(loaded) => loaded,
         Err(exit) => return exit,
     };
     if let Some(data) = &args.data {
@@ -66,7 +75,7 @@ pub(super) fn run(args: &RunArgs, handlers: Handlers) -> Exit {
 
 async fn go(
     experiment: Experiment,
-    source: String,
+    source: Written,
     placement: Placement,
     seed: u64,
     args: &RunArgs,

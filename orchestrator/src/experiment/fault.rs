@@ -58,21 +58,28 @@ impl Faults {
     /// Shows them under the file's name, each with the line it is about.
     #[must_use]
     pub fn show(self, file: &str, text: &str) -> String {
-        let lines: Vec<_> = text.lines().collect();
         let count = self.0.len();
-        let mut shown = String::new();
-        for Fault { place, message } in self.sorted() {
-            let line = lines
-                .get(usize::try_from(place.line).unwrap_or(0).wrapping_sub(1))
-                .copied()
-                .unwrap_or("");
-            let margin = " ".repeat(usize::try_from(place.column).unwrap_or(1).saturating_sub(1));
-            let number = place.line;
-            shown += &format!("error: {message}\n  --> {file}:{number}:{}\n", place.column);
-            shown += &format!("   |\n{number:>3}| {line}\n   | {margin}^\n");
-        }
+        let shown: String = self
+            .sorted()
+            .iter()
+            .map(|fault| fault.show(file, text))
+            .collect();
         let noun = if count == 1 { "fault" } else { "faults" };
         shown + &format!("{count} {noun} in {file}; nothing was started\n")
+    }
+}
+
+impl Fault {
+    /// Shows it under the file's name, with the line it is about.
+    #[must_use]
+    pub fn show(&self, file: &str, text: &str) -> String {
+        let Self { place, message } = self;
+        let (number, column) = (place.line, place.column);
+        let before = usize::try_from(number).unwrap_or(0).wrapping_sub(1);
+        let line = text.lines().nth(before).unwrap_or("");
+        let margin = " ".repeat(usize::try_from(column).unwrap_or(1).saturating_sub(1));
+        format!("error: {message}\n  --> {file}:{number}:{column}\n")
+            + &format!("   |\n{number:>3}| {line}\n   | {margin}^\n")
     }
 }
 

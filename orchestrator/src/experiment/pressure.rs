@@ -6,7 +6,7 @@ use super::section::{self, Section};
 use aefm_workloads::interference::{Access, CpuClass, CpuWork, Kind, Protocol, StressOptions};
 use aefm_workloads::labels::FactorValue;
 use aefm_workloads::matrix::{Axis, Factor};
-use aefm_workloads::pods::{self, PodSize};
+use aefm_workloads::pods::{self, PodSize, PodsError};
 use aefm_workloads::quantity::{Quantity, Unit};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -248,6 +248,7 @@ pub(crate) fn intensity(
     value: &FactorValue,
     pressure: &Pressure,
     cores: usize,
+    is_local: bool,
 ) -> Result<f64, String> {
     if let Some(size) = &pressure.pods {
         let FactorValue::Int(count) = value else {
@@ -262,9 +263,14 @@ pub(crate) fn intensity(
         let node = pods::Node {
             cores: cores as f64,
         };
-        return pods::quantity_of(kind, count, size, node)
-            .map(|quantity| quantity.value)
-            .map_err(|error| error.to_string());
+        return match pods::quantity_of(kind, count, size, node) {
+            Ok(quantity) => Ok(quantity.value),
+            // This machine gives what it has, and the case says how much that was.
+            Err(PodsError::TooMany { asked, cores, .. }) if is_local && cores > 0.0 => {
+                Ok(100.0 * asked / cores)
+            }
+            Err(error) => Err(error.to_string()),
+        };
     }
     quantity(kind, value)
         .map(|quantity| quantity.value)

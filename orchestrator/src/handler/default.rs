@@ -6,6 +6,7 @@ use crate::lifecycle::{EventName, Scope};
 use crate::run::Run;
 use aefm_workloads::interference::Kind;
 use aefm_workloads::matrix::Factor;
+use aefm_workloads::quantity::Unit;
 use async_trait::async_trait;
 use std::collections::BTreeMap;
 
@@ -78,7 +79,10 @@ impl Handler for SetInterference {
             .iter()
             .find(|(kind, _)| *kind == self.0)
             .map_or(0.0, |(_, intensity)| *intensity);
-        let held = run.platform()?.set_interference(self.0, wanted).await?;
+        // More than all of a node is asked of it as all: what it gave is held against what the case wants.
+        let is_share = run.experiment().interference[&self.0].unit == Unit::Percent.name();
+        let asked = if is_share { wanted.min(100.0) } else { wanted };
+        let held = run.platform()?.set_interference(self.0, asked).await?;
         if !held.reached {
             // What counts is what will be reached under load: the case is judged by that.
             tracing::info!(

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::cli::Level;
+use crate::compose::Written;
 use crate::platform::local::placement::Placement;
 use crate::run::Ground;
 use crate::ui::Ui;
@@ -71,7 +72,10 @@ async fn handlers_act_where_they_were_put_and_know_the_case() {
     };
     let mut run = Run::begin(
         experiment,
-        text,
+        Written {
+            text,
+            parts: Vec::new(),
+        },
         Ground {
             placement,
             survey: None,

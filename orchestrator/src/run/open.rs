@@ -2,6 +2,7 @@
 
 use super::Run;
 use crate::cli::Level;
+use crate::compose::Written;
 use crate::experiment::Experiment;
 use crate::experiment::PlatformKind;
 use crate::experiment::environment::Renewal;
@@ -58,7 +59,7 @@ impl Run {
     /// When one of these cannot be written.
     pub(crate) fn begin(
         experiment: Experiment,
-        source: String,
+        source: Written,
         ground: Ground,
         seed: u64,
         level: Level,

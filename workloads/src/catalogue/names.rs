@@ -1,7 +1,7 @@
 //! The original's names for applications and workloads, so that its experiment files go on working.
 
 /// How the original's files refer to what comes with it.
-const MODULE: &str = "$MODULE_DEFAULT/";
+pub const MODULE: &str = "$MODULE_DEFAULT/";
 
 /// The applications, by each name that they have.
 const APPLICATIONS: [(&str, &[&str]); 4] = [
@@ -73,6 +73,24 @@ pub fn workload(script: &str) -> Option<&'static str> {
         .map(|(_, workload)| *workload)
 }
 
+/// The scripts that come with the original, by folder and file.
+pub fn scripts() -> impl Iterator<Item = &'static str> + Clone {
+    SCRIPTS.iter().map(|(script, _)| *script)
+}
+
+/// A native workload's own name for any name that it has: `hotel/search`, `$MODULE_DEFAULT/hotel/search.lua`.
+#[must_use]
+pub fn native(name: &str) -> Option<String> {
+    let short = || {
+        let (app, rest) = name.split_once('/')?;
+        let app = APPLICATIONS
+            .iter()
+            .find(|(_, short)| short.contains(&app))?;
+        Some(format!("{}/{rest}", app.0))
+    };
+    workload(name).map(str::to_owned).or_else(short)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -95,6 +113,33 @@ mod tests {
             application(script.split('/').next().unwrap()) == name.split('/').next()
         });
         assert_eq!(of_the_original.count(), 11);
+    }
+
+    #[test]
+    fn a_workload_is_found_by_each_of_its_names() {
+        let found = |name: &str| Workload::by_name(name).map(|workload| workload.name);
+        for name in [
+            "hotel-reservation/search",
+            "hotel/search",
+            "$MODULE_DEFAULT/hotel/search.lua",
+        ] {
+            assert_eq!(found(name), Some("hotel-reservation/search"), "{name}");
+        }
+        for (short, long) in [
+            ("social/mixed", "social-network/mixed"),
+            ("media/compose-review", "media-microservices/compose-review"),
+            ("train/query", "train-ticket/query"),
+        ] {
+            assert_eq!(found(short), Some(long));
+        }
+        for none in [
+            "hotel",
+            "hotel/none",
+            "bank/search",
+            "$MODULE_DEFAULT/hotel/none.lua",
+        ] {
+            assert_eq!(found(none), None, "{none}");
+        }
     }
 
     #[test]
