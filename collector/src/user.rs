@@ -5,17 +5,19 @@
 mod csv;
 mod fit;
 mod json;
+mod number;
 mod parquet;
 mod united;
 
 use crate::read::TableError;
 use crate::schema::ColumnType;
-use crate::sink::SinkError;
+use crate::sink::{SinkError, part_path};
 use aefm_workloads::labels::CaseLabels;
 use serde::Serialize;
+use std::fmt;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
-use united::CaseTable;
+use united::{AsWritten, CaseTable, Memory, printed};
 
 /// What a user's table comes as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -23,17 +25,28 @@ use united::CaseTable;
 pub enum Format {
     /// Comma-separated, the first line names the columns; an empty field is null.
     Csv,
-    /// One JSON object a line; a key that is absent is null, what is nested becomes JSON text.
+    /// JSON objects, one a line, over many lines or in arrays; a key that is absent is null, what is nested becomes JSON
+    /// text.
     JsonLines,
     /// A Parquet file of flat columns.
     Parquet,
+}
+
+impl fmt::Display for Format {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Csv => "CSV",
+            Self::JsonLines => "JSON lines",
+            Self::Parquet => "Parquet",
+        })
+    }
 }
 
 /// Why there is no table at all.
 #[derive(Debug, thiserror::Error)]
 pub enum UserTableError {
     /// It is not what it should be.
-    #[error("read it as {format:?}: {reason}")]
+    #[error("read it as {format}: {reason}")]
     Format {
         /// What it should be.
         format: Format,
@@ -71,6 +84,8 @@ pub struct UserReport {
     pub written: u64,
     /// What is wrong with the first row that is not.
     pub fault: Option<String>,
+    /// Columns that could not be taken, and why.
+    pub without: Vec<String>,
 }
 
 /// A value as it came.
@@ -81,6 +96,10 @@ enum Value {
     Int(i64),
     Float(f64),
     Text(String),
+    /// What may be of any type: a field of CSV.
+    Cell(String),
+    /// A number as it is written.
+    Number(String),
     Bytes(Vec<u8>),
 }
 
@@ -94,6 +113,8 @@ struct Grid {
     /// Rows that could not be read, and the first one's fault.
     unread: u64,
     fault: Option<String>,
+    /// Columns that could not be taken, and why.
+    without: Vec<String>,
 }
 
 impl Grid {
@@ -104,7 +125,7 @@ impl Grid {
 }
 
 /// One table is written at a time: cases that end together look at each other's columns.
-static WRITING: Mutex<()> = Mutex::new(());
+static WRITING: Mutex<Memory> = Mutex::new(Memory::new());
 
 /// Writes what a source of the user's gave as the table `user_<name>` of a case. Columns in `declared` have that type;
 /// that of the others is the narrowest in which all their values fit. In all cases of a run a column has one type: where this
@@ -120,6 +141,9 @@ pub fn write_user_table(
     (format, bytes): (Format, &[u8]),
     declared: &[(String, ColumnType)],
 ) -> Result<UserReport, UserTableError> {
+    if format != Format::Parquet {
+        check_page(bytes).map_err(|reason| UserTableError::Format { format, reason })?;
+    }
     let read = match format {
         Format::Csv => csv::read(bytes),
         Format::JsonLines => Ok(json::read(bytes)),
@@ -128,8 +152,10 @@ pub fn write_user_table(
     let mut grid = read.map_err(|reason| UserTableError::Format { format, reason })?;
     check_names(&grid.names, labels)?;
     let own = fitted(&mut grid, labels, declared)?;
-    let _writing = WRITING.lock().unwrap_or_else(PoisonError::into_inner);
-    let others = united::others(dir, name, labels)?;
+    let mut memory = WRITING.lock().unwrap_or_else(PoisonError::into_inner);
+    let path = part_path(dir, &format!("user_{name}"), &labels.case_id);
+    memory.insert(path, own.written.clone());
+    let others = united::others(dir, name, labels, &memory)?;
     let columns = united::columns(&others.iter().chain([&own]));
     for other in others {
         if !other.has(&columns) {
@@ -141,6 +167,7 @@ pub fn write_user_table(
         came: written + grid.unread,
         written,
         fault: grid.fault,
+        without: grid.without,
     })
 }
 
@@ -152,14 +179,24 @@ fn fitted(
 ) -> Result<CaseTable, UserTableError> {
     let columns = fit::columns(grid, declared)?;
     let mut rows = Vec::new();
+    let mut written = AsWritten::new();
     for (number, row) in std::mem::take(&mut grid.rows).into_iter().enumerate() {
+        let texts: Vec<Option<String>> = row.iter().map(as_written).collect();
         let fitted: Result<Vec<_>, _> = row
             .into_iter()
             .zip(&columns)
             .map(|(value, (name, kind))| fit::value(value, kind.unwrap_or(ColumnType::Text), name))
             .collect();
         match fitted {
-            Ok(row) => rows.push(row),
+            Ok(row) => {
+                for ((text, value), (name, _)) in texts.into_iter().zip(&row).zip(&columns) {
+                    if let Some(text) = text.filter(|text| *text != printed(value.clone())) {
+                        let own = written.entry(name.clone()).or_default();
+                        own.insert(rows.len(), text);
+                    }
+                }
+                rows.push(row);
+            }
             Err(reason) => grid.unread(|| format!("row {}: {reason}", number + 1)),
         }
     }
@@ -167,7 +204,27 @@ fn fitted(
         labels: labels.clone(),
         columns,
         rows,
+        written,
     })
+}
+
+fn as_written(value: &Value) -> Option<String> {
+    match value {
+        Value::Cell(text) | Value::Number(text) => Some(text.clone()),
+        _ => None,
+    }
+}
+
+/// What a browser is shown, such as a login page with status 200, is no table.
+fn check_page(bytes: &[u8]) -> Result<(), String> {
+    let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    let text = text.trim_ascii_start();
+    if !text.starts_with(b"<") {
+        return Ok(());
+    }
+    let first = String::from_utf8_lossy(&text[..text.len().min(60)]);
+    let first = first.lines().next().unwrap_or_default();
+    Err(format!("this is a page, not a table: `{first}`"))
 }
 
 fn check_names(names: &[String], labels: &CaseLabels) -> Result<(), UserTableError> {

@@ -81,10 +81,16 @@ pub fn worst(notes: &[Note]) -> Status {
 /// All reasons in one text, each once.
 #[must_use]
 pub fn reasons(notes: &[Note]) -> Option<String> {
-    let mut said: Vec<&str> = Vec::new();
+    let mut said: Vec<String> = Vec::new();
     for note in notes.iter().filter(|note| note.status != Status::Ok) {
-        if !said.contains(&note.reason.as_str()) {
-            said.push(&note.reason);
+        // Of several tables of the user's only the name says which it is.
+        let reason = if note.source.starts_with("user_") {
+            format!("{}: {}", note.source, note.reason)
+        } else {
+            note.reason.clone()
+        };
+        if !said.contains(&reason) {
+            said.push(reason);
         }
     }
     (!said.is_empty()).then(|| said.join("; "))

@@ -104,7 +104,13 @@ fn a_real_prometheus_behind_tls_and_a_password_gives_metrics_usage_and_the_users
         secret.display()
     );
     let run = Session::start(&experiment).finish();
-    assert_eq!(run.code(), 0, "{}{}", run.stderr(), run.stdout());
+    assert_eq!(
+        run.code(),
+        3,
+        "a query without an answer: {}{}",
+        run.stderr(),
+        run.stdout()
+    );
     assert_measured(&run);
     let depths = run.rows("user_promql");
     assert!(depths.len() >= 6, "3.5 s every 500 ms: {depths:?}");
@@ -120,7 +126,9 @@ fn a_real_prometheus_behind_tls_and_a_password_gives_metrics_usage_and_the_users
             .all(|row| text(row, "labels").contains("\"queue\":\"a\"")),
         "{depths:?}"
     );
-    assert!(quality(&run, "user_promql").1.contains("nothing"));
+    let (status, reason) = quality(&run, "user_promql");
+    assert_eq!(status, "degraded");
+    assert!(reason.contains("`nothing`"), "{reason}");
 
     // Nowhere in what is left is the secret.
     let said = format!("{}{}{}", run.stdout(), run.stderr(), run.run_file());
@@ -137,7 +145,8 @@ fn a_real_prometheus_behind_tls_and_a_password_gives_metrics_usage_and_the_users
     let before = (sampled(&run), run.rows("metrics").len());
     assert!(before.0 > 0);
     let folder = run.run_dir();
-    assert_eq!(collect(&folder).status.code(), Some(0));
+    // As degraded as before: the query has no answer now, either.
+    assert_eq!(collect(&folder).status.code(), Some(3));
     assert_eq!(sampled(&run), before.0);
     assert_measured(&run);
     let before = (before.0, run.rows("metrics").len());

@@ -20,6 +20,12 @@ struct Answer<'a> {
     error: Option<Cow<'a, str>>,
     #[serde(default)]
     warnings: Option<Vec<String>>,
+    // Remarks on the question, of Prometheus 3.
+    #[serde(default)]
+    infos: Option<Vec<String>>,
+    // VictoriaMetrics says so where a storage node does not answer.
+    #[serde(rename = "isPartial", default)]
+    is_partial: Option<bool>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -51,6 +57,11 @@ pub enum AnswerError {
     /// Not the API's JSON.
     #[error("read Prometheus's answer: {0}")]
     Json(#[from] serde_json::Error),
+    /// A login page, say.
+    #[error(
+        "this is a page, not Prometheus's API: is the address right, and are credentials wanted?"
+    )]
+    Page,
     /// The server's own error.
     #[error("query Prometheus: {kind}: {message}")]
     Query {
@@ -83,7 +94,9 @@ impl AnswerError {
 pub struct Read {
     /// The series.
     pub series: Vec<Series>,
-    /// What the server warns of (such as parts of a store that did not answer).
+    /// Why it may not be all: the server's warnings, such as parts of a store that did not answer.
+    pub doubts: Vec<String>,
+    /// What is worth knowing otherwise.
     pub warnings: Vec<String>,
 }
 
@@ -93,6 +106,9 @@ pub struct Read {
 /// # Errors
 /// It is not such an answer, or the server's error.
 pub fn read(text: &[u8]) -> Result<Read, AnswerError> {
+    if text.trim_ascii_start().starts_with(b"<") {
+        return Err(AnswerError::Page);
+    }
     let answer: Answer<'_> = crate::json::read(text)?;
     if answer.status != "success" {
         return Err(AnswerError::Query {
@@ -100,9 +116,14 @@ pub fn read(text: &[u8]) -> Result<Read, AnswerError> {
             message: answer.error.unwrap_or_default().into_owned(),
         });
     }
-    let mut warnings = answer.warnings.unwrap_or_default();
+    let mut doubts = answer.warnings.unwrap_or_default();
+    if answer.is_partial == Some(true) {
+        doubts.push("the answer is partial: a part of the store did not answer".to_owned());
+    }
+    let mut warnings = answer.infos.unwrap_or_default();
     let Some(data) = answer.data else {
         return Ok(Read {
+            doubts,
             warnings,
             ..Read::default()
         });
@@ -136,7 +157,11 @@ pub fn read(text: &[u8]) -> Result<Read, AnswerError> {
              histogram_sum make numbers of them"
         )
     }));
-    Ok(Read { series, warnings })
+    Ok(Read {
+        series,
+        doubts,
+        warnings,
+    })
 }
 
 /// Prometheus keeps milliseconds.
@@ -169,7 +194,21 @@ mod tests {
                 (1_700_000_020_123_000_000, 1_500.0)
             ]
         );
-        assert_eq!(read.warnings.len(), 1);
+        assert_eq!(
+            (read.doubts, read.warnings),
+            (vec!["a store is down".to_owned()], Vec::new())
+        );
+        for (partial, count) in [("true", 1), ("false", 0), ("null", 0)] {
+            let text = format!(
+                r#"{{"status":"success","isPartial":{partial},"infos":["a name"],"data":{{"resultType":"vector","result":[]}}}}"#
+            );
+            let read = super::read(text.as_bytes()).unwrap();
+            assert_eq!(
+                (read.doubts.len(), read.warnings.len()),
+                (count, 1),
+                "{text}"
+            );
+        }
         let vector =
             br#"{"status":"success","data":{"resultType":"vector","result":[{"metric":{},"value":[5,"+Inf"]}]}}"#;
         assert_eq!(
@@ -213,6 +252,7 @@ mod tests {
             error(r#"{"status":"success","data":{"resultType":"scalar","result":[]}}"#),
             AnswerError::Kind(_)
         ));
+        assert!(matches!(error("\n<html>login</html>"), AnswerError::Page));
         assert!(matches!(
             error("upstream connect error"),
             AnswerError::Json(_)

@@ -165,8 +165,7 @@ pub const METRICS: &[Metric] = &[
 ];
 
 impl Metric {
-    /// This series is one of the metric's, and one that is to be counted: not idle or stolen time, no single
-    /// core beside their sum.
+    /// This series is one of the metric's, and one that is to be counted: not idle or stolen time.
     #[must_use]
     pub fn takes(&self, series: &super::Series) -> bool {
         let idle = matches!(
@@ -174,12 +173,10 @@ impl Metric {
             // Guests are within user; what was stolen was another machine's.
             "idle" | "iowait" | "guest" | "guest_nice" | "steal"
         );
-        // cAdvisor reports one series a core beside the total where it is told to.
-        let one_core = !self.is_node && !matches!(series.label("cpu"), "" | "total");
         series.name() == self.name
             && self
                 .only
                 .is_none_or(|(label, value)| series.label(label) == value)
-            && !(idle || one_core)
+            && !idle
     }
 }

@@ -10,17 +10,35 @@ use std::path::Path;
 /// Labels as a JSON object, and an instant.
 type Key = (String, i64);
 
+/// Labels of all series of one expression, as JSON objects. The metric's name is none of them, so that expressions meet;
+/// only where two series differ in nothing else it stays.
+fn labels_of(all: &[Series]) -> Vec<String> {
+    let bare = |series: &Series| -> BTreeMap<String, String> {
+        let mut labels = series.labels.clone();
+        labels.remove("__name__");
+        labels
+    };
+    let mut times: BTreeMap<BTreeMap<String, String>, usize> = BTreeMap::new();
+    for series in all {
+        *times.entry(bare(series)).or_default() += 1;
+    }
+    let own = |series: &Series| {
+        let bare = bare(series);
+        let labels = if times.get(&bare) == Some(&1) {
+            &bare
+        } else {
+            &series.labels
+        };
+        serde_json::to_string(labels).unwrap_or_default()
+    };
+    all.iter().map(own).collect()
+}
+
 /// Values of all expressions by label set and instant; null where an expression has none.
 fn rows(columns: &[(String, Vec<Series>)]) -> BTreeMap<Key, Vec<Option<f64>>> {
     let mut rows: BTreeMap<Key, Vec<Option<f64>>> = BTreeMap::new();
     for (place, (_, all)) in columns.iter().enumerate() {
-        for series in all {
-            let labels: BTreeMap<_, _> = series
-                .labels
-                .iter()
-                .filter(|(name, _)| *name != "__name__")
-                .collect();
-            let labels = serde_json::to_string(&labels).unwrap_or_default();
+        for (series, labels) in all.iter().zip(labels_of(all)) {
             for (t_ns, value) in &series.samples {
                 let row = rows
                     .entry((labels.clone(), *t_ns))
@@ -65,6 +83,23 @@ pub fn write_expressions(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        /// Whatever labels series have, no value of one takes another's place.
+        #[test]
+        fn every_value_has_a_place(sets in proptest::collection::btree_set(
+            proptest::collection::btree_map("__name__|pod|job", "[ab]", 0..4), 1..12))
+        {
+            let all: Vec<_> = sets
+                .into_iter()
+                .map(|labels| Series { labels, samples: vec![(1, 1.0), (2, 2.0)] })
+                .collect();
+            let values = 2 * all.len();
+            let rows = rows(&[("both".to_owned(), all)]);
+            prop_assert_eq!(rows.values().flatten().flatten().count(), values);
+        }
+    }
 
     #[test]
     fn expressions_meet_where_their_labels_and_instants_are_equal() {

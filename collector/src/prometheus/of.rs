@@ -13,6 +13,8 @@ pub struct Of {
     pub metrics: Vec<MetricRow>,
     /// What each container used in the window.
     pub usage: Vec<UsageRow>,
+    /// Why they may not be all, or not right.
+    pub doubts: Vec<String>,
     /// What is worth knowing of where they are from.
     pub remarks: Vec<String>,
 }
@@ -27,6 +29,7 @@ pub fn of(series: &[Series], from_ns: i64, to_ns: i64) -> Of {
     Of {
         metrics: rows::metric_rows(&once),
         usage: usage::usage(&once, from_ns, to_ns),
+        doubts: doubts(&twice),
         remarks: remarks(&twice),
     }
 }
@@ -42,18 +45,31 @@ fn remarks(twice: &Twice) -> Vec<String> {
         return Vec::new();
     }
     let sources: Vec<_> = twice.sources.iter().map(String::as_str).collect();
-    let mut remarks = vec![format!(
+    vec![format!(
         "{} metrics of subjects come from more than one source (such as {}): each counts once",
         twice.count,
         sources.join(" and ")
-    )];
+    )]
+}
+
+fn doubts(twice: &Twice) -> Vec<String> {
+    let mut doubts: Vec<String> = twice
+        .unknown
+        .iter()
+        .map(|(name, (count, labels))| {
+            format!(
+                "{count} series of {name} say neither a pod nor a container or node: their labels are {}",
+                if labels.is_empty() { "none" } else { labels }
+            )
+        })
+        .collect();
     if !twice.differ.is_empty() {
         let told: Vec<_> = twice.differ.iter().take(TOLD).map(String::as_str).collect();
-        remarks.push(format!(
+        doubts.push(format!(
             "sources do not agree on {} of them: {}",
             twice.differ.len(),
             told.join("; ")
         ));
     }
-    remarks
+    doubts
 }

@@ -6,7 +6,7 @@
 
 use super::Series;
 use super::counters::{METRICS, Metric};
-use super::rows::{Names, Subject};
+use super::rows::{About, Names, Subject};
 use crate::device::{disk_height, lowest, network_height};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -48,6 +48,8 @@ pub(super) struct Twice {
     pub(super) sources: BTreeSet<String>,
     /// Those of which the sources do not say the same, in words.
     pub(super) differ: Vec<String>,
+    /// Series whose labels do not say who they are about: by their metric how many, and the labels of one.
+    pub(super) unknown: BTreeMap<&'static str, (usize, String)>,
 }
 
 impl Once {
@@ -70,11 +72,18 @@ impl Once {
         for metric in METRICS {
             let mut subjects: BTreeMap<Subject, Vec<&Series>> = BTreeMap::new();
             for series in series.iter().filter(|series| metric.takes(series)) {
-                if let Some(subject) = names.subject(metric, series) {
-                    subjects.entry(subject).or_default().push(series);
+                match names.subject(metric, series) {
+                    About::Of(subject) => subjects.entry(subject).or_default().push(series),
+                    About::Sum => {}
+                    About::Unknown => twice.unknown(metric, series),
                 }
             }
-            for (subject, series) in subjects {
+            for (subject, mut series) in subjects {
+                // cAdvisor tells of each core or of all of them, or of both.
+                let is_whole = |series: &&Series| matches!(series.label("cpu"), "" | "total");
+                if !metric.is_node && series.iter().any(is_whole) {
+                    series.retain(is_whole);
+                }
                 let node = series
                     .iter()
                     .map(|series| series.label("node"))
@@ -90,6 +99,17 @@ impl Once {
             }
         }
         (all, twice)
+    }
+}
+
+impl Twice {
+    fn unknown(&mut self, metric: &Metric, series: &Series) {
+        let labels = series.labels.keys().filter(|name| *name != "__name__");
+        let (count, _) = self.unknown.entry(metric.name).or_insert_with(|| {
+            let labels: Vec<_> = labels.map(String::as_str).collect();
+            (0, labels.join(", "))
+        });
+        *count += 1;
     }
 }
 

@@ -4,7 +4,7 @@ use super::Series;
 use super::counters::{Form, Metric, Target};
 use super::once::Once;
 use crate::proc::{MetricRow, Scope};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// Who a series is about. Pods go by namespace and name as the labels say, never by a name's beginning.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -29,9 +29,25 @@ impl Subject {
     }
 }
 
-/// Names of nodes by their addresses, which is all that some of their series have.
+/// Who a series is about, if anybody.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum About {
+    /// It counts for this one.
+    Of(Subject),
+    /// A sum over what other series tell of: a pod's beside its containers', a cgroup's above all pods.
+    Sum,
+    /// Its labels do not say.
+    Unknown,
+}
+
+/// What is known of series by others beside them.
 #[derive(Debug, Default)]
-pub(super) struct Names(HashMap<String, String>);
+pub(super) struct Names {
+    /// Names of nodes by their addresses, which is all that some of their series have.
+    nodes: HashMap<String, String>,
+    /// Jobs whose own `container` stands on their series, as `exported_container` shows.
+    jobs: HashSet<String>,
+}
 
 impl Names {
     pub(super) fn of(series: &[Series]) -> Self {
@@ -45,44 +61,101 @@ impl Names {
                 .find(|name| !name.is_empty())?;
             Some((host(series.label("instance")).to_owned(), name.to_owned()))
         };
-        Self(named.filter_map(pair).collect())
+        let exported = series
+            .iter()
+            .filter(|series| !series.label("exported_container").is_empty());
+        Self {
+            nodes: named.filter_map(pair).collect(),
+            jobs: exported
+                .map(|series| series.label("job").to_owned())
+                .collect(),
+        }
     }
 
-    /// The subject of a series; none for what is neither a container's, a pod's nor a node's (a cgroup above the pods).
-    pub(super) fn subject(&self, metric: &Metric, series: &Series) -> Option<Subject> {
-        let own = |label: &str| series.label(label).to_owned();
+    /// Who a series is about.
+    pub(super) fn subject(&self, metric: &Metric, series: &Series) -> About {
         if metric.is_node {
-            let address = host(series.label("instance"));
-            let name = ["node", "nodename"]
-                .map(own)
-                .into_iter()
-                .find(|name| !name.is_empty())
-                .or_else(|| self.0.get(address).cloned())
-                .unwrap_or_else(|| address.to_owned());
-            return (!name.is_empty()).then(|| Subject {
-                scope: "node",
-                namespace: String::new(),
-                pod: String::new(),
-                container: String::new(),
-                node: name,
-            });
+            self.node(series)
+        } else {
+            self.container(metric, series)
         }
-        let (pod, container) = (own("pod"), own("container"));
+    }
+
+    fn node(&self, series: &Series) -> About {
+        let own = |label: &str| series.label(label).to_owned();
+        let address = host(series.label("instance"));
+        let name = ["node", "nodename"]
+            .map(own)
+            .into_iter()
+            .find(|name| !name.is_empty())
+            .or_else(|| self.nodes.get(address).cloned())
+            .unwrap_or_else(|| address.to_owned());
+        if name.is_empty() {
+            return About::Unknown;
+        }
+        About::Of(Subject {
+            scope: "node",
+            namespace: String::new(),
+            pod: String::new(),
+            container: String::new(),
+            node: name,
+        })
+    }
+
+    fn container(&self, metric: &Metric, series: &Series) -> About {
+        // Where an exporter is a pod itself and its labels were not to be kept, `pod` is the exporter's.
+        let is_exported = !series.label("exported_pod").is_empty();
+        let first = |labels: &[&str]| {
+            let mut all = labels.iter().map(|label| series.label(label));
+            all.find(|value| !value.is_empty())
+                .unwrap_or_default()
+                .to_owned()
+        };
+        // Kubernetes before 1.16 has `pod_name` and `container_name`.
+        let pod = first(&["exported_pod", "pod", "pod_name"]);
+        let container = if is_exported && self.jobs.contains(series.label("job")) {
+            first(&["exported_container"])
+        } else {
+            first(&["exported_container", "container", "container_name"])
+        };
+        let namespace = if is_exported {
+            first(&["exported_namespace", "namespace"])
+        } else {
+            first(&["namespace"])
+        };
         if pod.is_empty() {
-            return None;
+            return outside_of_pods(series);
         }
         let is_pod = container.is_empty() || container == "POD";
         // A pod's own series beside its containers' are their sum, but for the network, which only the pod has.
         if is_pod && !matches!(metric.target, Target::Received | Target::Sent) {
-            return None;
+            return About::Sum;
         }
-        Some(Subject {
+        About::Of(Subject {
             scope: if is_pod { "pod" } else { "container" },
-            namespace: own("namespace"),
+            namespace,
             pod,
             container: if is_pod { String::new() } else { container },
             node: String::new(),
         })
+    }
+}
+
+/// Containers of Docker alone go by their `name`; cgroups above them, such as a machine's, have an `id` only.
+fn outside_of_pods(series: &Series) -> About {
+    let has = |label: &str| !series.label(label).is_empty();
+    if has("name") {
+        About::Of(Subject {
+            scope: "container",
+            namespace: String::new(),
+            pod: String::new(),
+            container: series.label("name").to_owned(),
+            node: String::new(),
+        })
+    } else if has("id") && !has("image") && !has("container") && !has("container_name") {
+        About::Sum
+    } else {
+        About::Unknown
     }
 }
 
@@ -153,6 +226,7 @@ fn row(subject: Subject, t_ns: i64, cells: &Cells) -> MetricRow {
     let (scope, name) = match subject.scope {
         "node" => (Scope::Node, subject.node.clone()),
         "pod" => (Scope::Pod, subject.pod),
+        _ if subject.pod.is_empty() => (Scope::Container, subject.container),
         _ => (
             Scope::Container,
             format!("{}/{}", subject.pod, subject.container),

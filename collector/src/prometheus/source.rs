@@ -49,10 +49,12 @@ pub struct Scraped {
     /// Metrics that have no series there.
     pub absent: Vec<&'static str>,
     /// Metrics that could not be had, and why.
-    pub failures: Vec<String>,
+    pub failures: Vec<(&'static str, String)>,
     /// Metrics that were not answered in time.
     pub unasked: Vec<&'static str>,
-    /// What the server warned of.
+    /// Why answers may not be all, each once.
+    pub doubts: Vec<String>,
+    /// What else the server says.
     pub warnings: Vec<String>,
     /// Questions asked.
     pub questions: usize,
@@ -200,14 +202,11 @@ impl Prometheus {
                         scraped.absent.push(name);
                     }
                     scraped.series.extend(read.series);
-                    for warning in read.warnings {
-                        if !scraped.warnings.contains(&warning) {
-                            scraped.warnings.push(warning);
-                        }
-                    }
+                    add_new(&mut scraped.doubts, read.doubts);
+                    add_new(&mut scraped.warnings, read.warnings);
                 }
                 Err(error) => {
-                    scraped.failures.push(format!("{name}: {error}"));
+                    scraped.failures.push((*name, error.to_string()));
                     // Down is down: each further metric would wait through all its attempts again.
                     let is_down =
                         matches!(&error, PrometheusError::Http(error) if error.is_passing());
@@ -239,6 +238,15 @@ fn is_only_post_refused(error: &HttpError) -> bool {
             .is_some_and(|status| [403, 405, 501].contains(&status.as_u16()))
 }
 
+/// Adds what was not said yet.
+fn add_new(all: &mut Vec<String>, more: Vec<String>) {
+    for text in more {
+        if !all.contains(&text) {
+            all.push(text);
+        }
+    }
+}
+
 /// What an answer says.
 fn told(answer: Result<Bytes, HttpError>) -> Result<Read, PrometheusError> {
     match answer {
@@ -263,7 +271,8 @@ fn is_size(error: &PrometheusError) -> bool {
 
 /// Adds a later window's samples. Windows touch: a sample at the border comes once.
 fn append(all: &mut Read, part: Read) {
-    all.warnings.extend(part.warnings);
+    add_new(&mut all.doubts, part.doubts);
+    add_new(&mut all.warnings, part.warnings);
     let mut places: BTreeMap<BTreeMap<String, String>, usize> = all
         .series
         .iter()

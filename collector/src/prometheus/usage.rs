@@ -69,6 +69,8 @@ fn max_gap_ns(once: &Once, from_ns: i64, to_ns: i64) -> i64 {
 #[must_use]
 pub(super) fn usage(all: &[Once], from_ns: i64, to_ns: i64) -> Vec<UsageRow> {
     let mut rows: BTreeMap<(String, String, String), UsageRow> = BTreeMap::new();
+    // Parts of a container's CPU, such as its cores, are summed at each instant.
+    let mut rates: BTreeMap<(String, String, String), BTreeMap<i64, f64>> = BTreeMap::new();
     for once in all.iter().filter(|once| once.subject.scope == "container") {
         let Subject {
             namespace,
@@ -76,19 +78,31 @@ pub(super) fn usage(all: &[Once], from_ns: i64, to_ns: i64) -> Vec<UsageRow> {
             container,
             ..
         } = once.subject.clone();
-        let row = rows
-            .entry((namespace.clone(), pod.clone(), container.clone()))
-            .or_insert_with(|| UsageRow {
-                namespace,
-                pod,
-                container,
-                ..UsageRow::default()
-            });
+        let key = (namespace.clone(), pod.clone(), container.clone());
+        if once.metric.target == Target::Cpu {
+            let own = rates.entry(key.clone()).or_default();
+            for (t_ns, _, rate) in once.rates() {
+                if (from_ns..=to_ns).contains(&t_ns) {
+                    *own.entry(t_ns).or_default() += rate;
+                }
+            }
+        }
+        let row = rows.entry(key).or_insert_with(|| UsageRow {
+            namespace,
+            pod,
+            container,
+            ..UsageRow::default()
+        });
         // kube-state-metrics names the node as well, and both name the same one.
         if let Some(node) = &once.node {
             row.node = Some(node.clone());
         }
         row.note(once, (from_ns, to_ns));
+    }
+    for (key, rates) in rates {
+        if let Some(row) = rows.get_mut(&key) {
+            row.cpu_max_cores = rates.into_values().reduce(f64::max);
+        }
     }
     rows.into_values().collect()
 }
@@ -104,13 +118,13 @@ impl UsageRow {
         match (once.metric.form, once.metric.target) {
             (_, Target::Cpu) => {
                 let window = (to_ns - from_ns) as f64 / 1e9;
-                self.cpu_cores = gained(once, from_ns, to_ns).map(|seconds| seconds / window);
-                let inside = once
-                    .rates()
-                    .filter(|(t_ns, ..)| (from_ns..=to_ns).contains(t_ns));
-                self.cpu_max_cores = inside.map(|(_, _, rate)| rate).reduce(f64::max);
-                self.samples = within.len() as u64;
-                self.max_gap_ns = max_gap_ns(once, from_ns, to_ns);
+                let cores = gained(once, from_ns, to_ns).map(|seconds| seconds / window);
+                self.cpu_cores = [self.cpu_cores, cores]
+                    .into_iter()
+                    .flatten()
+                    .reduce(|one, other| one + other);
+                self.samples = self.samples.max(within.len() as u64);
+                self.max_gap_ns = self.max_gap_ns.max(max_gap_ns(once, from_ns, to_ns));
             }
             (_, Target::Memory) => self.memory_max_bytes = highest.map(|bytes| bytes as i64),
             // A limit holds between its samples, which may all lie outside. cAdvisor says 0 for none.

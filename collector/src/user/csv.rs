@@ -15,6 +15,15 @@ pub(super) fn read(bytes: &[u8]) -> Result<Grid, String> {
         return Err("it is empty, not even a line with the columns' names came".to_owned());
     }
     let names: Vec<String> = header.iter().map(|name| name.trim().to_owned()).collect();
+    if let [only] = names.as_slice()
+        && let Some((_, by)) = [('\t', "tabs"), (';', "semicolons"), ('|', "bars")]
+            .into_iter()
+            .find(|(separator, _)| header.get(0).unwrap_or(only).contains(*separator))
+    {
+        return Err(format!(
+            "`{only:.60}` would be its only column: it is separated by {by}, write commas"
+        ));
+    }
     let mut grid = Grid {
         kinds: vec![None; names.len()],
         names,
@@ -42,6 +51,6 @@ fn value(field: &str) -> Value {
     if field.is_empty() {
         Value::Null
     } else {
-        Value::Text(field.to_owned())
+        Value::Cell(field.to_owned())
     }
 }

@@ -1,6 +1,6 @@
 //! Which type a column has, and whether a value fits it.
 
-use super::{Grid, UserTableError, Value};
+use super::{Grid, UserTableError, Value, number};
 use crate::schema::ColumnType;
 use crate::sink::Cell;
 
@@ -33,34 +33,37 @@ fn narrowest<'a>(values: impl Iterator<Item = &'a Value> + Clone) -> Option<Colu
     let mut some = values.filter(|value| **value != Value::Null).peekable();
     some.peek()?;
     let takes = |kind| some.clone().all(|value| value_fits(value, kind));
-    // Whole numbers beside fractions are doubles only where a double holds them as they are.
-    let is_exact = some.clone().all(is_exact);
     [ColumnType::Flag, ColumnType::Int, ColumnType::Float]
         .into_iter()
-        .find(|kind| takes(*kind) && (*kind != ColumnType::Float || is_exact))
+        .find(|kind| takes(*kind) && (*kind != ColumnType::Float || !are_ids(some.clone())))
         .or(Some(ColumnType::Text))
 }
 
-/// Whether a whole number loses nothing as a double.
-fn is_exact(value: &Value) -> bool {
-    let whole = match value {
-        Value::Int(value) => Some(*value),
-        Value::Text(text) => text.parse().ok(),
+/// Whether these are hexadecimal ids that happen to be written like numbers: `12e5` and no fraction anywhere.
+fn are_ids<'a>(values: impl Iterator<Item = &'a Value> + Clone) -> bool {
+    let cells = values.filter_map(|value| match value {
+        Value::Cell(text) => Some(text),
         _ => None,
-    };
-    whole.is_none_or(|whole: i64| whole.unsigned_abs() <= 1 << f64::MANTISSA_DIGITS)
+    });
+    cells.clone().any(|text| number::is_like_hex(text))
+        && !cells.clone().any(|text| text.contains('.'))
 }
 
+/// Whether a value is the same in a column of this type.
 fn value_fits(value: &Value, kind: ColumnType) -> bool {
     match (value, kind) {
-        (Value::Text(text), ColumnType::Flag) => flag(text).is_some(),
+        (Value::Cell(text), ColumnType::Flag) => flag(text).is_some(),
         // What begins with a zero is a name: as a number it would lose it.
-        (Value::Text(text), _) if is_padded(text) => false,
-        (Value::Text(text), ColumnType::Int) => text.parse::<i64>().is_ok(),
-        (Value::Text(text), ColumnType::Float) => text.parse::<f64>().is_ok(),
+        (Value::Cell(text), _) if is_padded(text) => false,
+        (Value::Cell(text) | Value::Number(text), ColumnType::Int) => text.parse::<i64>().is_ok(),
+        (Value::Cell(text) | Value::Number(text), ColumnType::Float) => {
+            number::exact(text).is_some()
+        }
+        // Whole numbers beside fractions are doubles only where a double holds them as they are.
+        (Value::Int(whole), ColumnType::Float) => whole.unsigned_abs() <= 1 << f64::MANTISSA_DIGITS,
         (Value::Flag(_), ColumnType::Flag)
-        | (Value::Int(_), ColumnType::Int | ColumnType::Float) => true,
-        (Value::Float(_), ColumnType::Float) => true,
+        | (Value::Int(_), ColumnType::Int)
+        | (Value::Float(_), ColumnType::Float) => true,
         _ => false,
     }
 }
@@ -89,6 +92,10 @@ pub(super) fn value(value: Value, kind: ColumnType, column: &str) -> Result<Valu
             describe(kind)
         ))
     };
+    let value = match value {
+        Value::Cell(text) | Value::Number(text) => Value::Text(text),
+        value => value,
+    };
     match (value, kind) {
         (Value::Null, _) => Ok(Value::Null),
         (Value::Text(text), ColumnType::Flag) => flag(&text)
@@ -98,7 +105,7 @@ pub(super) fn value(value: Value, kind: ColumnType, column: &str) -> Result<Valu
             text.parse().map(Value::Int).or_else(|_| misfit(&text))
         }
         (Value::Text(text), ColumnType::Float) => {
-            text.parse().map(Value::Float).or_else(|_| misfit(&text))
+            number::parse(&text).map_or_else(|| misfit(&text), |value| Ok(Value::Float(value)))
         }
         #[expect(
             clippy::cast_precision_loss,
@@ -144,7 +151,7 @@ pub(super) fn cell(value: &Value) -> Cell<'_> {
         Value::Flag(value) => Cell::Flag(*value),
         Value::Int(value) => Cell::Int(*value),
         Value::Float(value) => Cell::Float(*value),
-        Value::Text(value) => Cell::Text(value),
+        Value::Text(value) | Value::Cell(value) | Value::Number(value) => Cell::Text(value),
         Value::Bytes(value) => Cell::Bytes(value),
     }
 }

@@ -8,39 +8,66 @@ use arrow_cast::{CastOptions, cast_with_options};
 use arrow_schema::{DataType, TimeUnit};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
-/// Reads a whole Parquet file.
+/// Reads a whole Parquet file. A column that cannot be taken costs itself.
 ///
 /// # Errors
-/// It is none, or a column is nested, or a value has no place in the dataset's types.
+/// It is none, or none of its columns can be taken.
 pub(super) fn read(bytes: &[u8]) -> Result<Grid, String> {
     let file = bytes::Bytes::copy_from_slice(bytes);
     let builder =
         ParquetRecordBatchReaderBuilder::try_new(file).map_err(|error| error.to_string())?;
     let schema = builder.schema().clone();
+    let batches: Vec<_> = builder
+        .build()
+        .map_err(|error| error.to_string())?
+        .collect::<Result<_, _>>()
+        .map_err(|error| error.to_string())?;
     let mut grid = Grid::default();
-    for field in schema.fields() {
-        let (kind, _) = target(field.data_type()).ok_or_else(|| {
-            format!(
-                "column `{}` is {}, which is not flat: write it as several columns",
-                field.name(),
-                field.data_type()
-            )
-        })?;
-        grid.names.push(field.name().clone());
-        grid.kinds.push(Some(kind));
-    }
-    for batch in builder.build().map_err(|error| error.to_string())? {
-        let batch = batch.map_err(|error| error.to_string())?;
-        let begin = grid.rows.len();
-        grid.rows.resize_with(begin + batch.num_rows(), Vec::new);
-        for (column, name) in batch.columns().iter().zip(&grid.names) {
-            let values = values(column).map_err(|reason| format!("column `{name}`: {reason}"))?;
-            for (row, value) in grid.rows[begin..].iter_mut().zip(values) {
-                row.push(value);
+    let rows = batches.iter().map(|batch| batch.num_rows()).sum();
+    grid.rows.resize_with(rows, Vec::new);
+    for (place, field) in schema.fields().iter().enumerate() {
+        let name = field.name();
+        let Some((kind, _)) = target(field.data_type()) else {
+            let is = field.data_type();
+            grid.without.push(format!(
+                "column `{name}` is {is}, which is not flat: write it as several columns"
+            ));
+            continue;
+        };
+        let parts: Result<Vec<_>, _> = batches
+            .iter()
+            .map(|batch| values(batch.column(place)))
+            .collect();
+        match parts {
+            Ok(parts) => {
+                grid.names.push(name.clone());
+                // Of a number as it is written the values say which type is wide enough.
+                grid.kinds
+                    .push((!is_written(field.data_type())).then_some(kind));
+                for (row, value) in grid.rows.iter_mut().zip(parts.into_iter().flatten()) {
+                    row.push(value);
+                }
             }
+            Err(reason) => grid.without.push(format!("column `{name}`: {reason}")),
         }
     }
+    if grid.names.is_empty() && !grid.without.is_empty() {
+        return Err(grid.without.join("; "));
+    }
     Ok(grid)
+}
+
+/// Whether numbers of this type can have more digits than the dataset's types: their values are taken as they are written.
+fn is_written(kind: &DataType) -> bool {
+    match kind {
+        DataType::Dictionary(_, values) => is_written(values),
+        DataType::UInt64
+        | DataType::Decimal32(..)
+        | DataType::Decimal64(..)
+        | DataType::Decimal128(..)
+        | DataType::Decimal256(..) => true,
+        _ => false,
+    }
 }
 
 /// The dataset's type for an Arrow type, and the Arrow type to cast to; none for nested ones.
@@ -55,10 +82,13 @@ fn target(kind: &DataType) -> Option<(ColumnType, DataType)> {
         | DataType::LargeBinary
         | DataType::BinaryView
         | DataType::FixedSizeBinary(_) => ColumnType::Bytes,
-        // Instants become nanoseconds, as everywhere in the dataset; of a duration the unit is the file's.
-        DataType::Timestamp(..) | DataType::Duration(_) | DataType::Date32 | DataType::Date64 => {
-            ColumnType::Int
-        }
+        // Instants, durations and times of day become nanoseconds, as everywhere in the dataset.
+        DataType::Timestamp(..)
+        | DataType::Duration(_)
+        | DataType::Date32
+        | DataType::Date64
+        | DataType::Time32(_)
+        | DataType::Time64(_) => ColumnType::Int,
         DataType::Float16 | DataType::Float32 | DataType::Float64 => ColumnType::Float,
         DataType::Decimal32(..)
         | DataType::Decimal64(..)
@@ -80,13 +110,18 @@ fn values(column: &ArrayRef) -> Result<Vec<Value>, String> {
     let cast = |column: &ArrayRef, to: &DataType| {
         cast_with_options(column, to, &strict).map_err(|error| error.to_string())
     };
-    let column = match column.data_type() {
-        DataType::Timestamp(..) | DataType::Date32 | DataType::Date64 => cast(
-            &cast(column, &DataType::Timestamp(TimeUnit::Nanosecond, None))?,
-            &arrow,
-        )?,
-        _ => cast(column, &arrow)?,
+    let column_kind = column.data_type();
+    let column = match nanoseconds(column.data_type()) {
+        _ if is_written(column.data_type()) => cast(column, &DataType::Utf8)?,
+        Some(nanoseconds) => cast(&cast(column, &nanoseconds)?, &arrow)?,
+        None => cast(column, &arrow)?,
     };
+    if is_written(column_kind) {
+        let texts = column.as_string::<i32>();
+        let number =
+            |text: Option<&str>| text.map_or(Value::Null, |text| Value::Number(text.to_owned()));
+        return Ok(texts.iter().map(number).collect());
+    }
     let value = |row: usize| match kind {
         _ if column.is_null(row) => Value::Null,
         ColumnType::Int => Value::Int(column.as_primitive::<Int64Type>().value(row)),
@@ -96,4 +131,17 @@ fn values(column: &ArrayRef) -> Result<Vec<Value>, String> {
         ColumnType::Bytes => Value::Bytes(column.as_binary::<i32>().value(row).to_owned()),
     };
     Ok((0..column.len()).map(value).collect())
+}
+
+/// The same in nanoseconds, for what has a unit.
+fn nanoseconds(kind: &DataType) -> Option<DataType> {
+    match kind {
+        DataType::Dictionary(_, values) => nanoseconds(values),
+        DataType::Timestamp(..) | DataType::Date32 | DataType::Date64 => {
+            Some(DataType::Timestamp(TimeUnit::Nanosecond, None))
+        }
+        DataType::Duration(_) => Some(DataType::Duration(TimeUnit::Nanosecond)),
+        DataType::Time32(_) | DataType::Time64(_) => Some(DataType::Time64(TimeUnit::Nanosecond)),
+        _ => None,
+    }
 }

@@ -259,3 +259,181 @@ fn names_of_the_dataset_are_not_the_users() {
     let (report, rows) = written(Format::JsonLines, b"", &[]).unwrap();
     assert_eq!((report.came, rows.len()), (0, 0));
 }
+
+#[test]
+fn numbers_that_a_double_would_round_stay_as_they_are_written() {
+    for (text, expected) in [
+        ("9223372036854775808", "d=\"9223372036854775808\""),
+        ("1e400", "d=\"1e400\""),
+        ("0.1234567890123456789", "d=\"0.1234567890123456789\""),
+        ("1.50", "d=1.5"),
+    ] {
+        let (_, rows) = written(Format::Csv, format!("d\n{text}\n").as_bytes(), &[]).unwrap();
+        assert_eq!(rows, [expected]);
+        let json = format!("{{\"d\": {text}}}");
+        let (_, rows) = written(Format::JsonLines, json.as_bytes(), &[]).unwrap();
+        assert_eq!(rows, [expected]);
+    }
+    let infinite = written(Format::Csv, b"d\n1e400\n", &[("d", ColumnType::Float)]).unwrap();
+    assert_eq!((infinite.0.came, infinite.0.written), (1, 0));
+}
+
+#[test]
+fn ids_are_texts() {
+    let ids = written(Format::Csv, b"id\n1e10\n2e11\n", &[]).unwrap().1;
+    assert_eq!(ids, ["id=\"1e10\"", "id=\"2e11\""]);
+    let numbers = written(Format::Csv, b"d\n1e10\n2.5\n", &[]).unwrap().1;
+    assert_eq!(numbers, ["d=10000000000.0", "d=2.5"]);
+    let json = br#"{"a": "1", "b": 1e3}"#;
+    assert_eq!(
+        written(Format::JsonLines, json, &[]).unwrap().1,
+        ["a=\"1\" b=1000.0"]
+    );
+    let declared = written(Format::JsonLines, json, &[("a", ColumnType::Int)]).unwrap();
+    assert_eq!(declared.1, ["a=1 b=1000.0"]);
+}
+
+#[test]
+fn a_column_that_becomes_text_is_as_it_was_written() {
+    let cells = [
+        "1.50",
+        "1e+10",
+        "True",
+        "+5",
+        "7",
+        "0.10000000000000001",
+        "1.0",
+    ];
+    for cell in cells {
+        let first = format!("d\n{cell}\n");
+        let all = cases(&[&first, "d\nabc\n", "d\n2.50\n"]);
+        let found: Vec<_> = all
+            .iter()
+            .map(|(types, rows)| (&*types[0], &*rows[0]))
+            .collect();
+        assert_eq!(
+            found,
+            [("d:Utf8", cell), ("d:Utf8", "abc"), ("d:Utf8", "2.50")]
+        );
+    }
+    // Whole numbers, then fractions, then text: the first case is rewritten twice.
+    let twice = cases(&["d\n+5\n", "d\n0.50\n", "d\nx\n"]);
+    assert_eq!((&*twice[0].1[0], &*twice[1].1[0]), ("+5", "0.50"));
+}
+
+#[test]
+fn json_comes_in_every_form() {
+    for text in [
+        "\u{feff}{\"a\":1}\n{\"a\":2}",
+        "[{\"a\":1},{\"a\":2}]",
+        "[\n  {\n    \"a\": 1\n  },\n  {\n    \"a\": 2\n  }\n]\n",
+        "{\n  \"a\": 1\n}\n{\n  \"a\": 2\n}\n",
+        "{\"a\":1}{\"a\":2}",
+        "[{\"a\":1}]\n[{\"a\":2}]\n",
+    ] {
+        let (report, rows) = written(Format::JsonLines, text.as_bytes(), &[]).unwrap();
+        assert_eq!(
+            (rows, report.fault),
+            (vec!["a=1".into(), "a=2".into()], None),
+            "{text}"
+        );
+    }
+    for (text, said) in [
+        ("{\"a\":1}\n{\"a\":\n{\"a\":2}\n", "line 2 is not JSON"),
+        (
+            "{\"a\":1}\n{\"a\":3,\"a\":4}\n{\"a\":2}",
+            "line 2 has the key `a` twice",
+        ),
+        (
+            "[{\"a\":1},\n{\"a\":2}",
+            "the array that begins in line 1 does not end",
+        ),
+        ("[{\"a\":1},7,{\"a\":2}]", "line 1 is no JSON object"),
+    ] {
+        let (report, rows) = written(Format::JsonLines, text.as_bytes(), &[]).unwrap();
+        assert_eq!((rows.len(), report.came), (2, 3), "{text}");
+        assert!(
+            report
+                .fault
+                .as_ref()
+                .is_some_and(|fault| fault.contains(said)),
+            "{report:?}"
+        );
+    }
+}
+
+#[test]
+fn what_is_no_table_is_an_error() {
+    for (format, text, said) in [
+        (
+            Format::Csv,
+            "<html><body>Login</body></html>\n",
+            "this is a page",
+        ),
+        (Format::JsonLines, "\n<!doctype html>", "this is a page"),
+        (Format::Csv, "a\tb\n1\t2\n", "separated by tabs"),
+        (Format::Csv, "a;b\n1;2\n", "separated by semicolons"),
+    ] {
+        let error = written(format, text.as_bytes(), &[])
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains(said), "{error}");
+        assert!(
+            !error.contains("as Csv") && !error.contains("as JsonLines"),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn parquet_has_one_unit_of_time_and_no_column_costs_the_others() {
+    use arrow_array::{
+        ArrayRef, Decimal128Array, DurationMicrosecondArray, DurationMillisecondArray,
+        DurationNanosecondArray, DurationSecondArray, RecordBatch, Time32MillisecondArray,
+        Time64MicrosecondArray, TimestampSecondArray, UInt64Array,
+    };
+    use std::sync::Arc;
+    let decimal = |value: i128, scale: i8| -> ArrayRef {
+        let array = Decimal128Array::from(vec![value]);
+        Arc::new(array.with_precision_and_scale(38, scale).unwrap())
+    };
+    let columns: Vec<(&str, ArrayRef)> = vec![
+        ("s", Arc::new(DurationSecondArray::from(vec![1]))),
+        ("ms", Arc::new(DurationMillisecondArray::from(vec![1_000]))),
+        (
+            "us",
+            Arc::new(DurationMicrosecondArray::from(vec![1_000_000])),
+        ),
+        (
+            "ns",
+            Arc::new(DurationNanosecondArray::from(vec![1_000_000_000])),
+        ),
+        ("day", Arc::new(Time32MillisecondArray::from(vec![1_000]))),
+        (
+            "day_us",
+            Arc::new(Time64MicrosecondArray::from(vec![1_000_000])),
+        ),
+        ("large", Arc::new(UInt64Array::from(vec![u64::MAX]))),
+        ("small", Arc::new(UInt64Array::from(vec![7]))),
+        ("price", decimal(150, 2)),
+        ("long", decimal(12_345_678_901_234_567_890, 10)),
+        (
+            "never",
+            Arc::new(TimestampSecondArray::from(vec![i64::MAX / 2])),
+        ),
+    ];
+    let batch = RecordBatch::try_from_iter(columns).unwrap();
+    let mut writer =
+        ::parquet::arrow::ArrowWriter::try_new(Vec::new(), batch.schema(), None).unwrap();
+    writer.write(&batch).unwrap();
+    let (report, rows) = written(Format::Parquet, &writer.into_inner().unwrap(), &[]).unwrap();
+    assert_eq!(
+        rows,
+        [
+            "s=1000000000 ms=1000000000 us=1000000000 ns=1000000000 day=1000000000 day_us=1000000000 \
+          large=\"18446744073709551615\" small=7 price=1.5 long=\"1234567890.1234567890\""
+        ]
+    );
+    assert_eq!(report.without.len(), 1, "{report:?}");
+    assert!(report.without[0].contains("column `never`"), "{report:?}");
+}

@@ -11,7 +11,8 @@ use aefm_workloads::labels::{CaseLabels, FactorValue};
 use arrow_array::types::{Float64Type, Int64Type};
 use arrow_array::{Array, ArrayRef, cast::AsArray};
 use arrow_schema::DataType;
-use std::path::Path;
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
 
 /// A table of one case, read back or in the making.
 #[derive(Debug)]
@@ -20,7 +21,15 @@ pub(super) struct CaseTable {
     /// The user's columns; none where no value says what it is.
     pub(super) columns: Vec<(String, Option<ColumnType>)>,
     pub(super) rows: Vec<Vec<Value>>,
+    /// How values were written that their types print in another way.
+    pub(super) written: AsWritten,
 }
+
+/// Texts by column and row, of values such as `1.50`: should the column become text, they are what it holds.
+pub(super) type AsWritten = HashMap<String, BTreeMap<usize, String>>;
+
+/// How the tables of this process were written, by their files.
+pub(super) type Memory = BTreeMap<PathBuf, AsWritten>;
 
 /// The tables of this name that other cases of the same run have.
 ///
@@ -30,6 +39,7 @@ pub(super) fn others(
     dir: &Path,
     name: &str,
     labels: &CaseLabels,
+    memory: &Memory,
 ) -> Result<Vec<CaseTable>, TableError> {
     let folder = dir.join(format!("user_{name}"));
     let mut cases: Vec<String> = std::fs::read_dir(folder)
@@ -52,7 +62,8 @@ pub(super) fn others(
     for case in cases {
         let path = part_path(dir, &format!("user_{name}"), &case);
         if path.exists() {
-            let table = read(&path, &case, labels)?;
+            let mut table = read(&path, &case, labels)?;
+            table.written = memory.get(&path).cloned().unwrap_or_default();
             // What another run left there is not ours to write.
             tables.extend((table.labels.run_id == labels.run_id).then_some(table));
         }
@@ -89,6 +100,7 @@ fn read(path: &Path, case: &str, own: &CaseLabels) -> Result<CaseTable, TableErr
         },
         columns: Vec::new(),
         rows: Vec::new(),
+        written: AsWritten::new(),
     };
     for batch in rows {
         let batch = batch?;
@@ -205,11 +217,15 @@ impl CaseTable {
             .map(|(name, _)| self.columns.iter().position(|(own, _)| own == name))
             .collect();
         let mut writer = TableWriter::create(dir, &user_table(name, columns), &self.labels)?;
-        for mut row in self.rows {
+        for (number, mut row) in self.rows.into_iter().enumerate() {
             let values: Vec<Value> = places
                 .iter()
                 .zip(columns)
-                .map(|(place, (_, kind))| {
+                .map(|(place, (name, kind))| {
+                    let text = self.written.get(name).and_then(|rows| rows.get(&number));
+                    if let (ColumnType::Text, Some(text)) = (kind, text) {
+                        return Value::Text(text.clone());
+                    }
                     let value = place.map_or(Value::Null, |place| {
                         std::mem::replace(&mut row[place], Value::Null)
                     });
@@ -224,13 +240,6 @@ impl CaseTable {
 
 /// A value in the type that [`columns`] found wide enough for it.
 fn widened(value: Value, kind: ColumnType) -> Value {
-    let text = |value: Value| match value {
-        Value::Int(value) => value.to_string(),
-        Value::Float(value) => value.to_string(),
-        Value::Flag(value) => value.to_string(),
-        Value::Text(value) => value,
-        Value::Null | Value::Bytes(_) => String::new(),
-    };
     match (value, kind) {
         (Value::Null, _) => Value::Null,
         #[expect(
@@ -239,8 +248,19 @@ fn widened(value: Value, kind: ColumnType) -> Value {
         )]
         (Value::Int(value), ColumnType::Float) => Value::Float(value as f64),
         (value @ Value::Bytes(_), _) => value,
-        (value, ColumnType::Text) => Value::Text(text(value)),
-        (value, ColumnType::Bytes) => Value::Bytes(text(value).into_bytes()),
+        (value, ColumnType::Text) => Value::Text(printed(value)),
+        (value, ColumnType::Bytes) => Value::Bytes(printed(value).into_bytes()),
         (value, _) => value,
+    }
+}
+
+/// A value as text.
+pub(super) fn printed(value: Value) -> String {
+    match value {
+        Value::Int(value) => value.to_string(),
+        Value::Float(value) => value.to_string(),
+        Value::Flag(value) => value.to_string(),
+        Value::Text(value) | Value::Cell(value) | Value::Number(value) => value,
+        Value::Null | Value::Bytes(_) => String::new(),
     }
 }

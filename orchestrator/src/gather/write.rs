@@ -1,6 +1,7 @@
 //! Writes all tables of a case. One table that fails takes its own rows away, not those of the others.
 
 mod own;
+mod quality;
 mod remote;
 mod traces;
 
@@ -240,8 +241,9 @@ impl<'a> Writing<'a> {
     /// Writes `quality`, then `cases`.
     fn insert(&self, mut row: CaseRow, report: &mut CaseReport) {
         let (dir, labels) = (self.dir().to_owned(), &self.case.labels);
+        let quality = quality::united(&self.quality);
         let written = self
-            .insist(|| records::write_quality(&dir, labels, &self.quality).map(drop))
+            .insist(|| records::write_quality(&dir, labels, &quality).map(drop))
             .and_then(|()| self.insist(|| records::write_cases(&dir, labels, &row).map(drop)));
         if let Err(error) = written {
             tracing::error!("failed to {error}");

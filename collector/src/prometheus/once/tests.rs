@@ -106,9 +106,9 @@ fn sources_that_do_not_agree_are_told() {
         40 * S,
     );
     assert!(
-        found.remarks[1].contains("container_cpu_usage_seconds_total of h/geo-1/geo: 0.500 by job=\"a\", 0.100 by job=\"b\""),
+        found.doubts[0].contains("container_cpu_usage_seconds_total of h/geo-1/geo: 0.500 by job=\"a\", 0.100 by job=\"b\""),
         "{:?}",
-        found.remarks
+        found.doubts
     );
 }
 
@@ -329,5 +329,121 @@ proptest! {
         for row in &found.metrics {
             prop_assert!(row.cpu_cores.is_none_or(|cores| (cores - 0.5).abs() < 1e-9));
         }
+    }
+}
+
+#[test]
+fn the_labels_of_every_installation_name_the_container() {
+    let cpu = |labels: &[(&str, &str)], share: f64| {
+        series(
+            CPU,
+            labels,
+            (0..=4).map(|step| (step * 10, step as f64 * 10.0 * share)),
+        )
+    };
+    // Kubernetes before 1.16.
+    let old = of(
+        &[
+            cpu(
+                &[
+                    ("namespace", "h"),
+                    ("pod_name", "geo-1"),
+                    ("container_name", "geo"),
+                ],
+                0.5,
+            ),
+            cpu(
+                &[
+                    ("namespace", "h"),
+                    ("pod_name", "geo-1"),
+                    ("container_name", "POD"),
+                ],
+                0.1,
+            ),
+            cpu(&[("namespace", "h"), ("pod_name", "geo-1")], 0.6),
+        ],
+        0,
+        40 * S,
+    );
+    let found: Vec<_> = old
+        .usage
+        .iter()
+        .map(|row| (&*row.pod, &*row.container))
+        .collect();
+    assert_eq!((found, old.doubts), (vec![("geo-1", "geo")], Vec::new()));
+    // Docker alone, one series a core.
+    let docker = |core: &'static str| {
+        [
+            ("id", "/docker/1"),
+            ("image", "geo:1"),
+            ("name", "geo"),
+            ("cpu", core),
+        ]
+    };
+    let found = of(
+        &[cpu(&docker("cpu00"), 0.5), cpu(&docker("cpu01"), 0.25)],
+        0,
+        40 * S,
+    );
+    let row = &found.usage[0];
+    assert_eq!(
+        (&*row.pod, &*row.container, row.cpu_cores, row.cpu_max_cores),
+        ("", "geo", Some(0.75), Some(0.75))
+    );
+    assert_eq!(&*found.metrics[0].subject, "geo");
+    // cAdvisor as a pod, scraped with labels of its own.
+    let exporter = [
+        ("job", "k"),
+        ("namespace", "mon"),
+        ("pod", "cadvisor-x"),
+        ("container", "cadvisor"),
+    ];
+    let exported = |pod: &'static str| {
+        let own = [
+            ("exported_namespace", "h"),
+            ("exported_pod", pod),
+            ("exported_container", "c"),
+        ];
+        [&exporter[..], &own].concat()
+    };
+    let all = ["a", "b", "c"].map(|pod| cpu(&exported(pod), 0.1));
+    // A pod's own series has no container to be renamed.
+    let sum = cpu(&[&exporter[..], &[("exported_pod", "a")]].concat(), 0.3);
+    let found = of(&[&all[..], &[sum]].concat(), 0, 40 * S);
+    let names: Vec<_> = found
+        .usage
+        .iter()
+        .map(|row| (&*row.namespace, &*row.pod, &*row.container))
+        .collect();
+    assert_eq!(names, [("h", "a", "c"), ("h", "b", "c"), ("h", "c", "c")]);
+    assert_eq!(found.doubts, [] as [String; 0]);
+    // Nobody can say whose these are.
+    let found = of(
+        &[cpu(&[("id", "/1"), ("image", "x")], 0.1), cpu(&[], 0.1)],
+        0,
+        40 * S,
+    );
+    assert_eq!(
+        found.doubts,
+        [
+            "2 series of container_cpu_usage_seconds_total say neither a pod nor a container or node: their labels are \
+          id, image"
+        ]
+    );
+}
+
+proptest! {
+    /// A series is in a row, or told, or a sum over others.
+    #[test]
+    fn no_series_goes_missing(labels in proptest::collection::btree_map(
+        "pod|pod_name|exported_pod|container|container_name|exported_container|name|image|id|job|cpu", "[ab]", 0..7))
+    {
+        let labels: Vec<_> = labels.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let found = of(&[series(CPU, &labels, half((0..=4).map(|step| step * 10)))], 0, 40 * S);
+        let has = |names: &[&str]| labels.iter().any(|(name, _)| names.contains(name));
+        let is_pod_sum = has(&["pod", "pod_name", "exported_pod"]) && !has(&["exported_container"])
+            && !has(&["container", "container_name"]);
+        let is_cgroup = has(&["id"]) && !has(&["pod", "pod_name", "exported_pod", "name", "image", "container", "container_name"]);
+        prop_assert_eq!(found.usage.len() + found.doubts.len(), usize::from(!is_pod_sum && !is_cgroup), "{:?}", labels);
     }
 }

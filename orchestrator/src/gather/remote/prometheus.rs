@@ -72,10 +72,10 @@ pub(super) async fn samples(
         let asking = prometheus.range(&query, window.from_ns, window.to_ns, step_ns);
         let values = match timeout_at(end, asking).await {
             Ok(Ok(read)) => {
-                let warnings = read.warnings.into_iter();
-                samples
-                    .remarks
-                    .extend(warnings.map(|warning| format!("`{name}`: {warning}")));
+                let of =
+                    |said: Vec<String>| said.into_iter().map(|said| format!("`{name}`: {said}"));
+                samples.troubles.extend(of(read.doubts));
+                samples.remarks.extend(of(read.warnings));
                 Ok(read.series)
             }
             Ok(Err(error)) => Err(format!("`{name}`: {error}")),
@@ -107,7 +107,7 @@ fn of(scraped: &Scraped, window: &Window) -> Samples {
     };
     let open = scraped.failures.len() + scraped.unasked.len();
     samples.answered = asked.saturating_sub(open as u64);
-    samples.troubles.clone_from(&scraped.failures);
+    samples.troubles = by_reason(&scraped.failures);
     if let [first, ..] = scraped.unasked.as_slice() {
         samples.troubles.push(format!(
             "{} metrics were not answered in time, the first of them {first}; `aefm collect` asks again",
@@ -123,21 +123,47 @@ fn of(scraped: &Scraped, window: &Window) -> Samples {
     } else if !scraped.absent.is_empty() {
         samples
             .remarks
-            .push(format!("it has no series of {}", scraped.absent.join(", ")));
+            .push(format!("it has no series of {}", few(&scraped.absent)));
     }
     let thin = usage
         .iter()
         .filter(|row| row.cpu_cores.is_none() && row.memory_max_bytes.is_some())
         .count();
-    if thin > 0 {
+    // What was not answered, or could not be read, says nothing about intervals.
+    if thin > 0 && open == 0 {
         samples.troubles.push(format!(
             "{thin} containers have too few samples for their CPU: is `scrape` its interval?"
         ));
     }
+    samples.troubles.extend(said.doubts);
+    samples.troubles.extend(scraped.doubts.iter().cloned());
     samples.remarks.extend(said.remarks);
     samples.remarks.extend(scraped.warnings.iter().cloned());
     (samples.metrics, samples.usage) = (metrics, usage);
     samples
+}
+
+/// Each reason once, with how many metrics it is about.
+fn by_reason(failures: &[(&str, String)]) -> Vec<String> {
+    let mut reasons: Vec<(&str, Vec<&str>)> = Vec::new();
+    for (name, reason) in failures {
+        match reasons.iter_mut().find(|(own, _)| own == reason) {
+            Some((_, names)) => names.push(name),
+            None => reasons.push((reason, vec![name])),
+        }
+    }
+    let said = |(reason, names): (&str, Vec<&str>)| format!("{}: {reason}", few(&names));
+    reasons.into_iter().map(said).collect()
+}
+
+/// Names of metrics, as many as a line takes.
+fn few(names: &[&str]) -> String {
+    const FEW: usize = 3;
+    if names.len() <= FEW {
+        names.join(", ")
+    } else {
+        format!("{} metrics (the first: {})", names.len(), names[0])
+    }
 }
 
 /// Whether a row tells of the window: its interval reaches into it, or (a gauge) its instant lies within.
@@ -195,6 +221,43 @@ mod tests {
             (found.usage[0].cpu_cores, found.troubles.len()),
             (Some(0.1), 0)
         );
+    }
+
+    #[test]
+    fn a_reason_is_told_once() {
+        let page = "this is a page".to_owned();
+        let failures: Vec<_> = METRICS
+            .iter()
+            .map(|metric| (metric.name, page.clone()))
+            .chain([("up", "no".to_owned())])
+            .collect();
+        let said = by_reason(&failures);
+        assert_eq!(said.len(), 2, "{said:?}");
+        assert!(
+            said[0].ends_with("): this is a page") && said[1] == "up: no",
+            "{said:?}"
+        );
+    }
+
+    #[test]
+    fn doubts_of_answers_and_series_are_troubles() {
+        let labels = [
+            ("__name__", "container_cpu_usage_seconds_total"),
+            ("image", "x"),
+        ];
+        let labels = labels
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .into();
+        let scraped = Scraped {
+            series: vec![Series {
+                labels,
+                samples: vec![(1, 1.0)],
+            }],
+            doubts: vec!["a store is down".to_owned()],
+            ..Scraped::default()
+        };
+        let found = of(&scraped, &window(0, 10));
+        assert_eq!(found.troubles.len(), 2, "{:?}", found.troubles);
     }
 
     #[test]

@@ -120,8 +120,10 @@ async fn output(words: &[String], window: &Window, timeout: Duration) -> Answer<
     let fault = match (whole, status.success()) {
         (false, _) => Some(failed(format!("it printed more than {MAX_BYTES} bytes"))),
         (true, false) => Some(failed(format!(
-            "it ended with {status}: {}",
-            said.unwrap_or_default()
+            "it ended with {status}{}",
+            said.ok()
+                .filter(|said| !said.is_empty())
+                .map_or(String::new(), |said| format!(": {said}"))
         ))),
         (true, true) => None,
     };

@@ -59,29 +59,40 @@ impl Writing<'_> {
             return;
         }
         let source = format!("user_{PROMQL}");
-        let mut columns = Vec::new();
+        let (mut columns, mut empty, mut failed) = (Vec::new(), Vec::new(), Vec::new());
         for (name, values) in expressions {
             let values = values.unwrap_or_else(|reason| {
                 self.degrade(&source, format!("failed to evaluate {reason}"));
+                failed.push(format!("`{name}`"));
                 Vec::new()
             });
+            empty.extend(values.is_empty().then(|| format!("`{name}`")));
             // One without values keeps its column, so that all cases have the same ones.
             columns.push((name, values));
         }
-        let empty: Vec<_> = columns
-            .iter()
-            .filter(|(_, series)| series.is_empty())
-            .map(|(name, _)| name.as_str())
-            .collect();
-        let remark = (!empty.is_empty()).then(|| format!("no series came of {}", empty.join(", ")));
+        empty.retain(|name| !failed.contains(name));
+        let is_whole = empty.is_empty();
+        let reason = (!is_whole).then(|| {
+            format!(
+                "no series came of {}: are its metrics spelt like this?",
+                empty.join(", ")
+            )
+        });
+        if let Some(reason) = &reason {
+            self.note(&source, Status::Degraded, reason.clone());
+        }
         match write_expressions(self.dir(), &self.case.labels, PROMQL, &columns) {
             Ok(written) => self.quality.push(QualityRow {
                 source,
                 expected: None,
                 received: Some(written.rows),
                 missing: None,
-                status: Status::Ok,
-                reason: remark,
+                status: if is_whole {
+                    Status::Ok
+                } else {
+                    Status::Degraded
+                },
+                reason,
             }),
             Err(error) => self.note(&source, Status::Failed, format!("failed to {error}")),
         }
@@ -111,6 +122,20 @@ impl Writing<'_> {
             declared,
         ) {
             Ok(report) => {
+                for without in report.without {
+                    self.degrade(&source, format!("left out {without}"));
+                }
+                if report.came == 0 {
+                    self.quality.push(QualityRow {
+                        source,
+                        expected: Some(0),
+                        received: Some(0),
+                        missing: Some(0),
+                        status: Status::Ok,
+                        reason: Some("it has no rows".to_owned()),
+                    });
+                    return;
+                }
                 let fault = report.fault.unwrap_or_default();
                 self.count(&source, report.came, report.written, |missing| {
                     format!("{missing} of {} rows cannot be read: {fault}", report.came)
