@@ -45,8 +45,18 @@ const QUEUE: usize = 2;
 /// Some of a file on its way to a decoder.
 type Sent<'a> = (&'a Path, Batch);
 
-/// Fails if the dataset at `dir` has any table of this case.
-fn refuse_case(dir: &Path, case: &str) -> Result<(), ImportError> {
+/// Fails if the dataset at `dir` is a run's, or has any table of this case and nobody asked to write over it.
+fn refuse_case(dir: &Path, case: &str, replaces: bool) -> Result<(), ImportError> {
+    // What was measured is nothing that an import may stand in for, whatever the case is called.
+    let is_run = ["run.json", "journal.jsonl"]
+        .iter()
+        .any(|file| dir.join(file).exists());
+    if is_run {
+        return Err(ImportError::Run(dir.to_owned()));
+    }
+    if replaces {
+        return Ok(());
+    }
     let is_there = TABLES
         .iter()
         .any(|table| part_path(dir, &table.name, case).exists());
@@ -74,9 +84,7 @@ pub fn import(
     labels: &CaseLabels,
     budget_bytes: usize,
 ) -> Result<Imported, ImportError> {
-    if !replaces {
-        refuse_case(dir, &labels.case_id)?;
-    }
+    refuse_case(dir, &labels.case_id, replaces)?;
     // What is not there is said before anything is read.
     for path in files {
         source::check(path).map_err(|cause| ImportError::Read {

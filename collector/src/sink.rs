@@ -248,6 +248,20 @@ impl TableWriter {
     }
 }
 
+/// A case's id as somebody typed it.
+///
+/// # Errors
+/// It cannot be a part of a file's name; the text says what can.
+pub fn case_id(text: &str) -> Result<String, String> {
+    if is_plain(text) {
+        return Ok(text.to_owned());
+    }
+    Err(
+        "an id is letters, digits, `-`, `_` and `.`, the first of them a letter or a digit"
+            .to_owned(),
+    )
+}
+
 /// Names become folders: nothing in them may lead elsewhere, be hidden or end a `key=value` pair.
 fn is_plain(name: &str) -> bool {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');

@@ -340,7 +340,7 @@ pub struct ImportArgs {
     #[arg(long, value_name = "DIR")]
     pub(crate) out: PathBuf,
     /// The case that the traces become (aefm-csv has its own).
-    #[arg(long, value_name = "ID", default_value = "c001")]
+    #[arg(long, value_name = "ID", default_value = "c001", value_parser = aefm_collector::sink::case_id)]
     pub(crate) case: String,
     /// Write over the case if it is there already.
     #[arg(long)]

@@ -8,17 +8,13 @@ use super::ExportError;
 use super::file::{OutFile, Target, push_field};
 use crate::aefm_csv::FILES;
 use crate::read::{any, float, int, read_table, text};
-use crate::schema::SPANS;
+use crate::schema::{CASES, LOAD, SPANS, Table, USAGE};
 use crate::sink::part_path;
 use arrow_array::RecordBatch;
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
-struct Files {
-    files: Vec<OutFile>,
-    // The case's columns have been written into the headers.
-    has_header: bool,
-}
+struct Files(Vec<OutFile>);
 
 /// A span as the files need it; times in microseconds.
 struct Row {
@@ -42,33 +38,45 @@ pub(super) fn write_aefm_csv(
     out: Target<'_>,
 ) -> Result<[u64; 5], ExportError> {
     let open = |(name, _): &(&str, &[&str])| out.file(format!("{name}.csv"));
-    let mut files = Files {
-        files: FILES.iter().map(open).collect::<Result<_, _>>()?,
-        has_header: false,
-    };
+    let factors: Vec<Factors> = cases
+        .iter()
+        .map(|case| factors_of(run, case))
+        .collect::<Result<_, _>>()?;
+    // Imported cases may have factors of their own: each has a column, in the order in which they first come.
+    let mut names: Vec<&str> = Vec::new();
+    for (name, _) in factors.iter().flatten() {
+        if !names.contains(&name.as_str()) {
+            names.push(name);
+        }
+    }
+    let mut files = Files(FILES.iter().map(open).collect::<Result<_, _>>()?);
+    files.headers(&names)?;
     let mut rows = [0; 5];
-    for case in cases {
-        for (count, more) in rows.iter_mut().zip(files.case(run, case)?) {
+    for (case, own) in cases.iter().zip(&factors) {
+        let value = |name: &&str| {
+            let own = own.iter().find(|(own, _)| own == name);
+            own.map_or_else(String::new, |(_, value)| field(value))
+        };
+        let values: Vec<String> = names.iter().map(value).collect();
+        for (count, more) in rows.iter_mut().zip(files.case(run, case, &values)?) {
             *count += more;
         }
     }
-    files.files.into_iter().try_for_each(OutFile::finish)?;
+    files.0.into_iter().try_for_each(OutFile::finish)?;
     Ok(rows)
 }
 
 impl Files {
-    fn case(&mut self, run: &Path, case: &str) -> Result<[u64; 5], ExportError> {
-        let mut factors = Vec::new();
+    fn case(
+        &mut self,
+        run: &Path,
+        case: &str,
+        factors: &[String],
+    ) -> Result<[u64; 5], ExportError> {
         let mut traces: BTreeMap<String, Vec<Row>> = BTreeMap::new();
         for batch in read_table(&part_path(run, "spans", case))? {
             let batch = batch?;
-            self.header(&batch)?;
             for row in 0..batch.num_rows() {
-                if factors.is_empty() {
-                    factors = (2..factor_end(&batch))
-                        .map(|column| field(&any(&batch, column, row)))
-                        .collect();
-                }
                 // The original looked at nothing but the run itself.
                 if text(&batch, "phase", row) == Some("warm-up") {
                     continue;
@@ -88,11 +96,11 @@ impl Files {
             }
         }
         let mut counts = [0; 5];
-        counts[0] = self.throughput(run, case, &factors)?;
+        counts[0] = self.throughput(run, case, factors)?;
         let mut own: BTreeMap<(String, String), Vec<f64>> = BTreeMap::new();
         for (trace_id, spans) in &traces {
-            counts[1] += self.raw(trace_id, spans, &factors)?;
-            counts[3] += self.end_to_end(trace_id, spans, &factors)?;
+            counts[1] += self.raw(trace_id, spans, factors)?;
+            counts[3] += self.end_to_end(trace_id, spans, factors)?;
             // The mean over a trace, then quantiles over traces, as the original did.
             let mut means: HashMap<(&str, &str), (f64, f64)> = HashMap::new();
             for span in spans {
@@ -111,28 +119,22 @@ impl Files {
                 [quantile(&values, 0.5), quantile(&values, 0.95)].map(|value| value.to_string());
             self.line(
                 2,
-                &[&[field(&service), field(&pod)], &quantiles[..], &factors].concat(),
+                &[&[field(&service), field(&pod)], &quantiles[..], factors].concat(),
             )?;
             counts[2] += 1;
         }
-        counts[4] = self.hardware(run, case, &factors)?;
+        counts[4] = self.hardware(run, case, factors)?;
         Ok(counts)
     }
 
-    fn header(&mut self, batch: &RecordBatch) -> Result<(), ExportError> {
-        if self.has_header {
-            return Ok(());
-        }
-        self.has_header = true;
-        let factors: Vec<String> = (2..factor_end(batch))
-            .map(
-                |column| match batch.schema_ref().field(column).name().as_str() {
-                    // What the original calls the rate that was asked for.
-                    "rate_hz" => "throughput".to_owned(),
-                    name => field(name),
-                },
-            )
-            .collect();
+    /// A file has its header, whatever else comes of it.
+    fn headers(&mut self, factors: &[&str]) -> Result<(), ExportError> {
+        let name = |name: &&str| match *name {
+            // What the original calls the rate that was asked for.
+            "rate_hz" => "throughput".to_owned(),
+            name => field(name),
+        };
+        let factors: Vec<String> = factors.iter().map(name).collect();
         for (place, (_, columns)) in FILES.iter().enumerate() {
             let own: Vec<String> = columns.iter().map(|name| (*name).to_owned()).collect();
             self.line(place, &[own, factors.clone()].concat())?;
@@ -141,7 +143,7 @@ impl Files {
     }
 
     fn line(&mut self, place: usize, fields: &[String]) -> Result<(), ExportError> {
-        self.files[place].write(&format!("{}\n", fields.join(",")))
+        self.0[place].write(&format!("{}\n", fields.join(",")))
     }
 
     /// Requests answered well per second of the measured phase.
@@ -353,9 +355,33 @@ fn quantile(sorted: &[f64], share: f64) -> f64 {
     below + (above - below) * place.fract()
 }
 
+/// A case's factors and their values.
+type Factors = Vec<(String, String)>;
+
+/// Its factors by its row in `cases`, or where a dataset is without, by the first row of another table.
+fn factors_of(run: &Path, case: &str) -> Result<Factors, ExportError> {
+    for table in [&CASES, &LOAD, &SPANS, &USAGE] {
+        let path = part_path(run, &table.name, case);
+        if !path.exists() {
+            continue;
+        }
+        for batch in read_table(&path)? {
+            let batch = batch?;
+            if batch.num_rows() > 0 {
+                let name = |column| batch.schema_ref().field(column).name().clone();
+                let columns = 2..factor_end(&batch, table);
+                return Ok(columns
+                    .map(|column| (name(column), any(&batch, column, 0)))
+                    .collect());
+            }
+        }
+    }
+    Ok(Vec::new())
+}
+
 /// The column after the last factor: the table's first own one.
-fn factor_end(batch: &RecordBatch) -> usize {
-    let first = SPANS.columns.first().map(|column| &*column.name);
+fn factor_end(batch: &RecordBatch, table: &Table) -> usize {
+    let first = table.columns.first().map(|column| &*column.name);
     batch
         .schema_ref()
         .fields()
@@ -374,6 +400,8 @@ fn field(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::schema::ColumnType;
+    use crate::sink::{Cell, TableWriter};
     use crate::trace::testing::span;
     use crate::trace::write_trace_tables;
     use aefm_workloads::labels::{CaseLabels, FactorValue};
@@ -429,6 +457,53 @@ mod tests {
             "s0,s0-0,40,40,2,\"a,b\""
         );
         assert_eq!(file("hardware_data").lines().count(), 1);
+    }
+
+    #[test]
+    fn headers_come_first_and_factors_are_the_cases_also_where_it_has_no_spans() {
+        let (run, out) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        for (case, round, spans) in [
+            ("c1", 1, Vec::new()),
+            ("c2", 2, vec![span(3, None, 0, 100_000)]),
+        ] {
+            let labels = CaseLabels {
+                run_id: "r".into(),
+                case_id: case.into(),
+                factors: vec![("round".to_owned(), FactorValue::Int(round))],
+            };
+            let mut load = TableWriter::create(run.path(), &LOAD, &labels).unwrap();
+            let cells: Vec<_> = LOAD
+                .columns
+                .iter()
+                .map(|column| match (&*column.name, column.kind) {
+                    ("phase", _) => Cell::Text("measure"),
+                    (_, ColumnType::Int) => Cell::Int(20),
+                    (_, ColumnType::Float) => Cell::Float(20.0),
+                    (_, ColumnType::Text) => Cell::Text(""),
+                    (_, ColumnType::Flag) => Cell::Flag(false),
+                    (_, ColumnType::Bytes) => Cell::Bytes(&[]),
+                })
+                .collect();
+            load.push(&cells).unwrap();
+            load.finish().unwrap();
+            write_trace_tables(run.path(), &labels, spans, None).unwrap();
+        }
+        let target = Target {
+            folder: out.path(),
+            replaces: false,
+        };
+        let cases = ["c1", "c2"].map(str::to_owned);
+        write_aefm_csv(run.path(), &cases, target).unwrap();
+        let file =
+            |name: &str| std::fs::read_to_string(out.path().join(format!("{name}.csv"))).unwrap();
+        assert_eq!(
+            file("throughput_data"),
+            "real_throughput,round\n20,1\n20,2\n"
+        );
+        for (name, columns) in FILES {
+            let header = format!("{},round", columns.join(","));
+            assert_eq!(file(name).lines().next(), Some(&*header));
+        }
     }
 
     #[test]

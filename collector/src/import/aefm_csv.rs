@@ -64,11 +64,9 @@ pub fn import_aefm_csv(
         at: 0,
         reason,
     })?;
-    if !replaces {
-        cases
-            .iter()
-            .try_for_each(|case| refuse_case(dir, &case.labels.case_id))?;
-    }
+    cases
+        .iter()
+        .try_for_each(|case| refuse_case(dir, &case.labels.case_id, replaces))?;
     for case in &cases {
         write_case(case, &files, dir, &mut imported)?;
     }

@@ -94,6 +94,12 @@ pub enum ImportError {
         /// The case.
         case: String,
     },
+    /// The folder is a run's.
+    #[error(
+        "import into {}: it is a run's folder, whose tables were measured; name a folder of its own with --out",
+        .0.display()
+    )]
+    Run(PathBuf),
     /// Spans could not wait on disk.
     #[error(transparent)]
     Spill(#[from] SpillError),

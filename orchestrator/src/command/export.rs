@@ -21,7 +21,22 @@ pub(super) fn run(args: &ExportArgs) -> Exit {
         ));
         return Exit::Usage;
     }
+    if args.out.is_file() {
+        complain(&format!(
+            "{} is a file; --out is a folder",
+            args.out.display()
+        ));
+        return Exit::Usage;
+    }
     match export(form, &args.run, &cases, (&args.out, args.force)) {
+        Ok(0) => {
+            complain(&format!(
+                "there is nothing in {} for this format: none of its {} cases has what it is made of",
+                args.run.display(),
+                cases.len()
+            ));
+            Exit::Failed
+        }
         Ok(count) => {
             let what = match form {
                 Form::AefmCsv | Form::Csv => "rows",

@@ -11,6 +11,13 @@ pub(super) fn run(args: &ImportArgs) -> Exit {
         complain("aefm-csv takes one folder, the one that AEFM 0.2.0 wrote its five files into");
         return Exit::Usage;
     }
+    if args.out.is_file() {
+        complain(&format!(
+            "{} is a file; --out is a folder",
+            args.out.display()
+        ));
+        return Exit::Usage;
+    }
     let was_there = args.out.exists();
     let imported = std::fs::create_dir_all(&args.out)
         .map_err(|error| format!("make {}: {error}", args.out.display()))
@@ -67,12 +74,17 @@ fn read(args: &ImportArgs) -> Result<Summary, ImportError> {
                 "{} spans of {} cases; the start of {} spans was estimated{absent}",
                 imported.spans, imported.cases, imported.estimated
             );
-            let doubts = (imported.invalid > 0)
-                .then(|| format!("{} rows without ids or times left out", imported.invalid));
-            Ok(Summary {
-                text,
-                doubts: doubts.into_iter().collect(),
-            })
+            let mut doubts = Vec::new();
+            if imported.invalid > 0 {
+                doubts.push(format!(
+                    "{} rows without ids or times left out",
+                    imported.invalid
+                ));
+            }
+            if imported.spans == 0 {
+                doubts.push("there are no spans in it".to_owned());
+            }
+            Ok(Summary { text, doubts })
         }
     }
 }
