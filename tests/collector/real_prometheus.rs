@@ -204,7 +204,7 @@ async fn a_prometheus_that_is_down_is_a_failure_in_words() {
         .await;
     assert_eq!((scraped.series.len(), scraped.failures.len()), (0, 1));
     assert!(
-        scraped.failures[0].contains("Connection refused"),
+        scraped.failures[0].1.contains("Connection refused"),
         "{:?}",
         scraped.failures
     );
