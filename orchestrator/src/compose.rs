@@ -16,10 +16,13 @@ use sources::{Source, Sources};
 use std::env::VarError;
 use std::path::{Path, PathBuf};
 
+/// A file: the one path that it has, however it was named, and its text.
+pub type Opened = (PathBuf, String);
+
 /// What composing asks of the world.
 pub struct World<'a> {
-    /// A file: the one path that it has, however it was named, and its text.
-    pub read: &'a dyn Fn(&Path) -> Result<(PathBuf, String), FileError>,
+    /// Opens a file.
+    pub read: &'a dyn Fn(&Path) -> Result<Opened, FileError>,
     /// A variable of the environment.
     pub variable: &'a dyn Fn(&str) -> Result<String, VarError>,
 }

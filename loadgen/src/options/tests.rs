@@ -24,7 +24,7 @@ fn the_originals_scripts_are_native_workloads() {
         (drawn.workload.name, &*drawn.prefix),
         ("hotel-reservation/search", "/p")
     );
-    let none = content("hotel/none.lua").err().expect("there is none");
+    let none = content("hotel/none.lua").expect_err("there is none");
     assert!(none.contains("hotel-reservation/search"), "{none}");
 }
 

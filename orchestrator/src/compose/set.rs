@@ -49,7 +49,7 @@ pub(super) fn read(
             return None;
         }
     };
-    for Part { name, at } in joined(parts, root).into_iter().rev() {
+    for Part { name, at } in joined(&parts, root).into_iter().rev() {
         let key = Key {
             name,
             place: place(at),
@@ -95,8 +95,8 @@ fn split(typed: &str) -> Result<(Vec<Part>, &str, u64), u64> {
 const SECTIONS: [&str; 5] = ["load", "kubernetes", "local", "collect", "application"];
 
 /// Parts that are one name of the tree, its dots and all. Below `axes` a path into another section is the name of an axis.
-fn joined(parts: Vec<Part>, root: Option<&Located>) -> Vec<Part> {
-    let (mut found, mut rest, mut below) = (Vec::new(), parts.as_slice(), root);
+fn joined(parts: &[Part], root: Option<&Located>) -> Vec<Part> {
+    let (mut found, mut rest, mut below) = (Vec::new(), parts, root);
     while let Some(first) = rest.first() {
         let entries: &[_] = match below.map(|located| &located.node) {
             Some(Node::Map(entries)) => entries,
@@ -135,7 +135,7 @@ mod tests {
     fn names(typed: &str, root: &str) -> Vec<String> {
         let root = node::parse(root).expect("YAML");
         let (parts, ..) = split(typed).expect("a path");
-        let parts = joined(parts, Some(&root));
+        let parts = joined(&parts, Some(&root));
         parts.into_iter().map(|part| part.name).collect()
     }
 
