@@ -151,8 +151,12 @@ fn a_text_that_is_no_graph_is_told_with_its_line() {
         .to_string();
     assert!(error.contains("service"), "{error}");
     assert!(error.contains("line 3"), "{error}");
-    let error = ServiceGraph::of_app("hotel").unwrap_err().to_string();
+    let error = ServiceGraph::of_app("hotels").unwrap_err().to_string();
     assert!(error.contains("hotel-reservation"), "{error}");
+    assert_eq!(
+        ServiceGraph::of_app("hotel").unwrap().app(),
+        "hotel-reservation"
+    );
 }
 
 proptest! {

@@ -19,6 +19,7 @@ use aefm_workloads::graph::ServiceGraph;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::time::Duration;
+use tokio::time::Instant;
 
 /// The label value of the application's purpose.
 const PURPOSE: &str = "application";
@@ -251,10 +252,12 @@ impl Kubernetes {
                     kubernetes.ready,
                 )
                 .await?;
-            let now = self.site.watched.now().borrow().clone();
             for service in step {
-                let address = address_of(&now, &service)
-                    .ok_or_else(|| OpenError::NoAddress(service.clone()))?;
+                // That it is ready and where it is may come one after the other.
+                let deadline = Instant::now() + ADDRESS;
+                let found = |objects: &Objects| address_of(objects, &service);
+                let address = self.site.watched.until(deadline, found).await;
+                let address = address.ok_or_else(|| OpenError::NoAddress(service.clone()))?;
                 addresses.insert(service, format!("{address}:{PORT}"));
             }
         }
@@ -305,14 +308,20 @@ impl Kubernetes {
     }
 }
 
-/// The address of a service's pod.
+/// How long the address of a service that is ready is waited for.
+const ADDRESS: Duration = Duration::from_secs(30);
+
+/// The address of a service's pod. One that was evicted may still be there, without any.
 fn address_of(objects: &Objects, service: &str) -> Option<String> {
     let own = |pod: &&Value| {
         let labels = &pod["metadata"]["labels"];
         labels["app.kubernetes.io/name"] == service && labels[PURPOSE_LABEL] == PURPOSE
     };
     let alive = |pod: &&Value| pod["metadata"]["deletionTimestamp"].is_null();
-    pods(objects).filter(own).find(alive)?["status"]["podIP"]
-        .as_str()
-        .map(str::to_owned)
+    let runs = |pod: &&Value| alive(pod) && pod["status"]["phase"] != "Failed";
+    let mut addresses = pods(objects)
+        .filter(own)
+        .filter(runs)
+        .filter_map(|pod| pod["status"]["podIP"].as_str());
+    addresses.next().map(str::to_owned)
 }
