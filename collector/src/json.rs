@@ -26,6 +26,26 @@ pub fn read<'a, T: Deserialize<'a>>(text: &'a [u8]) -> Result<T, serde_json::Err
     }
 }
 
+/// Reads a text as an `A`, or, where something in it is not as it should be, as a `B`, which asks for less of it; then does
+/// what belongs to that one, with what it needs.
+///
+/// # Errors
+/// It is neither; the error is that of `A`.
+pub(crate) fn read_or<'a, A: Deserialize<'a>, B: Deserialize<'a>, C, T>(
+    text: &'a [u8],
+    with: C,
+    strict: impl FnOnce(A, C) -> T,
+    lenient: impl FnOnce(B, C) -> T,
+) -> Result<T, serde_json::Error> {
+    match read(text) {
+        Ok(value) => Ok(strict(value, with)),
+        Err(error) => match read(text) {
+            Ok(value) => Ok(lenient(value, with)),
+            Err(_) => Err(error),
+        },
+    }
+}
+
 /// Whether a text is a whole number as JSON writes it, of any length.
 pub(crate) fn is_integer(text: &str) -> bool {
     let digits = text.strip_prefix('-').unwrap_or(text);

@@ -257,10 +257,7 @@ impl Jaeger {
                         };
                         answer.fresh = distinct.into_iter().filter(|id| seen.insert(*id)).count();
                         pool.collected.invalid += found.invalid;
-                        found
-                            .said
-                            .into_iter()
-                            .for_each(|said| pool.fail(format!("the server says: {said}")));
+                        pool.hear(&found.said);
                         for trace in found.traces {
                             ends.extend(pool.take(trace, whose));
                         }
@@ -278,6 +275,13 @@ impl Pool {
     fn fail(&mut self, reason: String) {
         if !self.collected.failures.contains(&reason) {
             self.collected.failures.push(reason);
+        }
+    }
+
+    /// What a server says of what is missing.
+    fn hear(&mut self, said: &[String]) {
+        for said in said {
+            self.fail(format!("the server says: {said}"));
         }
     }
 

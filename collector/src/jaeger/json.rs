@@ -44,17 +44,11 @@ pub struct Traces {
 /// # Errors
 /// It is not Jaeger's JSON, or it holds an error in place of traces.
 pub fn read_answer(text: &[u8], names: &mut Names) -> Result<Traces, JsonError> {
-    match json::read::<Answer<'_, JsonSpan<'_>>>(text) {
-        Ok(answer) => take(answer, names),
-        // One span that is none costs itself alone.
-        Err(error) => match json::read::<Answer<'_, &RawValue>>(text) {
-            Ok(answer) => take(answer, names),
-            Err(_) => Err(error.into()),
-        },
-    }
+    // One span that is none costs itself alone.
+    json::read_or(text, names, take::<JsonSpan<'_>>, take::<&RawValue>)?
 }
 
-fn take<'a, S: Told<'a>>(answer: Answer<'a, S>, names: &mut Names) -> Result<Traces, JsonError> {
+fn take<'a, S: Spelt<'a>>(answer: Answer<'a, S>, names: &mut Names) -> Result<Traces, JsonError> {
     let mut traces = Traces::default();
     // "trace not found" is how nothing found is said when ids were asked for.
     let errors = answer.errors.into_iter().map(|error| error.msg);
@@ -79,13 +73,12 @@ fn take<'a, S: Told<'a>>(answer: Answer<'a, S>, names: &mut Names) -> Result<Tra
 /// # Errors
 /// It is not Jaeger's JSON.
 pub fn read_trace(text: &[u8], names: &mut Names) -> Result<Decoded, JsonError> {
-    match json::read::<Trace<'_, JsonSpan<'_>>>(text) {
-        Ok(trace) => Ok(convert(trace, names)),
-        Err(error) => match json::read::<Trace<'_, &RawValue>>(text) {
-            Ok(trace) => Ok(convert(trace, names)),
-            Err(_) => Err(error.into()),
-        },
-    }
+    Ok(json::read_or(
+        text,
+        names,
+        convert::<JsonSpan<'_>>,
+        convert::<&RawValue>,
+    )?)
 }
 
 /// Reads one span by itself, with its process in it: a document of Jaeger's in Elasticsearch.
@@ -103,23 +96,23 @@ pub fn read_span(text: &[u8], names: &mut Names) -> Result<Decoded, JsonError> {
 }
 
 /// A span as it stands in an answer: read, or a text that may be none.
-trait Told<'a> {
+trait Spelt<'a> {
     fn span(self) -> Option<JsonSpan<'a>>;
 }
 
-impl<'a> Told<'a> for JsonSpan<'a> {
+impl<'a> Spelt<'a> for JsonSpan<'a> {
     fn span(self) -> Option<Self> {
         Some(self)
     }
 }
 
-impl<'a> Told<'a> for &'a RawValue {
+impl<'a> Spelt<'a> for &'a RawValue {
     fn span(self) -> Option<JsonSpan<'a>> {
         json::read(self.get().as_bytes()).ok()
     }
 }
 
-fn convert<'a, S: Told<'a>>(trace: Trace<'a, S>, names: &mut Names) -> Decoded {
+fn convert<'a, S: Spelt<'a>>(trace: Trace<'a, S>, names: &mut Names) -> Decoded {
     let origins: HashMap<&str, Arc<Origin>, RandomState> = trace
         .processes
         .iter()

@@ -5,7 +5,7 @@
 //! refused as a whole, so that the sender keeps it and tries again.
 
 use super::losses::{Losses, Reason};
-use super::strays::Strays;
+use super::strays::{FORGOTTEN_NS, Strays};
 use crate::span::{Name, Span};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -260,14 +260,13 @@ impl Inbox {
     }
 }
 
-/// A span cannot begin after it came, but for what clocks differ by; and one that began so long before will be nobody's.
+/// A span cannot begin after it came, but for what clocks differ by.
 const AHEAD_NS: i64 = 1_000_000_000;
-const BEHIND_NS: i64 = 600_000_000_000;
 
 /// Whether a span may have begun when it says so.
 fn is_of_now(span: &Span, now_ns: i64) -> bool {
     let off_ns = span.start_ns.saturating_sub(now_ns);
-    (-BEHIND_NS..=AHEAD_NS).contains(&off_ns)
+    (-FORGOTTEN_NS..=AHEAD_NS).contains(&off_ns)
 }
 
 /// There is no room for these spans now.

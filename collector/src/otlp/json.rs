@@ -34,17 +34,16 @@ pub enum JsonError {
 /// # Errors
 /// The text is not such a message, or the server's error.
 pub fn read(text: &[u8], names: &mut Names) -> Result<Decoded, JsonError> {
-    match json::read::<Message<'_, JsonSpan<'_>>>(text) {
-        Ok(message) => take(&message, names),
-        // One span that is none costs itself alone.
-        Err(error) => match json::read::<Message<'_, &RawValue>>(text) {
-            Ok(message) => take(&message, names),
-            Err(_) => Err(error.into()),
-        },
-    }
+    // One span that is none costs itself alone.
+    json::read_or(
+        text,
+        names,
+        |message: Message<'_, JsonSpan<'_>>, names| take(&message, names),
+        |message: Message<'_, &RawValue>, names| take(&message, names),
+    )?
 }
 
-fn take<S: Told>(message: &Message<'_, S>, names: &mut Names) -> Result<Decoded, JsonError> {
+fn take<S: Spelt>(message: &Message<'_, S>, names: &mut Names) -> Result<Decoded, JsonError> {
     if let Some(error) = &message.error
         && error.http_code != Some(404)
     {
@@ -67,13 +66,16 @@ fn take<S: Told>(message: &Message<'_, S>, names: &mut Names) -> Result<Decoded,
 /// The text is none.
 pub fn read_resource_spans(text: &[u8], names: &mut Names) -> Result<Decoded, JsonError> {
     let mut decoded = Decoded::default();
-    match json::read::<ResourceSpans<'_, JsonSpan<'_>>>(text) {
-        Ok(resource) => add_resource(&resource, names, &mut decoded),
-        Err(error) => match json::read::<ResourceSpans<'_, &RawValue>>(text) {
-            Ok(resource) => add_resource(&resource, names, &mut decoded),
-            Err(_) => return Err(error.into()),
+    json::read_or(
+        text,
+        (names, &mut decoded),
+        |resource: ResourceSpans<'_, JsonSpan<'_>>, (names, decoded)| {
+            add_resource(&resource, names, decoded);
         },
-    }
+        |resource: ResourceSpans<'_, &RawValue>, (names, decoded)| {
+            add_resource(&resource, names, decoded);
+        },
+    )?;
     Ok(decoded)
 }
 
@@ -95,24 +97,24 @@ pub fn read_span(text: &[u8], names: &mut Names) -> Result<Decoded, JsonError> {
 }
 
 /// A span as it stands in a message: read, or a text that may be none.
-trait Told {
+trait Spelt {
     fn span(&self, origin: &Arc<Origin>, names: &mut Names) -> Option<Span>;
 }
 
-impl Told for JsonSpan<'_> {
+impl Spelt for JsonSpan<'_> {
     fn span(&self, origin: &Arc<Origin>, names: &mut Names) -> Option<Span> {
         span(self, origin, names)
     }
 }
 
-impl Told for &RawValue {
+impl Spelt for &RawValue {
     fn span(&self, origin: &Arc<Origin>, names: &mut Names) -> Option<Span> {
         let json: JsonSpan<'_> = json::read(self.get().as_bytes()).ok()?;
         span(&json, origin, names)
     }
 }
 
-fn add_resource<S: Told>(json: &ResourceSpans<'_, S>, names: &mut Names, decoded: &mut Decoded) {
+fn add_resource<S: Spelt>(json: &ResourceSpans<'_, S>, names: &mut Names, decoded: &mut Decoded) {
     let origin = origin(&json.resource.attributes, names);
     let scopes = json
         .scope_spans

@@ -6,7 +6,7 @@ use aefm_workloads::ids::TraceId;
 use std::collections::HashMap;
 
 /// Traces that began so long before a case that comes for its own are nobody's any more.
-const FORGOTTEN_NS: i64 = 600_000_000_000;
+pub(super) const FORGOTTEN_NS: i64 = 600_000_000_000;
 
 /// Spans by trace.
 #[derive(Debug, Default)]

@@ -37,10 +37,7 @@ impl Jaeger {
             pool.collected.questions += 1;
             match answer {
                 Ok(found) => {
-                    found
-                        .said
-                        .into_iter()
-                        .for_each(|said| pool.fail(format!("the server says: {said}")));
+                    pool.hear(&found.said);
                     let brought: usize = found
                         .traces
                         .into_iter()
